@@ -1,0 +1,114 @@
+"""The claims of one validated access token: a read-only mapping that serialises as JSON as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .frozen import FrozenDict, freeze
+
+__all__ = ["AccessTokenClaims"]
+
+
+class AccessTokenClaims(FrozenDict):
+    """The claims of an access token that passed every check (RFC 7519 section 4, RFC 9068 section 2.2).
+
+    ``claims["sub"]`` reads a claim as it arrived, with objects and arrays in read-only form; the
+    properties give the registered claims under their spelled-out names. ``json.dumps(claims)`` and
+    Flask's ``jsonify(claims)`` work as they do for a ``dict``.
+
+    Args:
+        claims: the claims, a JSON object.
+        groups_claim: the name of the claim that holds the groups.
+    """
+
+    __slots__ = ("_groups_claim", "_scopes")
+
+    def __init__(self, claims: Mapping[str, Any], *, groups_claim: str = "groups") -> None:
+        if isinstance(claims, FrozenDict):
+            super().__init__(claims)
+        else:
+            super().__init__((name, freeze(value)) for name, value in claims.items())
+        self._groups_claim = groups_claim
+        self._scopes: frozenset[str] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (dict(self), self._groups_claim)
+
+    def __repr__(self) -> str:
+        """Name the claims but not their values: these are personal data, and reprs end up in logs."""
+        return f"{type(self).__name__}({', '.join(map(ascii, self))})"
+
+    @property
+    def issuer(self) -> str | None:
+        """``iss``: who issued the token."""
+        return self.get("iss")
+
+    @property
+    def subject(self) -> str | None:
+        """``sub``: the user, or the client where no user is involved."""
+        return self.get("sub")
+
+    @property
+    def audience(self) -> tuple[str, ...]:
+        """``aud``: the APIs the token is for, always as a tuple."""
+        audience = self.get("aud", ())
+        return (audience,) if isinstance(audience, str) else tuple(audience)
+
+    @property
+    def client_id(self) -> str | None:
+        """``client_id`` (RFC 9068 section 2.2): the client the token was issued to."""
+        return self.get("client_id")
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """``scope``, split on white space (RFC 6749 section 3.3); an array of strings is read as well."""
+        scopes = self._scopes
+        if scopes is None:
+            scopes = self._scopes = _scope_values(self.get("scope"))
+        return scopes
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names and ids of the groups, whether they came as strings or as ``{id, name}`` objects."""
+        return _group_names(self.get(self._groups_claim))
+
+    @property
+    def expires_at(self) -> float | None:
+        """``exp``, Unix seconds."""
+        return self.get("exp")
+
+    @property
+    def not_before(self) -> float | None:
+        """``nbf``, Unix seconds."""
+        return self.get("nbf")
+
+    @property
+    def issued_at(self) -> float | None:
+        """``iat``, Unix seconds."""
+        return self.get("iat")
+
+    @property
+    def token_id(self) -> str | None:
+        """``jti``: the identifier of this token."""
+        return self.get("jti")
+
+
+def _rebuild(claims: dict[str, Any], groups_claim: str) -> AccessTokenClaims:
+    return AccessTokenClaims(claims, groups_claim=groups_claim)
+
+
+def _scope_values(scope: Any) -> frozenset[str]:
+    if isinstance(scope, str):
+        return frozenset(scope.split())
+    if isinstance(scope, tuple):
+        return frozenset(value for value in scope if isinstance(value, str))
+    return frozenset()
+
+
+def _group_names(groups: Any) -> tuple[str, ...]:
+    names: list[str] = []
+    for group in groups if isinstance(groups, tuple) else (groups,):
+        values = (group.get("id"), group.get("name")) if isinstance(group, Mapping) else (group,)
+        names.extend(value for value in values if isinstance(value, str))
+    return tuple(names)

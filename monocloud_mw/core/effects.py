@@ -1,0 +1,154 @@
+"""What a flow may ask of the world, and the shape of a flow.
+
+A **flow** is a generator that decides. Where it lacks something it yields an **effect**, a plain value
+that names what it needs; a driver (:mod:`monocloud_mw.drivers`) performs the effect, on threads or on
+an event loop, and sends the answer back in. One body of logic serves both worlds, and tests drive it
+by hand: ``next(flow)``, look at the effect, ``flow.send(answer)``.
+
+Rules:
+
+- a failure comes back as a *value*, :class:`Failure`; a driver never throws into a flow, so a failure
+  shared by many callers is raised afresh in each of them;
+- a flow holds no lock and reads no clock: an :class:`Instant` comes in as an argument, and a flow that
+  has waited asks for a new one with :class:`ReadClock`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Generator, Hashable, Mapping
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+import attrs
+
+from ..errors import MonoCloudError
+from ..http import HttpRequest, HttpResponse
+
+__all__ = [
+    "Background",
+    "CacheDelete",
+    "CacheGet",
+    "CacheSet",
+    "Call",
+    "Effect",
+    "Failure",
+    "Fetch",
+    "Flow",
+    "Instant",
+    "ReadClock",
+    "Share",
+    "call",
+    "fetch",
+    "read_clock",
+    "share",
+]
+
+T = TypeVar("T")
+
+
+class Instant(NamedTuple):
+    """One moment on both clocks: ``unix`` seconds for claims, ``monotonic`` seconds for freshness."""
+
+    unix: float
+    monotonic: float
+
+
+@attrs.frozen
+class Fetch:
+    """Perform one HTTP exchange. Answer: :class:`HttpResponse`, or :class:`Failure`."""
+
+    request: HttpRequest
+
+
+@attrs.frozen
+class Share:
+    """Run a flow once for all concurrent callers with the same ``key``. Answer: its result, or :class:`Failure`.
+
+    ``start`` makes the flow from the instant at which it starts; a flow that raises a
+    :class:`MonoCloudError` answers with a :class:`Failure` of it.
+    """
+
+    key: Hashable
+    start: Callable[[Instant], Flow[Any]] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Background:
+    """Start what :class:`Share` would run, and do not wait for it. Answer: ``None``, at once."""
+
+    key: Hashable
+    start: Callable[[Instant], Flow[Any]] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Call:
+    """Call a user's function, sync or async; ``purpose`` names it in errors. Answer: its result, or :class:`Failure`."""
+
+    function: Callable[..., Any]
+    purpose: str
+
+
+@attrs.frozen
+class ReadClock:
+    """Read the clocks again, after waiting. Answer: :class:`Instant`."""
+
+
+@attrs.frozen
+class CacheGet:
+    """Read an entry of the claims cache. Answer: its claims or ``None``; a cache that fails has a miss."""
+
+    key: str
+
+
+@attrs.frozen
+class CacheSet:
+    """Write an entry of the claims cache, to be forgotten at ``expires_at`` (Unix seconds). Answer: ``None``."""
+
+    key: str
+    claims: Mapping[str, Any] = attrs.field(repr=False)
+    expires_at: float
+
+
+@attrs.frozen
+class CacheDelete:
+    """Forget an entry of the claims cache. Answer: ``None``."""
+
+    key: str
+
+
+Effect: TypeAlias = Fetch | Share | Background | Call | ReadClock | CacheGet | CacheSet | CacheDelete
+Flow: TypeAlias = Generator[Effect, Any, T]
+
+
+@attrs.frozen
+class Failure:
+    """An effect that failed. ``error`` says how; it is shared, so it is only ever raised as a copy."""
+
+    error: MonoCloudError
+
+    def raised(self) -> MonoCloudError:
+        """Return a copy of the error to raise in one caller."""
+        return copy.copy(self.error)
+
+
+def fetch(request: HttpRequest) -> Flow[HttpResponse | Failure]:
+    """Perform one HTTP exchange."""
+    answer: HttpResponse | Failure = yield Fetch(request)
+    return answer
+
+
+def share(key: Hashable, start: Callable[[Instant], Flow[T]]) -> Flow[T | Failure]:
+    """Run a flow once for all concurrent callers."""
+    answer: T | Failure = yield Share(key, start)
+    return answer
+
+
+def call(function: Callable[..., Any], purpose: str) -> Flow[Any]:
+    """Call a user's function."""
+    return (yield Call(function, purpose))
+
+
+def read_clock() -> Flow[Instant]:
+    """Read the clocks again."""
+    instant: Instant = yield ReadClock()
+    return instant

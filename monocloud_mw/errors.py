@@ -1,0 +1,218 @@
+"""Every error this package raises, and whose fault each one is.
+
+::
+
+    MonoCloudError
+    ├── ConfigurationError            the developer's: a setting cannot work
+    ├── CredentialsError              the request's: no bearer token, or an unreadable header
+    ├── TokenError                    the caller's: the token was refused (.code, .reason)
+    └── AuthorizationServerError      the tenant's
+        ├── OAuthResponseError        it refused our request (.error, .error_description, .status)
+        └── HttpError                 it cannot be reached or talks nonsense (.status)
+
+Rules:
+
+- nothing else leaves the package, whatever the input;
+- a refused token names a stable, machine-readable :class:`Reason`; what goes out on the wire is the
+  fixed sentence of that reason, never text from the token;
+- no message or repr holds a token, a secret, or text from outside that :func:`quoted` has not escaped;
+- errors copy and pickle, so that a failure shared by many callers is raised afresh in each
+  (:class:`monocloud_mw.core.effects.Failure`).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+__all__ = [
+    "AuthorizationServerError",
+    "ConfigurationError",
+    "CredentialsError",
+    "HttpError",
+    "MonoCloudError",
+    "OAuthResponseError",
+    "Problem",
+    "Reason",
+    "TokenError",
+    "quoted",
+]
+
+MAX_QUOTED_CHARACTERS: Final = 80
+
+
+def quoted(text: object) -> str:
+    """Return text from outside as a short ASCII literal that is safe in a message or a log line."""
+    literal = ascii(str(text)[: MAX_QUOTED_CHARACTERS + 1])
+    return literal if len(literal) <= MAX_QUOTED_CHARACTERS + 2 else literal[:MAX_QUOTED_CHARACTERS] + "...'"
+
+
+class Reason(enum.StrEnum):
+    """Why a token was refused: stable, machine-readable, one per check."""
+
+    MALFORMED = "malformed"
+    UNSUPPORTED_ALGORITHM = "unsupported_algorithm"
+    WRONG_TYPE = "wrong_type"
+    UNKNOWN_KEY = "unknown_key"
+    BAD_SIGNATURE = "bad_signature"
+    WRONG_ISSUER = "wrong_issuer"
+    WRONG_AUDIENCE = "wrong_audience"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    INVALID_CLAIM = "invalid_claim"
+    CERTIFICATE_MISSING = "certificate_missing"
+    CERTIFICATE_MALFORMED = "certificate_malformed"
+    CERTIFICATE_MISMATCH = "certificate_mismatch"
+    NOT_BOUND = "not_bound"
+    DPOP_REQUIRED = "dpop_required"
+    INACTIVE = "inactive"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    INSUFFICIENT_GROUPS = "insufficient_groups"
+
+
+class _Refusal(NamedTuple):
+    code: str
+    description: str
+
+
+_REFUSALS: Final[Mapping[Reason, _Refusal]] = MappingProxyType(
+    {
+        Reason.MALFORMED: _Refusal("invalid_token", "The access token is malformed"),
+        Reason.UNSUPPORTED_ALGORITHM: _Refusal(
+            "invalid_token", "The access token is signed with an algorithm that is not accepted"
+        ),
+        Reason.WRONG_TYPE: _Refusal("invalid_token", "The token is not an access token"),
+        Reason.UNKNOWN_KEY: _Refusal("invalid_token", "The access token is signed with an unknown key"),
+        Reason.BAD_SIGNATURE: _Refusal("invalid_token", "The signature of the access token is invalid"),
+        Reason.WRONG_ISSUER: _Refusal("invalid_token", "The access token is from another issuer"),
+        Reason.WRONG_AUDIENCE: _Refusal("invalid_token", "The access token is for another audience"),
+        Reason.EXPIRED: _Refusal("invalid_token", "The access token has expired"),
+        Reason.NOT_YET_VALID: _Refusal("invalid_token", "The access token is not valid yet"),
+        Reason.INVALID_CLAIM: _Refusal("invalid_token", "The access token has a missing or invalid claim"),
+        Reason.CERTIFICATE_MISSING: _Refusal(
+            "invalid_token", "The access token requires a client certificate"
+        ),
+        Reason.CERTIFICATE_MALFORMED: _Refusal("invalid_token", "The client certificate is malformed"),
+        Reason.CERTIFICATE_MISMATCH: _Refusal(
+            "invalid_token", "The access token is bound to another client certificate"
+        ),
+        Reason.NOT_BOUND: _Refusal("invalid_token", "The access token is not bound to a client certificate"),
+        Reason.DPOP_REQUIRED: _Refusal("invalid_token", "The access token requires a DPoP proof"),
+        Reason.INACTIVE: _Refusal("inactive_token", "The access token is not active"),
+        Reason.INSUFFICIENT_SCOPE: _Refusal("insufficient_scope", "The access token lacks a required scope"),
+        Reason.INSUFFICIENT_GROUPS: _Refusal("insufficient_groups", "The access token lacks a required group"),
+    }
+)
+
+
+class MonoCloudError(Exception):
+    """The root of every error this package raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by state, without running the constructor again."""
+        return _rebuild, (type(self), self.args, dict(self.__dict__))
+
+
+def _rebuild(kind: type[MonoCloudError], args: tuple[Any, ...], state: dict[str, Any]) -> MonoCloudError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class Problem(NamedTuple):
+    """One thing wrong with the configuration.
+
+    ``option`` is the name of the option (or of the rule), ``variable`` the full name of its
+    environment variable where it has one, and ``message`` what is wrong and what would be right.
+    """
+
+    option: str
+    variable: str | None
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.option} ({self.variable})" if self.variable else self.option
+        return f"{where}: {self.message}"
+
+
+class ConfigurationError(MonoCloudError):
+    """A setting cannot work; ``problems`` lists every one that was found, not only the first."""
+
+    def __init__(self, problems: Iterable[Problem] | str) -> None:
+        self.problems: tuple[Problem, ...] = () if isinstance(problems, str) else tuple(problems)
+        super().__init__(problems if isinstance(problems, str) else "; ".join(map(str, self.problems)))
+
+
+class CredentialsError(MonoCloudError):
+    """The request carries no bearer token, or an ``Authorization`` header that cannot be read.
+
+    ``malformed`` is false where there is nothing to read (no header, or another scheme: 401) and true
+    where a ``Bearer`` header breaks the grammar of RFC 6750 section 2.1 (400).
+    """
+
+    def __init__(self, message: str, *, malformed: bool = False) -> None:
+        self.malformed = malformed
+        super().__init__(message)
+
+
+class TokenError(MonoCloudError):
+    """The access token was refused.
+
+    Attributes:
+        reason: which check refused it.
+        code: ``invalid_token``, ``inactive_token``, ``insufficient_scope`` or ``insufficient_groups``.
+        description: the fixed sentence of the reason; the only part that goes out on the wire.
+        detail: what a developer needs to find the cause, with foreign text escaped; for the log.
+        scopes: the scopes that were required, where the reason is ``insufficient_scope``.
+        key_id: the token's ``kid``, escaped, where it is known; for the log.
+        issuer: the token's ``iss``, escaped, where it is known; for the log.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        detail: str | None = None,
+        *,
+        scopes: Iterable[str] = (),
+        key_id: str | None = None,
+        issuer: str | None = None,
+    ) -> None:
+        self.reason = reason
+        self.code, self.description = _REFUSALS[reason]
+        self.detail = detail
+        self.scopes = tuple(scopes)
+        self.key_id = key_id
+        self.issuer = issuer
+        super().__init__(self.description if detail is None else f"{self.description}: {detail}")
+
+
+class AuthorizationServerError(MonoCloudError):
+    """The tenant did not do its part."""
+
+
+class OAuthResponseError(AuthorizationServerError):
+    """The tenant refused our own request (RFC 6749 section 5.2): wrong client credentials, for example.
+
+    ``error`` and ``error_description`` are the tenant's, escaped; ``status`` is the HTTP status.
+    """
+
+    def __init__(
+        self, message: str, *, error: str | None, error_description: str | None, status: int
+    ) -> None:
+        self.error = error
+        self.error_description = error_description
+        self.status = status
+        super().__init__(message)
+
+
+class HttpError(AuthorizationServerError):
+    """The tenant could not be reached, or what it said makes no sense.
+
+    ``status`` is the HTTP status, or ``None`` where no response arrived (network failure, timeout).
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
