@@ -1,0 +1,82 @@
+"""What a route asks of a token: scopes and groups.
+
+A requirement is read once, where a route is declared; a wrong type is refused there. One string means
+exactly that one group, or the scopes it lists; it is never taken for a sequence of letters or ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, Self
+
+import attrs
+
+from ..claims import AccessTokenClaims
+from ..errors import ConfigurationError, Problem, Reason, TokenError, quoted
+
+__all__ = ["NOTHING", "Requirements", "check_groups", "check_scopes"]
+
+
+@attrs.frozen
+class Requirements:
+    """Scopes that must all be there, and sets of groups of which each must be met.
+
+    Args:
+        scopes: every one is required; case-sensitive (RFC 6749 section 3.3).
+        groups: alternatives: of each set any one group is enough, or all with ``groups_match_all``.
+    """
+
+    scopes: frozenset[str] = frozenset()
+    groups: tuple[frozenset[str], ...] = ()
+
+    @classmethod
+    def of(cls, scopes: str | Iterable[str] = (), groups: str | Iterable[str] = ()) -> Self:
+        """Read what a developer wrote.
+
+        Raises:
+            ConfigurationError: a value is not a string or a collection of non-empty strings.
+        """
+        problems: list[Problem] = []
+        wanted_scopes = _values("scopes", scopes.split() if isinstance(scopes, str) else scopes, problems)
+        wanted_groups = _values("groups", (groups,) if isinstance(groups, str) else groups, problems)
+        if any(len(scope.split()) != 1 for scope in wanted_scopes):
+            problems.append(Problem("scopes", None, "a scope holds no white space"))
+        if problems:
+            raise ConfigurationError(problems)
+        return cls(wanted_scopes, (wanted_groups,) if wanted_groups else ())
+
+    def and_also(self, other: Requirements) -> Requirements:
+        """Return what meets both."""
+        groups = self.groups + tuple(group for group in other.groups if group not in self.groups)
+        return Requirements(self.scopes | other.scopes, groups)
+
+
+NOTHING: Final = Requirements()
+
+
+def _values(option: str, values: Any, problems: list[Problem]) -> frozenset[str]:
+    if not isinstance(values, (list, tuple, set, frozenset)):
+        problems.append(
+            Problem(option, None, f"must be a string or a list of strings, not {type(values).__name__}")
+        )
+    elif not all(isinstance(value, str) and value.strip() for value in values):
+        problems.append(Problem(option, None, "every entry must be a non-empty string"))
+    else:
+        return frozenset(values)
+    return frozenset()
+
+
+def check_scopes(claims: AccessTokenClaims, requirements: Requirements) -> None:
+    """Refuse a token that lacks a required scope (RFC 6750 section 3.1) [insufficient_scope]."""
+    if not requirements.scopes <= claims.scopes:
+        raise TokenError(Reason.INSUFFICIENT_SCOPE, scopes=sorted(requirements.scopes))
+
+
+def check_groups(claims: AccessTokenClaims, requirements: Requirements, *, match_all: bool) -> None:
+    """Refuse a token whose user is not in the required groups [insufficient_groups]."""
+    groups = frozenset(claims.groups)
+    for wanted in requirements.groups:
+        if not (wanted <= groups if match_all else wanted & groups):
+            raise TokenError(
+                Reason.INSUFFICIENT_GROUPS, f"none of {quoted(sorted(wanted))}" if not match_all else None
+            )
