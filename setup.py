@@ -1,0 +1,69 @@
+"""Package metadata of monocloud-mw.
+
+The sources of the adapters stand in ``adapters/`` and are installed as ``monocloud_mw.adapters``. That is
+why packages are listed by name: ``find_packages()`` would see a top-level package ``adapters``, and a
+second copy of it through the symbolic link ``monocloud_mw/adapters`` that type checkers follow.
+"""
+
+import runpy
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+
+# Each lower bound is the oldest version that passes the test suite on Python 3.11: `make test-lowest`.
+RUNTIME = [
+    "attrs>=22.2",
+    "cryptography>=42",
+    "requests>=2.32",
+    "werkzeug>=3.0",
+]
+EXTRAS = {
+    "flask": ["flask>=3.0"],
+    "redis": ["redis>=5.0"],
+    "async": ["httpx2>=2.0"],
+}
+
+setup(
+    name="monocloud-mw",
+    version=runpy.run_path(str(HERE / "monocloud_mw" / "version.py"))["__version__"],
+    description="Validate MonoCloud access tokens in Python APIs: Flask, any WSGI app, any ASGI app",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="the monocloud_mw authors",
+    license_expression="MIT",
+    license_files=["LICENSE"],
+    keywords=["MonoCloud", "OAuth 2.0", "JWT", "access token", "introspection", "WSGI", "ASGI", "Flask"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Framework :: Flask",
+        "Intended Audience :: Developers",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Internet :: WWW/HTTP :: WSGI :: Middleware",
+        "Topic :: Security",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.11",
+    install_requires=RUNTIME,
+    extras_require=EXTRAS,
+    package_dir={"monocloud_mw": "monocloud_mw", "monocloud_mw.adapters": "adapters"},
+    packages=[
+        "monocloud_mw",
+        "monocloud_mw.adapters",
+        "monocloud_mw.core",
+        "monocloud_mw.drivers",
+        "monocloud_mw.jose",
+        "monocloud_mw.protect",
+        "monocloud_mw.testing",
+        "monocloud_mw.transports",
+    ],
+    package_data={"monocloud_mw": ["py.typed"]},
+    include_package_data=False,
+    zip_safe=False,
+)
