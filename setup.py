@@ -56,6 +56,7 @@ setup(
     packages=[
         "monocloud_mw",
         "monocloud_mw.adapters",
+        "monocloud_mw.caches",
         "monocloud_mw.core",
         "monocloud_mw.drivers",
         "monocloud_mw.jose",
@@ -65,5 +66,4 @@ setup(
     ],
     package_data={"monocloud_mw": ["py.typed"]},
     include_package_data=False,
-    zip_safe=False,
 )

@@ -19,6 +19,9 @@ from typing import Any, NoReturn
 import hypothesis
 import pytest
 
+for _variable in [name for name in os.environ if name.startswith("MONOCLOUD_BACKEND_")]:
+    del os.environ[_variable]
+
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 # Deadlines measure the machine, not the code; in CI the examples are the same ones every time.
@@ -41,13 +44,6 @@ def _refuse_internet(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_refuse_internet)
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the developer's own settings."""
-    for variable in [name for name in os.environ if name.startswith("MONOCLOUD_BACKEND_")]:
-        monkeypatch.delenv(variable)
 
 
 def unavailable(what: str, *, in_ci: bool = IN_CI) -> NoReturn:

@@ -1,0 +1,144 @@
+# Everything a developer runs. Each target does its own set-up, once, and works offline from then on.
+#
+#   PYTHON=python3.13   use this interpreter, in an environment of its own (.venv-3.13);
+#                       without it the first Python 3.11 or later on the path, in .venv
+#   ARGS="..."          more arguments for the program behind the target (pytest, the benchmark, ...)
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+ifdef PYTHON
+VENV ?= .venv-$(shell $(PYTHON) -c 'import sys; print("{}.{}".format(*sys.version_info))' 2>/dev/null)
+else
+VENV ?= .venv
+endif
+BIN := $(VENV)/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export COVERAGE_FILE := $(VENV)/coverage
+
+##@ Try it
+
+.PHONY: demo
+demo: $(VENV)/.demo ## run an API on Flask, WSGI and ASGI against a local tenant; SERVE=1 leaves the servers up
+	@$(BIN)/python docs/examples/demo.py $(ARGS)
+
+.PHONY: serve
+serve: $(VENV)/.demo ## serve the example API, protected by the tenant of the MONOCLOUD_BACKEND_* variables
+	@$(BIN)/python docs/examples/serve.py $(ARGS)
+
+##@ Check it
+
+.PHONY: test
+test: $(VENV)/.test ## run the tests, then require full branch coverage of the pure floors
+	$(BIN)/coverage run -m pytest $(ARGS)
+ifndef ARGS
+	@echo "==> branch coverage of the pure floors (lines that no test reached are listed)"
+	@$(BIN)/coverage report --fail-under=100
+endif
+
+.PHONY: test-lowest
+test-lowest: $(VENV)-lowest/.lowest ## run the tests with the oldest dependencies that setup.py allows
+	$(VENV)-lowest/bin/python -m pytest $(ARGS)
+
+.PHONY: test-wheel
+test-wheel: package $(VENV)/.python ## run the tests against the built wheel, away from the sources
+	.ci/test-wheel "$(VENV)" $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.test ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(VENV)/.test ## check types with mypy --strict and with pyright
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+.PHONY: coverage
+coverage: $(VENV)/.test ## run the tests and report the coverage of everything, also as build/coverage/index.html
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage html --include='monocloud_mw/*' --directory=build/coverage --quiet
+	$(BIN)/coverage report --include='monocloud_mw/*'
+
+.PHONY: soak
+soak: $(VENV)/.test ## run minutes of mixed traffic on real servers while the tenant misbehaves
+	$(BIN)/python -m tests.soak $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.fuzz ## feed hostile input to every parser, guided by coverage
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.bench ## measure side by side with other packages
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+##@ Build it
+
+.PHONY: docs
+docs: $(VENV)/.docs ## build the documentation into build/docs; every warning is an error
+	$(BIN)/sphinx-build -W -n --keep-going -b html -d build/doctrees docs build/docs
+	@echo "==> build/docs/index.html"
+
+.PHONY: package
+package: $(VENV)/.test ## build the source distribution and, from it, the wheel into dist/
+	rm -rf dist build/lib *.egg-info
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+.PHONY: lock
+lock: $(VENV)-lock/.python ## raise .ci/constraints.txt to the newest versions
+	.ci/lock "$(VENV)-lock" > .ci/constraints.new
+	mv .ci/constraints.new .ci/constraints.txt
+	rm -rf $(VENV)-lock
+
+.PHONY: clean
+clean: ## remove everything that the other targets made
+	rm -rf .venv .venv-* build dist *.egg-info .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -type d '(' -name __pycache__ -o -name node_modules ')' -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Set-up. A stamp is older than what it depends on exactly when the environment needs another look.
+
+LOCKED := -c .ci/constraints.txt
+EVERYTHING := -e '.[flask,redis,async]' -r docs/examples/requirements.txt -r tests/requirements.txt
+PACKAGE_FILES := setup.py pyproject.toml .ci/constraints.txt docs/examples/requirements.txt
+
+%/.python: .ci/create-venv
+	@.ci/create-venv $(@D) $(PYTHON)
+	@touch $@
+
+define install
+	@echo "==> installing what 'make $(@F:.%=%)' needs into $(@D) (once)"
+	@$(@D)/bin/python -m pip install --quiet $(1)
+	@touch $@
+endef
+
+$(VENV)/.demo: $(VENV)/.python $(PACKAGE_FILES)
+	$(call install,$(LOCKED) -e '.[flask]' -r docs/examples/requirements.txt)
+
+$(VENV)/.test: $(VENV)/.python $(PACKAGE_FILES) tests/requirements.txt
+	$(call install,$(LOCKED) $(EVERYTHING))
+
+$(VENV)/.docs: $(VENV)/.python $(PACKAGE_FILES) docs/requirements.txt
+	$(call install,$(LOCKED) -e '.[flask,redis,async]' -r docs/requirements.txt)
+
+$(VENV)/.bench: $(VENV)/.test tests/benchmarks/requirements.txt
+	$(call install,$(LOCKED) -r tests/benchmarks/requirements.txt)
+
+$(VENV)/.fuzz: $(VENV)/.test tests/fuzz/requirements.txt
+	$(call install,$(LOCKED) -r tests/fuzz/requirements.txt)
+
+# The locked environment first, for the tools; then the oldest versions in place of what it chose.
+$(VENV)-lowest/.lowest: $(VENV)-lowest/.python $(PACKAGE_FILES) tests/requirements.txt .ci/lowest.py
+	$(call install,$(LOCKED) $(EVERYTHING))
+	@$(@D)/bin/python -m pip install --quiet $$($(@D)/bin/python .ci/lowest.py)
+	@$(@D)/bin/python -m pip check
