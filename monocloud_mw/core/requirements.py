@@ -7,7 +7,7 @@ exactly that one group, or the scopes it lists; it is never taken for a sequence
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import attrs
 
@@ -30,12 +30,14 @@ class Requirements:
     groups: tuple[frozenset[str], ...] = ()
 
     @classmethod
-    def of(cls, scopes: str | Iterable[str] = (), groups: str | Iterable[str] = ()) -> Self:
+    def of(cls, scopes: str | Iterable[str] = (), groups: str | Iterable[str] = ()) -> Requirements:
         """Read what a developer wrote.
 
         Raises:
             ConfigurationError: a value is not a string or a collection of non-empty strings.
         """
+        if scopes == () and groups == ():
+            return NOTHING
         problems: list[Problem] = []
         wanted_scopes = _values("scopes", scopes.split() if isinstance(scopes, str) else scopes, problems)
         wanted_groups = _values("groups", (groups,) if isinstance(groups, str) else groups, problems)

@@ -1,0 +1,382 @@
+"""Every setting: its name, its environment variable, its default and what it accepts.
+
+Rules:
+
+- argument beats environment beats default;
+- all problems are reported together, in one :class:`~monocloud_mw.errors.ConfigurationError` that names
+  each option and its variable, and what would be right, never a secret value;
+- what cannot work is refused here, at construction, and not when the first request needs it;
+- a blank variable counts as unset; a value that cannot be read in full is a problem, never ignored.
+
+Nothing here reads the process's environment: :meth:`Options.from_environment` is given it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, Self, TypeAlias
+
+import attrs
+
+from .errors import ConfigurationError, Problem, quoted
+from .jose import SIGNATURE_ALGORITHMS, SigningKey, parse_json_object
+from .urls import parse_url
+
+__all__ = ["VARIABLE_PREFIX", "ClientSecret", "Options"]
+
+VARIABLE_PREFIX: Final = "MONOCLOUD_BACKEND_"
+
+ClientSecret: TypeAlias = str | SigningKey | Callable[[], Any] | None
+CertificateBinding: TypeAlias = Literal["when_present", "required", "dangerously_ignore"]
+
+# What each client authentication method needs of client_secret and mtls_certificate (RFC 6749 section
+# 2.3.1, RFC 7523, RFC 8705 section 2, draft-ietf-oauth-spiffe-client-auth).
+_NEEDS: Final[Mapping[str, Literal["text", "symmetric", "private", "svid", "certificate"]]] = {
+    "client_secret_basic": "text",
+    "client_secret_post": "text",
+    "client_secret_jwt": "symmetric",
+    "private_key_jwt": "private",
+    "tls_client_auth": "certificate",
+    "self_signed_tls_client_auth": "certificate",
+    "spiffe_jwt": "svid",
+    "spiffe_x509": "certificate",
+}
+
+
+class _Text(str):
+    """A value that still stands as it was in its environment variable."""
+
+    __slots__ = ()
+
+
+def _option(
+    variables: str | tuple[str, ...],
+    read: Callable[[Any], Any],
+    *,
+    default: Any = None,
+    from_text: Callable[..., Any] | None = None,
+    secret: bool = False,
+) -> Any:
+    """Declare one option.
+
+    ``read`` turns a given value into the one to keep, or raises ``ValueError``; ``from_text`` first turns
+    the text of the variables into such a value. Neither runs for the default.
+    """
+    names = (variables,) if isinstance(variables, str) else variables
+    metadata = {
+        "variables": tuple(VARIABLE_PREFIX + name for name in names if name),
+        "read": read,
+        "from_text": from_text or str,
+    }
+    return attrs.field(default=default, repr=not secret, metadata=metadata)
+
+
+def _tenant_domain(value: Any) -> str:
+    text = _non_empty_string(value).strip()
+    text = text if "://" in text else f"https://{text}"
+    text = text.removesuffix("/")
+    if parse_url(text).query or "?" in text:
+        raise ValueError("must not have a query")
+    return text
+
+
+def _non_empty_string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be a string, not {type(value).__name__}")  # noqa: TRY004
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return str(value)
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    values = (value,) if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple, set, frozenset)) or not values:
+        raise ValueError("must be a string or a non-empty list of strings")
+    return tuple(map(_non_empty_string, values))
+
+
+def _algorithms(value: Any) -> tuple[str, ...]:
+    names = _strings(value)
+    unknown = [quoted(name) for name in names if name not in SIGNATURE_ALGORITHMS]
+    if unknown:
+        raise ValueError(
+            f"has no asymmetric algorithm {', '.join(unknown)}; known are {', '.join(SIGNATURE_ALGORITHMS)}"
+        )
+    return names
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"must be True or False, not {quoted(value)}")  # noqa: TRY004
+    return value
+
+
+def _boolean_from(text: str) -> bool:
+    word = text.strip().lower()
+    if word in ("true", "1", "yes", "on"):
+        return True
+    if word in ("false", "0", "no", "off"):
+        return False
+    raise ValueError(f"must be true, false, 1, 0, yes, no, on or off, not {quoted(text)}")
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"must be a number of seconds, not {quoted(value)}")
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"must be 0 seconds or more, not {quoted(value)}")
+    return float(value)
+
+
+def _timeout(value: Any) -> float:
+    seconds = _seconds(value)
+    if seconds == 0:
+        raise ValueError("must be more than 0")
+    return seconds
+
+
+def _number_from(text: str) -> float:
+    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", text.strip(), re.ASCII):
+        raise ValueError(f"must be a number, not {quoted(text)}")
+    return float(text)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"must be a whole number, 0 or more, not {quoted(value)}")
+    return value
+
+
+def _count_from(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}", text.strip(), re.ASCII):
+        raise ValueError(f"must be a whole number, 0 or more, not {quoted(text)}")
+    return int(text)
+
+
+def _one_of(*names: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in names:
+            raise ValueError(f"must be one of {', '.join(names)}, not {quoted(value)}")
+        return str(value)
+
+    return read
+
+
+def _callable(value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise ValueError(f"must be callable, not {type(value).__name__}")
+    return value
+
+
+def _cache(value: Any) -> Any:
+    if value is not None and not all(callable(getattr(value, name, None)) for name in ("get", "set", "delete")):
+        raise ValueError("must have the methods get, set and delete of a claims cache")
+    return value
+
+
+def _file(value: Any) -> str:
+    path = _non_empty_string(str(value) if isinstance(value, Path) else value)
+    if not Path(path).is_file():
+        raise ValueError(f"there is no file {quoted(path)}")
+    return path
+
+
+def _certificate_and_key(value: Any) -> tuple[str, str]:
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise ValueError("must be a pair: the paths of a PEM certificate and of its key")
+    return _file(value[0]), _file(value[1])
+
+
+def _pair_from(certificate: str | None, key: str | None) -> tuple[str, str]:
+    if certificate is None or key is None:
+        raise ValueError("needs both variables, the certificate's and the key's")
+    return certificate, key
+
+
+def _any_secret(value: Any) -> Any:
+    if not (isinstance(value, (str, Mapping, SigningKey)) or callable(value)):
+        raise ValueError("must be text, a JWK or a PEM private key")
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("must not be blank")
+    return str(value) if isinstance(value, str) else value
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """All settings of a client. Durations are in seconds.
+
+    Raises:
+        ConfigurationError: with every problem found, each naming its option and variable.
+    """
+
+    tenant_domain: str = _option("TENANT_DOMAIN", _tenant_domain)
+    audience: tuple[str, ...] = _option("AUDIENCE", _strings, from_text=str.split)
+    client_id: str | None = _option("CLIENT_ID", _non_empty_string)
+    client_secret: ClientSecret = _option("CLIENT_SECRET", _any_secret, secret=True)
+    client_auth_method: str = _option("CLIENT_AUTH_METHOD", _one_of(*_NEEDS), default="client_secret_post")
+    mtls_certificate: tuple[str, str] | None = _option(
+        ("MTLS_CERTIFICATE", "MTLS_CERTIFICATE_KEY"), _certificate_and_key, from_text=_pair_from
+    )
+    client_assertion_audience: str | None = _option("CLIENT_ASSERTION_AUDIENCE", _non_empty_string)
+    trust_store_id: str | None = _option("TRUST_STORE_ID", _non_empty_string)
+    ca_bundle: str | None = _option("CA_BUNDLE", _file)
+    groups_claim: str = _option("GROUPS_CLAIM", _non_empty_string, default="groups")
+    groups_match_all: bool = _option("GROUPS_MATCH_ALL", _boolean, default=False, from_text=_boolean_from)
+    clock_skew: float = _option("CLOCK_SKEW", _seconds, default=0.0, from_text=_number_from)
+    clock_tolerance: float = _option("CLOCK_TOLERANCE", _seconds, default=60.0, from_text=_number_from)
+    introspect_jwt_tokens: bool = _option(
+        "INTROSPECT_JWT_TOKENS", _boolean, default=False, from_text=_boolean_from
+    )
+    validate_certificate_binding: CertificateBinding = _option(
+        "VALIDATE_CERTIFICATE_BINDING",
+        _one_of("when_present", "required", "dangerously_ignore"),
+        default="when_present",
+    )
+    jwks_cache_duration: float = _option(
+        "JWKS_CACHE_DURATION", _seconds, default=300.0, from_text=_number_from
+    )
+    metadata_cache_duration: float = _option(
+        "METADATA_CACHE_DURATION", _seconds, default=300.0, from_text=_number_from
+    )
+    introspection_cache_duration: float = _option(
+        "INTROSPECTION_CACHE_DURATION", _seconds, default=300.0, from_text=_number_from
+    )
+    max_stale: float = _option("MAX_STALE", _seconds, default=3600.0, from_text=_number_from)
+    refresh_cooldown: float = _option("REFRESH_COOLDOWN", _seconds, default=30.0, from_text=_number_from)
+    response_timeout: float = _option(
+        "RESPONSE_TIMEOUT", _timeout, default=10.0, from_text=lambda text: _number_from(text) / 1000
+    )
+    algorithms: tuple[str, ...] = _option(
+        "ALGORITHMS", _algorithms, default=tuple(SIGNATURE_ALGORITHMS), from_text=str.split
+    )
+    jwt_cache_size: int = _option("JWT_CACHE_SIZE", _count, default=1024, from_text=_count_from)
+    cache: Any = _option((), _cache, secret=True)
+    fetcher: Callable[..., Any] | None = _option((), _callable)
+    metadata_resolver: Callable[[], Any] | None = _option((), _callable)
+    jwks_resolver: Callable[[], Any] | None = _option((), _callable)
+    clock: Callable[[], float] | None = _option((), _callable)
+
+    def __attrs_post_init__(self) -> None:
+        problems = list(self._read_each())
+        wrong = {problem.option for problem in problems}
+        problems += [problem for problem in self._check_together() if problem.option not in wrong]
+        if problems:
+            raise ConfigurationError(problems)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], /, **arguments: Any) -> Self:
+        """Take what the arguments leave open from the environment's ``MONOCLOUD_BACKEND_`` variables.
+
+        Raises:
+            ConfigurationError: as the constructor, and for a name that is not an option.
+        """
+        known = attrs.fields_dict(cls)
+        unknown = [Problem(name, None, "is not an option") for name in arguments if name not in known]
+        if unknown:
+            raise ConfigurationError(unknown)
+        for name, field in known.items():
+            texts = [environ.get(variable, "").strip() for variable in field.metadata["variables"]]
+            if any(texts) and arguments.get(name) is None:
+                arguments[name] = tuple(_Text(text) if text else None for text in texts)
+        return cls(**arguments)
+
+    def _read_each(self) -> Iterable[Problem]:
+        """Put every given value into the form to keep; an explicit ``None`` counts as not given."""
+        for field in attrs.fields(type(self)):
+            value = getattr(self, field.name)
+            if value is field.default:
+                continue
+            try:
+                value = field.default if value is None else _read(field, value)
+            except ValueError as error:
+                yield self._problem(field.name, str(error))
+                value = field.default
+            object.__setattr__(self, field.name, value)
+
+    def _check_together(self) -> Iterable[Problem]:
+        """Find settings that are fine alone and cannot work together."""
+        for name in ("tenant_domain", "audience"):
+            if getattr(self, name) is None:
+                yield self._problem(name, "is required")
+        if self.client_id is None:
+            for name in ("client_secret", "introspect_jwt_tokens"):
+                if getattr(self, name):
+                    yield self._problem("client_id", f"is required with {name}")
+            return
+        needs = _NEEDS[self.client_auth_method]
+        if needs == "certificate":
+            if self.mtls_certificate is None and self.fetcher is None:
+                yield self._problem("mtls_certificate", f"is required with {self.client_auth_method}")
+        elif self.client_secret is None:
+            yield self._problem("client_secret", f"is required with {self.client_auth_method}")
+        else:
+            try:
+                secret = _SECRETS[needs](self.client_secret)
+            except ValueError as error:
+                yield self._problem("client_secret", f"does not fit {self.client_auth_method}: {error}")
+            else:
+                object.__setattr__(self, "client_secret", secret)
+
+    def _problem(self, name: str, message: str) -> Problem:
+        variables = attrs.fields_dict(type(self))[name].metadata["variables"]
+        return Problem(name, " and ".join(variables) or None, message)
+
+
+def _read(field: attrs.Attribute[Any], value: Any) -> Any:
+    if isinstance(value, tuple) and any(isinstance(part, _Text) for part in value):
+        value = field.metadata["from_text"](*value)
+    return field.metadata["read"](value)
+
+
+def _text_secret(secret: Any) -> str:
+    if not isinstance(secret, str):
+        raise ValueError("it must be plain text")  # noqa: TRY004
+    return secret
+
+
+def _symmetric_secret(secret: Any) -> SigningKey:
+    if isinstance(secret, str) and not secret.lstrip().startswith("{"):
+        if secret.lstrip().startswith("-----BEGIN"):
+            raise ValueError("it must be plain text or an oct JWK, not a PEM key")
+        return SigningKey.from_secret(secret)
+    key = _signing_key(secret)
+    if not key.is_symmetric:
+        raise ValueError("it must be plain text or an oct JWK, not a private key")
+    return key
+
+
+def _private_secret(secret: Any) -> SigningKey:
+    if isinstance(secret, str) and not secret.lstrip().startswith(("{", "-----BEGIN")):
+        raise ValueError("it must be a private JWK or a PEM private key, not plain text")
+    key = _signing_key(secret)
+    if key.is_symmetric:
+        raise ValueError("it must be a private key, not a symmetric one")
+    return key
+
+
+def _signing_key(secret: Any) -> SigningKey:
+    if isinstance(secret, SigningKey):
+        return secret
+    if callable(secret):
+        raise ValueError("it must be a key, not a callable")  # noqa: TRY004
+    if isinstance(secret, Mapping):
+        return SigningKey.from_jwk(secret)
+    if secret.lstrip().startswith("{"):
+        return SigningKey.from_jwk(parse_json_object(secret.encode()))
+    return SigningKey.from_pem(secret.replace("\\n", "\n"))  # many ways to set a variable take only one line
+
+
+def _svid_secret(secret: Any) -> Any:
+    """A JWT-SVID lives for minutes, so besides text it may be a callable that returns the current one."""
+    return secret if callable(secret) else _text_secret(secret)
+
+
+_SECRETS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "text": _text_secret,
+    "symmetric": _symmetric_secret,
+    "private": _private_secret,
+    "svid": _svid_secret,
+}

@@ -1,0 +1,42 @@
+"""Which URLs may be spoken to: ``https``, or ``http`` on the loopback interface for local development."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+__all__ = ["is_loopback", "parse_url"]
+
+
+def parse_url(text: str) -> SplitResult:
+    """Read an absolute URL that is safe to send credentials to; the text itself is used byte for byte.
+
+    Raises:
+        ValueError: it is not absolute, not ``https`` (nor ``http`` to a loopback host), or holds user
+            info, a fragment, white space or control characters. The message says which, without the URL.
+    """
+    if not text.isascii() or not text.isprintable() or any(character in text for character in ' \\"<>^`{|}'):
+        raise ValueError("must be a URL without white space, control or other unsafe characters")
+    url = urlsplit(text)
+    host = url.hostname
+    if not host or url.scheme not in ("https", "http"):
+        raise ValueError("must be an https:// URL")
+    if "@" in url.netloc:
+        raise ValueError("must not hold user info")
+    if url.netloc.endswith(":") or url.port == 0:
+        raise ValueError("has an invalid port")
+    if "#" in text:
+        raise ValueError("must not have a fragment")
+    if url.scheme == "http" and not is_loopback(host):
+        raise ValueError("must be https:// (plain http:// only for a loopback host, in development)")
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine: ``localhost`` (RFC 6761 section 6.3) or a loopback address."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
