@@ -26,7 +26,6 @@ from ..http import HttpRequest, HttpResponse
 
 __all__ = [
     "Background",
-    "CacheDelete",
     "CacheGet",
     "CacheSet",
     "Call",
@@ -109,14 +108,7 @@ class CacheSet:
     expires_at: float
 
 
-@attrs.frozen
-class CacheDelete:
-    """Forget an entry of the claims cache. Answer: ``None``."""
-
-    key: str
-
-
-Effect: TypeAlias = Fetch | Share | Background | Call | ReadClock | CacheGet | CacheSet | CacheDelete
+Effect: TypeAlias = Fetch | Share | Background | Call | ReadClock | CacheGet | CacheSet
 Flow: TypeAlias = Generator[Effect, Any, T]
 
 

@@ -1,0 +1,77 @@
+"""The checks on the claims of a token whose origin is proven, in the order they are made.
+
+RFC 7519 section 4.1 and RFC 9068 section 4 for JWTs; RFC 7662 section 2.2 for introspection, where the
+tenant vouches for the token and may leave out ``iss`` and ``exp``. A claim of the wrong type is refused,
+never converted: ``true`` is no date, and ``"12"`` is none either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ..errors import Reason, TokenError, quoted
+from .effects import Instant
+
+__all__ = ["check_audience", "check_issuer", "check_lifetime", "check_subject"]
+
+
+def check_issuer(claims: Mapping[str, Any], issuer: str, *, required: bool = True) -> None:
+    """Refuse a token of another issuer (RFC 7519 section 4.1.1) [wrong_issuer]; the comparison is exact."""
+    found = claims.get("iss")
+    if found == issuer or (found is None and not required and "iss" not in claims):
+        return
+    raise TokenError(Reason.WRONG_ISSUER, f"expected {quoted(issuer)}", issuer=quoted(found))
+
+
+def check_audience(claims: Mapping[str, Any], audience: Collection[str]) -> None:
+    """Refuse a token that names none of our audiences (RFC 7519 section 4.1.3) [wrong_audience]."""
+    found = claims.get("aud")
+    named = (found,) if isinstance(found, str) else found
+    if isinstance(named, tuple) and any(isinstance(name, str) and name in audience for name in named):
+        return
+    raise TokenError(Reason.WRONG_AUDIENCE, f"expected {', '.join(map(quoted, audience))}")
+
+
+def check_lifetime(
+    claims: Mapping[str, Any],
+    now: Instant,
+    *,
+    skew_seconds: float,
+    tolerance_seconds: float,
+    expiry_required: bool = True,
+) -> None:
+    """Refuse a token outside its lifetime (RFC 7519 sections 4.1.4 and 4.1.5).
+
+    Valid while ``now + skew < exp + tolerance`` and ``nbf <= now + skew + tolerance``; Unix seconds.
+
+    Raises:
+        TokenError: [expired], [not_yet_valid], or [invalid_claim] where a date is missing or no number.
+    """
+    adjusted = now.unix + skew_seconds
+    expires_at = _date(claims, "exp")
+    if expires_at is None:
+        if expiry_required:
+            raise TokenError(Reason.INVALID_CLAIM, "exp is missing")
+    elif expires_at <= adjusted - tolerance_seconds:
+        raise TokenError(Reason.EXPIRED)
+    not_before = _date(claims, "nbf")
+    if not_before is not None and not_before > adjusted + tolerance_seconds:
+        raise TokenError(Reason.NOT_YET_VALID)
+
+
+def check_subject(claims: Mapping[str, Any]) -> None:
+    """Refuse a ``sub`` that is not a string (RFC 7519 section 4.1.2) [invalid_claim]; it may be absent."""
+    if "sub" in claims and not isinstance(claims["sub"], str):
+        raise TokenError(Reason.INVALID_CLAIM, "sub is not a string")
+
+
+def _date(claims: Mapping[str, Any], name: str) -> float | None:
+    """Read a NumericDate (RFC 7519 section 2); ``bool`` is an ``int`` in Python, and no date."""
+    value = claims.get(name)
+    if value is None and name not in claims:
+        return None
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return value
+    raise TokenError(Reason.INVALID_CLAIM, f"{name} is not a number")

@@ -1,0 +1,112 @@
+"""JWT access tokens: from an untrusted string to claims whose origin is proven (RFC 9068 section 4).
+
+Checks run cheap before expensive: size, form and header before any key is looked for, so that garbage
+never causes a request to the tenant; the signature before any claim is believed.
+
+What cannot change about a token is remembered: that this key signed these claims. Everything that can
+change is checked again on each request: whether the key is still in the key set, the time, and what the
+route asks for. The memory is keyed by the SHA-256 of the token together with our issuer and audiences,
+never by the token, and only tokens with a valid signature get in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import attrs
+
+from ..claims import AccessTokenClaims
+from ..errors import Reason, TokenError, quoted
+from ..jose import CompactJws, Jwk, KeySet, parse_compact, parse_json_object, verify
+from ..options import Options
+from .bounded_memo import BoundedMemo
+from .effects import Flow, Instant
+from .last_known_good import LastKnownGood
+
+__all__ = ["JwtReader", "VerifiedToken", "check_type", "token_digest"]
+
+ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt"})
+"""The accepted values of ``typ``, in lower case (RFC 9068 section 2.1): not ID, logout or DPoP proof tokens."""
+
+
+@attrs.frozen
+class VerifiedToken:
+    """What stays true of a token: the key that signed it, and what it says."""
+
+    claims: AccessTokenClaims = attrs.field(repr=False)
+    key: Jwk
+    key_id: str | None
+
+
+def token_digest(options: Options) -> Any:
+    """Return a SHA-256 that has read our issuer and audiences; copies of it read a token."""
+    return hashlib.sha256("\0".join(("jwt", options.tenant_domain, *options.audience, "")).encode())
+
+
+def check_type(header: Any) -> None:
+    """Refuse a JWT that is not an access token by its ``typ`` (RFC 8725 section 3.11) [wrong_type]."""
+    found = header.get("typ")
+    if "typ" in header and not (isinstance(found, str) and found.lower() in ACCESS_TOKEN_TYPES):
+        raise TokenError(Reason.WRONG_TYPE, f"typ is {quoted(found)}")
+
+
+class JwtReader:
+    """Proves the origin of JWTs, with the tenant's keys."""
+
+    def __init__(self, options: Options, keys: LastKnownGood[KeySet]) -> None:
+        self._keys = keys
+        self._algorithms = frozenset(options.algorithms)
+        self._groups_claim = options.groups_claim
+        self._digest = token_digest(options)
+        self._verified: BoundedMemo[bytes, VerifiedToken] = BoundedMemo(options.jwt_cache_size)
+
+    def read(self, token: str, now: Instant) -> Flow[VerifiedToken]:
+        """Return the token's claims, once its signature is known to be the tenant's.
+
+        Raises:
+            TokenError: [malformed, unsupported_algorithm, wrong_type, unknown_key, bad_signature]
+            AuthorizationServerError: there are no keys to check it with.
+        """
+        digest = self._digest_of(token)
+        known = self._verified.get(digest)
+        if known is None:
+            jws = parse_compact(token, algorithms=self._algorithms)
+            check_type(jws.header)
+            keys = self._keys.fresh(now) or (yield from self._keys.current(now))
+        else:
+            keys = self._keys.fresh(now) or (yield from self._keys.current(now))
+            if known.key in keys:
+                return known
+            self._verified.discard(digest)
+            jws = parse_compact(token, algorithms=self._algorithms)
+        key = yield from self._verify(jws, keys, now)
+        claims = AccessTokenClaims(parse_json_object(jws.payload), groups_claim=self._groups_claim)
+        known = VerifiedToken(claims, key, jws.key_id)
+        self._verified.put(digest, known)
+        return known
+
+    def _digest_of(self, token: str) -> bytes:
+        digest = self._digest.copy()
+        try:
+            digest.update(token.encode("ascii"))
+        except UnicodeEncodeError:
+            raise TokenError(Reason.MALFORMED, "it is not ASCII") from None
+        return bytes(digest.digest())
+
+    def _verify(self, jws: CompactJws, keys: KeySet, now: Instant) -> Flow[Jwk]:
+        """Find the key that signed the token, in a newer key set if need be.
+
+        Without a ``kid`` a new key cannot be told from a forgery, so a signature that fits no key is
+        treated like an unknown ``kid`` there.
+        """
+        try:
+            return verify(jws, keys)
+        except TokenError as error:
+            unknown = error.reason is Reason.UNKNOWN_KEY
+            if not (unknown or (error.reason is Reason.BAD_SIGNATURE and jws.key_id is None)):
+                raise
+            newer = yield from self._keys.newer(keys, now)
+            if newer is keys:
+                raise
+        return verify(jws, newer)

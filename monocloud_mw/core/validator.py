@@ -1,0 +1,158 @@
+"""The one body of logic behind every client and adapter: which checks an access token goes through.
+
+All flows here are pure: they yield effects (:mod:`.effects`) and never read a clock or touch a socket.
+The order is that of the documentation's page "How a token flows": origin, issuer, audience, lifetime,
+binding, scopes, groups.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..claims import AccessTokenClaims
+from ..errors import ConfigurationError, Problem, Reason, TokenError, quoted
+from ..jose import MAX_TOKEN_CHARACTERS
+from ..options import VARIABLE_PREFIX, Options
+from .certificate_binding import check_certificate_binding
+from .claim_checks import check_audience, check_issuer, check_lifetime, check_subject
+from .discovery import metadata_source
+from .effects import Flow, Instant
+from .introspection import Introspection
+from .jwt_access_token import JwtReader
+from .key_source import key_source
+from .requirements import Requirements, check_groups, check_scopes
+
+__all__ = ["Validator"]
+
+_NO_CLIENT: Final = Problem(
+    "client_id", f"{VARIABLE_PREFIX}CLIENT_ID", "is required to introspect an access token that is no JWT"
+)
+
+
+class Validator:
+    """Validates access tokens for one API of one tenant, and keeps what it learned of the tenant."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.metadata = metadata_source(options)
+        self.keys = key_source(options, self.metadata)
+        self._jwt = JwtReader(options, self.keys)
+        self._introspection = Introspection(options, self.metadata) if options.client_id else None
+        # With keys from elsewhere nothing is fetched for a JWT, and the tenant domain is the issuer.
+        self._issuer = (
+            options.tenant_domain if options.jwks_resolver and not options.metadata_resolver else None
+        )
+
+    def validate(
+        self, token: str, certificate: str | bytes | None, requirements: Requirements, now: Instant
+    ) -> Flow[AccessTokenClaims]:
+        """Validate an access token of either kind.
+
+        Raises:
+            TokenError: it is refused; an opaque one is [malformed] where introspection is not set up.
+            AuthorizationServerError: the tenant is needed and does not do its part.
+        """
+        check_form(token)
+        if token.count(".") == 2 and not self._options.introspect_jwt_tokens:
+            return (yield from self.validate_jwt(token, certificate, requirements, now))
+        if self._introspection is None:
+            raise TokenError(Reason.MALFORMED, "it is no JWT, and introspection is not configured")
+        return (yield from self.introspect(token, certificate, requirements, now))
+
+    def validate_jwt(
+        self, token: str, certificate: str | bytes | None, requirements: Requirements, now: Instant
+    ) -> Flow[AccessTokenClaims]:
+        """Validate a JWT access token against the tenant's keys (RFC 9068 section 4).
+
+        Raises:
+            TokenError: it is refused.
+            AuthorizationServerError: there are no keys to check it with.
+        """
+        check_form(token)
+        verified = yield from self._jwt.read(token, now)
+        claims = verified.claims
+        issuer = self._issuer
+        if issuer is None:
+            metadata = self.metadata.fresh(now) or (yield from self.metadata.current(now))
+            issuer = metadata.issuer
+        try:
+            check_issuer(claims, issuer)
+            self._check_claims(claims, certificate, requirements, now, expiry_required=True)
+        except TokenError as error:
+            error.key_id = None if verified.key_id is None else quoted(verified.key_id)
+            error.issuer = quoted(claims.get("iss"))
+            raise
+        return claims
+
+    def introspect(
+        self, token: str, certificate: str | bytes | None, requirements: Requirements, now: Instant
+    ) -> Flow[AccessTokenClaims]:
+        """Validate an access token of either kind by asking the tenant (RFC 7662).
+
+        Raises:
+            TokenError: it is refused.
+            ConfigurationError: there is no ``client_id`` to ask with.
+            AuthorizationServerError: the tenant does not do its part.
+        """
+        if self._introspection is None:
+            raise ConfigurationError([_NO_CLIENT])
+        check_form(token)
+        claims = yield from self._introspection.claims(token, now)
+        issuer = (yield from self.metadata.current(now)).issuer
+        check_issuer(claims, issuer, required=False)
+        self._check_claims(claims, certificate, requirements, now, expiry_required=False)
+        return claims
+
+    def prefetch(self, now: Instant) -> Flow[None]:
+        """Load what validating a JWT needs: the keys, and the metadata where the issuer comes from it.
+
+        Raises:
+            AuthorizationServerError: it cannot be loaded.
+        """
+        yield from self.keys.current(now)
+        if self._issuer is None:
+            yield from self.metadata.current(now)
+
+    def check_can_validate(self, token: str) -> None:
+        """Tell a developer that tokens which are no JWTs need introspection to be set up.
+
+        Raises:
+            ConfigurationError: the token is no JWT, and there is no ``client_id`` to introspect it with.
+        """
+        if self._introspection is None and isinstance(token, str) and token.count(".") != 2:
+            raise ConfigurationError([_NO_CLIENT])
+
+    def _check_claims(
+        self,
+        claims: AccessTokenClaims,
+        certificate: str | bytes | None,
+        requirements: Requirements,
+        now: Instant,
+        *,
+        expiry_required: bool,
+    ) -> None:
+        options = self._options
+        check_audience(claims, options.audience)
+        check_lifetime(
+            claims,
+            now,
+            skew_seconds=options.clock_skew,
+            tolerance_seconds=options.clock_tolerance,
+            expiry_required=expiry_required,
+        )
+        check_subject(claims)
+        check_certificate_binding(claims, certificate, options.validate_certificate_binding)
+        if requirements.scopes:
+            check_scopes(claims, requirements)
+        if requirements.groups:
+            check_groups(claims, requirements, match_all=options.groups_match_all)
+
+
+def check_form(token: object) -> None:
+    """Refuse what cannot be an access token, before anything else looks at it [malformed]."""
+    if not isinstance(token, str):
+        raise TokenError(Reason.MALFORMED, "it is not a string")
+    if not token or len(token) > MAX_TOKEN_CHARACTERS:
+        raise TokenError(Reason.MALFORMED, "it is empty or too long")
+    if token[0].isspace() or token[-1].isspace():
+        raise TokenError(Reason.MALFORMED, "white space around it is not part of a token")
