@@ -1,0 +1,183 @@
+"""The driver for event loops: awaits each effect, and hands what would block to worker threads."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from ..core.effects import (
+    Background,
+    CacheGet,
+    CacheSet,
+    Call,
+    Failure,
+    Fetch,
+    Flow,
+    Instant,
+    ReadClock,
+    Share,
+)
+from ..errors import HttpError, MonoCloudError
+from ..http import HttpRequest, HttpResponse
+from .clock import Clock
+from .failures import cache_missed, failed, went_wrong
+from .single_flight import INTERRUPTED, SingleFlight
+from .worker_threads import WorkerThreads
+
+__all__ = ["AsyncDriver"]
+
+T = TypeVar("T")
+
+
+class AsyncDriver:
+    """Runs flows as coroutines; one driver serves several event loops.
+
+    What leads a flight runs in a task of its own, so that a request that is cancelled harms none of those
+    that wait for the same thing.
+
+    Args:
+        fetch: performs one HTTP exchange; a coroutine function, or a plain one for the worker threads.
+        cache: the claims cache, sync or async, or ``None``.
+        clock: reads both clocks.
+        patience_seconds: how long to wait for what another task leads.
+        workers: run what is not asynchronous.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]],
+        *,
+        cache: Any,
+        clock: Clock,
+        patience_seconds: float,
+        workers: WorkerThreads,
+    ) -> None:
+        self._fetch = fetch
+        self._cache = cache
+        self._patience = patience_seconds
+        self._workers = workers
+        self._flights = SingleFlight()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.now = clock
+        self._perform: Mapping[type, Callable[[Any], Awaitable[Any]]] = {
+            Fetch: self._perform_fetch,
+            Share: self._perform_share,
+            Background: self._perform_background,
+            Call: self._perform_call,
+            ReadClock: self._perform_read_clock,
+            CacheGet: self._perform_cache_get,
+            CacheSet: self._perform_cache_set,
+        }
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end.
+
+        Raises:
+            MonoCloudError: what the flow raises.
+        """
+        try:
+            effect = next(flow)
+            while True:
+                effect = flow.send(await self._perform[type(effect)](effect))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            flow.close()
+
+    async def aclose(self) -> None:
+        """Stop what runs in the background on this event loop, and wait until it has stopped."""
+        loop = asyncio.get_running_loop()
+        tasks = [task for task in self._tasks if task.get_loop() is loop]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._workers.close()
+
+    async def _perform_fetch(self, effect: Fetch) -> HttpResponse | Failure:
+        try:
+            async with asyncio.timeout(effect.request.timeout_seconds):
+                response: HttpResponse = await self._await(self._fetch, effect.request)
+                return response
+        except TimeoutError:
+            return Failure(HttpError(f"no complete answer within {effect.request.timeout_seconds:g} seconds"))
+        except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
+            return failed("fetcher", error)
+
+    async def _perform_share(self, effect: Share) -> Any:
+        while True:
+            flight, leads = self._flights.board(effect.key)
+            if leads:
+                self._lead(effect.key, effect.start, flight)
+            try:
+                async with asyncio.timeout(self._patience):
+                    result = await asyncio.wrap_future(flight)
+            except TimeoutError:
+                self._flights.give_up(effect.key, flight)
+                return Failure(HttpError("no answer in time from the request that this one waited for"))
+            if result is not INTERRUPTED:
+                return result
+
+    async def _perform_background(self, effect: Background) -> None:
+        flight, leads = self._flights.board(effect.key)
+        if leads:
+            self._lead(effect.key, effect.start, flight)
+
+    def _lead(self, key: Hashable, start: Callable[[Instant], Flow[Any]], flight: Future[Any]) -> None:
+        task = asyncio.get_running_loop().create_task(self._fly(key, start, flight), name="monocloud-refresh")
+        self._tasks.add(task)
+
+        def landed(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._flights.land(key, flight, INTERRUPTED)  # for a task that was cancelled before it began
+
+        task.add_done_callback(landed)
+
+    async def _fly(self, key: Hashable, start: Callable[[Instant], Flow[Any]], flight: Future[Any]) -> None:
+        result: Any = INTERRUPTED
+        try:
+            result = await self.run(start(self.now()))
+        except MonoCloudError as error:
+            result = Failure(error)
+        except Exception as error:  # noqa: BLE001  those who wait must learn of it
+            result = went_wrong(error)
+        finally:
+            self._flights.land(key, flight, result)
+
+    async def _perform_call(self, effect: Call) -> Any:
+        try:
+            return await self._await(effect.function)
+        except Exception as error:  # noqa: BLE001  a user's function may raise anything
+            return failed(effect.purpose, error)
+
+    async def _perform_read_clock(self, _effect: ReadClock) -> Instant:
+        return self.now()
+
+    async def _perform_cache_get(self, effect: CacheGet) -> Any:
+        try:
+            return await self._await(self._cache.get, effect.key)
+        except Exception as error:  # noqa: BLE001  a cache that fails never fails a request
+            return cache_missed("get", error)
+
+    async def _perform_cache_set(self, effect: CacheSet) -> None:
+        try:
+            await self._await(self._cache.set, effect.key, effect.claims, effect.expires_at)
+        except Exception as error:  # noqa: BLE001
+            cache_missed("set", error)
+
+    async def _await(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function: a coroutine function here, any other one where it may block."""
+        if is_async(function):
+            return await function(*arguments)
+        result = await self._workers.run(function, *arguments)
+        return await result if inspect.isawaitable(result) else result
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Tell whether a callable is a coroutine function, or an object whose ``__call__`` is one."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  the question is not whether it can be called
+    )

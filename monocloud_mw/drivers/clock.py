@@ -1,0 +1,22 @@
+"""The only place where clocks are read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..core.effects import Instant
+
+__all__ = ["Clock", "system_clock"]
+
+Clock = Callable[[], Instant]
+
+
+def system_clock(unix: Callable[[], float] | None = None) -> Clock:
+    """Return a clock; ``unix`` replaces the wall time, in Unix seconds."""
+    wall, monotonic = unix or time.time, time.monotonic
+
+    def read() -> Instant:
+        return Instant(wall(), monotonic())
+
+    return read

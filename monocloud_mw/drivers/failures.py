@@ -1,0 +1,35 @@
+"""How an exception of somebody else's code becomes a :class:`~monocloud_mw.core.effects.Failure`."""
+
+from __future__ import annotations
+
+import logging
+
+from ..core.effects import Failure
+from ..errors import HttpError, MonoCloudError
+
+__all__ = ["cache_missed", "failed", "went_wrong"]
+
+_logger = logging.getLogger("monocloud_mw")
+
+
+def failed(purpose: str, error: Exception) -> Failure:
+    """Return the failure of a fetcher or resolver.
+
+    Ours pass as they are. Of others' only the type is told: their messages may quote what was sent, and
+    that holds tokens and secrets.
+    """
+    if isinstance(error, MonoCloudError):
+        return Failure(error)
+    _logger.warning("the %s failed with %s", purpose, type(error).__name__)
+    return Failure(HttpError(f"the {purpose} failed with {type(error).__name__}"))
+
+
+def cache_missed(operation: str, error: Exception) -> None:
+    """Log a claims cache that failed: to the request that is a miss (``get``), or nothing at all."""
+    _logger.warning("the claims cache failed to %s with %s", operation, type(error).__name__)
+
+
+def went_wrong(error: Exception) -> Failure:
+    """Return the failure of a shared flow that raised what no flow should: a defect of ours."""
+    _logger.error("a shared flow failed with %s", type(error).__name__)
+    return Failure(MonoCloudError(f"a shared flow failed with {type(error).__name__}"))
