@@ -1,0 +1,304 @@
+"""The two clients: the pure core, a driver and a transport, wired from options.
+
+:class:`BackendClient` serves threads and :class:`AsyncBackendClient` event loops, with the same methods
+and the same logic (:class:`~monocloud_mw.core.validator.Validator`). Make one client and share it: it
+keeps the tenant's keys and the tokens it has verified.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any, Final, Self, TypeAlias
+
+from .claims import AccessTokenClaims
+from .core.discovery import Metadata
+from .core.requirements import Requirements
+from .core.validator import Validator
+from .drivers.asyncio import AsyncDriver, is_async
+from .drivers.clock import system_clock
+from .drivers.sync import SyncDriver
+from .drivers.worker_threads import WorkerThreads
+from .errors import ConfigurationError, Problem
+from .jose import KeySet
+from .options import Options
+from .protect.credentials import Credentials
+from .transports.requests import RequestsTransport
+
+__all__ = ["AsyncBackendClient", "BackendClient"]
+
+EXCHANGES_IN_A_FLIGHT: Final = 3
+"""The most exchanges one shared flow makes in a row (metadata, keys, introspection), and so the bound, in
+response timeouts, on waiting for another's."""
+
+Scopes: TypeAlias = str | Iterable[str]
+Groups: TypeAlias = str | Iterable[str]
+Certificate: TypeAlias = str | bytes | None
+
+
+class _Client:
+    """What both clients share: the options, the core, and which flow a call stands for."""
+
+    def __init__(self, options: Options | None, settings: dict[str, Any]) -> None:
+        self.options: Options = _read_options(options, settings)
+        self._validator = Validator(self.options)
+        self._transport = None if self.options.fetcher is not None else self._new_transport()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.options.tenant_domain!r}, audience={self.options.audience!r})"
+
+    def _new_transport(self) -> RequestsTransport:
+        return RequestsTransport(
+            ca_bundle=self.options.ca_bundle, client_certificate=self.options.mtls_certificate
+        )
+
+    @property
+    def _driver_settings(self) -> dict[str, Any]:
+        return {
+            "fetch": self.options.fetcher or self._transport,
+            "cache": self.options.cache,
+            "clock": system_clock(self.options.clock),
+            "patience_seconds": EXCHANGES_IN_A_FLIGHT * self.options.response_timeout,
+        }
+
+
+def _read_options(options: Options | None, settings: dict[str, Any]) -> Options:
+    if options is None:
+        return Options.from_environment(os.environ, **settings)
+    if not isinstance(options, Options):
+        raise ConfigurationError([Problem("options", None, f"must be Options, not {type(options).__name__}")])
+    if settings:
+        raise ConfigurationError([Problem(name, None, "stands beside options; give one") for name in settings])
+    return options
+
+
+def _refuse_coroutines(options: Options) -> None:
+    """Refuse, for threads, what only an event loop can run."""
+    functions = {
+        name: getattr(options, name)
+        for name in ("fetcher", "metadata_resolver", "jwks_resolver", "client_secret")
+    }
+    functions["cache"] = getattr(options.cache, "get", None)
+    problems = [
+        Problem(name, None, "is asynchronous; use AsyncBackendClient, or a synchronous one")
+        for name, function in functions.items()
+        if callable(function) and is_async(function)
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+class BackendClient(_Client):
+    """Validates access tokens, for code that runs in threads. One client may be shared by all of them.
+
+    Args:
+        options: all settings; without it they come from ``settings``, then from the environment's
+            ``MONOCLOUD_BACKEND_`` variables, then from the defaults.
+        settings: the fields of :class:`~monocloud_mw.options.Options` by name.
+
+    Raises:
+        ConfigurationError: with every problem found, each naming its option and variable.
+    """
+
+    def __init__(self, options: Options | None = None, /, **settings: Any) -> None:
+        super().__init__(options, settings)
+        _refuse_coroutines(self.options)
+        self._driver = SyncDriver(**self._driver_settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to the tenant; a client that is used again opens new ones."""
+        self._driver.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    def authenticate(self, credentials: Credentials, requirements: Requirements) -> AccessTokenClaims:
+        """Validate the credentials of a request: what every adapter calls.
+
+        Unlike :meth:`validate_access_token`, a token that could only be introspected counts as malformed
+        where introspection is not set up: the caller chose the token, not the developer.
+
+        Raises:
+            TokenError: the token is refused; ``reason`` says why.
+            AuthorizationServerError: the tenant is needed and does not do its part.
+        """
+        driver = self._driver
+        token, certificate = credentials.token, credentials.client_certificate
+        return driver.run(self._validator.validate(token, certificate, requirements, driver.now()))
+
+    def validate_access_token(
+        self,
+        token: str,
+        *,
+        scopes: Scopes = (),
+        groups: Groups = (),
+        client_certificate: Certificate = None,
+    ) -> AccessTokenClaims:
+        """Validate a JWT with the tenant's keys, or any other access token by introspection.
+
+        Args:
+            token: the access token alone, without ``Bearer``.
+            scopes: all of them are required; one string may list several, separated by spaces.
+            groups: any of them is required, or all with the option ``groups_match_all``.
+            client_certificate: what the caller presented in TLS, PEM or DER (RFC 8705 section 3).
+
+        Raises:
+            TokenError: the token is refused; ``reason`` says why.
+            ConfigurationError: the token is no JWT and ``client_id`` is not set, or a requirement has a
+                wrong type.
+            AuthorizationServerError: the tenant is needed and does not do its part.
+        """
+        requirements = Requirements.of(scopes, groups)
+        self._validator.check_can_validate(token)
+        driver = self._driver
+        return driver.run(self._validator.validate(token, client_certificate, requirements, driver.now()))
+
+    def validate_jwt_access_token(
+        self,
+        token: str,
+        *,
+        scopes: Scopes = (),
+        groups: Groups = (),
+        client_certificate: Certificate = None,
+    ) -> AccessTokenClaims:
+        """Validate a JWT with the tenant's keys, even where ``introspect_jwt_tokens`` is on.
+
+        Raises:
+            TokenError, ConfigurationError, AuthorizationServerError: as :meth:`validate_access_token`.
+        """
+        requirements, driver = Requirements.of(scopes, groups), self._driver
+        return driver.run(
+            self._validator.validate_jwt(token, client_certificate, requirements, driver.now())
+        )
+
+    def introspect_access_token(
+        self,
+        token: str,
+        *,
+        scopes: Scopes = (),
+        groups: Groups = (),
+        client_certificate: Certificate = None,
+    ) -> AccessTokenClaims:
+        """Validate an access token of either kind by asking the tenant (RFC 7662).
+
+        Raises:
+            TokenError, ConfigurationError, AuthorizationServerError: as :meth:`validate_access_token`.
+        """
+        requirements, driver = Requirements.of(scopes, groups), self._driver
+        return driver.run(self._validator.introspect(token, client_certificate, requirements, driver.now()))
+
+    def get_metadata(self, force_refresh: bool = False) -> Metadata:
+        """Return the tenant's discovery document, from memory where it is fresh enough.
+
+        Raises:
+            AuthorizationServerError: there is none, and it cannot be fetched.
+        """
+        return self._driver.run(self._validator.metadata.get(self._driver.now(), reload=force_refresh))
+
+    def get_jwks(self, force_refresh: bool = False) -> KeySet:
+        """Return the tenant's keys, from memory where they are fresh enough.
+
+        Raises:
+            AuthorizationServerError: there are none, and they cannot be fetched.
+        """
+        return self._driver.run(self._validator.keys.get(self._driver.now(), reload=force_refresh))
+
+    def prefetch(self) -> None:
+        """Fetch metadata and keys now, so that the first request does not wait for them.
+
+        Raises:
+            AuthorizationServerError: they cannot be fetched.
+        """
+        self._driver.run(self._validator.prefetch(self._driver.now()))
+
+
+class AsyncBackendClient(_Client):
+    """Validates access tokens, for code that runs on event loops; never blocks one.
+
+    Takes the same arguments as :class:`BackendClient` and has the same methods, as coroutines; what is
+    not asynchronous of its own (the default transport, a plain fetcher, resolver or cache) runs in a
+    bounded pool of threads.
+    """
+
+    def __init__(self, options: Options | None = None, /, **settings: Any) -> None:
+        super().__init__(options, settings)
+        self._driver = AsyncDriver(**self._driver_settings, workers=WorkerThreads())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop refreshes in the background and close the connections; a later use opens new ones."""
+        await self._driver.aclose()
+        if self._transport is not None:
+            self._transport.close()
+
+    async def authenticate(self, credentials: Credentials, requirements: Requirements) -> AccessTokenClaims:
+        """Validate the credentials of a request, as :meth:`BackendClient.authenticate`."""
+        driver = self._driver
+        token, certificate = credentials.token, credentials.client_certificate
+        return await driver.run(self._validator.validate(token, certificate, requirements, driver.now()))
+
+    async def validate_access_token(
+        self,
+        token: str,
+        *,
+        scopes: Scopes = (),
+        groups: Groups = (),
+        client_certificate: Certificate = None,
+    ) -> AccessTokenClaims:
+        """Validate an access token of either kind, as :meth:`BackendClient.validate_access_token`."""
+        requirements = Requirements.of(scopes, groups)
+        self._validator.check_can_validate(token)
+        driver = self._driver
+        return await driver.run(
+            self._validator.validate(token, client_certificate, requirements, driver.now())
+        )
+
+    async def validate_jwt_access_token(
+        self,
+        token: str,
+        *,
+        scopes: Scopes = (),
+        groups: Groups = (),
+        client_certificate: Certificate = None,
+    ) -> AccessTokenClaims:
+        """Validate a JWT with the tenant's keys, as :meth:`BackendClient.validate_jwt_access_token`."""
+        requirements, driver = Requirements.of(scopes, groups), self._driver
+        return await driver.run(
+            self._validator.validate_jwt(token, client_certificate, requirements, driver.now())
+        )
+
+    async def introspect_access_token(
+        self,
+        token: str,
+        *,
+        scopes: Scopes = (),
+        groups: Groups = (),
+        client_certificate: Certificate = None,
+    ) -> AccessTokenClaims:
+        """Ask the tenant about an access token, as :meth:`BackendClient.introspect_access_token`."""
+        requirements, driver = Requirements.of(scopes, groups), self._driver
+        return await driver.run(
+            self._validator.introspect(token, client_certificate, requirements, driver.now())
+        )
+
+    async def get_metadata(self, force_refresh: bool = False) -> Metadata:
+        """Return the tenant's discovery document, as :meth:`BackendClient.get_metadata`."""
+        return await self._driver.run(self._validator.metadata.get(self._driver.now(), reload=force_refresh))
+
+    async def get_jwks(self, force_refresh: bool = False) -> KeySet:
+        """Return the tenant's keys, as :meth:`BackendClient.get_jwks`."""
+        return await self._driver.run(self._validator.keys.get(self._driver.now(), reload=force_refresh))
+
+    async def prefetch(self) -> None:
+        """Fetch metadata and keys now, as :meth:`BackendClient.prefetch`."""
+        await self._driver.run(self._validator.prefetch(self._driver.now()))
