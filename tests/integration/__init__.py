@@ -1,0 +1,1 @@
+"""Real servers beside ours: what only they can show."""
