@@ -68,7 +68,9 @@ def _read_options(options: Options | None, settings: dict[str, Any]) -> Options:
     if not isinstance(options, Options):
         raise ConfigurationError([Problem("options", None, f"must be Options, not {type(options).__name__}")])
     if settings:
-        raise ConfigurationError([Problem(name, None, "stands beside options; give one") for name in settings])
+        raise ConfigurationError(
+            [Problem(name, None, "stands beside options; give one") for name in settings]
+        )
     return options
 
 
@@ -172,9 +174,7 @@ class BackendClient(_Client):
             TokenError, ConfigurationError, AuthorizationServerError: as :meth:`validate_access_token`.
         """
         requirements, driver = Requirements.of(scopes, groups), self._driver
-        return driver.run(
-            self._validator.validate_jwt(token, client_certificate, requirements, driver.now())
-        )
+        return driver.run(self._validator.validate_jwt(token, client_certificate, requirements, driver.now()))
 
     def introspect_access_token(
         self,

@@ -102,7 +102,9 @@ _REFUSALS: Final[Mapping[Reason, _Refusal]] = MappingProxyType(
         Reason.DPOP_REQUIRED: _Refusal("invalid_token", "The access token requires a DPoP proof"),
         Reason.INACTIVE: _Refusal("inactive_token", "The access token is not active"),
         Reason.INSUFFICIENT_SCOPE: _Refusal("insufficient_scope", "The access token lacks a required scope"),
-        Reason.INSUFFICIENT_GROUPS: _Refusal("insufficient_groups", "The access token lacks a required group"),
+        Reason.INSUFFICIENT_GROUPS: _Refusal(
+            "insufficient_groups", "The access token lacks a required group"
+        ),
     }
 )
 

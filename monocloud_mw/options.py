@@ -85,7 +85,7 @@ def _tenant_domain(value: Any) -> str:
 
 def _non_empty_string(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"must be a string, not {type(value).__name__}")  # noqa: TRY004
+        raise ValueError(f"must be a string, not {type(value).__name__}")
     if not value.strip():
         raise ValueError("must not be blank")
     return str(value)
@@ -110,7 +110,7 @@ def _algorithms(value: Any) -> tuple[str, ...]:
 
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"must be True or False, not {quoted(value)}")  # noqa: TRY004
+        raise ValueError(f"must be True or False, not {quoted(value)}")
     return value
 
 
@@ -172,7 +172,9 @@ def _callable(value: Any) -> Any:
 
 
 def _cache(value: Any) -> Any:
-    if value is not None and not all(callable(getattr(value, name, None)) for name in ("get", "set", "delete")):
+    if value is not None and not all(
+        callable(getattr(value, name, None)) for name in ("get", "set", "delete")
+    ):
         raise ValueError("must have the methods get, set and delete of a claims cache")
     return value
 
@@ -333,7 +335,7 @@ def _read(field: attrs.Attribute[Any], value: Any) -> Any:
 
 def _text_secret(secret: Any) -> str:
     if not isinstance(secret, str):
-        raise ValueError("it must be plain text")  # noqa: TRY004
+        raise ValueError("it must be plain text")
     return secret
 
 
@@ -361,7 +363,7 @@ def _signing_key(secret: Any) -> SigningKey:
     if isinstance(secret, SigningKey):
         return secret
     if callable(secret):
-        raise ValueError("it must be a key, not a callable")  # noqa: TRY004
+        raise ValueError("it must be a key, not a callable")
     if isinstance(secret, Mapping):
         return SigningKey.from_jwk(secret)
     if secret.lstrip().startswith("{"):

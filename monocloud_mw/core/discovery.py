@@ -77,7 +77,8 @@ def parse_metadata(document: Mapping[str, Any], tenant_domain: str) -> Metadata:
     issuer = document.get("issuer")
     if not isinstance(issuer, str) or issuer.removesuffix("/") != tenant_domain:
         raise HttpError(
-            f"the issuer of the discovery document is {quoted(issuer)}, not {quoted(tenant_domain)}", status=200
+            f"the issuer of the discovery document is {quoted(issuer)}, not {quoted(tenant_domain)}",
+            status=200,
         )
     return Metadata(issuer, freeze(document))
 

@@ -28,7 +28,9 @@ def exchange(request: HttpRequest) -> Flow[HttpResponse]:
     if isinstance(response, Failure):
         raise response.raised()
     if len(response.body) > request.max_body_bytes:
-        raise HttpError(f"{quoted(request.url)} sent more than {request.max_body_bytes} bytes", status=response.status)
+        raise HttpError(
+            f"{quoted(request.url)} sent more than {request.max_body_bytes} bytes", status=response.status
+        )
     return response
 
 

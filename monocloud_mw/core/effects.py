@@ -61,9 +61,9 @@ class Fetch:
 
 @attrs.frozen
 class Share:
-    """Run a flow once for all concurrent callers with the same ``key``. Answer: its result, or :class:`Failure`.
+    """Run a flow once for all concurrent callers with the same ``key``.
 
-    ``start`` makes the flow from the instant at which it starts; a flow that raises a
+    Answer: its result, or :class:`Failure`. ``start`` makes the flow from the instant at which it starts; a flow that raises a
     :class:`MonoCloudError` answers with a :class:`Failure` of it.
     """
 
@@ -81,7 +81,10 @@ class Background:
 
 @attrs.frozen
 class Call:
-    """Call a user's function, sync or async; ``purpose`` names it in errors. Answer: its result, or :class:`Failure`."""
+    """Call a user's function, sync or async; ``purpose`` names it in errors.
+
+    Answer: its result, or :class:`Failure`.
+    """
 
     function: Callable[..., Any]
     purpose: str
@@ -101,7 +104,7 @@ class CacheGet:
 
 @attrs.frozen
 class CacheSet:
-    """Write an entry of the claims cache, to be forgotten at ``expires_at`` (Unix seconds). Answer: ``None``."""
+    """Write an entry of the claims cache, to be forgotten at ``expires_at``, Unix seconds. Answer: ``None``."""
 
     key: str
     claims: Mapping[str, Any] = attrs.field(repr=False)

@@ -53,7 +53,7 @@ class Introspection:
         scope = ("introspection", options.tenant_domain, options.client_id or "", *options.audience, "")
         self._digest = hashlib.sha256("\0".join(scope).encode())
 
-    def claims(self, token: str, now: Instant) -> Flow[AccessTokenClaims]:
+    def claims(self, token: str) -> Flow[AccessTokenClaims]:
         """Return what the tenant says of an active token; no check of the claims is made here.
 
         Raises:
@@ -83,15 +83,11 @@ class Introspection:
         request = yield from self._request(token, metadata, now)
         try:
             response = yield from exchange(request)
-            if response.status >= 500 or response.status == 429:
-                raise HttpError(
-                    f"{quoted(request.url)} answered with status {response.status}", status=response.status
-                )
+            answer = parse_introspection(request.url, response, self._options)
         except HttpError as error:
             self._circuit.failed(Failure(error), (yield from read_clock()))
             raise
         self._circuit.succeeded()
-        answer = parse_introspection(request.url, response, self._options)
         if self._cached:
             yield CacheSet(key, answer, self._forget_at(answer, now))
         return answer
@@ -143,7 +139,9 @@ def introspection_endpoint(metadata: Metadata, options: Options) -> str:
             aliases = _object(stores, options.trust_store_id)
     if ENDPOINT not in aliases:
         message = f"the tenant names no {ENDPOINT} in {place} for client {quoted(options.client_id)}"
-        raise ConfigurationError([Problem("client_auth_method", None, f"{options.client_auth_method}: {message}")])
+        raise ConfigurationError(
+            [Problem("client_auth_method", None, f"{options.client_auth_method}: {message}")]
+        )
     return metadata.endpoint(ENDPOINT, aliases)
 
 

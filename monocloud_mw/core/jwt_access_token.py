@@ -27,7 +27,7 @@ from .last_known_good import LastKnownGood
 __all__ = ["JwtReader", "VerifiedToken", "check_type", "token_digest"]
 
 ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt"})
-"""The accepted values of ``typ``, in lower case (RFC 9068 section 2.1): not ID, logout or DPoP proof tokens."""
+"""What ``typ`` may be, in lower case (RFC 9068 section 2.1): no ID, logout or DPoP proof token."""
 
 
 @attrs.frozen

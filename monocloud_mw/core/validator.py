@@ -97,7 +97,7 @@ class Validator:
         if self._introspection is None:
             raise ConfigurationError([_NO_CLIENT])
         check_form(token)
-        claims = yield from self._introspection.claims(token, now)
+        claims = yield from self._introspection.claims(token)
         issuer = (yield from self.metadata.current(now)).issuer
         check_issuer(claims, issuer, required=False)
         self._check_claims(claims, certificate, requirements, now, expiry_required=False)

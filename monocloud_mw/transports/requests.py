@@ -143,7 +143,9 @@ def _read_body(request: HttpRequest, response: requests.Response, deadline: floa
 
 
 def _too_late(request: HttpRequest) -> HttpError:
-    return HttpError(f"{quoted(request.url)} gave no complete answer within {request.timeout_seconds:g} seconds")
+    return HttpError(
+        f"{quoted(request.url)} gave no complete answer within {request.timeout_seconds:g} seconds"
+    )
 
 
 def _innermost(error: BaseException) -> str:
