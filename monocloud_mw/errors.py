@@ -218,3 +218,12 @@ class HttpError(AuthorizationServerError):
     def __init__(self, message: str, *, status: int | None = None) -> None:
         self.status = status
         super().__init__(message)
+
+    @property
+    def temporary(self) -> bool:
+        """Whether asking again later may help: all but a status that says our request was wrong (4xx)."""
+        status = self.status
+        return status is None or not 400 <= status < 500 or status in _TEMPORARY_CLIENT_ERRORS
+
+
+_TEMPORARY_CLIENT_ERRORS: Final = frozenset({408, 425, 429})  # timeout, too early, too many requests

@@ -63,8 +63,8 @@ class Fetch:
 class Share:
     """Run a flow once for all concurrent callers with the same ``key``.
 
-    Answer: its result, or :class:`Failure`. ``start`` makes the flow from the instant at which it starts; a flow that raises a
-    :class:`MonoCloudError` answers with a :class:`Failure` of it.
+    Answer: its result, or :class:`Failure`, also where the flow raises a :class:`MonoCloudError`.
+    ``start`` makes the flow, from the instant at which it starts.
     """
 
     key: Hashable
@@ -104,7 +104,7 @@ class CacheGet:
 
 @attrs.frozen
 class CacheSet:
-    """Write an entry of the claims cache, to be forgotten at ``expires_at``, Unix seconds. Answer: ``None``."""
+    """Write an entry of the claims cache, to be forgotten at ``expires_at`` (Unix). Answer: ``None``."""
 
     key: str
     claims: Mapping[str, Any] = attrs.field(repr=False)

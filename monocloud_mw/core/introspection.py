@@ -85,7 +85,8 @@ class Introspection:
             response = yield from exchange(request)
             answer = parse_introspection(request.url, response, self._options)
         except HttpError as error:
-            self._circuit.failed(Failure(error), (yield from read_clock()))
+            if error.temporary:
+                self._circuit.failed(Failure(error), (yield from read_clock()))
             raise
         self._circuit.succeeded()
         if self._cached:
