@@ -1,0 +1,256 @@
+"""What users get: the files of both distributions, and what an installation of the wheel can import.
+
+The distributions are built from a copy of the sources, and installed into an environment that holds the
+four runtime dependencies and what these need, but neither extras nor the sources.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from collections import defaultdict
+from email.message import Message
+from email.parser import Parser
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from .sources import ROOT, package_modules
+
+VERSION: str = runpy.run_path(str(ROOT / "monocloud_mw" / "version.py"))["__version__"]
+NAME = f"monocloud_mw-{VERSION}"
+RUNTIME = {"attrs", "cryptography", "requests", "werkzeug"}
+EXTRAS = {"async": {"httpx2"}, "flask": {"flask"}, "redis": {"redis"}}
+NOT_SOURCES = shutil.ignore_patterns(
+    *(".git", ".venv*", ".coverage*", ".hypothesis", ".*_cache", "__pycache__", "*.py[cod]"),
+    *("build", "dist", "node_modules", "*.egg-info"),
+)
+
+
+@pytest.fixture(scope="module")
+def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the sources, the link to the adapters included."""
+    tree = tmp_path_factory.mktemp("sources") / "monocloud_mw"
+    return Path(shutil.copytree(ROOT, tree, symlinks=True, ignore=NOT_SOURCES))
+
+
+@pytest.fixture(scope="module")
+def expected_modules() -> set[str]:
+    """Return the paths of the modules in the wheel, derived from the modules that exist."""
+    files = set()
+    for module, path in package_modules().items():
+        parts = module.split(".") + (["__init__"] if path.name == "__init__.py" else [])
+        files.add("/".join(parts) + ".py")
+    return files
+
+
+@pytest.fixture(scope="module")
+def sdist(source_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the source distribution."""
+    return _build("--sdist", source_tree, tmp_path_factory.mktemp("sdist"))
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from the source distribution, as a release does."""
+    place = tmp_path_factory.mktemp("wheel")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(place, filter="data")
+    return _build("--wheel", place / NAME, place / "dist")
+
+
+def _build(kind: str, tree: Path, directory: Path) -> Path:
+    command = [sys.executable, "-m", "build", "--no-isolation", kind, "--outdir", str(directory), str(tree)]
+    finished = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    (built,) = directory.iterdir()
+    return built
+
+
+def _files_of_wheel(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return sorted(archive.namelist())
+
+
+def test_files_of_the_wheel(wheel: Path, expected_modules: set[str]) -> None:
+    """The wheel holds every module once, the typing marker and the metadata, and nothing else."""
+    metadata = {
+        f"{NAME}.dist-info/{name}"
+        for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE", "top_level.txt")
+    }
+    assert _files_of_wheel(wheel) == sorted(expected_modules | metadata | {"monocloud_mw/py.typed"})
+
+
+def test_the_wheel_is_the_same_from_the_sources(wheel: Path, source_tree: Path, tmp_path: Path) -> None:
+    """Building from a checkout, where the link to the adapters stands, gives the same files."""
+    assert _files_of_wheel(_build("--wheel", source_tree, tmp_path)) == _files_of_wheel(wheel)
+
+
+def test_files_of_the_sdist(sdist: Path, source_tree: Path, expected_modules: set[str]) -> None:
+    """The source distribution holds sources, tests and documentation, each file once."""
+    with tarfile.open(sdist) as archive:
+        found = sorted(member.name.removeprefix(f"{NAME}/") for member in archive if member.isfile())
+    modules = {
+        name.removeprefix("monocloud_mw/") if "/adapters/" in name else name for name in expected_modules
+    }
+    others = {
+        path.relative_to(source_tree).as_posix()
+        for directory in (".ci", "docs", "tests")
+        for path in (source_tree / directory).rglob("*")
+        if path.is_file()
+    }
+    about = {
+        *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"),
+        *("MANIFEST.in", "Makefile", "PKG-INFO", "pyproject.toml", "setup.cfg", "setup.py"),
+    }
+    written = {
+        f"monocloud_mw.egg-info/{name}"
+        for name in ("PKG-INFO", "SOURCES.txt", "dependency_links.txt", "requires.txt", "top_level.txt")
+    }
+    assert found == sorted(modules | others | about | written | {"monocloud_mw/py.typed"})
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    """Return the metadata of the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return Parser().parsestr(archive.read(f"{NAME}.dist-info/METADATA").decode())
+
+
+def test_name_version_and_python(metadata: Message) -> None:
+    """The metadata name the distribution, its version, the oldest Python and the license."""
+    fields = ("Name", "Version", "Requires-Python", "License-Expression")
+    assert [metadata[field] for field in fields] == ["monocloud-mw", VERSION, ">=3.11", "MIT"]
+
+
+def test_dependencies(metadata: Message) -> None:
+    """The four runtime dependencies and the extras are all there is, each with a lower bound only."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for line in metadata.get_all("Requires-Dist", []):
+        requirement = Requirement(line)
+        extra = re.search(r'extra == "(\w+)"', str(requirement.marker or ""))
+        found[extra.group(1) if extra else ""].add(requirement.name)
+        assert [part.operator for part in requirement.specifier] == [">="], line
+    assert found == {"": RUNTIME} | EXTRAS
+    assert set(metadata.get_all("Provides-Extra", [])) == EXTRAS.keys()
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the interpreter of a new environment with the wheel and its runtime dependencies.
+
+    There is no internet in tests, so the dependencies come by links from the environment of the tests.
+    """
+    directory = tmp_path_factory.mktemp("environment")
+    venv.create(directory, with_pip=False, symlinks=True)
+    python = directory / "bin" / "python"
+    (site_packages,) = directory.glob("lib/python*/site-packages")
+    for path in _files_of_distributions(RUNTIME):
+        (site_packages / path.name).symlink_to(path)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            str(python),
+            "install",
+            "--no-index",
+            "--no-deps",
+            "-q",
+            str(wheel),
+        ],
+        check=True,
+        env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )
+    return python
+
+
+def _files_of_distributions(names: set[str]) -> set[Path]:
+    """Return what these distributions and all that they need have in site-packages, one path for each."""
+    paths: set[Path] = set()
+    seen: set[str] = set()
+    waiting = sorted(names)
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        found = distribution(name)
+        tops = {path.parts[0] for path in found.files or () if path.parts[0] not in ("..", "__pycache__")}
+        paths |= {Path(str(found.locate_file(top))) for top in tops}
+        needed = map(Requirement, found.requires or ())
+        waiting += [
+            requirement.name
+            for requirement in needed
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        ]
+    return paths
+
+
+def _run(python: Path, code: str) -> str:
+    """Run code in the new environment and return what it printed, or the last line of its traceback."""
+    finished = subprocess.run(
+        [python, "-I", "-W", "error", "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=python.parent,
+    )
+    return (finished.stderr or finished.stdout).strip().splitlines()[-1]
+
+
+def test_no_top_level_package_adapters(installed: Path) -> None:
+    """``adapters`` is not importable: the name belongs to nobody."""
+    assert _run(installed, "import adapters") == "ModuleNotFoundError: No module named 'adapters'"
+
+
+def test_the_installed_version(installed: Path) -> None:
+    """The installed package knows its version and comes from the new environment."""
+    code = "import monocloud_mw as m; print(m.__version__, m.__file__.startswith(__import__('sys').prefix))"
+    assert _run(installed, code) == f"{VERSION} True"
+
+
+@pytest.mark.parametrize("adapter", ["asgi", "wsgi"])
+def test_adapters_that_need_no_framework(installed: Path, adapter: str) -> None:
+    """The WSGI and ASGI adapters work with the runtime dependencies alone."""
+    code = f"from monocloud_mw.adapters.{adapter} import ProtectApiMiddleware as p; print(p.__module__)"
+    assert _run(installed, code).startswith(f"monocloud_mw.adapters.{adapter}")
+
+
+def test_flask_is_named_where_it_is_missing(installed: Path) -> None:
+    """Without Flask, importing its adapter says which extra brings it."""
+    answer = _run(installed, "import monocloud_mw.adapters.flask")
+    assert answer.startswith("ImportError: ")
+    assert "monocloud-mw[flask]" in answer
+
+
+def test_every_other_module_needs_no_extra(installed: Path) -> None:
+    """Every module imports, or says which extra it needs."""
+    code = """
+import importlib, re, sys
+for module in sys.argv[1].split():
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        if not re.search(r"monocloud-mw\\[(async|flask|redis)\\]", str(error)):
+            print(module, repr(error), file=sys.stderr)
+print("done")
+"""
+    finished = subprocess.run(
+        [installed, "-I", "-W", "error", "-c", code, " ".join(package_modules())],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=installed.parent,
+    )
+    assert (finished.stdout, finished.stderr) == ("done\n", "")
