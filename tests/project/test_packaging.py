@@ -216,7 +216,7 @@ def test_no_top_level_package_adapters(installed: Path) -> None:
 
 def test_the_installed_version(installed: Path) -> None:
     """The installed package knows its version and comes from the new environment."""
-    code = "import monocloud_mw as m; print(m.__version__, m.__file__.startswith(__import__('sys').prefix))"
+    code = "import sys, monocloud_mw.version as m; print(m.__version__, m.__file__.startswith(sys.prefix))"
     assert _run(installed, code) == f"{VERSION} True"
 
 

@@ -15,6 +15,7 @@ PUBLIC_NAMES = [
     "AuthorizationServerError",
     "BackendClient",
     "ConfigurationError",
+    "Credentials",
     "CredentialsError",
     "HttpError",
     "HttpRequest",
@@ -24,8 +25,8 @@ PUBLIC_NAMES = [
     "Options",
     "Problem",
     "Reason",
+    "Rule",
     "TokenError",
-    "__version__",
 ]
 
 PACKAGES = [module for module, path in package_modules().items() if path.name == "__init__.py"]
