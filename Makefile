@@ -109,7 +109,8 @@ help: ## list the targets
 # Set-up. A stamp is older than what it depends on exactly when the environment needs another look.
 
 LOCKED := -c .ci/constraints.txt
-EVERYTHING := -e '.[flask,redis,async]' -r docs/examples/requirements.txt -r tests/requirements.txt
+PACKAGE := -e '.[flask,redis,async]'
+EVERYTHING := $(PACKAGE) -r docs/examples/requirements.txt -r tests/requirements.txt
 PACKAGE_FILES := setup.py pyproject.toml .ci/constraints.txt docs/examples/requirements.txt
 
 %/.python: .ci/create-venv
@@ -129,7 +130,7 @@ $(VENV)/.test: $(VENV)/.python $(PACKAGE_FILES) tests/requirements.txt
 	$(call install,$(LOCKED) $(EVERYTHING))
 
 $(VENV)/.docs: $(VENV)/.python $(PACKAGE_FILES) docs/requirements.txt
-	$(call install,$(LOCKED) -e '.[flask,redis,async]' -r docs/requirements.txt)
+	$(call install,$(LOCKED) $(PACKAGE) -r docs/requirements.txt)
 
 $(VENV)/.bench: $(VENV)/.test tests/benchmarks/requirements.txt
 	$(call install,$(LOCKED) -r tests/benchmarks/requirements.txt)
