@@ -61,14 +61,3 @@ def require_program() -> Callable[[str], str]:
         return shutil.which(name) or unavailable(name)
 
     return path_of
-
-
-@pytest.fixture(scope="session")
-def require_file() -> Callable[[str | os.PathLike[str]], None]:
-    """Return a function that ends the test as :func:`unavailable` where an installed file is missing."""
-
-    def check(path: str | os.PathLike[str]) -> None:
-        if not os.path.exists(path):
-            unavailable(os.fspath(path))
-
-    return check

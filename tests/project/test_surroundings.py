@@ -1,0 +1,43 @@
+"""What the other tests rely on: nothing of the internet, and no server that goes missing unnoticed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ..conftest import unavailable
+
+ELSEWHERE = ("192.0.2.1", 443)  # RFC 5737: nobody's address
+
+
+def test_missing_servers_skip_a_test() -> None:
+    """On a developer's machine, a test whose server is missing is skipped."""
+    with pytest.raises(pytest.skip.Exception, match="redis-server is missing"):
+        unavailable("redis-server", in_ci=False)
+
+
+def test_missing_servers_fail_a_test_in_ci() -> None:
+    """In CI, a test whose server is missing fails."""
+    with pytest.raises(pytest.fail.Exception, match="redis-server is missing, and CI must not skip"):
+        unavailable("redis-server", in_ci=True)
+
+
+def test_programs_are_found(require_program: Callable[[str], str]) -> None:
+    """A program that is there is given by its path."""
+    assert Path(require_program("git")).is_file()
+
+
+def test_blocking_connections_stay_on_this_machine() -> None:
+    """A socket that would leave the loopback interface is refused before it connects."""
+    with socket.socket() as outgoing, pytest.raises(PermissionError, match="loopback interface only"):
+        outgoing.connect(ELSEWHERE)
+
+
+def test_event_loop_connections_stay_on_this_machine() -> None:
+    """The same holds for connections of an event loop."""
+    with pytest.raises(PermissionError, match="loopback interface only"):
+        asyncio.run(asyncio.wait_for(asyncio.open_connection(*ELSEWHERE), timeout=10))
