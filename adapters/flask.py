@@ -1,0 +1,238 @@
+"""Protects Flask views, blueprints and whole applications.
+
+::
+
+    protect = protect_api()
+
+    @app.get("/orders")
+    @protect(scopes=["orders:read"])
+    def list_orders():
+        return {"caller": current_claims.subject}
+
+- ``@protect`` stands below the route: the route must register what it returns.
+- It works on sync and async views, on functions for ``before_request``, and as ``protect(blueprint)`` or
+  ``protect(app)`` on all that one serves (errors and static files included). In class-based views it goes
+  into ``decorators``. Where several apply, each must be met.
+- Without a client of its own, it uses one per application, kept in ``app.extensions["monocloud_mw"]``. That
+  one's options come from the configuration keys ``MONOCLOUD_BACKEND_...`` of the application, then from the
+  environment. ``protect.init_app(app)`` makes it at once, so that a mistake shows at start.
+- The claims are in ``current_claims`` and in ``request.environ["monocloud.claims"]``. For a response,
+  ``jsonify(dict(current_claims))``: JSON encoders do not look through proxies.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast, overload
+
+try:
+    from flask import Blueprint, Flask, Response, current_app, has_request_context, request
+except ImportError as error:
+    raise ImportError("monocloud_mw.adapters.flask needs Flask: pip install 'monocloud-mw[flask]'") from error
+from werkzeug.local import LocalProxy
+
+from monocloud_mw.claims import AccessTokenClaims
+from monocloud_mw.client import BackendClient
+from monocloud_mw.core.requirements import Requirements
+from monocloud_mw.errors import ConfigurationError, MonoCloudError, Problem
+from monocloud_mw.options import VARIABLE_PREFIX, Options
+from monocloud_mw.protect.challenge import log_refusal, render_refusal
+from monocloud_mw.protect.resolvers import Resolver, Resolvers
+from monocloud_mw.protect.settings import (
+    CLAIMS_KEY,
+    Authenticator,
+    check_callable,
+    collect_problems,
+    require_claims,
+    select_client,
+)
+
+from .wsgi import list_authorization
+
+__all__ = ["ProtectApi", "current_claims", "protect_api"]
+
+Target = TypeVar("Target", bound=Callable[..., Any] | Blueprint | Flask)
+OnError = Callable[[MonoCloudError], Any]
+
+EXTENSION: Final = "monocloud_mw"
+
+# Where a request keeps its claims for current_claims: on the request object itself, which nothing from
+# outside can write to, unlike the environ, and which no two requests share, unlike flask.g.
+_PROVEN: Final = "_monocloud_claims"
+
+_making_a_client: Final = threading.Lock()
+
+
+class ProtectApi:
+    """Made by :func:`protect_api`; a decorator, bare or with requirements."""
+
+    def __init__(
+        self,
+        client: Authenticator | None,
+        requirements: Requirements,
+        resolvers: Resolvers,
+        on_error: OnError | None,
+    ) -> None:
+        self._client = client
+        self._requirements = requirements
+        self._resolvers = resolvers
+        self._on_error = on_error
+
+    def init_app(self, app: Flask) -> None:
+        """Make the application's client now, so that a wrong configuration fails here.
+
+        Raises:
+            ConfigurationError: with every problem found.
+        """
+        self._client_of(app)
+
+    @overload
+    def __call__(self, target: Target, /) -> Target: ...
+    @overload
+    def __call__(
+        self, /, *, scopes: str | Iterable[str] = (), groups: str | Iterable[str] = ()
+    ) -> Callable[[Target], Target]: ...
+    def __call__(
+        self, target: Any = None, /, *, scopes: str | Iterable[str] = (), groups: str | Iterable[str] = ()
+    ) -> Any:
+        """Protect a view, a blueprint or an application; without one, return a decorator that does.
+
+        Args:
+            scopes: scopes the token must have beside those of :func:`protect_api`.
+            groups: groups of which the user must be in one, likewise.
+
+        Raises:
+            ConfigurationError: ``scopes`` or ``groups`` have a wrong type, or the target cannot be protected.
+        """
+        requirements = self._requirements.and_also(Requirements.of(scopes, groups))
+
+        def protect(target: Any) -> Any:
+            if isinstance(target, (Flask, Blueprint)):
+                target.before_request(lambda: self._refuse(requirements))
+                return target
+            if inspect.isclass(target) or not callable(target):
+                raise ConfigurationError(
+                    "only views, blueprints and applications can be protected; in a class-based view, "
+                    "name the decorator in its decorators"
+                )
+
+            @wraps(target)
+            def protected(*args: Any, **kwargs: Any) -> Any:
+                refusal = self._refuse(requirements)
+                return current_app.ensure_sync(target)(*args, **kwargs) if refusal is None else refusal
+
+            return protected
+
+        return protect if target is None else protect(target)
+
+    def _refuse(self, requirements: Requirements) -> Any:
+        """Return the response that refuses the current request, or ``None`` once its claims are known."""
+        request.environ.pop(CLAIMS_KEY, None)
+        setattr(request, _PROVEN, None)
+        try:
+            credentials = self._resolvers.read(list_authorization(request.environ), request)
+            client = self._client_of(current_app)
+            claims = require_claims(client.authenticate(credentials, requirements))
+        except MonoCloudError as error:
+            log_refusal(error)
+            answer = self._on_error(error) if self._on_error else None
+            return _respond(error) if answer is None else answer
+        request.environ[CLAIMS_KEY] = claims
+        setattr(request, _PROVEN, claims)
+        return None
+
+    def _client_of(self, app: Flask) -> Authenticator:
+        client = self._client or app.extensions.get(EXTENSION)
+        if client is None:
+            with _making_a_client:
+                client = app.extensions.get(EXTENSION)
+                if client is None:
+                    client = app.extensions[EXTENSION] = BackendClient(_read_options(app.config))
+        return cast(Authenticator, client)
+
+
+def protect_api(
+    client: Authenticator | None = None,
+    *,
+    scopes: str | Iterable[str] = (),
+    groups: str | Iterable[str] = (),
+    token_resolver: Resolver | None = None,
+    certificate_resolver: Resolver | None = None,
+    on_error: OnError | None = None,
+) -> ProtectApi:
+    """Return a decorator that lets only requests with a valid access token through.
+
+    Args:
+        client: a :class:`~monocloud_mw.BackendClient`; without one, the application's own is used.
+        scopes: scopes that everything needs that it decorates.
+        groups: groups of which everything that it decorates needs one.
+        token_resolver: the request to the access token, sync or async, instead of the ``Authorization``
+            header.
+        certificate_resolver: the request to the caller's certificate, likewise
+            (:mod:`monocloud_mw.protect.resolvers`).
+        on_error: the error to what a view may return, sync or async, or to ``None`` for the default
+            response. What it raises reaches Flask; the request never passes.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+    requirements, *_ = collect_problems(
+        lambda: Requirements.of(scopes, groups),
+        lambda: None if client is None else select_client(client, BackendClient),
+        lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
+        lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
+        lambda: check_callable("on_error", on_error, may_be_async=True),
+    )
+    resolvers = Resolvers(_synchronous(token_resolver), _synchronous(certificate_resolver))
+    return ProtectApi(client, requirements, resolvers, _synchronous(on_error))
+
+
+def _synchronous(function: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    """Let a function of the application be async, in the way that its views may be."""
+    return None if function is None else lambda argument: current_app.ensure_sync(function)(argument)
+
+
+def _respond(error: MonoCloudError) -> Response:
+    refusal = render_refusal(error)
+    return Response(refusal.body, refusal.status, list(refusal.headers))
+
+
+def _read_options(config: Mapping[str, Any]) -> Options:
+    """Read the application's configuration as variables that stand before those of the environment."""
+    variables = {
+        name: _as_text(name, value)
+        for name, value in config.items()
+        if name.startswith(VARIABLE_PREFIX) and value is not None
+    }
+    return Options.from_environment({**os.environ, **variables})
+
+
+def _as_text(name: str, value: Any) -> str:
+    """Write a configured value as it would stand in an environment variable."""
+    if isinstance(value, Mapping):
+        return json.dumps(value)
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    if not isinstance(value, (str, int, float, Path)):
+        message = f"cannot be read from a {type(value).__name__}; give a client to protect_api instead"
+        raise ConfigurationError([Problem(name, None, message)])
+    return str(value)
+
+
+def _read_claims() -> AccessTokenClaims:
+    claims = getattr(request, _PROVEN, None) if has_request_context() else None
+    if claims is None:
+        raise RuntimeError(
+            "there are no current_claims here: only requests that @protect has let through have some"
+        )
+    return cast(AccessTokenClaims, claims)
+
+
+current_claims: AccessTokenClaims = LocalProxy(_read_claims)  # type: ignore[assignment]
+"""The claims of the token that the current request came with, as this module found them."""

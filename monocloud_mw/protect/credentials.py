@@ -1,0 +1,59 @@
+"""What a request presents: a bearer token, and the caller's certificate where there is one.
+
+Rules for the ``Authorization`` header (RFC 9110 section 11.6.2, RFC 6750 section 2.1):
+
+- no header, or one of other schemes only: there are no credentials (401);
+- the scheme ``Bearer`` in any case, one or more spaces, one token of the ``b64token`` grammar, and
+  nothing else: that token;
+- ``Bearer`` in any other form is malformed (400), and so is ``Bearer`` beside a second header or in a
+  list: two parties that each pick "the" token must never be able to pick different ones.
+
+Servers hand on repeated headers as a list or joined by commas (RFC 9110 section 5.3); both read alike
+here. Whether the token is any good is for others to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from ..errors import CredentialsError
+
+__all__ = ["Credentials", "parse_authorization"]
+
+# No two neighbours in these patterns can match the same character, so both run in linear time.
+_BEARER_TOKEN: Final = re.compile(r"bearer +([a-z0-9\-._~+/]+=*)", re.ASCII | re.IGNORECASE)
+_MENTIONS_BEARER: Final = re.compile(
+    r"(?:^|,)[ \t]*bearer(?![!#$%&'*+.^_`|~0-9a-z-])", re.ASCII | re.IGNORECASE
+)
+
+
+@attrs.frozen
+class Credentials:
+    """What a request presents.
+
+    Args:
+        token: the access token, as it was sent.
+        client_certificate: the caller's certificate: PEM text, PEM or DER bytes (RFC 8705 section 3).
+    """
+
+    token: str = attrs.field(repr=False)
+    client_certificate: str | bytes | None = attrs.field(default=None, repr=False)
+
+
+def parse_authorization(values: Sequence[str]) -> str:
+    """Return the bearer token of a request's ``Authorization`` headers, given in the order of arrival.
+
+    Raises:
+        CredentialsError: no bearer token, or (``malformed``) a ``Bearer`` header that cannot be read.
+    """
+    text = values[0] if len(values) == 1 else ", ".join(values)
+    found = _BEARER_TOKEN.fullmatch(text.strip(" \t"))
+    if found is not None:
+        return found[1]
+    if _MENTIONS_BEARER.search(text):
+        raise CredentialsError("The Authorization header is malformed", malformed=True)
+    raise CredentialsError("The request has no access token")

@@ -1,0 +1,123 @@
+"""Every way in which an application behind us may read the path of a request.
+
+Servers, proxies and frameworks disagree about what a path means, and an attacker who finds two that
+disagree walks between them: we would check ``/public/..%2fadmin`` and the application would serve
+``/admin``. So nothing here picks *the* meaning. The readings of a path are the path as given and all that
+any sequence of these steps makes of it:
+
+- percent-decoding (a server decodes once; some application decodes again);
+- a backslash taken for a slash;
+- parameters of a segment dropped (``/admin;x=1``), or a query or fragment that was hidden by encoding;
+- a leading ``//authority`` or ``scheme://authority`` dropped, as URL parsers do;
+- repeated slashes merged; dot segments removed (RFC 3986 section 5.2.4);
+- the prefix dropped under which the application is mounted (``SCRIPT_NAME``, ``root_path``).
+
+No honest client sends control characters, bytes that are not UTF-8, a path that unfolds into many
+readings, or one of thousands of characters: what an application makes of those is nothing to guess at, and
+such a path is *unreadable*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+from urllib.parse import unquote
+
+__all__ = ["MAX_PATH_CHARACTERS", "UNREADABLE", "list_readings", "mask_raw_path", "strip_prefix"]
+
+MAX_PATH_CHARACTERS: Final = 2048
+"""Longer paths are unreadable; it also bounds what matching one can cost."""
+
+MAX_READINGS: Final = 16
+"""Two tricks in one path make about four readings, so this is far beyond accident; it bounds the cost, too."""
+
+UNREADABLE: Final = "\ufffd"
+"""Stands for bytes that are not UTF-8, as it does in :meth:`bytes.decode`."""
+
+_UNREADABLE_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
+_PARAMETERS: Final = re.compile(r";[^/]*")
+_QUERY: Final = re.compile(r"[?#].*")
+_AUTHORITY: Final = re.compile(r"/?(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//[^/]*")
+_SLASHES: Final = re.compile(r"//+")
+# The encodings of # % . / ; ? and the backslash: decoding one changes the structure of a path.
+_STRUCTURAL_ENCODING: Final = re.compile(r"%(?=2[35ef]|3[bf]|5c)", re.IGNORECASE)
+
+
+def list_readings(spellings: Iterable[str], prefix: str = "") -> list[str] | None:
+    """Return all readings of a path that arrived in these spellings, or ``None`` if it is unreadable."""
+    readings = [path if path.startswith("/") else f"/{path}" for path in dict.fromkeys(spellings)]
+    for reading in readings:  # grows while it is walked
+        if len(readings) > MAX_READINGS or _UNREADABLE_CHARACTER.search(reading):
+            return None
+        changed = [step(reading) for step in _STEPS]
+        changed.append(strip_prefix(reading, prefix))
+        readings += [path for path in dict.fromkeys(changed) if path not in readings]
+    return readings
+
+
+def strip_prefix(path: str, prefix: str) -> str:
+    """Return the path below ``prefix``, or the path itself where it is not below it."""
+    prefix = prefix.rstrip("/")
+    return path[len(prefix) :] if prefix and f"{path}/".startswith(f"{prefix}/") else path
+
+
+def mask_raw_path(raw: str) -> str:
+    """Decode a path as it stood in the request line, except where that would change its structure.
+
+    ``/caf%C3%A9/a%2Fb`` becomes ``/café/a%2Fb``: what an application sees that routes first and decodes
+    afterwards. Without such an encoding this is just what servers make of the path, and the result is "".
+    """
+    masked, count = _STRUCTURAL_ENCODING.subn("%25", raw)
+    return unquote(masked) if count else ""
+
+
+def _decode_percent(path: str) -> str:
+    return unquote(path) if "%" in path else path
+
+
+def _turn_backslashes(path: str) -> str:
+    return path.replace("\\", "/") if "\\" in path else path
+
+
+def _drop_parameters(path: str) -> str:
+    return _PARAMETERS.sub("", path) if ";" in path else path
+
+
+def _drop_query(path: str) -> str:
+    return _QUERY.sub("", path) if "?" in path or "#" in path else path
+
+
+def _drop_authority(path: str) -> str:
+    authority = _AUTHORITY.match(path) if "//" in path else None
+    return path[authority.end() :] if authority else path
+
+
+def _merge_slashes(path: str) -> str:
+    return _SLASHES.sub("/", path) if "//" in path else path
+
+
+def _remove_dot_segments(path: str) -> str:
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment not in (".", ".."):
+            kept.append(segment)
+        elif segment == ".." and len(kept) > 1:
+            kept.pop()
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/".join(kept)
+
+
+_STEPS: Final[tuple[Callable[[str], str], ...]] = (
+    _decode_percent,
+    _turn_backslashes,
+    _drop_parameters,
+    _drop_query,
+    _drop_authority,
+    _merge_slashes,
+    _remove_dot_segments,
+)
