@@ -1,0 +1,42 @@
+"""JSON Object Signing and Encryption, as far as access tokens need it, directly on ``cryptography``.
+
+RFC 7515 (JWS), RFC 7517 (JWK), RFC 7518 and RFC 8037 (algorithms), RFC 7638 (thumbprints), RFC 8725 (best
+current practices). Pure: no clock, no network, no state. A token that is refused raises
+:class:`~monocloud_mw.errors.TokenError`, a key of ours that cannot work ``ValueError``.
+"""
+
+from __future__ import annotations
+
+from .algorithms import SIGNATURE_ALGORITHMS, Algorithm
+from .jwk import Jwk
+from .jws import (
+    MAX_TOKEN_CHARACTERS,
+    CompactJws,
+    JwsHeader,
+    VerifiedJws,
+    parse_compact,
+    parse_header,
+    verify,
+    verify_compact,
+)
+from .key_set import KeySet
+from .signing import SigningKey, sign_compact
+from .strict_json import parse_json_object
+
+__all__ = [
+    "MAX_TOKEN_CHARACTERS",
+    "SIGNATURE_ALGORITHMS",
+    "Algorithm",
+    "CompactJws",
+    "Jwk",
+    "JwsHeader",
+    "KeySet",
+    "SigningKey",
+    "VerifiedJws",
+    "parse_compact",
+    "parse_header",
+    "parse_json_object",
+    "sign_compact",
+    "verify",
+    "verify_compact",
+]

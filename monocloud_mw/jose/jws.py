@@ -1,0 +1,154 @@
+"""Signed messages in compact form (RFC 7515): from an untrusted string to bytes whose origin is proven.
+
+In this order, cheap before expensive: the size, exactly three parts, strict base64url, a strict JSON
+header, an accepted ``alg``, no ``crit``; only then a key is looked for, and at last the signature is
+checked. ``jwk``, ``jku``, ``x5u`` and ``x5c`` in a header are never looked at: a message does not bring its
+own key (RFC 8725 section 3.10 and RFC 7515 section 10.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+import attrs
+from cryptography.exceptions import InvalidSignature
+
+from ..errors import Reason, TokenError, quoted
+from ..frozen import FrozenDict
+from . import base64url
+from .algorithms import SIGNATURE_ALGORITHMS, Algorithm
+from .jwk import Jwk
+from .key_set import KeySet
+from .strict_json import parse_json_object
+
+__all__ = [
+    "MAX_TOKEN_CHARACTERS",
+    "CompactJws",
+    "JwsHeader",
+    "VerifiedJws",
+    "parse_compact",
+    "parse_header",
+    "verify",
+    "verify_compact",
+]
+
+MAX_TOKEN_CHARACTERS: Final = 16 * 1024
+"""Twice what common servers take as a header line; the largest real tokens have some four thousand."""
+
+MAX_ATTEMPTS: Final = 8
+"""How many keys one signature is tried with: a refusal must not cost much more than an acceptance."""
+
+
+@attrs.frozen
+class JwsHeader:
+    """A header that may be acted upon.
+
+    Args:
+        parameters: all header parameters, read-only.
+        algorithm: the row that ``alg`` names.
+        key_id: ``kid``.
+    """
+
+    parameters: FrozenDict = attrs.field(repr=False)
+    algorithm: Algorithm
+    key_id: str | None = attrs.field(repr=False)
+
+
+@attrs.frozen
+class CompactJws:
+    """A message whose form is right, and of whose origin nothing is known yet."""
+
+    header: JwsHeader
+    payload: bytes = attrs.field(repr=False)
+    signature: bytes = attrs.field(repr=False)
+    signing_input: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class VerifiedJws:
+    """A message that one of the keys has signed."""
+
+    header: FrozenDict = attrs.field(repr=False)
+    payload: bytes = attrs.field(repr=False)
+    key: Jwk
+
+
+def parse_header(segment: bytes, algorithms: Collection[str] = SIGNATURE_ALGORITHMS.keys()) -> JwsHeader:
+    """Read the first part of a compact JWS (RFC 7515 section 4).
+
+    Raises:
+        TokenError: [malformed], or [unsupported_algorithm] where ``alg`` is not among ``algorithms``.
+    """
+    parameters = parse_json_object(base64url.decode(segment))
+    key_id = parameters.get("kid")
+    if not isinstance(key_id, str) and "kid" in parameters:
+        raise TokenError(Reason.MALFORMED, "kid is not a string")
+    name = parameters.get("alg")
+    if not isinstance(name, str) or name not in algorithms:
+        raise TokenError(Reason.UNSUPPORTED_ALGORITHM, f"alg is {quoted(name)}")
+    if "crit" in parameters:  # we know no extension, so none can be understood (RFC 7515 section 4.1.11)
+        raise TokenError(Reason.MALFORMED, "it has critical header parameters")
+    return JwsHeader(parameters, SIGNATURE_ALGORITHMS[name], key_id)
+
+
+def parse_compact(token: str, header_of: Callable[[bytes], JwsHeader] = parse_header) -> CompactJws:
+    """Take a compact JWS apart.
+
+    Args:
+        token: three base64url parts, ASCII.
+        header_of: reads the first part; issuers sign millions of tokens with one header, so a caller may
+            remember what :func:`parse_header` returned.
+
+    Raises:
+        TokenError: it is not one [malformed], or ``header_of`` refuses the header.
+    """
+    if len(token) > MAX_TOKEN_CHARACTERS:
+        raise TokenError(Reason.MALFORMED, "it is too long")
+    try:
+        data = token.encode("ascii")
+        header, payload, signature = data.split(b".")
+    except ValueError:
+        raise TokenError(Reason.MALFORMED, "it does not have three parts in ASCII") from None
+    return CompactJws(
+        header_of(header),
+        base64url.decode(payload),
+        base64url.decode(signature),
+        data[: -len(signature) - 1],
+    )
+
+
+def verify(jws: CompactJws, key_set: KeySet) -> Jwk:
+    """Return the key that signed a message.
+
+    Raises:
+        TokenError: no key fits its header [unknown_key], or none of those signed it [bad_signature].
+    """
+    header = jws.header
+    algorithm = header.algorithm
+    keys = key_set.select(algorithm.name, header.key_id)
+    for key in keys[:MAX_ATTEMPTS]:
+        try:
+            algorithm.verify(key.public_key, jws.signature, jws.signing_input)
+        except (InvalidSignature, ValueError):
+            continue
+        return key
+    key_id = None if header.key_id is None else quoted(header.key_id)
+    raise TokenError(Reason.BAD_SIGNATURE if keys else Reason.UNKNOWN_KEY, key_id=key_id)
+
+
+def verify_compact(
+    token: str, key_set: KeySet, *, algorithms: Collection[str] = SIGNATURE_ALGORITHMS.keys()
+) -> VerifiedJws:
+    """Verify a compact JWS (RFC 7515 section 5.2).
+
+    Args:
+        token: three base64url parts, ASCII.
+        key_set: the keys of the issuer.
+        algorithms: what ``alg`` may be.
+
+    Raises:
+        TokenError: [malformed, unsupported_algorithm, unknown_key, bad_signature]
+    """
+    jws = parse_compact(token, lambda segment: parse_header(segment, algorithms))
+    return VerifiedJws(jws.header.parameters, jws.payload, verify(jws, key_set))

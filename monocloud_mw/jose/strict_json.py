@@ -1,0 +1,87 @@
+"""JSON objects from outside (RFC 8259, RFC 8725 section 2.4): strict, bounded, and read-only.
+
+Refused: anything but an object in strict UTF-8, a name twice in one object (readers disagree on which
+counts), ``NaN`` and ``Infinity``, numbers beyond a float's range, integers of absurd length, deep nesting,
+and half surrogate pairs, which no UTF-8 output could carry. Arrays come out as tuples and objects as
+:class:`~monocloud_mw.frozen.FrozenDict`, in one pass.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Final, NoReturn
+
+from ..errors import Reason, TokenError
+from ..frozen import FrozenDict
+
+__all__ = ["parse_json_object"]
+
+MAX_DEPTH: Final = 32
+MAX_INTEGER_CHARACTERS: Final = 64
+
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET: Final = re.compile(r"[\[\]{}]")
+
+
+def parse_json_object(data: bytes) -> FrozenDict:
+    """Return the object that ``data`` holds.
+
+    Raises:
+        TokenError: it holds none, or breaks a rule above [malformed].
+    """
+    try:
+        text = data.decode("utf-8")
+        if text.count("[") + text.count("{") > MAX_DEPTH:
+            _check_depth(text)
+        value = _DECODER.decode(text)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # finds half surrogate pairs
+    except (ValueError, RecursionError):
+        raise TokenError(Reason.MALFORMED, "it is not strict JSON") from None
+    if not isinstance(value, FrozenDict):
+        raise TokenError(Reason.MALFORMED, "it is not a JSON object")
+    return value
+
+
+def _check_depth(text: str) -> None:
+    """Count the nesting before the parser, which is recursive, can be made to feel it."""
+    depth = 0
+    for bracket in _BRACKET.finditer(_STRING.sub("", text)):
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise ValueError("too deep")
+
+
+def _object(members: list[tuple[str, Any]]) -> FrozenDict:
+    value = {name: _array(member) if type(member) is list else member for name, member in members}
+    if len(value) != len(members):
+        raise ValueError("duplicate name")
+    return FrozenDict(value)
+
+
+def _array(values: list[Any]) -> tuple[Any, ...]:
+    return tuple(_array(value) if type(value) is list else value for value in values)
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_INTEGER_CHARACTERS:
+        raise ValueError("integer too long")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("number out of range")
+    return number
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_constant
+)
