@@ -16,8 +16,7 @@
 - Without a client of its own, it uses one per application, kept in ``app.extensions["monocloud_mw"]``. That
   one's options come from the configuration keys ``MONOCLOUD_BACKEND_...`` of the application, then from the
   environment. ``protect.init_app(app)`` makes it at once, so that a mistake shows at start.
-- The claims are in ``current_claims`` and in ``request.environ["monocloud.claims"]``. For a response,
-  ``jsonify(dict(current_claims))``: JSON encoders do not look through proxies.
+- The claims are in ``current_claims`` and in ``request.environ["monocloud.claims"]``; ``jsonify`` takes both.
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ from typing import Any, Final, TypeVar, cast, overload
 
 try:
     from flask import Blueprint, Flask, Response, current_app, has_request_context, request
+    from flask.json.provider import DefaultJSONProvider
 except ImportError as error:
     raise ImportError("monocloud_mw.adapters.flask needs Flask: pip install 'monocloud-mw[flask]'") from error
 from werkzeug.local import LocalProxy
@@ -145,6 +145,7 @@ class ProtectApi:
             return _respond(error) if answer is None else answer
         request.environ[CLAIMS_KEY] = claims
         setattr(request, _PROVEN, claims)
+        _teach_json(current_app)
         return None
 
     def _client_of(self, app: Flask) -> Authenticator:
@@ -223,6 +224,23 @@ def _as_text(name: str, value: Any) -> str:
         message = f"cannot be read from a {type(value).__name__}; give a client to protect_api instead"
         raise ConfigurationError([Problem(name, None, message)])
     return str(value)
+
+
+class _ProxyDefault:
+    """Writes ``current_claims`` as JSON, and leaves the rest to what the application had."""
+
+    def __init__(self, default: Callable[[Any], Any]) -> None:
+        self._default = default
+
+    def __call__(self, value: Any) -> Any:
+        return dict(current_claims) if value is current_claims else self._default(value)
+
+
+def _teach_json(app: Flask) -> None:
+    """Let ``jsonify(current_claims)`` work: JSON encoders do not look through proxies by themselves."""
+    provider = app.json
+    if isinstance(provider, DefaultJSONProvider) and not isinstance(provider.default, _ProxyDefault):
+        provider.default = _ProxyDefault(provider.default)
 
 
 def _read_claims() -> AccessTokenClaims:

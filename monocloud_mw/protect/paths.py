@@ -30,7 +30,7 @@ MAX_PATH_CHARACTERS: Final = 2048
 """Longer paths are unreadable; it also bounds what matching one can cost."""
 
 MAX_READINGS: Final = 16
-"""Two tricks in one path make about four readings, so this is far beyond accident; it bounds the cost, too."""
+"""Two tricks in one path make four readings, so this is far beyond accident; it bounds the cost, too."""
 
 UNREADABLE: Final = "\ufffd"
 """Stands for bytes that are not UTF-8, as it does in :meth:`bytes.decode`."""
