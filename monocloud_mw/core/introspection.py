@@ -63,7 +63,7 @@ class Introspection:
             HttpError: the tenant cannot be reached, or what it said makes no sense.
         """
         key = self._key(token)
-        answer = (yield CacheGet(key)) if self._cached else None
+        answer: Any = (yield CacheGet(key)) if self._cached else None
         if not _is_answer(answer):
             answer = yield from share(("introspection", key), lambda start: self._ask(token, key, start))
             if isinstance(answer, Failure):

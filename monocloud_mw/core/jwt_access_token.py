@@ -18,13 +18,24 @@ import attrs
 
 from ..claims import AccessTokenClaims
 from ..errors import Reason, TokenError, quoted
-from ..jose import CompactJws, Jwk, KeySet, parse_compact, parse_json_object, verify
+from ..jose import (
+    CompactJws,
+    Jwk,
+    JwsHeader,
+    KeySet,
+    parse_compact,
+    parse_header,
+    parse_json_object,
+    verify,
+)
 from ..options import Options
 from .bounded_memo import BoundedMemo
 from .effects import Flow, Instant
 from .last_known_good import LastKnownGood
 
 __all__ = ["JwtReader", "VerifiedToken", "check_type", "token_digest"]
+
+MAX_HEADERS: Final = 64  # of one issuer: one per key and algorithm
 
 ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 """What ``typ`` may be, in lower case (RFC 9068 section 2.1): no ID, logout or DPoP proof token."""
@@ -60,6 +71,7 @@ class JwtReader:
         self._groups_claim = options.groups_claim
         self._digest = token_digest(options)
         self._verified: BoundedMemo[bytes, VerifiedToken] = BoundedMemo(options.jwt_cache_size)
+        self._headers: BoundedMemo[bytes, JwsHeader] = BoundedMemo(MAX_HEADERS)
 
     def read(self, token: str, now: Instant) -> Flow[VerifiedToken]:
         """Return the token's claims, once its signature is known to be the tenant's.
@@ -70,21 +82,27 @@ class JwtReader:
         """
         digest = self._digest_of(token)
         known = self._verified.get(digest)
-        if known is None:
-            jws = parse_compact(token, algorithms=self._algorithms)
-            check_type(jws.header)
-            keys = self._keys.fresh(now) or (yield from self._keys.current(now))
-        else:
-            keys = self._keys.fresh(now) or (yield from self._keys.current(now))
+        jws = parse_compact(token, self._header_of) if known is None else None
+        keys = self._keys.fresh(now) or (yield from self._keys.current(now))
+        if known is not None:
             if known.key in keys:
                 return known
             self._verified.discard(digest)
-            jws = parse_compact(token, algorithms=self._algorithms)
+        jws = jws or parse_compact(token, self._header_of)
         key = yield from self._verify(jws, keys, now)
         claims = AccessTokenClaims(parse_json_object(jws.payload), groups_claim=self._groups_claim)
-        known = VerifiedToken(claims, key, jws.key_id)
+        known = VerifiedToken(claims, key, jws.header.key_id)
         self._verified.put(digest, known)
+        self._headers.put(token[: token.index(".")].encode(), jws.header)
         return known
+
+    def _header_of(self, segment: bytes) -> JwsHeader:
+        """Read a header, unless a token with a valid signature brought the same one before."""
+        header = self._headers.get(segment)
+        if header is None:
+            header = parse_header(segment, self._algorithms)
+            check_type(header.parameters)
+        return header
 
     def _digest_of(self, token: str) -> bytes:
         digest = self._digest.copy()
@@ -104,7 +122,7 @@ class JwtReader:
             return verify(jws, keys)
         except TokenError as error:
             unknown = error.reason is Reason.UNKNOWN_KEY
-            if not (unknown or (error.reason is Reason.BAD_SIGNATURE and jws.key_id is None)):
+            if not (unknown or (error.reason is Reason.BAD_SIGNATURE and jws.header.key_id is None)):
                 raise
             newer = yield from self._keys.newer(keys, now)
             if newer is keys:

@@ -152,7 +152,7 @@ class LastKnownGood(Generic[T]):
     def _refresh_unnoticed(self, now: Instant) -> Flow[None]:
         attempt = self._attempt
         if attempt is None or not self._cooling(attempt.at, now):
-            self._attempt = _Attempt(now.monotonic, attempt and attempt.failure)
+            self._attempt = _Attempt(now.monotonic, None if attempt is None else attempt.failure)
             yield Background(self._name, self._reload)
 
     def _cooling(self, since: float | None, now: Instant) -> bool:

@@ -22,7 +22,7 @@ try:
 except ImportError:  # before cryptography 47
     mldsa = None  # type: ignore[assignment]
 
-__all__ = ["SIGNATURE_ALGORITHMS", "Algorithm"]
+__all__ = ["SIGNATURE_ALGORITHMS", "Algorithm", "mldsa"]
 
 
 @attrs.frozen(kw_only=True)

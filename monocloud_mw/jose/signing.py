@@ -210,7 +210,7 @@ def _ec_key(members: Mapping[str, Any]) -> ec.EllipticCurvePrivateKey:
 
 
 def _ed_key(members: Mapping[str, Any]) -> Any:
-    kinds = {"Ed25519": ed25519.Ed25519PrivateKey, "Ed448": ed448.Ed448PrivateKey}
+    kinds: dict[str, Any] = {"Ed25519": ed25519.Ed25519PrivateKey, "Ed448": ed448.Ed448PrivateKey}
     return kinds[members["crv"]].from_private_bytes(base64url.decode(members["d"]))
 
 
