@@ -118,8 +118,10 @@ class Validator:
 
         Raises:
             ConfigurationError: the token is no JWT, and there is no ``client_id`` to introspect it with.
+            TokenError: it cannot be a token of any kind.
         """
-        if self._introspection is None and isinstance(token, str) and token.count(".") != 2:
+        check_form(token)
+        if self._introspection is None and token.count(".") != 2:
             raise ConfigurationError([_NO_CLIENT])
 
     def _check_claims(
