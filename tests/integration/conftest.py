@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from typing import Final
 
 import pytest
 
 from ..conftest import unavailable
 from .oidc_provider.installation import InstallationError, install_packages
 from .oidc_provider.provider import OidcProvider
+
+LOG_CHARACTERS: Final = 4000
 
 
 @pytest.fixture(scope="session")
@@ -52,5 +55,5 @@ def pytest_runtest_makereport(
     report = yield
     for running in getattr(item, "funcargs", {}).values():
         if report.failed and isinstance(running, OidcProvider):
-            report.sections.append(("OpenID provider", running.log()))
+            report.sections.append(("end of the OpenID provider's log", running.log()[-LOG_CHARACTERS:]))
     return report
