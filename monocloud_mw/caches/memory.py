@@ -1,0 +1,92 @@
+"""A claims cache in the memory of one process.
+
+Rules:
+
+- it holds at most ``max_entries``; the least recently used entry makes room for a new one;
+- an entry that has expired is never served. One that nobody asks for drifts to the least recently used
+  end, where every write removes it, so that claims (personal data) do not outlive their use;
+- what is stored is read-only and detached from what was handed in;
+- every operation takes constant time, whatever the number of entries.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from ..errors import ConfigurationError, Problem
+from ..frozen import FrozenDict, freeze
+
+__all__ = ["MemoryCache"]
+
+SWEPT_PER_WRITE: Final = 2
+"""Entries looked at per write: more than the one that was added, so that removal outpaces growth."""
+
+# One lock for all caches of the process (there is hardly ever more than one). It is held across a fork, so
+# that a child starts with a free lock and with entries nobody was in the middle of changing.
+_lock: Final = threading.Lock()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+class _Entry(NamedTuple):
+    claims: FrozenDict
+    expires_at: float
+
+
+class MemoryCache:
+    """A bounded claims cache in memory, for threads, event loops and forked children alike.
+
+    Args:
+        max_entries: how many entries to keep, at least 1. An entry takes as much memory as the claims of
+            one token, typically one or two kilobytes.
+        clock: the current time in Unix seconds.
+
+    Raises:
+        ConfigurationError: ``max_entries`` is not a whole number of at least 1.
+    """
+
+    def __init__(self, max_entries: int = 10_000, clock: Callable[[], float] = time.time) -> None:
+        if type(max_entries) is not int or max_entries < 1:
+            raise ConfigurationError([Problem("max_entries", None, "must be a whole number of at least 1")])
+        self._max_entries = max_entries
+        self._clock = clock
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: str) -> FrozenDict | None:
+        """Return the claims stored under ``key`` while they are fresh."""
+        now = self._clock()
+        with _lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
+            if now < entry.expires_at:
+                self._entries.move_to_end(key)
+                return entry.claims
+            del self._entries[key]
+            return None
+
+    def set(self, key: str, claims: Mapping[str, Any], expires_at: float) -> None:
+        """Store claims until ``expires_at`` (Unix seconds)."""
+        entry = _Entry(freeze(claims), expires_at)
+        now = self._clock()
+        with _lock:
+            self._entries[key] = entry
+            self._entries.move_to_end(key)
+            for oldest in list(islice(self._entries, SWEPT_PER_WRITE)):
+                if len(self._entries) > self._max_entries or not now < self._entries[oldest].expires_at:
+                    del self._entries[oldest]
+
+    def delete(self, key: str) -> None:
+        """Forget the claims stored under ``key``."""
+        with _lock:
+            self._entries.pop(key, None)

@@ -1,0 +1,1 @@
+"""Claims caches, against a real redis-server."""
