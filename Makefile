@@ -57,7 +57,7 @@ lint: $(VENV)/.test ## check style and formatting
 .PHONY: types
 types: $(VENV)/.test ## check types with mypy --strict and with pyright
 	$(BIN)/mypy
-	$(BIN)/mypy .ci/lowest.py docs
+	$(BIN)/mypy .ci/lowest.py docs/examples
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 .PHONY: coverage
