@@ -1,0 +1,35 @@
+"""A small API on Flask: what a token may do is said where the route is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, jsonify, request
+
+from monocloud_mw.adapters.flask import current_claims, protect_api
+
+app = Flask(__name__)
+protect = protect_api(certificate_resolver=lambda: request.headers.get("Client-Cert"))
+
+
+@app.get("/healthz")
+def healthz() -> Any:
+    return jsonify(status="ok")
+
+
+@app.get("/me")
+@protect
+def me() -> Any:
+    return jsonify(current_claims)
+
+
+@app.get("/orders")
+@protect(scopes=["orders:read"])
+def orders() -> Any:
+    return jsonify(orders=[], seen_by=current_claims.subject)
+
+
+@app.get("/admin/users")
+@protect(groups=["admin"])
+def users() -> Any:
+    return jsonify(users=[], seen_by=current_claims.subject)
