@@ -21,6 +21,7 @@ __all__ = ["parse_json_object"]
 MAX_DEPTH: Final = 32
 MAX_INTEGER_CHARACTERS: Final = 64
 
+_WHITE_SPACE: Final = " \t\n\r"  # RFC 8259 section 2, and no other
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 
@@ -35,12 +36,13 @@ def parse_json_object(data: bytes) -> FrozenDict:
         text = data.decode("utf-8")
         if text.count("[") + text.count("{") > MAX_DEPTH:
             _check_depth(text)
-        value = _DECODER.decode(text)
+        text = text.strip(_WHITE_SPACE)
+        value, end = _DECODER.raw_decode(text)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # finds half surrogate pairs
     except (ValueError, RecursionError):
         raise TokenError(Reason.MALFORMED, "it is not strict JSON") from None
-    if not isinstance(value, FrozenDict):
+    if not isinstance(value, FrozenDict) or end != len(text):
         raise TokenError(Reason.MALFORMED, "it is not a JSON object")
     return value
 
@@ -55,10 +57,13 @@ def _check_depth(text: str) -> None:
 
 
 def _object(members: list[tuple[str, Any]]) -> FrozenDict:
-    value = {name: _array(member) if type(member) is list else member for name, member in members}
+    value = FrozenDict(members)
     if len(value) != len(members):
         raise ValueError("duplicate name")
-    return FrozenDict(value)
+    for name, member in members:
+        if type(member) is list:
+            dict.__setitem__(value, name, _array(member))  # nobody else has seen it yet
+    return value
 
 
 def _array(values: list[Any]) -> tuple[Any, ...]:
