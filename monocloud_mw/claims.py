@@ -25,6 +25,8 @@ class AccessTokenClaims(FrozenDict):
     __slots__ = ("_groups_claim", "_scopes")
 
     def __init__(self, claims: Mapping[str, Any], *, groups_claim: str = "groups") -> None:
+        if self:
+            self._refuse()  # a second call would change claims that other requests share
         if isinstance(claims, FrozenDict):
             super().__init__(claims)
         else:
@@ -52,8 +54,8 @@ class AccessTokenClaims(FrozenDict):
     @property
     def audience(self) -> tuple[str, ...]:
         """``aud``: the APIs the token is for, always as a tuple."""
-        audience = self.get("aud", ())
-        return (audience,) if isinstance(audience, str) else tuple(audience)
+        audience = self.get("aud")
+        return (audience,) if isinstance(audience, str) else _strings(audience)
 
     @property
     def client_id(self) -> str | None:
@@ -99,11 +101,12 @@ def _rebuild(claims: dict[str, Any], groups_claim: str) -> AccessTokenClaims:
 
 
 def _scope_values(scope: Any) -> frozenset[str]:
-    if isinstance(scope, str):
-        return frozenset(scope.split())
-    if isinstance(scope, tuple):
-        return frozenset(value for value in scope if isinstance(value, str))
-    return frozenset()
+    return frozenset(scope.split() if isinstance(scope, str) else _strings(scope))
+
+
+def _strings(values: Any) -> tuple[str, ...]:
+    """Return the strings of an array; any other value has none."""
+    return tuple(value for value in values if isinstance(value, str)) if isinstance(values, tuple) else ()
 
 
 def _group_names(groups: Any) -> tuple[str, ...]:
