@@ -45,8 +45,14 @@ MAX_QUOTED_CHARACTERS: Final = 80
 
 def quoted(text: object) -> str:
     """Return text from outside as a short ASCII literal that is safe in a message or a log line."""
-    literal = ascii(str(text)[: MAX_QUOTED_CHARACTERS + 1])
-    return literal if len(literal) <= MAX_QUOTED_CHARACTERS + 2 else literal[:MAX_QUOTED_CHARACTERS] + "...'"
+    try:
+        plain = str(text)
+    except (ValueError, RecursionError):  # an integer of thousands of digits; nesting without end
+        plain = type(text).__name__
+    literal = ascii(plain[: MAX_QUOTED_CHARACTERS + 1])
+    if len(literal) <= MAX_QUOTED_CHARACTERS + 2:
+        return literal
+    return f"{literal[:MAX_QUOTED_CHARACTERS]}...{literal[0]}"
 
 
 class Reason(enum.StrEnum):
