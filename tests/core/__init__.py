@@ -1,0 +1,1 @@
+"""The tests of the pure core: flows driven by hand, clocks that stand still."""

@@ -1,0 +1,217 @@
+"""The claims handed to a request: read-only, JSON, and silent about their values."""
+
+from __future__ import annotations
+
+import copy
+import json
+import operator
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monocloud_mw.claims import AccessTokenClaims
+from monocloud_mw.frozen import FrozenDict, freeze
+
+from .test_frozen import JSON, MUTATIONS
+
+CLAIMS: dict[str, Any] = {
+    "iss": "https://acme.us.monocloud.com",
+    "sub": "user-1",
+    "aud": ["https://api.example.com"],
+    "client_id": "client-1",
+    "scope": "orders:read orders:write",
+    "groups": ["admins", {"id": "g-2", "name": "Staff"}],
+    "exp": 1_700_000_600,
+    "nbf": 1_700_000_000.5,
+    "iat": 1_700_000_000,
+    "jti": "token-1",
+}
+
+
+def test_the_properties_spell_the_registered_claims_out() -> None:
+    """Each property reads the claim that its documentation names."""
+    claims = AccessTokenClaims(CLAIMS)
+    assert claims.issuer == "https://acme.us.monocloud.com"
+    assert claims.subject == "user-1"
+    assert claims.audience == ("https://api.example.com",)
+    assert claims.client_id == "client-1"
+    assert claims.scopes == {"orders:read", "orders:write"}
+    assert claims.groups == ("admins", "g-2", "Staff")
+    assert claims.expires_at == 1_700_000_600
+    assert claims.not_before == 1_700_000_000.5
+    assert claims.issued_at == 1_700_000_000
+    assert claims.token_id == "token-1"
+
+
+def test_absent_claims_are_none_or_empty() -> None:
+    """A property of a claim that is not there is no error."""
+    claims = AccessTokenClaims({})
+    single = (
+        claims.issuer,
+        claims.subject,
+        claims.client_id,
+        claims.expires_at,
+        claims.not_before,
+        claims.issued_at,
+        claims.token_id,
+    )
+    assert single == (None,) * 7
+    assert (claims.audience, claims.scopes, claims.groups) == ((), frozenset(), ())
+
+
+@pytest.mark.parametrize(
+    ("audience", "expected"),
+    [
+        ("api", ("api",)),
+        (["api", "other"], ("api", "other")),
+        (["api", 1, None], ("api",)),
+        ([], ()),
+        (None, ()),
+        (5, ()),
+        ({"api": 1}, ()),
+    ],
+)
+def test_the_audience_is_always_a_tuple_of_strings(audience: Any, expected: tuple[str, ...]) -> None:
+    """What is no audience counts as none."""
+    assert AccessTokenClaims({"aud": audience}).audience == expected
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ("a b", {"a", "b"}),
+        ("  a \t b\n", {"a", "b"}),
+        ("A a", {"A", "a"}),
+        ("", set()),
+        (["a", "b"], {"a", "b"}),
+        (["a", 1, None, {"b": 1}], {"a"}),
+        (None, set()),
+        (True, set()),
+        ({"a": 1}, set()),
+    ],
+)
+def test_scopes_come_as_text_or_as_an_array(scope: Any, expected: set[str]) -> None:
+    """Anything else holds no scope."""
+    assert AccessTokenClaims({"scope": scope}).scopes == expected
+
+
+def test_scopes_are_read_once() -> None:
+    """The second time the same set comes back."""
+    claims = AccessTokenClaims({"scope": "a b"})
+    assert claims.scopes is claims.scopes
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        (["a", "b"], ("a", "b")),
+        ("a b", ("a b",)),
+        ([{"id": "1", "name": "a"}], ("1", "a")),
+        ({"id": "1", "name": "a"}, ("1", "a")),
+        ([{"name": "a"}, {"id": "1"}, {}], ("a", "1")),
+        ([{"id": 1, "name": None}, 2, None, True, ["a"]], ()),
+        (None, ()),
+        (7, ()),
+    ],
+)
+def test_groups_are_strings_or_objects(groups: Any, expected: tuple[str, ...]) -> None:
+    """A group is known by its name and by its id; what is neither is no group."""
+    assert AccessTokenClaims({"groups": groups}).groups == expected
+
+
+def test_the_claim_with_the_groups_has_a_name() -> None:
+    """Only the claim that is configured counts."""
+    claims = AccessTokenClaims({"groups": ["a"], "roles": ["b"]}, groups_claim="roles")
+    assert claims.groups == ("b",)
+
+
+@pytest.mark.parametrize("mutate", MUTATIONS.values(), ids=MUTATIONS.keys())
+def test_claims_cannot_be_changed(mutate: Callable[[Any], object]) -> None:
+    """They are shared by every request that presents the same token."""
+    claims = AccessTokenClaims({"a": 1})
+    with pytest.raises((TypeError, AttributeError)):
+        mutate(claims)
+    assert claims == {"a": 1}
+
+
+def test_claims_are_made_once() -> None:
+    """A second call of the constructor changes nothing."""
+    claims = AccessTokenClaims(CLAIMS)
+    with pytest.raises(TypeError, match="AccessTokenClaims is read-only"):
+        claims.__init__({"sub": "somebody else"}, groups_claim="roles")  # type: ignore[misc]
+    assert claims == freeze(CLAIMS)
+    assert claims.groups == ("admins", "g-2", "Staff")
+
+
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        lambda claims: operator.setitem(claims["cnf"], "jkt", "x"),
+        lambda claims: claims["aud"].append("x"),
+        lambda claims: operator.setitem(claims["groups"][0], "name", "x"),
+    ],
+    ids=["object", "array", "object in an array"],
+)
+def test_nothing_inside_claims_can_be_changed(mutate: Callable[[Any], object]) -> None:
+    """The inner values are read-only too."""
+    original = {"cnf": {"x5t#S256": "y"}, "aud": ["a"], "groups": [{"name": "b"}]}
+    claims = AccessTokenClaims(original)
+    with pytest.raises((TypeError, AttributeError)):
+        mutate(claims)
+    assert json.dumps(claims) == json.dumps(original)
+
+
+def test_the_properties_cannot_be_set() -> None:
+    """A handler cannot make itself an administrator."""
+    claims = AccessTokenClaims(CLAIMS)
+    for name in ("subject", "scopes", "groups", "anything"):
+        with pytest.raises(AttributeError):
+            setattr(claims, name, "x")
+
+
+@pytest.mark.parametrize(
+    "again",
+    [copy.copy, copy.deepcopy, lambda claims: pickle.loads(pickle.dumps(claims))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_claims_copy_and_pickle(again: Callable[[Any], AccessTokenClaims]) -> None:
+    """A worker in another process gets the same claims, read-only, with the same groups."""
+    claims = AccessTokenClaims({"roles": ["b"], "cnf": {"jkt": "x"}}, groups_claim="roles")
+    other = again(claims)
+    assert type(other) is AccessTokenClaims
+    assert other == claims
+    assert other.groups == ("b",)
+    with pytest.raises(TypeError):
+        other["cnf"]["jkt"] = "y"
+
+
+def test_frozen_claims_are_taken_as_they_are() -> None:
+    """What strict parsing has made read-only is not walked again."""
+    inner = freeze({"cnf": {"jkt": "x"}})
+    assert isinstance(inner, FrozenDict)
+    assert AccessTokenClaims(inner)["cnf"] is inner["cnf"]
+
+
+def test_the_repr_holds_no_values() -> None:
+    """Claims are personal data, and reprs end up in logs."""
+    claims = AccessTokenClaims({"sub": "Zo\u00eb", "e\nmail": "zoe@example.com"})
+    assert repr(claims) == "AccessTokenClaims('sub', 'e\\nmail')"
+    assert f"{claims}" == repr(claims)
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_claims_serialise_as_they_are(value: dict[str, Any]) -> None:
+    """``json.dumps`` gives what it would give for the claims as they arrived, whatever their types."""
+    assert json.dumps(AccessTokenClaims(value)) == json.dumps(value)
+
+
+@given(st.dictionaries(st.sampled_from([*CLAIMS, "roles"]), JSON))
+def test_no_claim_breaks_a_property(value: dict[str, Any]) -> None:
+    """A claim of any JSON type leaves the collections collections of strings."""
+    claims = AccessTokenClaims(value)
+    assert all(isinstance(name, str) for name in (*claims.audience, *claims.scopes, *claims.groups))
+    assert repr(claims).isascii()

@@ -1,0 +1,175 @@
+"""The errors: one tree, fixed sentences, and nothing foreign in a message that is not escaped."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monocloud_mw.errors import (
+    AuthorizationServerError,
+    ConfigurationError,
+    CredentialsError,
+    HttpError,
+    MonoCloudError,
+    OAuthResponseError,
+    Problem,
+    Reason,
+    TokenError,
+    quoted,
+)
+
+ERRORS = [
+    ConfigurationError([Problem("audience", "MONOCLOUD_BACKEND_AUDIENCE", "is required")]),
+    CredentialsError("the header is malformed", malformed=True),
+    TokenError(Reason.INSUFFICIENT_SCOPE, "detail", scopes=["a", "b"], key_id="'k'", issuer="'i'"),
+    OAuthResponseError("refused", error="invalid_client", error_description="no", status=401),
+    HttpError("away", status=503),
+]
+
+
+def test_the_tree_says_whose_fault_it_is() -> None:
+    """Siblings are siblings: nobody who handles one kind of error catches another by accident."""
+    parents = {
+        ConfigurationError: MonoCloudError,
+        CredentialsError: MonoCloudError,
+        TokenError: MonoCloudError,
+        AuthorizationServerError: MonoCloudError,
+        OAuthResponseError: AuthorizationServerError,
+        HttpError: AuthorizationServerError,
+        MonoCloudError: Exception,
+    }
+    assert {kind: kind.__bases__ for kind in parents} == {kind: (base,) for kind, base in parents.items()}
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        *(
+            (reason, "invalid_token")
+            for reason in Reason
+            if reason not in {Reason.INACTIVE, Reason.INSUFFICIENT_SCOPE, Reason.INSUFFICIENT_GROUPS}
+        ),
+        (Reason.INACTIVE, "inactive_token"),
+        (Reason.INSUFFICIENT_SCOPE, "insufficient_scope"),
+        (Reason.INSUFFICIENT_GROUPS, "insufficient_groups"),
+    ],
+)
+def test_every_reason_has_a_code_and_a_fixed_sentence(reason: Reason, code: str) -> None:
+    """The sentence fits a quoted string of RFC 6750 as it is, and holds nothing of the detail."""
+    error = TokenError(reason, "a detail")
+    assert error.reason is reason
+    assert error.code == code
+    assert error.detail == "a detail"
+    assert str(error) == f"{error.description}: a detail"
+    assert str(TokenError(reason)) == error.description
+    assert error.description.isascii()
+    assert error.description.isprintable()
+    assert not set(error.description) & {'"', "\\"}
+
+
+def test_the_sentences_tell_the_reasons_apart() -> None:
+    """No two reasons share a sentence."""
+    assert len({TokenError(reason).description for reason in Reason}) == len(Reason)
+
+
+def test_a_configuration_error_lists_every_problem() -> None:
+    """Each problem names its option and its variable, where it has one."""
+    problems = [Problem("audience", "AUDIENCE", "is required"), Problem("cache", None, "is odd")]
+    error = ConfigurationError(iter(problems))
+    assert error.problems == tuple(problems)
+    assert str(error) == "audience (AUDIENCE): is required; cache: is odd"
+
+
+def test_a_configuration_error_may_be_one_sentence() -> None:
+    """Where no option is at fault there are no problems to list."""
+    error = ConfigurationError("there is no client")
+    assert error.problems == ()
+    assert str(error) == "there is no client"
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "again",
+    [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_errors_copy_and_pickle(error: MonoCloudError, again: Any) -> None:
+    """A failure is raised afresh in each caller, so a copy says all that the original says."""
+    other = again(error)
+    assert other is not error
+    assert type(other) is type(error)
+    assert (str(other), other.args, vars(other)) == (str(error), error.args, vars(error))
+
+
+def test_a_copy_carries_no_traceback() -> None:
+    """What one caller raised does not grow the traceback of the next."""
+    with pytest.raises(HttpError) as caught:
+        raise HttpError("away")
+    assert caught.value.__traceback__ is not None
+    assert copy.copy(caught.value).__traceback__ is None
+
+
+@pytest.mark.parametrize(
+    ("status", "temporary"),
+    [
+        (None, True),
+        (200, True),
+        (302, True),
+        (400, False),
+        (404, False),
+        (408, True),
+        (425, True),
+        (429, True),
+        (499, False),
+        (500, True),
+        (503, True),
+    ],
+)
+def test_which_http_errors_may_pass(status: int | None, temporary: bool) -> None:
+    """Only a status that calls our request wrong makes asking again pointless."""
+    assert HttpError("away", status=status).temporary is temporary
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain", "'plain'"),
+        ("", "''"),
+        (None, "'None'"),
+        (12, "'12'"),
+        ("it's", '"it\'s"'),
+        ("line\r\nbreak\x1b[0m", "'line\\r\\nbreak\\x1b[0m'"),
+        ("\u202egr\u00fc\u00df\ud800", "'\\u202egr\\xfc\\xdf\\ud800'"),
+        ("x" * 80, "'" + "x" * 80 + "'"),
+        ("x" * 81, "'" + "x" * 79 + "...'"),
+        ("it's " * 40, '"' + ("it's " * 40)[:79] + '..."'),
+    ],
+)
+def test_quoted_text_is_a_short_ascii_literal(text: object, expected: str) -> None:
+    """Control characters, other scripts and long text cannot reach a log as they are."""
+    assert quoted(text) == expected
+
+
+def test_what_has_no_text_is_quoted_by_its_type() -> None:
+    """Python refuses to print endless digits and endless nesting; neither may break an error message."""
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    assert quoted(nested) == "'list'"
+    assert quoted(10**5000) == "'int'"
+
+
+@given(st.text(max_size=200))
+def test_quoted_text_is_printable_and_bounded(text: str) -> None:
+    """Whatever comes in, what goes into the log is one short line of printable ASCII."""
+    literal = quoted(text)
+    assert literal.isascii()
+    assert literal.isprintable()
+    assert len(literal) <= 84
+    assert literal[0] == literal[-1]
+    assert literal[0] in "'\""
