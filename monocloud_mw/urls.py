@@ -17,14 +17,17 @@ def parse_url(text: str) -> SplitResult:
     """
     if not text.isascii() or not text.isprintable() or any(character in text for character in ' \\"<>^`{|}'):
         raise ValueError("must be a URL without white space, control or other unsafe characters")
-    url = urlsplit(text)
-    host = url.hostname
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname, url.port
+    except ValueError:  # whose message may quote the URL
+        raise ValueError("must be a URL with a valid host and port") from None
     if not host or url.scheme not in ("https", "http"):
         raise ValueError("must be an https:// URL")
     if "@" in url.netloc:
         raise ValueError("must not hold user info")
-    if url.netloc.endswith(":") or url.port == 0:
-        raise ValueError("has an invalid port")
+    if url.netloc.endswith(":") or port == 0:
+        raise ValueError("must be a URL with a valid host and port")
     if "#" in text:
         raise ValueError("must not have a fragment")
     if url.scheme == "http" and not is_loopback(host):
