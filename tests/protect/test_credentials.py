@@ -1,0 +1,107 @@
+"""The Authorization header: one token, no credentials, or malformed, and nothing in between."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from monocloud_mw.errors import CredentialsError
+from monocloud_mw.protect.credentials import Credentials, parse_authorization
+
+B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+
+ACCEPTED = {
+    "plain": ("Bearer abc.def.ghi", "abc.def.ghi"),
+    "lower case scheme": ("bearer abc", "abc"),
+    "mixed case scheme": ("bEaReR abc", "abc"),
+    "several spaces": ("Bearer    abc", "abc"),
+    "white space around the value": (" \tBearer abc\t ", "abc"),
+    "every character of b64token": ("Bearer aZ09-._~+/==", "aZ09-._~+/=="),
+    "a token that looks like a scheme": ("Bearer bearer", "bearer"),
+}
+MISSING = {
+    "no header": [],
+    "empty": [""],
+    "blank": [" "],
+    "another scheme": ["Basic dXNlcjpwYXNz"],
+    "another scheme with commas": ['Digest username="a", realm="b"'],
+    "two headers of another scheme": ["Basic abc", "Basic def"],
+    "a scheme that begins the same": ["Bearerer abc"],
+    "a scheme with a dash": ["bearer-token abc"],
+    "DPoP": ["DPoP abc"],
+    "a bare token": ["abc.def.ghi"],
+}
+MALFORMED = {
+    "no token": ["Bearer"],
+    "no token but a space": ["Bearer "],
+    "two tokens": ["Bearer abc def"],
+    "a tab for the space": ["Bearer\tabc"],
+    "a comma for the space": ["Bearer,abc"],
+    "a colon": ["Bearer:abc"],
+    "padding first": ["Bearer =abc"],
+    "padding inside": ["Bearer a=b"],
+    "a quoted token": ['Bearer "abc"'],
+    "a parameter": ["Bearer token=abc, realm=x"],
+    "a percent sign": ["Bearer a%62c"],
+    "a line break": ["Bearer abc\r\nX: y"],
+    "a trailing line break": ["Bearer abc\n"],
+    "a NUL": ["Bearer abc\x00"],
+    "Latin-1": ["Bearer abc\xe9"],
+    "a letter that folds to k": ["Bearer \u212a"],
+    "two headers": ["Bearer abc", "Bearer def"],
+    "the same header twice": ["Bearer abc", "Bearer abc"],
+    "joined by a server": ["Bearer abc,Bearer def"],
+    "joined with a space": ["Bearer abc, Bearer def"],
+    "after another scheme": ["Basic abc", "Bearer def"],
+    "joined after another scheme": ["Basic abc,\tbearer def"],
+    "before another scheme": ["Bearer abc", "Basic def"],
+    "before an empty header": ["Bearer abc", ""],
+    "after an empty header": ["", "Bearer abc"],
+    "a trailing comma": ["Bearer abc,"],
+}
+
+
+@pytest.mark.parametrize(("value", "token"), ACCEPTED.values(), ids=ACCEPTED)
+def test_a_bearer_token_is_read(value: str, token: str) -> None:
+    """One well-formed Bearer header gives its token, character for character."""
+    assert parse_authorization([value]) == token
+
+
+@pytest.mark.parametrize("values", MISSING.values(), ids=MISSING)
+def test_a_request_without_bearer_credentials_has_none(values: list[str]) -> None:
+    """No header and other schemes are missing credentials, which is not the caller's mistake."""
+    with pytest.raises(CredentialsError, match=r"^The request has no access token$") as caught:
+        parse_authorization(values)
+    assert not caught.value.malformed
+
+
+@pytest.mark.parametrize("values", MALFORMED.values(), ids=MALFORMED)
+def test_a_broken_bearer_header_is_malformed(values: list[str]) -> None:
+    """Whatever mentions Bearer and is not exactly one token is refused, never guessed at."""
+    with pytest.raises(CredentialsError, match=r"^The Authorization header is malformed$") as caught:
+        parse_authorization(values)
+    assert caught.value.malformed
+
+
+@given(st.lists(st.text() | st.from_regex(r"(?i)bearer[ ,]+[a-z=.]*[ ,]*[a-z=.]*"), max_size=3))
+@example(["Bearer a" + "=" * 100_000 + "!"])
+@example(["," + " " * 100_000])
+@example(["," * 100_000])
+@example(["Bearer " + " " * 100_000])
+def test_any_header_gives_a_token_or_the_documented_error(values: list[str]) -> None:
+    """No header escapes: either the only one has a token of the b64token grammar, or it is refused."""
+    try:
+        token = parse_authorization(values)
+    except CredentialsError:
+        return
+    (value,) = values
+    assert B64TOKEN.fullmatch(token)
+    assert value.strip(" \t").endswith(f" {token}")
+
+
+def test_credentials_hide_what_they_hold() -> None:
+    """A repr of credentials shows neither the token nor the certificate."""
+    assert repr(Credentials("secret-token", "secret-certificate")) == "Credentials()"

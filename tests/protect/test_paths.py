@@ -1,0 +1,139 @@
+"""Readings of a path: whatever an application behind us may make of it is among them."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monocloud_mw.protect.paths import MAX_READINGS, list_readings, mask_raw_path, strip_prefix
+
+HIDDEN_ADMIN = {
+    "repeated slashes": "//admin",
+    "repeated slashes inside": "/x/..//admin",
+    "dot segment": "/./admin",
+    "parent segment": "/public/../admin",
+    "more parents than there are": "/../../admin",
+    "trailing dot": "/admin/.",
+    "trailing parent": "/admin/x/..",
+    "encoded slash": "/x%2f..%2fadmin",
+    "encoded letter": "/%61dmin",
+    "twice encoded letter": "/%2561dmin",
+    "thrice encoded letter": "/%252561dmin",
+    "encoded dots": "/public/%2e%2e/admin",
+    "twice encoded dots": "/public/%252e%252e/admin",
+    "backslash": "\\admin",
+    "backslash parent": "/public\\..\\admin",
+    "encoded backslash": "/public%5c..%5cadmin",
+    "parameters": "/admin;a=b",
+    "empty parameters": "/admin;",
+    "parameters in between": "/x;y/../admin",
+    "parameters on the dots": "/public/..;/admin",
+    "encoded parameters": "/admin%3ba=b",
+    "query": "/admin?x",
+    "encoded query": "/admin%3Fx",
+    "fragment": "/admin#x",
+    "encoded fragment": "/admin%23x",
+    "authority": "//host/admin",
+    "authority of three slashes": "///admin",
+    "absolute form": "http://host/admin",
+    "absolute form after a slash": "/http://host/admin",
+    "no slash in front": "admin",
+    "prefix": "/api/admin",
+    "prefix behind repeated slashes": "//api//admin",
+    "encoded prefix": "/%61pi/admin",
+}
+UNREADABLE_PATHS = {
+    "NUL": "/admin\x00",
+    "encoded NUL": "/admin%00.js",
+    "line break": "/admin\n",
+    "encoded line break": "/admin%0A",
+    "tab": "/ad\tmin",
+    "delete": "/admin\x7f",
+    "replacement character": "/adm\ufffdin",
+    "surrogate": "/adm\udcffin",
+    "encoded bytes that are not UTF-8": "/adm%ffin",
+    "overlong slash": "/public/..%c0%afadmin",
+    "many readings": "/a//./../b;c/%2e%2e%2f%5c%3b%3fx",
+    "decoding without end": "/%" + "25" * MAX_READINGS + "41",
+}
+
+
+@pytest.mark.parametrize("path", HIDDEN_ADMIN.values(), ids=HIDDEN_ADMIN)
+def test_a_hidden_path_is_among_the_readings(path: str) -> None:
+    """Every known way of writing /admin differently leads to /admin, up to a trailing slash."""
+    readings = list_readings([path], "/api")
+    assert readings is not None
+    assert "/admin" in [reading.rstrip("/") for reading in readings]
+
+
+@pytest.mark.parametrize("path", UNREADABLE_PATHS.values(), ids=UNREADABLE_PATHS)
+def test_what_no_honest_client_sends_is_unreadable(path: str) -> None:
+    """Control characters, broken UTF-8 and nested encodings are not interpreted at all."""
+    assert list_readings([path]) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/healthz", "/a/b/", "/caf\xe9/\u65e5\u672c", "/a b", "/100%", "/x.y/..z/...", "/~a!$&'()*+,=:@"],
+)
+def test_a_plain_path_has_one_reading(path: str) -> None:
+    """Ordinary paths mean one thing, however unusual their letters are."""
+    assert list_readings([path]) == [path]
+
+
+def test_the_path_as_given_comes_first() -> None:
+    """What the server said is always among the readings."""
+    readings = list_readings(["/a/../b"])
+    assert readings == ["/a/../b", "/b"]
+
+
+@given(st.text(alphabet="/.\\;%25aeF?#:\u00e9\x00", max_size=40), st.sampled_from(["", "/a", "/a/e/"]))
+def test_readings_are_closed_under_what_applications_do(path: str, prefix: str) -> None:
+    """No step makes a path of a reading that is not itself a reading; their number is bounded."""
+    readings = list_readings([path], prefix)
+    if readings is None:
+        return
+    assert len(readings) <= MAX_READINGS
+    assert len(readings) == len(set(readings))
+    for reading in readings:
+        assert unquote(reading) in readings
+        assert reading.replace("\\", "/") in readings
+        assert reading.split("?")[0].split("#")[0] in readings
+        assert strip_prefix(reading, prefix) in readings
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "expected"),
+    [
+        ("/api/orders", "/api", "/orders"),
+        ("/api/orders", "/api/", "/orders"),
+        ("/api", "/api", ""),
+        ("/api/", "/api", "/"),
+        ("/apiary", "/api", "/apiary"),
+        ("/orders", "/api", "/orders"),
+        ("/orders", "", "/orders"),
+        ("/orders", "/", "/orders"),
+    ],
+)
+def test_a_prefix_ends_with_a_segment(path: str, prefix: str, expected: str) -> None:
+    """A prefix is stripped where a segment ends, and nowhere else."""
+    assert strip_prefix(path, prefix) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "masked"),
+    [
+        ("/caf%C3%A9", ""),
+        ("/plain", ""),
+        ("/a%2Fb", "/a%2Fb"),
+        ("/caf%c3%a9/a%2fb", "/caf\xe9/a%2fb"),
+        ("/%2e%2E/%5c%3b%3f%23%25", "/%2e%2E/%5c%3b%3f%23%25"),
+        ("/%FF%2f", "/\ufffd%2f"),
+    ],
+)
+def test_a_raw_path_is_decoded_except_where_it_changes_the_structure(raw: str, masked: str) -> None:
+    """What is left encoded is what an application sees that routes before it decodes."""
+    assert mask_raw_path(raw) == masked

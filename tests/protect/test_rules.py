@@ -1,0 +1,420 @@
+"""Rules: what a request needs, that no spelling of its path or method lowers it, and mistakes found at start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monocloud_mw.core.requirements import NOTHING, Requirements
+from monocloud_mw.errors import ConfigurationError
+from monocloud_mw.protect.paths import MAX_PATH_CHARACTERS
+from monocloud_mw.protect.rules import Policy, Rule
+
+from .test_paths import HIDDEN_ADMIN, UNREADABLE_PATHS
+
+
+def _needs(scopes: str = "", *groups: str) -> Requirements:
+    return Requirements(frozenset(scopes.split()), tuple(frozenset({group}) for group in groups))
+
+
+API = Policy(
+    [
+        Rule("/healthz", public=True),
+        Rule("/static/<path:file>", public=True),
+        Rule("/static/private/<path:file>"),
+        Rule("/orders", methods=["POST"], scopes=["orders:write"]),
+        Rule("/orders/<int(max=9):number>", groups="staff"),
+        Rule("/admin/<path:rest>", groups=["admin"]),
+        Rule("/admin/reports", methods="get", scopes="reports:read"),
+        Rule("/admin/login", public=True),
+        Rule("/caf\u00e9", public=True),
+        Rule("/files/<name>", groups=["files"]),
+        Rule("/page/<int(max=9):number>", public=True),
+    ],
+    scopes="api",
+)
+EVERYTHING = _needs("api orders:write reports:read", "staff", "admin", "files")
+
+LOOKUPS: dict[str, tuple[str, str, Requirements | None]] = {
+    "unnamed": ("GET", "/unnamed", _needs("api")),
+    "root": ("GET", "/", _needs("api")),
+    "empty": ("GET", "", _needs("api")),
+    "all of the server": ("OPTIONS", "*", _needs("api")),
+    "public": ("GET", "/healthz", None),
+    "public with a slash": ("GET", "/healthz/", None),
+    "public by any method": ("DELETE", "/healthz", None),
+    "public letters beyond ASCII": ("GET", "/caf\u00e9", None),
+    "public in another case": ("GET", "/HEALTHZ", _needs("api")),
+    "public and then something": ("GET", "/healthz/more", _needs("api")),
+    "below a public directory": ("GET", "/static/css/main.css", None),
+    "a public directory itself": ("GET", "/static/", _needs("api")),
+    "parameters below a public directory": ("GET", "/static/main.css;v=1", None),
+    "excepted below a public directory": ("GET", "/static/private/key", _needs("api")),
+    "the bare directory of the exception": ("GET", "/static/private", _needs("api")),
+    "a public value in range": ("GET", "/page/9", None),
+    "a public value out of range": ("GET", "/page/10", _needs("api")),
+    "the method of a rule": ("POST", "/orders", _needs("api orders:write")),
+    "the method in another case": ("pOsT", "/orders", _needs("api orders:write")),
+    "another method": ("GET", "/orders", _needs("api")),
+    "an unknown method": ("BREW", "/orders", _needs("api")),
+    "variable": ("GET", "/orders/7", _needs("api", "staff")),
+    "variable out of range": ("GET", "/orders/70", _needs("api", "staff")),
+    "not that variable": ("GET", "/orders/new", _needs("api")),
+    "below a directory": ("GET", "/admin/users/1", _needs("api", "admin")),
+    "the bare directory": ("GET", "/admin", _needs("api", "admin")),
+    "the bare directory with a slash": ("GET", "/admin/", _needs("api", "admin")),
+    "a name that begins the same": ("GET", "/administrator", _needs("api")),
+    "two rules": ("GET", "/admin/reports", _needs("api reports:read", "admin")),
+    "two rules, HEAD for GET": ("HEAD", "/admin/reports", _needs("api reports:read", "admin")),
+    "two rules, one for another method": ("PUT", "/admin/reports", _needs("api", "admin")),
+    "public below a directory that asks": ("GET", "/admin/login", None),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "expected"), LOOKUPS.values(), ids=LOOKUPS)
+def test_a_request_needs_the_defaults_and_every_rule_that_matches(
+    method: str, path: str, expected: Requirements | None
+) -> None:
+    """Unnamed paths need the defaults, rules add to them, and the most specific public rule exempts."""
+    assert API.requirements_for(method, path) == expected
+
+
+PUBLIC_DISGUISES = {
+    "parent": "/static/../orders",
+    "encoded parent": "/static/%2e%2e/orders",
+    "twice encoded parent": "/static/%252e%252e/orders",
+    "encoded slash": "/static/..%2forders",
+    "backslash": "/static/..\\orders",
+    "parameters": "/static/..;/orders",
+    "public at the end": "/orders/../healthz/../unnamed",
+    "query": "/healthz?/../orders",
+    "encoded query": "/static/x%3f/../../orders",
+    "fragment": "/healthz#",
+    "authority": "//static/orders",
+    "absolute form": "http://static/../healthz",
+    "merged later": "/static//../orders",
+    "slash in front": "//healthz",
+    "trailing dot": "/healthz/.",
+    "trailing backslash": "/healthz\\",
+    "parameters of a file that is public": "/healthz;.css",
+    "NUL": "/healthz\x00",
+    "line break": "/healthz\n",
+    "NUL below a public directory": "/static/\x00",
+    "not UTF-8 below a public directory": "/static/\ufffd",
+    "deeply encoded": "/static/%" + "25" * 40 + "2e",
+    "long": "/static/" + "x" * MAX_PATH_CHARACTERS,
+}
+
+
+@pytest.mark.parametrize("path", PUBLIC_DISGUISES.values(), ids=PUBLIC_DISGUISES)
+def test_a_path_is_public_only_if_all_its_readings_are(path: str) -> None:
+    """A path that some application could take for one that is not public needs a token."""
+    assert API.requirements_for("GET", path) is not None
+
+
+@pytest.mark.parametrize("path", HIDDEN_ADMIN.values(), ids=HIDDEN_ADMIN)
+def test_no_spelling_of_a_path_dodges_its_rule(path: str) -> None:
+    """However /admin is written, the rule for it is asked, for the plain rule and for the directory alike."""
+    for policy in (
+        Policy([Rule("/admin", groups="admin")]),
+        Policy([Rule("/admin/<path:x>", groups="admin")]),
+    ):
+        needed = policy.requirements_for("GET", path, prefix="/api")
+        assert needed is not None
+        assert frozenset({"admin"}) in needed.groups
+
+
+@pytest.mark.parametrize("path", UNREADABLE_PATHS.values(), ids=UNREADABLE_PATHS)
+def test_an_unreadable_path_must_meet_every_rule(path: str) -> None:
+    """Where nobody can say what a path means, everything is asked, whatever the method."""
+    assert API.requirements_for("GET", path) == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    "length", [MAX_PATH_CHARACTERS + 1, 60_000], ids=["one character too many", "enormous"]
+)
+def test_a_long_path_must_meet_every_rule_and_is_not_matched(length: int) -> None:
+    """Matching is bounded: beyond the limit everything is asked."""
+    assert API.requirements_for("GET", "/static/" + "x" * (length - 8)) == EVERYTHING
+
+
+def test_a_path_of_the_greatest_length_is_matched() -> None:
+    """The limit itself is still a path like others."""
+    assert API.requirements_for("GET", "/static/" + "x" * (MAX_PATH_CHARACTERS - 8)) is None
+
+
+def test_without_rules_everything_needs_the_defaults() -> None:
+    """Deny by default: no rules means a valid token everywhere."""
+    policy = Policy(scopes=["a", "b"], groups="staff")
+    for path in ("/", "/healthz", "/\x00", "x" * 9999):
+        assert policy.requirements_for("GET", path) == _needs("a b", "staff")
+    assert Policy().requirements_for("GET", "/") == NOTHING
+
+
+def test_groups_of_several_rules_must_each_be_met() -> None:
+    """Each set of groups is asked for on its own: being in one of them does not open the other."""
+    policy = Policy(
+        [Rule("/<path:all>", groups=["staff", "boss"]), Rule("/a/<x>", groups="a")], groups="user"
+    )
+    needed = policy.requirements_for("GET", "/a/1")
+    assert needed is not None
+    assert set(needed.groups) == {frozenset({"user"}), frozenset({"staff", "boss"}), frozenset({"a"})}
+
+
+def test_a_rule_for_everything_includes_the_root() -> None:
+    """``/<path:all>`` holds for ``/`` as well when it asks for something."""
+    policy = Policy([Rule("/<path:all>", scopes="x")])
+    for path in ("/", "", "/a", "/a/b/"):
+        assert policy.requirements_for("GET", path) == _needs("x")
+
+
+def test_the_root_can_be_public() -> None:
+    """``/`` is a path like others, and only that path."""
+    policy = Policy([Rule("/", public=True)])
+    assert policy.requirements_for("GET", "/") is None
+    assert policy.requirements_for("GET", "/x") == NOTHING
+
+
+def test_a_directory_that_is_named_keeps_its_own_rule() -> None:
+    """A public rule for the bare directory outweighs the one that asks for something below it."""
+    policy = Policy([Rule("/docs", public=True), Rule("/docs/<path:page>", scopes="docs")])
+    assert policy.requirements_for("GET", "/docs") is None
+    assert policy.requirements_for("GET", "/docs/page") == _needs("docs")
+
+
+def test_among_equally_specific_rules_the_one_that_asks_wins() -> None:
+    """Where Werkzeug sees no difference in weight, a public rule does not exempt, in either order."""
+    public, asking = Rule("/<any(a,b):x>", public=True), Rule("/<string:x>", scopes="s")
+    for rules in ([public, asking], [asking, public]):
+        assert Policy(rules).requirements_for("GET", "/a") == _needs("s")
+
+
+def test_a_public_method_leaves_the_others_alone() -> None:
+    """A rule that is public for GET covers GET and HEAD, and no other method."""
+    policy = Policy([Rule("/a", methods=["GET"], public=True), Rule("/a", methods=["POST"], scopes="w")])
+    assert policy.requirements_for("GET", "/a") is None
+    assert policy.requirements_for("head", "/a") is None
+    assert policy.requirements_for("POST", "/a") == _needs("w")
+    assert policy.requirements_for("DELETE", "/a") == NOTHING
+
+
+def test_rules_are_written_below_the_prefix() -> None:
+    """A mounted application's rules need not know where it is mounted."""
+    assert API.requirements_for("GET", "/healthz", prefix="/api") is None
+    assert API.requirements_for("GET", "/admin/x", prefix="/api/") == _needs("api", "admin")
+
+
+def test_a_rule_that_was_written_with_the_prefix_still_asks() -> None:
+    """A rule that asks for something holds in both spellings, and then nothing there is public."""
+    policy = Policy([Rule("/api/admin/<path:x>", groups="admin"), Rule("/admin/<path:x>", public=True)])
+    assert policy.requirements_for("GET", "/admin/x") is None
+    assert policy.requirements_for("GET", "/admin/x", prefix="/api") == _needs("", "admin")
+
+
+def test_a_prefix_does_not_make_a_path_less_public() -> None:
+    """A rule for everything that a public rule outweighs does not come back through the prefix."""
+    policy = Policy([Rule("/<path:all>", scopes="s"), Rule("/healthz", public=True)])
+    assert policy.requirements_for("GET", "/healthz", prefix="/api") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "raw_path", "expected"),
+    [
+        ("/caf\u00e9", "/caf%C3%A9", None),
+        ("/static/a b", "/static/a%20b", None),
+        ("/static/a/b", "/static/a%2Fb", None),
+        ("/static/x", "/static%2Fx", _needs("api")),
+        ("/static/a/../b", "/static/a%2F..%2Fb", None),
+        ("/static/../unnamed", "/static%2F..%2Funnamed", _needs("api")),
+        ("/files/a/b", "/files/a%2Fb", _needs("api", "files")),
+        ("/files/a/b", "/files/a%2fb", _needs("api", "files")),
+    ],
+)
+def test_an_application_may_route_on_the_raw_path(
+    path: str, raw_path: str, expected: Requirements | None
+) -> None:
+    """What an application sees that decodes only after routing counts as a reading, too."""
+    assert API.requirements_for("GET", path, raw_path=raw_path) == expected
+
+
+@given(
+    st.text(max_size=30) | st.text(alphabet="/.\\;%25aeF?#adminhelthz", max_size=40),
+    st.text(max_size=8),
+    st.sampled_from(["", "/", "/api", "//", "\x00", "%2f"]),
+    st.text(max_size=20),
+)
+def test_no_path_or_method_escapes(path: str, method: str, prefix: str, raw_path: str) -> None:
+    """Any text is looked up without an error; unless it is public, the defaults are always among the needs."""
+    needed = API.requirements_for(method, path, prefix=prefix, raw_path=raw_path)
+    assert needed is None or needed.scopes >= {"api"}
+
+
+def test_lookups_are_remembered_within_a_bound() -> None:
+    """Attackers choose paths, so the memory of lookups does not grow with them."""
+    policy = Policy([Rule("/healthz", public=True)])
+    for number in range(3000):
+        policy.requirements_for("GET", f"/{number}")
+    assert policy._look_up.cache_info().currsize == 1024  # type: ignore[attr-defined]
+
+
+PLAINLY = (
+    "path must be written plainly: decoded, without dot segments, repeated slashes, a query, parameters, "
+    "backslashes or control characters"
+)
+MISTAKES: dict[str, tuple[Any, str]] = {
+    "no slash": (Rule("healthz"), "rules[0] 'healthz': path must be a string that starts with a slash"),
+    "no string": (Rule(5), "rules[0] '5': path must be a string that starts with a slash"),  # type: ignore[arg-type]
+    "empty": (Rule(""), "rules[0] '': path must be a string that starts with a slash"),
+    "variable not closed": (
+        Rule("/<name"),
+        "rules[0] '/<name': path has a variable that is not written <name> or <converter:name>",
+    ),
+    "variable not opened": (
+        Rule("/name>"),
+        "rules[0] '/name>': path has a variable that is not written <name> or <converter:name>",
+    ),
+    "unknown converter": (
+        Rule("/<colour:x>"),
+        "rules[0] '/<colour:x>': path is not in Werkzeug's routing syntax: "
+        "\"the converter 'colour' does not exist\"",
+    ),
+    "encoded": (Rule("/a%20b"), f"rules[0] '/a%20b': {PLAINLY}"),
+    "repeated slashes": (Rule("/a//b"), f"rules[0] '/a//b': {PLAINLY}"),
+    "dot segment": (Rule("/a/./b"), f"rules[0] '/a/./b': {PLAINLY}"),
+    "parent": (Rule("/a/.."), f"rules[0] '/a/..': {PLAINLY}"),
+    "query": (Rule("/a?b"), f"rules[0] '/a?b': {PLAINLY}"),
+    "fragment": (Rule("/a#b"), f"rules[0] '/a#b': {PLAINLY}"),
+    "parameters": (Rule("/a;b"), f"rules[0] '/a;b': {PLAINLY}"),
+    "backslash": (Rule("/a\\b"), f"rules[0] '/a\\\\b': {PLAINLY}"),
+    "control character": (Rule("/a\n"), f"rules[0] '/a\\n': {PLAINLY}"),
+    "no methods": (Rule("/a", methods=[]), "rules[0] '/a': methods must be a non-empty list of strings"),
+    "methods of a wrong type": (
+        Rule("/a", methods={"GET": 1}),
+        "rules[0] '/a': methods must be a non-empty list of strings",
+    ),
+    "several methods in one string": (
+        Rule("/a", methods="GET, POST"),
+        "rules[0] '/a': methods must be names of HTTP methods, such as 'POST'",
+    ),
+    "a method that is no string": (
+        Rule("/a", methods=["GET", 1]),  # type: ignore[list-item]
+        "rules[0] '/a': methods must be names of HTTP methods, such as 'POST'",
+    ),
+    "scopes of a wrong type": (
+        Rule("/a", scopes=1),  # type: ignore[arg-type]
+        "rules[0] '/a': scopes must be a string or a list of strings, not int",
+    ),
+    "groups of a wrong type": (
+        Rule("/a", groups={"admin": True}),
+        "rules[0] '/a': groups must be a string or a list of strings, not dict",
+    ),
+    "public as text": (
+        Rule("/a", public="false"),  # type: ignore[arg-type]
+        "rules[0] '/a': public must be True or False",
+    ),
+    "public with scopes": (
+        Rule("/a", public=True, scopes="x"),
+        "rules[0] '/a': is public, so it cannot ask for scopes or groups",
+    ),
+    "public with groups": (
+        Rule("/a", public=True, groups=["x"]),
+        "rules[0] '/a': is public, so it cannot ask for scopes or groups",
+    ),
+    "no rule": ("/a", "rules[0]: must be a Rule, not 'str'"),
+}
+
+
+@pytest.mark.parametrize(("rule", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_rule_that_cannot_be_honoured_is_refused(rule: Any, message: str) -> None:
+    """A rule that would be ignored, or never match, is a hole; it is refused where it is declared."""
+    with pytest.raises(ConfigurationError) as caught:
+        Policy([rule])
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("rule", ["/<a>/<a>", "/<int(:x>", "/<int(x=1):x>", "/<1a>", "/<a-b>", "/<>"])
+def test_a_path_that_werkzeug_cannot_read_is_refused(rule: str) -> None:
+    """Whatever Werkzeug refuses arrives as a problem that names the rule."""
+    with pytest.raises(
+        ConfigurationError, match=r"^rules\[0\] .*: path is not in Werkzeug's routing syntax: "
+    ):
+        Policy([Rule(rule)])
+
+
+@pytest.mark.parametrize("rules", [Rule("/a"), "rules", None, {"/a": Rule("/a")}])
+def test_rules_are_a_list(rules: Any) -> None:
+    """A single rule, a mapping or text in the place of the list is refused, not iterated over."""
+    with pytest.raises(ConfigurationError, match=r"^rules: must be a list of Rule, not "):
+        Policy(rules)
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        (
+            [Rule("/a"), Rule("/a/")],
+            "rules[1] '/a/': repeats rules[0] '/a': write one rule",
+        ),
+        (
+            [Rule("/<int:a>", scopes="x"), Rule("/<int:b>", groups="y")],
+            "rules[1] '/<int:b>': repeats rules[0] '/<int:a>': write one rule",
+        ),
+        (
+            [Rule("/a", public=True), Rule("/a", methods="GET", public=True)],
+            "rules[1] '/a': repeats rules[0] '/a': write one rule",
+        ),
+        (
+            [Rule("/a", public=True), Rule("/a", methods="GET", scopes="x")],
+            "rules[1] '/a': contradicts rules[0] '/a': only one of them is public",
+        ),
+        (
+            [Rule("/a", methods=["POST", "GET"]), Rule("/a", methods="head", public=True)],
+            "rules[1] '/a': contradicts rules[0] '/a': only one of them is public",
+        ),
+    ],
+)
+def test_rules_that_repeat_or_contradict_each_other_are_refused(rules: Sequence[Rule], message: str) -> None:
+    """Two rules for the same paths and methods are a mistake of one kind or the other."""
+    with pytest.raises(ConfigurationError) as caught:
+        Policy(rules)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [Rule("/a", groups="staff"), Rule("/a", methods="POST", scopes="w")],
+        [Rule("/a", methods="GET", public=True), Rule("/a", methods="POST", scopes="w")],
+        [Rule("/<int:x>", public=True), Rule("/<x>", scopes="x")],
+    ],
+)
+def test_rules_that_add_to_each_other_are_fine(rules: Sequence[Rule]) -> None:
+    """The same path may have a rule for all methods and another one for some."""
+    assert Policy(rules).requirements_for("GET", "/not/named") == NOTHING
+
+
+def test_all_problems_are_reported_together() -> None:
+    """One error names every problem of every rule and of the defaults."""
+    with pytest.raises(ConfigurationError) as caught:
+        Policy([Rule("a", methods=[]), Rule("/b", scopes=1), "c"], scopes=2, groups=[""])  # type: ignore[arg-type,list-item]
+    assert [(problem.option, problem.message) for problem in caught.value.problems] == [
+        ("scopes", "must be a string or a list of strings, not int"),
+        ("groups", "every entry must be a non-empty string"),
+        ("rules[0] 'a'", "path must be a string that starts with a slash"),
+        ("rules[0] 'a'", "methods must be a non-empty list of strings"),
+        ("rules[1] '/b'", "scopes must be a string or a list of strings, not int"),
+        ("rules[2]", "must be a Rule, not 'str'"),
+    ]
+
+
+def test_changing_a_list_later_changes_no_rule() -> None:
+    """A policy keeps what the rules said when it was made."""
+    scopes, methods = ["a"], ["GET"]
+    policy = Policy([Rule("/a", methods=methods, scopes=scopes)])
+    scopes.clear()
+    methods.clear()
+    assert policy.requirements_for("GET", "/a") == _needs("a")
