@@ -1,4 +1,4 @@
-"""Rules: what a request needs, that no spelling of its path or method lowers it, and mistakes found at start."""
+"""Rules: what a request needs, that no spelling of it lowers that, and mistakes found at start."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def test_an_application_may_route_on_the_raw_path(
     st.text(max_size=20),
 )
 def test_no_path_or_method_escapes(path: str, method: str, prefix: str, raw_path: str) -> None:
-    """Any text is looked up without an error; unless it is public, the defaults are always among the needs."""
+    """Any text is looked up without an error; what is not public needs at least the defaults."""
     needed = API.requirements_for(method, path, prefix=prefix, raw_path=raw_path)
     assert needed is None or needed.scopes >= {"api"}
 
