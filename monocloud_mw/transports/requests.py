@@ -57,18 +57,7 @@ class RequestsTransport:
         """
         deadline = time.monotonic() + request.timeout_seconds
         try:
-            with self._connected().request(
-                request.method,
-                request.url,
-                headers={"accept-encoding": "identity", **request.headers},
-                data=request.body,
-                auth=_as_it_is,
-                cert=self._client_certificate if request.mutual_tls else None,
-                timeout=urllib3.Timeout(total=request.timeout_seconds),  # type: ignore[arg-type]
-                allow_redirects=False,
-                stream=True,
-                **self._verify(),
-            ) as response:
+            with self._send(request) as response:
                 return HttpResponse(
                     status=response.status_code,
                     headers=dict(response.headers),
@@ -86,8 +75,26 @@ class RequestsTransport:
         if session is not None and self._process == os.getpid():
             session.close()
 
-    def _verify(self) -> dict[str, Any]:
-        return {} if self._ca_bundle is None else {"verify": self._ca_bundle}
+    def _send(self, request: HttpRequest) -> requests.Response:
+        session = self._connected()
+        message = requests.Request(
+            request.method,
+            request.url,
+            headers={"accept-encoding": "identity", **request.headers},
+            data=request.body,
+            auth=_as_it_is,
+        )
+        prepared = session.prepare_request(message)
+        prepared.url = request.url  # byte for byte: requests would tidy it up
+        certificate = self._client_certificate if request.mutual_tls else None
+        return session.send(
+            prepared,
+            timeout=urllib3.Timeout(total=request.timeout_seconds),  # type: ignore[arg-type]
+            allow_redirects=False,
+            **session.merge_environment_settings(
+                request.url, {}, stream=True, verify=self._ca_bundle, cert=certificate
+            ),
+        )
 
     def _connected(self) -> requests.Session:
         """Return the session of this process: after a fork, connections still belong to the parent."""
