@@ -3,6 +3,8 @@
 A key that cannot verify a signature is not an error of the set it came in: providers publish encryption
 keys and key types of tomorrow beside the ones we need. It is skipped, with the reason kept for developers.
 Private and symmetric keys are skipped too: whoever publishes one has made it worthless.
+
+Messages name members and sizes, never a value that could be part of a private key.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from ..errors import TokenError, quoted
 from . import base64url
 from .algorithms import SIGNATURE_ALGORITHMS, Algorithm, mldsa
 
-__all__ = ["Jwk", "SkippedKeyError", "parse_jwk", "render_public_key"]
+__all__ = ["Jwk", "UnusableKeyError", "parse_jwk", "render_public_key"]
 
 MIN_RSA_BITS: Final = 2048  # RFC 7518 section 3.3
 MAX_RSA_BITS: Final = 8192  # verification gets slow with the square of the length
@@ -32,10 +34,10 @@ EC_CURVES: Final[Mapping[str, ec.EllipticCurve]] = MappingProxyType(
 )
 _CRV: Final = {curve.name: crv for crv, curve in EC_CURVES.items()}
 
-_ED_CURVES: Final[Mapping[str, Callable[[bytes], Any]]] = MappingProxyType(
+ED_CURVES: Final[Mapping[str, tuple[Any, Any]]] = MappingProxyType(
     {
-        "Ed25519": ed25519.Ed25519PublicKey.from_public_bytes,
-        "Ed448": ed448.Ed448PublicKey.from_public_bytes,
+        "Ed25519": (ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey),
+        "Ed448": (ed448.Ed448PublicKey, ed448.Ed448PrivateKey),
     }
 )
 
@@ -49,19 +51,12 @@ ML_DSA: Final[Mapping[str, tuple[Any, Any]]] = MappingProxyType(
     }
 )
 
-# The members that make a key what it is (RFC 7638 section 3.2, RFC 8037 section 2, RFC 9964 section 6).
-_THUMBPRINT_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "RSA": ("e", "kty", "n"),
-        "EC": ("crv", "kty", "x", "y"),
-        "OKP": ("crv", "kty", "x"),
-        "AKP": ("alg", "kty", "pub"),
-    }
-)
+# RFC 7518 section 6.3.2, RFC 8037 section 2, RFC 9964 section 3: what only a private key has.
+_PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "priv", "k"})
 
 
-class SkippedKeyError(ValueError):
-    """A key that this package cannot use to verify; the message says why."""
+class UnusableKeyError(ValueError):
+    """A key that cannot do what is asked of it; the message says why, with "it" for the key."""
 
 
 @attrs.frozen(kw_only=True, cache_hash=True)
@@ -96,87 +91,129 @@ class Jwk:
         return self.key_type == "OKP" and self.algorithm in ("EdDSA", self.curve)
 
 
-def parse_jwk(members: Mapping[str, Any]) -> Jwk:
+def parse_jwk(members: Any) -> Jwk:
     """Read a public JWK.
 
     Raises:
-        SkippedKeyError: it cannot be used to verify a signature.
+        UnusableKeyError: it cannot be used to verify a signature.
     """
-    key_type, key_id, algorithm = (_text(members, name) for name in ("kty", "kid", "alg"))
+    if not isinstance(members, Mapping):
+        raise UnusableKeyError("it is not an object")
+    key_type, key_id, algorithm = (text(members, name) for name in ("kty", "kid", "alg"))
     read = _READERS.get(key_type or "")
     if read is None:
-        raise SkippedKeyError(f"kty {quoted(key_type)} does not verify signatures")
-    if "d" in members or "priv" in members:
-        raise SkippedKeyError("it is a private key")
-    if members.get("use", "sig") != "sig":
-        raise SkippedKeyError(f"its use is {quoted(members['use'])}")
-    operations = members.get("key_ops", ("verify",))
-    if not isinstance(operations, (list, tuple)) or "verify" not in operations:
-        raise SkippedKeyError("its key_ops do not have verify")
+        raise UnusableKeyError(f"its kty {quoted(key_type)} does not verify signatures")
+    if members.keys() & _PRIVATE_MEMBERS:
+        raise UnusableKeyError("it is a private key")
+    check_purpose(members, "verify")
     if algorithm is not None and algorithm not in SIGNATURE_ALGORITHMS:
-        raise SkippedKeyError(f"its alg is {quoted(algorithm)}")
-    try:
-        public_key = read(members)
-    except (ValueError, TypeError, KeyError, TokenError, UnsupportedAlgorithm):
-        raise SkippedKeyError(f"its {key_type} parameters are not valid") from None
+        raise UnusableKeyError(f"its alg {quoted(algorithm)} does not verify signatures")
+    public_key = read_key(read, members)
     key = Jwk(
         key_type=key_type or "",
-        curve=_text(members, "crv") if key_type in ("EC", "OKP") else None,
+        curve=text(members, "crv") if key_type in ("EC", "OKP") else None,
         algorithm=algorithm,
         key_id=key_id,
-        thumbprint=_thumbprint(members),
+        thumbprint=_thumbprint(public_key),
         public_key=public_key,
     )
     if not any(map(key.fits, SIGNATURE_ALGORITHMS.values())):
-        raise SkippedKeyError("its kty, crv and alg do not go together")
+        raise UnusableKeyError("its kty, crv and alg do not go together")
     return key
 
 
-def _text(members: Mapping[str, Any], name: str) -> str | None:
+def check_purpose(members: Mapping[str, Any], operation: str) -> None:
+    """Refuse a JWK that is not meant for an operation, by ``use`` and ``key_ops`` (RFC 7517 section 4).
+
+    Raises:
+        UnusableKeyError: it is meant for something else.
+    """
+    if members.get("use", "sig") != "sig":
+        raise UnusableKeyError(f"its use is {quoted(members['use'])}, not 'sig'")
+    operations = members.get("key_ops", (operation,))
+    if not isinstance(operations, (list, tuple)) or operation not in operations:
+        raise UnusableKeyError(f"its key_ops do not have {operation}")
+
+
+def read_key(read: Callable[[Mapping[str, Any]], Any], members: Mapping[str, Any]) -> Any:
+    """Return the key that ``read`` makes of a JWK, with one kind of error for all that may be wrong with it.
+
+    Raises:
+        UnusableKeyError: it is no key.
+    """
+    try:
+        return read(members)
+    except UnusableKeyError:
+        raise
+    except (ValueError, ArithmeticError, UnsupportedAlgorithm):
+        raise UnusableKeyError(f"its parameters make no {members['kty']} key") from None
+
+
+def text(members: Mapping[str, Any], name: str) -> str | None:
+    """Read a member that is a string where it is there."""
     value = members.get(name)
     if value is not None and not isinstance(value, str):
-        raise SkippedKeyError(f"its {name} is not a string")
+        raise UnusableKeyError(f"its {name} is not a string")
     return value
 
 
-def _thumbprint(members: Mapping[str, Any]) -> str:
-    required = {name: members[name] for name in _THUMBPRINT_MEMBERS[members["kty"]]}
-    text = json.dumps(required, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-    return base64url.encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+def octets(members: Mapping[str, Any], name: str) -> bytes:
+    """Read a member in base64url (RFC 7518 section 6)."""
+    try:
+        return base64url.decode(text(members, name) or "!")
+    except TokenError:
+        raise UnusableKeyError(f"its {name} is not there, or not base64url") from None
 
 
 def unsigned(members: Mapping[str, Any], name: str) -> int:
     """Read a Base64urlUInt (RFC 7518 section 2)."""
-    return int.from_bytes(base64url.decode(members[name]), "big")
+    return int.from_bytes(octets(members, name), "big")
 
 
-def _rsa_key(members: Mapping[str, Any]) -> rsa.RSAPublicKey:
+def rsa_numbers(members: Mapping[str, Any]) -> rsa.RSAPublicNumbers:
+    """Read modulus and exponent, in sizes that are safe and bearable."""
     n, e = unsigned(members, "n"), unsigned(members, "e")
-    if not MIN_RSA_BITS <= n.bit_length() <= MAX_RSA_BITS or e.bit_length() > MAX_RSA_EXPONENT_BITS:
-        raise ValueError("RSA size")
-    return rsa.RSAPublicNumbers(e, n).public_key()
+    if not MIN_RSA_BITS <= n.bit_length() <= MAX_RSA_BITS:
+        raise UnusableKeyError(
+            f"its modulus has {n.bit_length()} bits; it takes {MIN_RSA_BITS} to {MAX_RSA_BITS}"
+        )
+    if e.bit_length() > MAX_RSA_EXPONENT_BITS:
+        raise UnusableKeyError(f"its public exponent has more than {MAX_RSA_EXPONENT_BITS} bits")
+    return rsa.RSAPublicNumbers(e, n)
 
 
 def ec_numbers(members: Mapping[str, Any]) -> ec.EllipticCurvePublicNumbers:
     """Read a point; coordinates have the full length of the curve (RFC 7518 section 6.2.1.2)."""
-    curve = EC_CURVES[members["crv"]]
+    curve: ec.EllipticCurve = named(EC_CURVES, members, "crv")
     size = (curve.key_size + 7) // 8
-    x, y = base64url.decode(members["x"]), base64url.decode(members["y"])
+    x, y = octets(members, "x"), octets(members, "y")
     if len(x) != size or len(y) != size:
-        raise ValueError("coordinate length")
+        raise UnusableKeyError(f"its x and y do not have {size} octets each")
     return ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve)
 
 
+def named(table: Mapping[str, Any], members: Mapping[str, Any], name: str) -> Any:
+    """Return the entry of ``table`` that a member names."""
+    value = text(members, name)
+    if value is None or value not in table:
+        raise UnusableKeyError(f"its {name} is {quoted(value)}, not one of {', '.join(table)}")
+    return table[value]
+
+
+def _rsa_key(members: Mapping[str, Any]) -> rsa.RSAPublicKey:
+    return rsa_numbers(members).public_key()
+
+
 def _ec_key(members: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
-    return ec_numbers(members).public_key()
+    return ec_numbers(members).public_key()  # refuses a point that is not on the curve
 
 
 def _ed_key(members: Mapping[str, Any]) -> Any:
-    return _ED_CURVES[members["crv"]](base64url.decode(members["x"]))
+    return named(ED_CURVES, members, "crv")[0].from_public_bytes(octets(members, "x"))
 
 
 def _ml_dsa_key(members: Mapping[str, Any]) -> Any:
-    return ML_DSA[members["alg"]][0].from_public_bytes(base64url.decode(members["pub"]))
+    return named(ML_DSA, members, "alg")[0].from_public_bytes(octets(members, "pub"))
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = MappingProxyType(
@@ -184,26 +221,37 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = MappingProxy
 )
 
 
-def render_public_key(public_key: Any, algorithm: str) -> dict[str, str]:
-    """Return the JWK members of a public key (without ``kid`` and ``use``); ``alg`` is always there."""
+def render_public_key(public_key: Any) -> dict[str, str]:
+    """Return the members that make a public key what it is, and nothing else (RFC 7638 section 3.2).
+
+    Raises:
+        UnusableKeyError: no algorithm signs with such a key.
+    """
     if isinstance(public_key, rsa.RSAPublicKey):
         numbers = public_key.public_numbers()
-        members = {"kty": "RSA", "n": _render_unsigned(numbers.n), "e": _render_unsigned(numbers.e)}
-    elif isinstance(public_key, ec.EllipticCurvePublicKey):
+        return {"kty": "RSA", "n": _render_unsigned(numbers.n), "e": _render_unsigned(numbers.e)}
+    if isinstance(public_key, ec.EllipticCurvePublicKey) and public_key.curve.name in _CRV:
         point, size = public_key.public_numbers(), (public_key.key_size + 7) // 8
-        members = {
+        return {
             "kty": "EC",
             "crv": _CRV[public_key.curve.name],
             "x": base64url.encode(point.x.to_bytes(size, "big")),
             "y": base64url.encode(point.y.to_bytes(size, "big")),
         }
-    elif isinstance(public_key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
-        crv = "Ed25519" if isinstance(public_key, ed25519.Ed25519PublicKey) else "Ed448"
-        members = {"kty": "OKP", "crv": crv, "x": base64url.encode(public_key.public_bytes_raw())}
-    else:
-        members = {"kty": "AKP", "pub": base64url.encode(public_key.public_bytes_raw())}
-    return {**members, "alg": algorithm}
+    for crv, (kind, _) in ED_CURVES.items():
+        if isinstance(public_key, kind):
+            return {"kty": "OKP", "crv": crv, "x": base64url.encode(public_key.public_bytes_raw())}
+    for algorithm, (kind, _) in ML_DSA.items():
+        if isinstance(public_key, kind):
+            return {"kty": "AKP", "alg": algorithm, "pub": base64url.encode(public_key.public_bytes_raw())}
+    raise UnusableKeyError("it is of a kind that no algorithm signs with")
 
 
 def _render_unsigned(number: int) -> str:
     return base64url.encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+
+
+def _thumbprint(public_key: Any) -> str:
+    """Return the SHA-256 of the key in its one canonical form (RFC 7638 section 3)."""
+    members = json.dumps(render_public_key(public_key), separators=(",", ":"), sort_keys=True)
+    return base64url.encode(hashlib.sha256(members.encode("ascii")).digest())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 import attrs
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from ..errors import Reason, TokenError, quoted
 from ..frozen import FrozenDict
@@ -85,11 +85,16 @@ def parse_header(segment: bytes, algorithms: Collection[str] = SIGNATURE_ALGORIT
     if not isinstance(key_id, str) and "kid" in parameters:
         raise TokenError(Reason.MALFORMED, "kid is not a string")
     name = parameters.get("alg")
-    if not isinstance(name, str) or name not in algorithms:
-        raise TokenError(Reason.UNSUPPORTED_ALGORITHM, f"alg is {quoted(name)}")
+    algorithm = SIGNATURE_ALGORITHMS.get(name) if isinstance(name, str) and name in algorithms else None
+    if algorithm is None:
+        raise TokenError(
+            Reason.UNSUPPORTED_ALGORITHM,
+            f"alg is {quoted(name)}" if "alg" in parameters else "it has no alg",
+            key_id=_quoted_key_id(key_id),
+        )
     if "crit" in parameters:  # we know no extension, so none can be understood (RFC 7515 section 4.1.11)
         raise TokenError(Reason.MALFORMED, "it has critical header parameters")
-    return JwsHeader(parameters, SIGNATURE_ALGORITHMS[name], key_id)
+    return JwsHeader(parameters, algorithm, key_id)
 
 
 def parse_compact(token: str, header_of: Callable[[bytes], JwsHeader] = parse_header) -> CompactJws:
@@ -103,8 +108,8 @@ def parse_compact(token: str, header_of: Callable[[bytes], JwsHeader] = parse_he
     Raises:
         TokenError: it is not one [malformed], or ``header_of`` refuses the header.
     """
-    if len(token) > MAX_TOKEN_CHARACTERS:
-        raise TokenError(Reason.MALFORMED, "it is too long")
+    if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS:
+        raise TokenError(Reason.MALFORMED, f"it is not text of at most {MAX_TOKEN_CHARACTERS} characters")
     try:
         data = token.encode("ascii")
         header, payload, signature = data.split(b".")
@@ -130,11 +135,20 @@ def verify(jws: CompactJws, key_set: KeySet) -> Jwk:
     for key in keys[:MAX_ATTEMPTS]:
         try:
             algorithm.verify(key.public_key, jws.signature, jws.signing_input)
-        except (InvalidSignature, ValueError):
+        except (InvalidSignature, ValueError, UnsupportedAlgorithm):
             continue
         return key
-    key_id = None if header.key_id is None else quoted(header.key_id)
-    raise TokenError(Reason.BAD_SIGNATURE if keys else Reason.UNKNOWN_KEY, key_id=key_id)
+    key_id = _quoted_key_id(header.key_id)
+    wanted = f"alg {algorithm.name} and {'no kid' if key_id is None else f'kid {key_id}'}"
+    if keys:
+        raise TokenError(Reason.BAD_SIGNATURE, f"no key for {wanted} has made it", key_id=key_id)
+    raise TokenError(
+        Reason.UNKNOWN_KEY, f"none of the {len(key_set)} known keys is for {wanted}", key_id=key_id
+    )
+
+
+def _quoted_key_id(key_id: str | None) -> str | None:
+    return None if key_id is None else quoted(key_id)
 
 
 def verify_compact(

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self
 
 from .algorithms import SIGNATURE_ALGORITHMS
-from .jwk import Jwk, SkippedKeyError, parse_jwk
+from .jwk import Jwk, UnusableKeyError, parse_jwk
 
 __all__ = ["KeySet"]
 
 MAX_KEYS: Final = 100
-"""More keys than any issuer has; beyond that the rest is skipped."""
+"""More keys than any issuer has; what comes after them is not read."""
 
 
 class KeySet:
@@ -22,16 +22,17 @@ class KeySet:
         skipped: for developers, why each other key of the document is not among them.
     """
 
-    __slots__ = ("_by_algorithm", "_members", "keys", "skipped")
+    __slots__ = ("_fitting", "_members", "keys", "skipped")
 
     def __init__(self, keys: tuple[Jwk, ...], skipped: tuple[str, ...] = ()) -> None:
         self.keys = keys
         self.skipped = skipped
         self._members = frozenset(keys)
-        self._by_algorithm = {
-            name: tuple(key for key in keys if key.fits(algorithm))
-            for name, algorithm in SIGNATURE_ALGORITHMS.items()
-        }
+        self._fitting: dict[tuple[str, str | None], tuple[Jwk, ...]] = {}
+        for name, algorithm in SIGNATURE_ALGORITHMS.items():
+            fitting = tuple(key for key in keys if key.fits(algorithm))
+            for key_id in {None, *(key.key_id for key in fitting)}:
+                self._fitting[name, key_id] = tuple(key for key in fitting if key_id in (None, key.key_id))
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -45,11 +46,13 @@ class KeySet:
             raise ValueError("a key set is an object with an array named keys")
         keys: list[Jwk] = []
         skipped: list[str] = []
-        for position, entry in enumerate(entries):
+        for position, entry in enumerate(entries[:MAX_KEYS]):
             try:
-                keys.append(_parse_entry(position, entry))
-            except SkippedKeyError as error:
+                keys.append(parse_jwk(entry))
+            except UnusableKeyError as error:
                 skipped.append(f"key {position}: {error}")
+        if len(entries) > MAX_KEYS:
+            skipped.append(f"{len(entries) - MAX_KEYS} more: a set has at most {MAX_KEYS} keys")
         return cls(tuple(keys), tuple(skipped))
 
     def __len__(self) -> int:
@@ -65,14 +68,8 @@ class KeySet:
         return f"KeySet({len(self.keys)} keys, {len(self.skipped)} skipped)"
 
     def select(self, algorithm: str, key_id: str | None) -> tuple[Jwk, ...]:
-        """Return the keys that may have made a signature: by algorithm, and by ``kid`` where there is one."""
-        keys = self._by_algorithm.get(algorithm, ())
-        return keys if key_id is None else tuple(key for key in keys if key.key_id == key_id)
+        """Return the keys that may have made a signature: by algorithm, and by ``kid`` where there is one.
 
-
-def _parse_entry(position: int, entry: Any) -> Jwk:
-    if position >= MAX_KEYS:
-        raise SkippedKeyError(f"a set has at most {MAX_KEYS} keys")
-    if not isinstance(entry, Mapping):
-        raise SkippedKeyError("it is not an object")
-    return parse_jwk(entry)
+        Several keys may go by one ``kid``; they come in the order of the document.
+        """
+        return self._fitting.get((algorithm, key_id), ())

@@ -15,12 +15,26 @@ from typing import Any, Final, Self
 import attrs
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from ..errors import TokenError, quoted
+from ..errors import quoted
 from . import base64url
 from .algorithms import SIGNATURE_ALGORITHMS
-from .jwk import MIN_RSA_BITS, ML_DSA, Jwk, ec_numbers, parse_jwk, render_public_key, unsigned
+from .jwk import (
+    ED_CURVES,
+    ML_DSA,
+    UnusableKeyError,
+    check_purpose,
+    ec_numbers,
+    named,
+    octets,
+    parse_jwk,
+    read_key,
+    render_public_key,
+    rsa_numbers,
+    text,
+    unsigned,
+)
 
 __all__ = ["SYMMETRIC_ALGORITHMS", "SigningKey", "sign_compact"]
 
@@ -53,11 +67,15 @@ class SigningKey:
         """Make a new private key.
 
         Raises:
-            ValueError: the algorithm is unknown.
+            ValueError: the algorithm is unknown, or the installed ``cryptography`` lacks it.
         """
-        if algorithm not in SIGNATURE_ALGORITHMS:
+        row = SIGNATURE_ALGORITHMS.get(algorithm)
+        if row is None:
             raise ValueError(f"there is no algorithm {quoted(algorithm)} with private keys")
-        return cls(algorithm=algorithm, key_id=key_id, secret=SIGNATURE_ALGORITHMS[algorithm].generate())
+        try:
+            return cls(algorithm=algorithm, key_id=key_id, secret=row.generate())
+        except UnsupportedAlgorithm:
+            raise ValueError(f"the cryptography installed here cannot sign with {algorithm}") from None
 
     @classmethod
     def from_jwk(cls, members: Mapping[str, Any], algorithm: str | None = None) -> Self:
@@ -65,25 +83,31 @@ class SigningKey:
 
         Args:
             members: the JWK.
-            algorithm: the algorithm to use; without it ``alg`` of the JWK, or the usual one of its kind.
+            algorithm: the algorithm to use, which a JWK with ``alg`` must be meant for; without it ``alg`` of
+                the JWK, or the usual one of its kind.
 
         Raises:
             ValueError: it is not one, or does not fit the algorithm; the message holds no part of the key.
         """
-        key_id, algorithm = members.get("kid"), algorithm or members.get("alg")
-        if not (key_id is None or isinstance(key_id, str)) or not (
-            algorithm is None or isinstance(algorithm, str)
-        ):
-            raise ValueError("the kid and alg of a JWK are strings")
-        if members.get("kty") == "oct":
-            secret = _read(_oct_secret, members)
-            return cls.from_secret(secret, algorithm or "HS256", key_id)
-        read = _PRIVATE_KEYS.get(members.get("kty", ""))
+        try:
+            return cls._from_jwk(members, algorithm)
+        except UnusableKeyError as error:
+            raise ValueError(f"the JWK cannot sign: {error}") from None
+
+    @classmethod
+    def _from_jwk(cls, members: Mapping[str, Any], algorithm: str | None) -> Self:
+        key_type, key_id, own_algorithm = (text(members, name) for name in ("kty", "kid", "alg"))
+        check_purpose(members, "sign")
+        if key_type == "oct":
+            if None not in (algorithm, own_algorithm) and algorithm != own_algorithm:
+                raise UnusableKeyError(f"its alg is {quoted(own_algorithm)}, not {quoted(algorithm)}")
+            return cls.from_secret(octets(members, "k"), algorithm or own_algorithm or "HS256", key_id)
+        read = _READERS.get(key_type or "")
         if read is None:
-            raise ValueError(f"a JWK of kty {quoted(members.get('kty'))} does not sign")
+            raise UnusableKeyError(f"its kty is {quoted(key_type)}, not one of oct, {', '.join(_READERS)}")
         if not {"d", "priv"} & members.keys():
-            raise ValueError("it is a public JWK; a private one is needed to sign")
-        return cls._of(_read(read, members), algorithm, key_id)
+            raise UnusableKeyError("it is a public key, and only a private one signs")
+        return cls._of(read_key(read, members), algorithm, key_id, own_algorithm)
 
     @classmethod
     def from_pem(cls, text: str, algorithm: str | None = None, key_id: str | None = None) -> Self:
@@ -98,7 +122,10 @@ class SigningKey:
             raise ValueError("the PEM private key is encrypted") from None
         except (ValueError, UnsupportedAlgorithm):
             raise ValueError("it is not a PEM private key that can be read") from None
-        return cls._of(secret, algorithm, key_id)
+        try:
+            return cls._of(secret, algorithm, key_id)
+        except UnusableKeyError as error:
+            raise ValueError(f"the PEM private key cannot sign: {error}") from None
 
     @classmethod
     def from_secret(cls, secret: str | bytes, algorithm: str = "HS256", key_id: str | None = None) -> Self:
@@ -120,13 +147,16 @@ class SigningKey:
         return cls(algorithm=algorithm, key_id=key_id, secret=data)
 
     @classmethod
-    def _of(cls, secret: Any, algorithm: str | None, key_id: str | None) -> Self:
-        name = algorithm or _usual_algorithm(secret)
+    def _of(
+        cls, secret: Any, algorithm: str | None, key_id: str | None, own_algorithm: str | None = None
+    ) -> Self:
+        members = render_public_key(secret.public_key())
+        public = parse_jwk(members if own_algorithm is None else {**members, "alg": own_algorithm})
+        name = algorithm or public.algorithm or _USUAL_ALGORITHMS[public.curve or public.key_type]
         row = SIGNATURE_ALGORITHMS.get(name)
-        key = cls(algorithm=name, key_id=key_id, secret=secret)
-        if row is None or not key._public().fits(row):
-            raise ValueError(f"the private key does not fit the algorithm {quoted(name)}")
-        return key
+        if row is None or not public.fits(row):
+            raise UnusableKeyError(f"it does not fit the algorithm {quoted(name)}")
+        return cls(algorithm=name, key_id=key_id, secret=secret)
 
     def public_jwk(self) -> dict[str, Any]:
         """Return the public key as a JWK with ``alg``, ``use`` and, where it has one, ``kid``.
@@ -136,11 +166,8 @@ class SigningKey:
         """
         if self.is_symmetric:
             raise ValueError("a symmetric key has no public part")
-        members = {**render_public_key(self.secret.public_key(), self.algorithm), "use": "sig"}
+        members = {**render_public_key(self.secret.public_key()), "alg": self.algorithm, "use": "sig"}
         return members if self.key_id is None else {**members, "kid": self.key_id}
-
-    def _public(self) -> Jwk:
-        return parse_jwk(self.public_jwk())
 
 
 def sign_compact(
@@ -155,6 +182,9 @@ def sign_compact(
 
     Returns:
         A compact JWS: three base64url parts.
+
+    Raises:
+        ValueError: payload or header hold what JSON has no form for, such as ``NaN``.
     """
     parameters = {"alg": key.algorithm, "kid": key.key_id, **header}
     present = {name: value for name, value in parameters.items() if value is not None}
@@ -171,38 +201,25 @@ def _sign(key: SigningKey, data: bytes) -> bytes:
 
 
 def _json(members: Mapping[str, Any]) -> bytes:
-    return json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
-
-
-def _read(reader: Callable[[Mapping[str, Any]], Any], members: Mapping[str, Any]) -> Any:
-    try:
-        return reader(members)
-    except (ValueError, TypeError, KeyError, AttributeError, TokenError, UnsupportedAlgorithm):
-        raise ValueError("the parameters of the JWK are not valid") from None
-
-
-def _oct_secret(members: Mapping[str, Any]) -> bytes:
-    return base64url.decode(members["k"])
+    return json.dumps(members, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
 
 
 def _rsa_key(members: Mapping[str, Any]) -> rsa.RSAPrivateKey:
-    n, e, d = (unsigned(members, name) for name in ("n", "e", "d"))
-    if n.bit_length() < MIN_RSA_BITS:
-        raise ValueError("RSA size")
-    p, q = (
-        (unsigned(members, "p"), unsigned(members, "q"))
-        if "p" in members
-        else rsa.rsa_recover_prime_factors(n, e, d)
-    )
+    """Read a key of two primes; without them they are found again from ``d`` (RFC 7518 section 6.3.2)."""
+    numbers, d = rsa_numbers(members), unsigned(members, "d")
+    if "p" in members:
+        p, q = unsigned(members, "p"), unsigned(members, "q")
+    else:
+        p, q = rsa.rsa_recover_prime_factors(numbers.n, numbers.e, d)
     return rsa.RSAPrivateNumbers(
-        p,
-        q,
-        d,
-        rsa.rsa_crt_dmp1(d, p),
-        rsa.rsa_crt_dmq1(d, q),
-        rsa.rsa_crt_iqmp(p, q),
-        rsa.RSAPublicNumbers(e, n),
-    ).private_key()
+        p=p,
+        q=q,
+        d=d,
+        dmp1=rsa.rsa_crt_dmp1(d, p),
+        dmq1=rsa.rsa_crt_dmq1(d, q),
+        iqmp=rsa.rsa_crt_iqmp(p, q),
+        public_numbers=numbers,
+    ).private_key()  # refuses numbers that do not belong together
 
 
 def _ec_key(members: Mapping[str, Any]) -> ec.EllipticCurvePrivateKey:
@@ -210,26 +227,33 @@ def _ec_key(members: Mapping[str, Any]) -> ec.EllipticCurvePrivateKey:
 
 
 def _ed_key(members: Mapping[str, Any]) -> Any:
-    kinds: dict[str, Any] = {"Ed25519": ed25519.Ed25519PrivateKey, "Ed448": ed448.Ed448PrivateKey}
-    return kinds[members["crv"]].from_private_bytes(base64url.decode(members["d"]))
+    key = named(ED_CURVES, members, "crv")[1].from_private_bytes(octets(members, "d"))
+    return _with_public_part(key, octets(members, "x"))
 
 
 def _ml_dsa_key(members: Mapping[str, Any]) -> Any:
-    return ML_DSA[members["alg"]][1].from_seed_bytes(base64url.decode(members["priv"]))
+    key = named(ML_DSA, members, "alg")[1].from_seed_bytes(octets(members, "priv"))
+    return _with_public_part(key, octets(members, "pub"))
 
 
-_PRIVATE_KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = MappingProxyType(
+def _with_public_part(key: Any, public_part: bytes) -> Any:
+    if key.public_key().public_bytes_raw() != public_part:
+        raise UnusableKeyError("its public part belongs to another key")
+    return key
+
+
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = MappingProxyType(
     {"RSA": _rsa_key, "EC": _ec_key, "OKP": _ed_key, "AKP": _ml_dsa_key}
 )
 
-_EC_ALGORITHMS: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
-
-
-def _usual_algorithm(secret: Any) -> str:
-    if isinstance(secret, rsa.RSAPrivateKey):
-        return "RS256"
-    if isinstance(secret, ec.EllipticCurvePrivateKey):
-        return _EC_ALGORITHMS.get(secret.curve.name, "")
-    if isinstance(secret, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
-        return "EdDSA"
-    return next((name for name, (_, kind) in ML_DSA.items() if isinstance(secret, kind)), "")
+# By crv, or by kty where a kind has no curves; an AKP key always names its algorithm.
+_USUAL_ALGORITHMS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "RSA": "RS256",
+        "P-256": "ES256",
+        "P-384": "ES384",
+        "P-521": "ES512",
+        "Ed25519": "EdDSA",
+        "Ed448": "EdDSA",
+    }
+)
