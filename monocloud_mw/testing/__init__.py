@@ -1,0 +1,41 @@
+"""A local tenant, with which you test your own API: real HTTP, real signatures, and mistakes on request.
+
+A fixture for pytest::
+
+    import pytest
+    from monocloud_mw.testing import LocalTenant
+
+    @pytest.fixture(scope="session")
+    def tenant():
+        with LocalTenant(audience="https://api.example.com") as tenant:
+            yield tenant
+
+    def test_orders_need_a_scope(tenant, monkeypatch):
+        for name, value in tenant.environment().items():
+            monkeypatch.setenv(name, value)
+        client = create_app().test_client()
+        token = tenant.mint(scopes="orders:write")
+        response = client.get("/orders", headers={"Authorization": f"Bearer {token}"})
+        assert response.status_code == 403
+
+Everything is in :class:`LocalTenant`; :mod:`monocloud_mw.testing.faults` are its ways to fail.
+"""
+
+from __future__ import annotations
+
+from . import faults
+from .certificates import CertificateAuthority, ClientCertificate
+from .clients import Client
+from .request_log import RecordedRequest
+from .tenant import LocalTenant
+from .tokens import AccessTokenParameters
+
+__all__ = [
+    "AccessTokenParameters",
+    "CertificateAuthority",
+    "Client",
+    "ClientCertificate",
+    "LocalTenant",
+    "RecordedRequest",
+    "faults",
+]

@@ -1,0 +1,101 @@
+"""Where a local tenant's endpoints are, and the document that says so.
+
+OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2, RFC 8705 section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias
+
+import attrs
+
+__all__ = ["ENDPOINTS", "Addresses", "Endpoint", "EndpointName", "render_metadata"]
+
+EndpointName: TypeAlias = Literal["discovery", "jwks", "token", "introspection", "revocation"]
+"""The name of an endpoint, wherever one is asked for."""
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint:
+    """One endpoint.
+
+    Args:
+        path: below the tenant domain.
+        method: the only HTTP method it takes.
+        member: its name in the discovery document; ``None`` for the document itself.
+        authenticates: whether clients authenticate there, so that it has aliases for mutual TLS.
+    """
+
+    path: str
+    method: str = "GET"
+    member: str | None = None
+    authenticates: bool = False
+
+
+ENDPOINTS: Final[Mapping[EndpointName, Endpoint]] = MappingProxyType(
+    {
+        "discovery": Endpoint(path="/.well-known/openid-configuration"),
+        "jwks": Endpoint(path="/.well-known/openid-configuration/jwks", member="jwks_uri"),
+        "token": Endpoint(path="/connect/token", method="POST", member="token_endpoint", authenticates=True),
+        "introspection": Endpoint(
+            path="/connect/introspect", method="POST", member="introspection_endpoint", authenticates=True
+        ),
+        "revocation": Endpoint(
+            path="/connect/revocation", method="POST", member="revocation_endpoint", authenticates=True
+        ),
+    }
+)
+
+
+@attrs.frozen(kw_only=True)
+class Addresses:
+    """Where the tenant can be reached: origins with the tenant's path, without a trailing slash.
+
+    Args:
+        issuer: the tenant domain.
+        mutual_tls: where client certificates are asked for; ``None`` without TLS.
+        trust_stores: the same for each additional trust store, by its id.
+    """
+
+    issuer: str
+    mutual_tls: str | None = None
+    trust_stores: Mapping[str, str] = attrs.field(factory=dict)
+
+    def url(self, endpoint: EndpointName) -> str:
+        """Return the address of an endpoint at the tenant domain."""
+        return self.issuer + ENDPOINTS[endpoint].path
+
+
+def render_metadata(addresses: Addresses, methods: tuple[str, ...]) -> dict[str, Any]:
+    """Return the discovery document.
+
+    Args:
+        addresses: where the endpoints are.
+        methods: the client authentication methods that the tenant can check.
+    """
+    document: dict[str, Any] = {
+        "issuer": addresses.issuer,
+        **{row.member: addresses.issuer + row.path for row in ENDPOINTS.values() if row.member},
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        **{
+            f"{row.member}_auth_methods_supported": list(methods)
+            for row in ENDPOINTS.values()
+            if row.authenticates
+        },
+    }
+    if addresses.mutual_tls is not None:
+        document["tls_client_certificate_bound_access_tokens"] = True
+        document["mtls_endpoint_aliases"] = _aliases(addresses.mutual_tls)
+    if addresses.trust_stores:
+        document["mtls_additional_endpoint_aliases"] = {
+            trust_store: _aliases(address) for trust_store, address in addresses.trust_stores.items()
+        }
+    return document
+
+
+def _aliases(address: str) -> dict[str, str]:
+    return {row.member: address + row.path for row in ENDPOINTS.values() if row.authenticates and row.member}
