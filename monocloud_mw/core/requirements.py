@@ -39,9 +39,11 @@ class Requirements:
         if scopes == () and groups == ():
             return NOTHING
         problems: list[Problem] = []
-        wanted_scopes = _values("scopes", scopes.split() if isinstance(scopes, str) else scopes, problems)
+        # Blank text is refused like any blank entry: read as no scope at all it would let everybody pass.
+        listed = (scopes.split() or [scopes]) if isinstance(scopes, str) else scopes
+        wanted_scopes = _values("scopes", listed, problems)
         wanted_groups = _values("groups", (groups,) if isinstance(groups, str) else groups, problems)
-        if any(len(scope.split()) != 1 for scope in wanted_scopes):
+        if any(scope.split() != [scope] for scope in wanted_scopes):
             problems.append(Problem("scopes", None, "a scope holds no white space"))
         if problems:
             raise ConfigurationError(problems)
