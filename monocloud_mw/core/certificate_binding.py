@@ -42,10 +42,8 @@ def check_certificate_binding(claims: Mapping[str, Any], certificate: str | byte
         TokenError: [dpop_required], [not_bound], [certificate_missing], [certificate_malformed],
             [certificate_mismatch], or [invalid_claim] where ``cnf`` is no object.
     """
-    confirmation = claims.get("cnf")
-    if confirmation is None:
-        confirmation = {}
-    elif not isinstance(confirmation, Mapping):
+    confirmation = claims.get("cnf", {})
+    if not isinstance(confirmation, Mapping):
         raise TokenError(Reason.INVALID_CLAIM, "cnf is not an object")
     if "jkt" in confirmation:
         raise TokenError(Reason.DPOP_REQUIRED)
@@ -74,6 +72,8 @@ def parse_certificate(certificate: str | bytes) -> bytes:
     Raises:
         TokenError: it is none of these [certificate_malformed].
     """
+    if not isinstance(certificate, (str, bytes)):
+        raise TokenError(Reason.CERTIFICATE_MALFORMED, "it is neither text nor bytes")
     if len(certificate) > MAX_CERTIFICATE_BYTES:
         raise TokenError(Reason.CERTIFICATE_MALFORMED, "it is too large")
     try:
@@ -82,7 +82,7 @@ def parse_certificate(certificate: str | bytes) -> bytes:
         else:
             der = _der_from_text(certificate)
         x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise TokenError(Reason.CERTIFICATE_MALFORMED) from error
     return der
 
