@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, jsonify, request
+from flask import Flask, jsonify
 
 from monocloud_mw.adapters.flask import current_claims, protect_api
 
 app = Flask(__name__)
-protect = protect_api(certificate_resolver=lambda: request.headers.get("Client-Cert"))
+protect = protect_api(certificate_resolver=lambda request: request.headers.get("Client-Cert"))
 
 
 @app.get("/healthz")
