@@ -12,12 +12,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 from werkzeug import Request, Response
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from .client_authentication import METHODS, ClientAuthenticator
 from .clients import Client
-from .endpoints import ENDPOINTS, Addresses, EndpointName, render_metadata
+from .endpoints import ENDPOINTS, Addresses, EndpointName, Listener, render_metadata
 from .fault_board import FaultBoard
 from .faults import Exchange
 from .oauth_errors import OAuthError
@@ -30,17 +30,9 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["Application", "Listener"]
+__all__ = ["Application"]
 
 MAX_FORM_BYTES: Final = 1024 * 1024
-
-
-@attrs.frozen(kw_only=True)
-class Listener:
-    """Where a request came in: at a listener for mutual TLS or not, and of which trust store."""
-
-    mutual_tls: bool = False
-    trust_store: str | None = None
 
 
 class Application:
@@ -95,7 +87,10 @@ class Application:
 
     def _respond(self, request: Request, listener: Listener) -> Response:
         request.max_content_length = request.max_form_memory_size = MAX_FORM_BYTES
-        request.form  # noqa: B018  # read the whole request, faults or not
+        try:
+            request.get_data(parse_form_data=True)  # the whole request is read, faults or not
+        except RequestEntityTooLarge as error:
+            return Response(status=error.code)
         name = self._names.get(request.path)
         if name is not None and listener.mutual_tls and not ENDPOINTS[name].authenticates:
             name = None
@@ -164,9 +159,7 @@ class Application:
         repeated = [name for name, values in request.form.lists() if len(values) > 1 and name != "resource"]
         if repeated:
             raise OAuthError("invalid_request", "a parameter is there more than once")
-        return self._authenticator.authenticate(
-            request, mutual_tls=listener.mutual_tls, trust_store=listener.trust_store
-        )
+        return self._authenticator.authenticate(request, listener)
 
 
 def _required(request: Request, name: str) -> str:

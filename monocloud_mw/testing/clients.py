@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import attrs
 
-from ..jose import SigningKey, sign_compact
+from ..jose import KeySet, SigningKey, sign_compact
 from .certificates import CertificateAuthority, ClientCertificate
 
 __all__ = ["Client", "ClientRegistry"]
@@ -84,16 +84,20 @@ class ClientRegistry:
         self._clients: dict[str, Client] = {}
         self._lock = threading.Lock()
 
-    def find(self, client_id: str) -> Client | None:
-        """Return a client by its id."""
+    def find(self, name: str) -> Client | None:
+        """Return a client by its id, or by its SPIFFE id."""
         with self._lock:
-            return self._clients.get(client_id)
+            client = self._clients.get(name)
+            if client is None:
+                client = next((one for one in self._clients.values() if one.spiffe_id == name), None)
+        return client
 
     def register(self, client: Client) -> Client:
         """Make what a client still lacks for its methods, and know it from now on.
 
         Raises:
-            ValueError: a method is unknown, or needs TLS, which this tenant does not have.
+            ValueError: a method is unknown, its ``jwks`` is no key set, or it needs TLS, which this tenant
+                does not have.
         """
         for method in client.methods:
             if method not in _PROVISIONS:
@@ -122,6 +126,7 @@ def _with_secret(_registry: ClientRegistry, client: Client) -> Client:
 
 def _with_key(_registry: ClientRegistry, client: Client) -> Client:
     if client.jwks is not None:
+        KeySet.from_dict(client.jwks)
         return client
     key = _new_key(client)
     return attrs.evolve(client, credential=key, jwks={"keys": [key.public_jwk()]})
@@ -150,6 +155,7 @@ def _with_x509_svid(registry: ClientRegistry, client: Client) -> Client:
 def _with_jwt_svid(registry: ClientRegistry, client: Client) -> Client:
     client = _with_spiffe_id(client)
     if client.jwks is not None:
+        KeySet.from_dict(client.jwks)
         return client
     key = _new_key(client)
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
-__all__ = ["ENDPOINTS", "Addresses", "Endpoint", "EndpointName", "render_metadata"]
+__all__ = ["ENDPOINTS", "Addresses", "Endpoint", "EndpointName", "Listener", "render_metadata"]
 
 EndpointName: TypeAlias = Literal["discovery", "jwks", "token", "introspection", "revocation"]
 """The name of an endpoint, wherever one is asked for."""
@@ -50,6 +50,19 @@ ENDPOINTS: Final[Mapping[EndpointName, Endpoint]] = MappingProxyType(
 
 
 @attrs.frozen(kw_only=True)
+class Listener:
+    """Where a request comes in: at the tenant domain, or where client certificates are asked for.
+
+    Args:
+        mutual_tls: whether they are.
+        trust_store: whose certificates; ``None`` is the common one.
+    """
+
+    mutual_tls: bool = False
+    trust_store: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Addresses:
     """Where the tenant can be reached: origins with the tenant's path, without a trailing slash.
 
@@ -66,6 +79,13 @@ class Addresses:
     def url(self, endpoint: EndpointName) -> str:
         """Return the address of an endpoint at the tenant domain."""
         return self.issuer + ENDPOINTS[endpoint].path
+
+    @property
+    def assertion_audiences(self) -> frozenset[str]:
+        """What ``aud`` of a client assertion may be: the issuer, or any endpoint that takes assertions."""
+        places = (self.issuer, self.mutual_tls, *self.trust_stores.values())
+        paths = [row.path for row in ENDPOINTS.values() if row.authenticates]
+        return frozenset({self.issuer, *(place + path for place in places if place for path in paths)})
 
 
 def render_metadata(addresses: Addresses, methods: tuple[str, ...]) -> dict[str, Any]:

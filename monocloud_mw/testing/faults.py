@@ -24,6 +24,8 @@ __all__ = ["FAULTS", "Exchange", "Fault"]
 
 CHUNK_BYTES: Final = 64 * 1024
 
+_UNEXPECTED: Final = {"unexpected": "document"}
+
 
 @attrs.frozen
 class Exchange:
@@ -132,9 +134,9 @@ def garbage() -> Fault:
     return lambda _exchange: Response(b"\xff\x00{]", content_type="application/json")
 
 
-def document(value: Any = MappingProxyType({"unexpected": "document"})) -> Fault:
+def document(value: Any = _UNEXPECTED) -> Fault:
     """Answer with another JSON document: the wrong one, an array, an old one."""
-    body = json.dumps(dict(value) if isinstance(value, Mapping) else value)
+    body = json.dumps(value)
     return lambda _exchange: Response(body, content_type="application/json")
 
 

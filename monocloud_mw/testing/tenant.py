@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, Self, Unpack
-
-import attrs
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from ..jose import SigningKey
-from .application import Application, Listener
 from .certificates import CertificateAuthority, ClientCertificate
-from .client_authentication import ClientAuthenticator
-from .clients import Client, ClientRegistry
-from .endpoints import ENDPOINTS, Addresses, EndpointName
+from .clients import Client
+from .endpoints import Addresses, EndpointName, Listener
 from .fault_board import FaultBoard
 from .faults import Fault
 from .keys import DEFAULT_ALGORITHMS, KeyRing, Signer
+from .listeners import Listeners
 from .request_log import RequestLog
-from .server import LoopbackServer
+from .site import DEFAULT_CLIENT_ID, Site, create_site
 from .tls import TlsSetup
-from .tokens import AccessTokenParameters, Issuer
+from .tokens import AccessTokenParameters
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 __all__ = ["LocalTenant"]
 
 DEFAULT_AUDIENCE: Final = "https://api.example.com"
-DEFAULT_CLIENT_ID: Final = "local-client"
-DEFAULT_CLIENT_SECRET: Final = "local-secret"  # noqa: S105  # fixed, so that a curl line can be written down
-
-MAIN: Final = Listener()
-
-
-@attrs.frozen(kw_only=True)
-class _Site:
-    """What a tenant knows from its first start on, when it has an address."""
-
-    addresses: Addresses
-    issuer: Issuer
-    clients: ClientRegistry
-    application: Application
 
 
 class LocalTenant:
@@ -100,11 +85,8 @@ class LocalTenant:
         self._keys = KeyRing(algorithms)
         self._faults = FaultBoard()
         self._tls = TlsSetup(trust_stores) if tls else None
-        self._ports: dict[Listener, int] = {MAIN: port}
-        if self._tls is not None:
-            self._ports |= {Listener(mutual_tls=True, trust_store=name): 0 for name in self._tls.mutual}
-        self._servers: list[LoopbackServer] = []
-        self._known: _Site | None = None
+        self._listeners = Listeners(port, path, self._tls)
+        self._known: Site | None = None
 
     def start(self) -> None:
         """Listen; a tenant that was stopped comes back on the same port, as it was.
@@ -113,25 +95,11 @@ class LocalTenant:
             OSError: the port is taken.
             RuntimeError: it runs already.
         """
-        if self._servers:
-            raise RuntimeError("the local tenant is running already")
-        with contextlib.ExitStack() as undo:
-            servers: dict[Listener, LoopbackServer] = {}
-            for listener, port in self._ports.items():
-                servers[listener] = LoopbackServer(port, self._tls_context(listener))
-                undo.callback(servers[listener].stop)
-            self._ports = {listener: server.port for listener, server in servers.items()}
-            self._known = self._known or self._create_site(servers)
-            for listener, server in servers.items():
-                server.start(self._known.application.at(listener))
-            self._servers = list(servers.values())
-            undo.pop_all()
+        self._listeners.open(self._application)
 
     def stop(self) -> None:
         """Stop listening and cut every connection, as if the machine were gone; keys and tokens remain."""
-        servers, self._servers = self._servers, []
-        for server in servers:
-            server.stop()
+        self._listeners.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -355,50 +323,22 @@ class LocalTenant:
     # How it is put together
 
     @property
-    def _site(self) -> _Site:
+    def _site(self) -> Site:
         if self._known is None:
             raise RuntimeError("the local tenant has no address before it is started")
         return self._known
 
-    def _tls_context(self, listener: Listener) -> ssl.SSLContext | None:
-        if self._tls is None:
-            return None
-        return self._tls.mutual[listener.trust_store] if listener.mutual_tls else self._tls.server
-
-    def _create_site(self, servers: Mapping[Listener, LoopbackServer]) -> _Site:
-        places = {listener: server.origin + self._path for listener, server in servers.items()}
-        addresses = Addresses(
-            issuer=places[MAIN],
-            mutual_tls=places.get(Listener(mutual_tls=True)),
-            trust_stores={
-                listener.trust_store: place for listener, place in places.items() if listener.trust_store
-            },
-        )
-        issuer = Issuer(
-            url=addresses.issuer,
-            audience=self.audience,
-            client_id=DEFAULT_CLIENT_ID,
-            keys=self._keys,
-            clock=self._clock,
-            introspects_jwts=self._introspects_jwts,
-        )
-        clients = ClientRegistry(self._tls.authorities if self._tls else {}, addresses.issuer, self._clock)
-        clients.register(
-            Client(
-                client_id=DEFAULT_CLIENT_ID,
-                methods=("client_secret_post", "client_secret_basic"),
-                secret=DEFAULT_CLIENT_SECRET,
+    def _application(self, addresses: Addresses) -> Callable[[Listener], WSGIApplication]:
+        if self._known is None:
+            self._known = create_site(
+                addresses,
+                path=self._path,
+                audience=self.audience,
+                clock=self._clock,
+                introspects_jwts=self._introspects_jwts,
+                keys=self._keys,
+                authorities=self._tls.authorities if self._tls else {},
+                faults=self._faults,
+                requests=self.requests,
             )
-        )
-        audiences = {addresses.issuer} | {
-            place + row.path for place in places.values() for row in ENDPOINTS.values() if row.authenticates
-        }
-        application = Application(
-            path=self._path,
-            addresses=addresses,
-            issuer=issuer,
-            authenticator=ClientAuthenticator(clients, audiences),
-            faults=self._faults,
-            requests=self.requests,
-        )
-        return _Site(addresses=addresses, issuer=issuer, clients=clients, application=application)
+        return self._known.application.at
