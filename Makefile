@@ -139,8 +139,8 @@ $(VENV)/.bench: $(VENV)/.test tests/benchmarks/requirements.txt
 $(VENV)/.fuzz: $(VENV)/.test tests/fuzz/requirements.txt
 	$(call install,$(LOCKED) -r tests/fuzz/requirements.txt)
 
-# The locked environment first, for the tools; then the oldest versions in place of what it chose.
+# The locked environment first; then the oldest versions, and of the test tools what gets along with them.
 $(VENV)-lowest/.lowest: $(VENV)-lowest/.python $(PACKAGE_FILES) tests/requirements.txt .ci/lowest.py
 	$(call install,$(LOCKED) $(EVERYTHING))
-	@$(@D)/bin/python -m pip install --quiet $$($(@D)/bin/python .ci/lowest.py)
+	@$(@D)/bin/python -m pip install --quiet $$($(@D)/bin/python .ci/lowest.py) -r tests/requirements.txt
 	@$(@D)/bin/python -m pip check
