@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import os
 import ssl
-import threading
-import time
-from http.cookiejar import DefaultCookiePolicy
+import sys
 from typing import Any, Final
 
 import requests
@@ -21,6 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from ..errors import ConfigurationError, HttpError, Problem, quoted
 from ..http import HttpRequest, HttpResponse
+from ..options import VARIABLE_PREFIX
 from .deadline import POOL_CLASSES
 
 __all__ = ["RequestsTransport"]
@@ -45,9 +44,7 @@ class RequestsTransport:
         _check_files(ca_bundle, client_certificate)
         self._ca_bundle = ca_bundle
         self._client_certificate = client_certificate
-        self._session: requests.Session | None = None
-        self._process = 0
-        self._lock = threading.Lock()
+        self._sessions: dict[int, requests.Session] = {}
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Perform one exchange.
@@ -55,24 +52,27 @@ class RequestsTransport:
         Raises:
             HttpError: no whole response arrived in time, or its body is too large or compressed.
         """
-        deadline = time.monotonic() + request.timeout_seconds
+        handled = sys.exception()
         try:
             with self._send(request) as response:
                 return HttpResponse(
                     status=response.status_code,
                     headers=dict(response.headers),
-                    body=_read_body(request, response, deadline),
+                    body=_read_body(request, response),
                 )
-        except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
-            raise _too_late(request) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise HttpError(f"{quoted(request.url)} cannot be reached: {_innermost(error)}") from error
+            cause = _innermost(error, handled)
+            if isinstance(cause, (TimeoutError, urllib3.exceptions.TimeoutError)):
+                message = f"gave no complete answer within {request.timeout_seconds:g} seconds"
+            else:
+                message = f"cannot be reached: {_described(cause)}"
+        # Outside of the handler, so that no foreign exception hangs on to ours: its text may hold headers.
+        raise HttpError(f"{quoted(request.url)} {message}")
 
     def close(self) -> None:
         """Close all idle connections; the next exchange opens new ones."""
-        with self._lock:
-            session, self._session = self._session, None
-        if session is not None and self._process == os.getpid():
+        session = self._sessions.pop(os.getpid(), None)
+        if session is not None:
             session.close()
 
     def _send(self, request: HttpRequest) -> requests.Response:
@@ -86,22 +86,26 @@ class RequestsTransport:
         )
         prepared = session.prepare_request(message)
         prepared.url = request.url  # byte for byte: requests would tidy it up
-        certificate = self._client_certificate if request.mutual_tls else None
-        return session.send(
-            prepared,
-            timeout=urllib3.Timeout(total=request.timeout_seconds),  # type: ignore[arg-type]
-            allow_redirects=False,
-            **session.merge_environment_settings(
-                request.url, {}, stream=True, verify=self._ca_bundle, cert=certificate
-            ),
+        settings = session.merge_environment_settings(
+            request.url,
+            {},
+            stream=True,
+            verify=self._ca_bundle,
+            cert=self._client_certificate if request.mutual_tls else None,
         )
+        # Past the session's own send(), which keeps cookies and, even where it is told not to follow a
+        # redirect, reads and unpacks the redirect's whole body.
+        adapter: Any = session.get_adapter(request.url)
+        answer: requests.Response = adapter.send(
+            prepared, timeout=urllib3.Timeout(total=request.timeout_seconds), **settings
+        )
+        return answer
 
     def _connected(self) -> requests.Session:
         """Return the session of this process: after a fork, connections still belong to the parent."""
-        with self._lock:
-            if self._session is None or self._process != os.getpid():
-                self._session, self._process = _new_session(), os.getpid()
-            return self._session
+        process = os.getpid()
+        # Without a lock, since a child could inherit it locked. Of two new sessions one stays unused.
+        return self._sessions.get(process) or self._sessions.setdefault(process, _new_session())
 
 
 class _DeadlineAdapter(HTTPAdapter):
@@ -109,8 +113,10 @@ class _DeadlineAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        if proxy.lower().startswith("socks"):
+            raise HttpError("the environment names a SOCKS proxy; only HTTP proxies are supported")
+        manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = POOL_CLASSES
         return manager
 
@@ -119,7 +125,6 @@ def _new_session() -> requests.Session:
     session = requests.Session()
     session.headers.clear()
     session.headers["user-agent"] = "monocloud-mw"
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = _DeadlineAdapter(pool_maxsize=CONNECTIONS)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -131,36 +136,35 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _read_body(request: HttpRequest, response: requests.Response, deadline: float) -> bytes:
+def _read_body(request: HttpRequest, response: requests.Response) -> bytes:
     if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise HttpError(f"{quoted(request.url)} sent a compressed body", status=response.status_code)
-    chunks: list[bytes] = []
-    left = request.max_body_bytes
-    for chunk in response.raw.stream(65536, decode_content=False):
-        chunks.append(chunk)
-        left -= len(chunk)
-        if left < 0:
+    body = b""
+    while more := response.raw.read(request.max_body_bytes + 1 - len(body), decode_content=False):
+        body += more
+        if len(body) > request.max_body_bytes:
             raise HttpError(
                 f"{quoted(request.url)} sent more than {request.max_body_bytes} bytes",
                 status=response.status_code,
             )
-        if time.monotonic() > deadline:
-            raise _too_late(request)
-    return b"".join(chunks)
+    return body
 
 
-def _too_late(request: HttpRequest) -> HttpError:
-    return HttpError(
-        f"{quoted(request.url)} gave no complete answer within {request.timeout_seconds:g} seconds"
-    )
+def _innermost(error: BaseException, handled: BaseException | None) -> BaseException:
+    """Return the first cause: what is wrapped around it helps nobody.
+
+    ``handled`` is no cause of it, but what our caller was handling when it called; Python chains that too.
+    """
+    while (cause := error.__cause__ or error.__context__) not in (None, handled):
+        error = cause
+    return error
 
 
-def _innermost(error: BaseException) -> str:
-    """Return the type and the text of the first cause: what urllib3 wraps around it helps nobody."""
-    cause: BaseException = error
-    while cause.__cause__ is not None or cause.__context__ is not None:
-        cause = cause.__cause__ or cause.__context__ or cause
-    return f"{type(cause).__name__} {quoted(cause)}"
+def _described(cause: BaseException) -> str:
+    """Name an error, and quote it where the system wrote the text; other texts hold what was being sent."""
+    name = type(cause).__name__
+    is_of_the_system = isinstance(cause, OSError) and not isinstance(cause, requests.RequestException)
+    return f"{name} {quoted(cause)}" if is_of_the_system else name
 
 
 def _check_files(ca_bundle: str | None, client_certificate: tuple[str, str] | None) -> None:
@@ -171,13 +175,23 @@ def _check_files(ca_bundle: str | None, client_certificate: tuple[str, str] | No
         try:
             context.load_verify_locations(ca_bundle)
         except (OSError, ssl.SSLError):
-            problems.append(Problem("ca_bundle", None, "holds no PEM certificates that can be read"))
+            problems.append(
+                Problem(
+                    "ca_bundle",
+                    f"{VARIABLE_PREFIX}CA_BUNDLE",
+                    "holds no PEM certificates that can be read",
+                )
+            )
     if client_certificate is not None:
         try:
             context.load_cert_chain(*client_certificate, password=_no_password)
         except (OSError, ssl.SSLError, ValueError):
             problems.append(
-                Problem("mtls_certificate", None, "is no pair of a PEM certificate and its unencrypted key")
+                Problem(
+                    "mtls_certificate",
+                    f"{VARIABLE_PREFIX}MTLS_CERTIFICATE and {VARIABLE_PREFIX}MTLS_CERTIFICATE_KEY",
+                    "is no pair of a PEM certificate and its unencrypted key",
+                )
             )
     if problems:
         raise ConfigurationError(problems)
