@@ -1,0 +1,1 @@
+"""Transports against real servers on the loopback interface."""

@@ -1,0 +1,118 @@
+"""Fixtures: every transport behind one contract, scripted servers, and no proxies of the shell."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+import trustme
+
+from monocloud_mw.http import HttpRequest, HttpResponse
+from monocloud_mw.transports.requests import RequestsTransport
+
+from .scripted_server import Script, ScriptedServer
+
+Exchange = Callable[[HttpRequest], HttpResponse]
+
+
+class Serve(Protocol):
+    """Starts a server that plays a script, until the test ends."""
+
+    def __call__(self, script: Script, tls: ssl.SSLContext | None = None) -> ScriptedServer: ...
+
+
+class Connect(Protocol):
+    """Makes a transport, and closes it when the test ends."""
+
+    def __call__(
+        self, *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None
+    ) -> Exchange: ...
+
+
+@pytest.fixture(autouse=True)
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+    ):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Return what starts scripted servers."""
+    with ExitStack() as stack:
+        yield lambda script, tls=None: stack.enter_context(ScriptedServer(script, tls))
+
+
+@pytest.fixture(params=[RequestsTransport], ids=["requests"])
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    """Return what makes transports, once per kind of transport."""
+    with ExitStack() as stack:
+
+        def connect(
+            *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None
+        ) -> Exchange:
+            transport = request.param(ca_bundle=ca_bundle, client_certificate=client_certificate)
+            stack.callback(transport.close)
+            exchange: Exchange = transport
+            return exchange
+
+        yield connect
+
+
+@pytest.fixture
+def exchange(connect: Connect) -> Exchange:
+    """Return a transport with its defaults."""
+    return connect()
+
+
+@pytest.fixture(scope="session")
+def ca() -> trustme.CA:
+    """Return an authority that nobody trusts who was not told to."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_bundle(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the path of the authority's certificate."""
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def tls(ca: trustme.CA) -> ssl.SSLContext:
+    """Return the server's side of TLS at 127.0.0.1; it takes a client's certificate but needs none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    ca.configure_trust(context)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+@pytest.fixture(scope="session")
+def client_certificate(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Return the paths of a client's certificate and key."""
+    issued, folder = ca.issue_cert("client@example.test"), tmp_path_factory.mktemp("client")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(str(certificate))
+    issued.private_key_pem.write_to_path(str(key))
+    return str(certificate), str(key)
+
+
+@pytest.fixture
+def garbage(tmp_path: Path) -> str:
+    """Return the path of a file that is no PEM."""
+    path = tmp_path / "garbage.pem"
+    path.write_text("this is no certificate\n")
+    return str(path)

@@ -1,0 +1,680 @@
+"""What every transport keeps to, shown on real sockets."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from monocloud_mw.errors import HttpError
+from monocloud_mw.http import HttpRequest, HttpResponse
+
+from .conftest import Connect, Exchange, Serve
+from .scripted_server import Connection, Script, answer, response, trickle
+
+MAX_BODY_BYTES = 100_000
+SHORT_SECONDS = 0.3  # for what must run out
+LONG_SECONDS = 30.0  # for what must not, however busy the machine
+
+
+def get(url: str, **changes: Any) -> HttpRequest:
+    """Return a request."""
+    defaults: dict[str, Any] = {"timeout_seconds": LONG_SECONDS, "max_body_bytes": MAX_BODY_BYTES}
+    return HttpRequest(url=url, **defaults | changes)
+
+
+def failure_of(call: Callable[[], HttpResponse]) -> HttpError:
+    """Return the error of an exchange that must fail."""
+    with pytest.raises(HttpError) as caught:
+        call()
+    return caught.value
+
+
+# What goes out
+
+
+def test_a_request_goes_out_as_the_flow_made_it(serve: Serve, exchange: Exchange) -> None:
+    """Method, target, headers and body are the request's; nothing is added that a server could act on."""
+    server = serve(answer())
+    headers = {"accept": "application/json", "content-type": "text/x", "authorization": "Basic YTpi"}
+    exchange(get(server.origin + "/a?b=c", method="POST", headers=headers, body=b"x=y"))
+    (received,) = server.requests
+    assert (received.method, received.target, received.body) == ("POST", "/a?b=c", b"x=y")
+    assert received.headers == headers | {
+        "host": f"127.0.0.1:{server.port}",
+        "user-agent": "monocloud-mw",
+        "accept-encoding": "identity",
+        "content-length": "3",
+    }
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/",
+        "/a//b",
+        "//a",
+        "/a/../b/./c",
+        "/%7Euser/%2F",
+        "/a;p=1,2/b:c@d",
+        "/a?x=%41&y=a+b&&z",
+        "/a?next=https://example.test/?q",
+        "/a'(b)*!$&",
+    ],
+)
+def test_the_target_is_the_urls_byte_for_byte(serve: Serve, exchange: Exchange, target: str) -> None:
+    """Nothing is tidied up: the tenant knows best what its addresses are."""
+    server = serve(answer())
+    exchange(get(server.origin + target))
+    assert server.requests[0].target == target
+
+
+def test_a_netrc_entry_does_not_replace_our_header(
+    serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The developer's .netrc may name the tenant's host; our credentials are still our own."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\ndefault login any password one\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    server = serve(answer())
+    exchange(get(server.origin))
+    exchange(get(server.origin, headers={"authorization": "Basic YTpi"}))
+    assert [received.headers.get("authorization") for received in server.requests] == [None, "Basic YTpi"]
+
+
+def test_cookies_are_not_kept(serve: Serve, exchange: Exchange) -> None:
+    """A cookie of one answer does not go out with the next request."""
+    server = serve(answer(response(headers="Set-Cookie: session=1; Path=/\r\n")))
+    exchange(get(server.origin))
+    exchange(get(server.origin))
+    assert [received.headers.get("cookie") for received in server.requests] == [None, None]
+
+
+# What comes back
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 302, 307, 401, 404, 429, 500, 503])
+def test_every_status_is_an_answer(serve: Serve, exchange: Exchange, status: int) -> None:
+    """Statuses are the flow's business; a redirect is returned as it is and not followed."""
+    body = b"" if status == 204 else b"body"
+    server = serve(answer(response(body, status=f"{status} Some", headers="Location: /other\r\nX-A: 1\r\n")))
+    received = exchange(get(server.origin))
+    assert (received.status, received.body) == (status, body)
+    assert (received.headers["location"], received.headers["x-a"]) == ("/other", "1")
+    assert len(server.requests) == 1
+
+
+BODY = bytes(range(256)) * 200  # far more than one packet
+
+
+def _chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    framed = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return response(headers="Transfer-Encoding: chunked\r\n", body=b"", length=False) + framed + end
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (response(BODY), BODY),
+        (response(b""), b""),
+        (_chunked(BODY, b"x", BODY), BODY + b"x" + BODY)[:2],
+        (_chunked(b"a", end=b"0;x=y\r\nTrailer: 1\r\n\r\n"), b"a"),
+        (_chunked(), b""),
+        (response(BODY, headers="Connection: close\r\n"), BODY),
+        (response(BODY, version="1.0", length=False), BODY),
+        (response(BODY, headers="Connection: close\r\n", length=False), BODY),
+        (response(b"x", headers="Content-Encoding: identity\r\n"), b"x"),
+    ],
+    ids=[
+        "length", "length 0", "chunks", "trailers", "no chunks", "length, then close",
+        "HTTP/1.0 until close", "until close", "identity",
+    ],
+)  # fmt: skip
+def test_bodies_arrive_whole(serve: Serve, exchange: Exchange, data: bytes, expected: bytes) -> None:
+    """However the body is framed, and whether or not the server keeps the connection."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(data)
+
+    assert exchange(get(serve(script).origin, max_body_bytes=len(expected))).body == expected
+
+
+def test_the_body_of_a_closed_connection_may_come_late(serve: Serve, exchange: Exchange) -> None:
+    """A server that will not keep the connection may still take its time for the body."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\n")
+        connection.pause(0.05)
+        connection.send(b"late")
+
+    assert exchange(get(serve(script).origin)).body == b"late"
+
+
+TOO_LARGE = b"x" * (MAX_BODY_BYTES + 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        response(TOO_LARGE),
+        response(b"", headers="Content-Length: 1000000000000\r\n", length=False) + TOO_LARGE,
+        _chunked(TOO_LARGE),
+        _chunked(*[b"xx"] * (MAX_BODY_BYTES // 2), b"x"),
+        response(TOO_LARGE, version="1.0", length=False),
+    ],
+    ids=["declared", "absurd", "one chunk", "small chunks", "until close"],
+)
+def test_a_body_over_the_limit_is_an_error(serve: Serve, exchange: Exchange, data: bytes) -> None:
+    """Declared or not, no more than the limit is kept, and the rest is not waited for."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(data)
+        connection.pause()
+
+    error = failure_of(lambda: exchange(get(serve(script).origin)))
+    assert "sent more than 100000 bytes" in str(error)
+    assert error.status == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "identity, gzip"])
+def test_a_compressed_body_is_an_error(serve: Serve, exchange: Exchange, encoding: str) -> None:
+    """We ask for none, and a bomb must not go off."""
+    server = serve(answer(response(b"\x1f\x8b", headers=f"Content-Encoding: {encoding}\r\n")))
+    error = failure_of(lambda: exchange(get(server.origin)))
+    assert "compressed" in str(error)
+    assert error.status == 200
+
+
+@pytest.mark.parametrize("status", [200, 302])
+def test_a_bomb_does_not_go_off(serve: Serve, exchange: Exchange, status: int) -> None:
+    """The body of a redirect is not unpacked either, wherever it leads."""
+    bomb = gzip.compress(bytes(200_000_000), compresslevel=1)
+    headers = "Content-Encoding: gzip\r\nLocation: http://[half\r\n"
+    server = serve(answer(response(bomb, status=f"{status} Some", headers=headers)))
+    tracemalloc.start()
+    try:
+        error = failure_of(lambda: exchange(get(server.origin)))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "compressed" in str(error)
+    assert peak_bytes < 20_000_000
+
+
+# What goes wrong
+
+
+def hang_up(connection: Connection) -> None:
+    """Close without an answer."""
+    connection.receive()
+
+
+def reset(connection: Connection) -> None:
+    """Reset the connection."""
+    connection.receive()
+    connection.reset()
+
+
+def say(data: bytes) -> Script:
+    """Return a script that says the same to every request, and closes the connection."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(data)
+
+    return script
+
+
+def flood(start: bytes, piece: bytes) -> Script:
+    """Return a script that never stops sending."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(start)
+        while True:
+            connection.send(piece)
+
+    return script
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        hang_up,
+        reset,
+        say(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
+        say(CHUNKED + b"ff\r\nhalf"),
+        say(CHUNKED + b"4\r\nhalf\r\n"),
+        say(CHUNKED + b"zz\r\nhalf\r\n0\r\n\r\n"),
+        say(b"HTTP/1.1 2"),
+        say(b"SSH-2.0-OpenSSH_9\r\n"),
+        say(b"HTTP/1.1 two OK\r\n\r\n"),
+        say(b"HTTP/1.1 200 OK\r\n" + b"X-A: 1\r\n" * 200 + b"\r\n"),
+        flood(b"HTTP/1.1 200 OK\r\nX-A: ", b"x" * 65536),
+        flood(CHUNKED, b"1" * 65536),
+        flood(CHUNKED + b"-1\r\n", b"x" * 65536),
+        flood(CHUNKED + b"0\r\n", b"X-A: 1\r\n" * 8192),
+    ],
+    ids=[
+        "closes", "resets", "half a body", "half a chunk", "no last chunk", "odd chunk", "half a status line",
+        "no HTTP", "no status", "too many headers", "endless header", "endless chunk size",
+        "negative chunk size", "endless trailers",
+    ],
+)  # fmt: skip
+def test_a_broken_answer_is_an_http_error(serve: Serve, exchange: Exchange, script: Script) -> None:
+    """Whatever the server does there is an error of ours, without a status since no whole answer arrived."""
+    error = failure_of(lambda: exchange(get(serve(script).origin)))
+    assert "cannot be reached" in str(error)
+    assert error.status is None
+
+
+def test_a_closed_port_is_an_http_error(exchange: Exchange) -> None:
+    """Where nothing listens, the error names the address and the reason."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        origin = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    error = failure_of(lambda: exchange(get(origin)))
+    assert str(error).startswith(f"'{origin}' cannot be reached: ConnectionRefusedError ")
+    assert error.status is None
+
+
+def test_an_unknown_host_is_an_http_error(exchange: Exchange) -> None:
+    """A name that does not resolve is like a server that is away (RFC 2606: no such name exists)."""
+    error = failure_of(lambda: exchange(get("http://tenant.invalid/")))
+    assert "cannot be reached: " in str(error)
+    assert error.status is None
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Connection.pause,
+        lambda connection: (connection.receive(), connection.pause()),
+        trickle(b"", b"HTTP/1.1 200 OK\r\n" + b"X-A: 1\r\n" * 90 + b"Content-Length: 0\r\n\r\n"),
+        lambda connection: (connection.receive(), connection.send(HEAD), connection.pause()),
+        trickle(HEAD, b"x" * 1000),
+        trickle(CHUNKED, b"1\r\nx\r\n" * 200 + b"0\r\n\r\n"),
+        trickle(CHUNKED, b"1" * 1000),
+        trickle(b"HTTP/1.0 200 OK\r\n\r\n", b"x" * 1000),
+    ],
+    ids=[
+        "hangs after accept", "hangs after the request", "trickles headers", "hangs after headers",
+        "trickles a body", "trickles chunks", "trickles a chunk size", "trickles until close",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
+def test_the_timeout_bounds_the_whole_exchange(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, script: Script, encrypted: bool
+) -> None:
+    """A byte now and then does not buy a server more time."""
+    server = serve(script, tls if encrypted else None)
+    exchange = connect(ca_bundle=ca_bundle)
+    began = time.monotonic()
+    error = failure_of(lambda: exchange(get(server.origin, timeout_seconds=SHORT_SECONDS)))
+    assert time.monotonic() - began < 10 * SHORT_SECONDS
+    assert str(error) == f"'{server.origin}' gave no complete answer within 0.3 seconds"
+    assert error.status is None
+
+
+def test_a_tls_handshake_that_hangs_is_bounded(serve: Serve, connect: Connect, ca_bundle: str) -> None:
+    """A server that accepts and never shakes hands is one that does not answer in time."""
+    origin = serve(Connection.pause).origin.replace("http:", "https:")
+    exchange = connect(ca_bundle=ca_bundle)
+    began = time.monotonic()
+    error = failure_of(lambda: exchange(get(origin, timeout_seconds=SHORT_SECONDS)))
+    assert time.monotonic() - began < 10 * SHORT_SECONDS
+    assert "no complete answer within" in str(error)
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
+def test_every_exchange_on_a_kept_connection_has_its_own_deadline(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, encrypted: bool
+) -> None:
+    """Together they may take longer than one may; one that trickles is cut off all the same."""
+
+    def script(connection: Connection) -> None:
+        while (received := connection.receive()) is not None:
+            if received.target == "/trickle":
+                connection.send(HEAD)
+                for _ in range(200):
+                    connection.pause(0.05)
+                    connection.send(b"x")
+            else:
+                connection.pause(0.1)
+                connection.send(response())
+
+    server = serve(script, tls if encrypted else None)
+    exchange = connect(ca_bundle=ca_bundle)
+    for _ in range(12):
+        assert exchange(get(server.origin, timeout_seconds=1.0)).status == 200
+    assert server.connections == 1
+    error = failure_of(lambda: exchange(get(server.origin + "/trickle", timeout_seconds=SHORT_SECONDS)))
+    assert "no complete answer within" in str(error)
+    assert server.connections == 1
+    assert exchange(get(server.origin)).status == 200
+    assert server.connections == 2
+
+
+SECRET = "top-secret-value"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        say(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + SECRET.encode()),
+        say(SECRET.encode() + b"\r\n"),
+        say(b"HTTP/1.1 " + SECRET.encode() + b" OK\r\n\r\n"),
+        say(CHUNKED + SECRET.encode() + b"\r\n"),
+        say(response(SECRET.encode(), headers=f"X-A: {SECRET}\r\nContent-Encoding: {SECRET}\r\n")),
+        trickle(HEAD, SECRET.encode() * 100),
+        hang_up,
+    ],
+)
+@pytest.mark.parametrize("odd_header", ["", "\r\nx: y", "\u20ac", " "])
+def test_errors_hold_nothing_that_was_sent_or_received(
+    serve: Serve, exchange: Exchange, caplog: pytest.LogCaptureFixture, script: Script, odd_header: str
+) -> None:
+    """Neither the message nor what is chained to it shows a body or a header, ours or the server's."""
+    request = get(
+        serve(script).origin,
+        method="POST",
+        headers={"authorization": odd_header + SECRET + odd_header},
+        body=SECRET.encode(),
+        timeout_seconds=SHORT_SECONDS,
+    )
+    error: BaseException | None = failure_of(lambda: exchange(request))
+    while error is not None:
+        assert SECRET not in f"{error}{error!r}"
+        error = error.__cause__ or error.__context__
+    assert SECRET not in caplog.text
+    assert SECRET not in repr(request)
+
+
+def test_what_the_caller_is_handling_is_not_told_as_the_cause(serve: Serve, exchange: Exchange) -> None:
+    """Python chains the exception that a caller is handling to ours; it may be about anything."""
+    origin = serve(hang_up).origin
+    try:
+        raise OSError(SECRET)
+    except OSError:
+        error = failure_of(lambda: exchange(get(origin)))
+    assert "RemoteDisconnected" in str(error)
+    assert SECRET not in str(error)
+
+
+# Connections
+
+
+def test_a_connection_is_used_again(serve: Serve, exchange: Exchange) -> None:
+    """Ten exchanges in a row, errors of the tenant included, are one connection."""
+    server = serve(answer(_chunked(b"body")))
+    for _ in range(10):
+        assert exchange(get(server.origin)).body == b"body"
+    assert (server.connections, len(server.requests)) == (1, 10)
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
+def test_an_idle_connection_that_the_server_closed_is_replaced(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, encrypted: bool
+) -> None:
+    """Servers close idle connections; that is no reason for an exchange to fail."""
+    closed: list[Connection] = []
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(response())
+        closed.append(connection)
+
+    def is_closed(count: int) -> bool:
+        return len(closed) == count and closed[-1].socket.fileno() == -1
+
+    server = serve(script, tls if encrypted else None)
+    exchange = connect(ca_bundle=ca_bundle)
+    for count in range(1, 4):
+        assert exchange(get(server.origin)).status == 200
+        until(partial(is_closed, count))
+    assert server.connections == 3
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until something has happened."""
+    deadline = time.monotonic() + LONG_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+def test_an_oversized_answer_does_not_reach_into_the_next_exchange(serve: Serve, exchange: Exchange) -> None:
+    """What was left unread goes with its connection."""
+    server = serve(answer(response(TOO_LARGE * 2)))
+    for _ in range(2):
+        failure_of(lambda: exchange(get(server.origin)))
+    assert server.connections == 2
+
+
+def test_threads_share_a_transport(serve: Serve, exchange: Exchange) -> None:
+    """Twenty threads get their own answers, on at most one connection each."""
+
+    def script(connection: Connection) -> None:
+        while (received := connection.receive()) is not None:
+            connection.send(response(received.target.encode()))
+
+    server = serve(script)
+
+    def work(number: int) -> None:
+        for turn in range(10):
+            target = f"/{number}/{turn}"
+            assert exchange(get(server.origin + target)).body == target.encode()
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(work, range(20)))
+    assert len(server.requests) == 200
+    assert server.connections <= 20
+
+
+FORKING = """
+import os, sys, threading
+from monocloud_mw.http import HttpRequest
+from {module} import {name} as Transport
+
+request = HttpRequest(url=sys.argv[1], timeout_seconds=30, max_body_bytes=100)
+exchange = Transport()
+assert exchange(request).status == 200
+child = os.fork()
+assert exchange(request).status == 200
+assert exchange(request).status == 200
+exchange.close()
+assert exchange(request).status == 200
+exchange.close()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_opens_connections_of_its_own(serve: Serve, exchange: Exchange) -> None:
+    """Parent and child never write into one connection; closing in one leaves the other's alone."""
+    server = serve(answer())
+    kind = type(exchange)
+    script = FORKING.format(module=kind.__module__, name=kind.__name__)
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", script, server.origin],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(server.requests) == 7
+    assert server.connections == 4  # before and after close(), in the parent and in the child
+
+
+# TLS
+
+
+def test_a_server_of_an_unknown_authority_is_refused(
+    serve: Serve, exchange: Exchange, tls: ssl.SSLContext
+) -> None:
+    """Nothing is sent to a server that cannot prove who it is."""
+    server = serve(answer(), tls)
+    error = failure_of(lambda: exchange(get(server.origin)))
+    assert "SSLCertVerificationError" in str(error)
+    assert server.requests == []
+
+
+def test_the_ca_bundle_decides_which_servers_are_trusted(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, garbage: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Also where the environment names another bundle."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", garbage)
+    monkeypatch.setenv("CURL_CA_BUNDLE", garbage)
+    assert connect(ca_bundle=ca_bundle)(get(serve(answer(), tls).origin)).status == 200
+
+
+def test_the_environments_ca_bundle_counts_where_there_is_no_option(
+    serve: Serve, exchange: Exchange, tls: ssl.SSLContext, ca_bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A company's proxy needs its authority everywhere; that is what the variable is for."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", ca_bundle)
+    assert exchange(get(serve(answer(), tls).origin)).status == 200
+
+
+def test_another_authority_than_the_bundles_is_refused(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """A bundle replaces what is trusted, it does not add to it."""
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    error = failure_of(lambda: connect(ca_bundle=str(other))(get(serve(answer(), tls).origin)))
+    assert "SSLCertVerificationError" in str(error)
+
+
+def test_a_certificate_for_another_host_is_refused(
+    serve: Serve, connect: Connect, ca: trustme.CA, ca_bundle: str
+) -> None:
+    """The right authority is not enough: the name must be the one that was asked for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("tenant.example.test").configure_cert(context)
+    server = serve(answer(), context)
+    error = failure_of(lambda: connect(ca_bundle=ca_bundle)(get(server.origin)))
+    assert "SSLCertVerificationError" in str(error)
+    assert server.requests == []
+
+
+def test_our_certificate_is_presented_only_where_the_request_says_so(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, client_certificate: tuple[str, str]
+) -> None:
+    """Neither kind of request ever uses a connection of the other kind."""
+    presented: list[bool] = []
+
+    def script(connection: Connection) -> None:
+        while connection.receive() is not None:
+            presented.append(connection.peer_certificate() is not None)
+            connection.send(response())
+
+    server = serve(script, tls)
+    exchange = connect(ca_bundle=ca_bundle, client_certificate=client_certificate)
+    order = [False, True, True, False, True, False]
+    for mutual_tls in order:
+        assert exchange(get(server.origin, mutual_tls=mutual_tls)).status == 200
+    assert presented == order
+    assert server.connections == 2
+
+
+# Proxies of the environment
+
+
+def tunnel(connection: Connection) -> None:
+    """Be a proxy for CONNECT."""
+    received = connection.receive()
+    assert received is not None
+    host, port = received.target.split(":")
+    with socket.create_connection((host, int(port))) as target:
+        connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        connection.relay(target)
+
+
+def test_a_tunnel_of_the_environment_is_used_for_https(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy sees where the tunnel leads and nothing else; the certificate is still the tenant's."""
+    server, proxy = serve(answer(), tls), serve(tunnel)
+    monkeypatch.setenv("HTTPS_PROXY", proxy.origin)
+    exchange = connect(ca_bundle=ca_bundle)
+    for _ in range(2):
+        assert exchange(get(server.origin, headers={"authorization": SECRET})).status == 200
+    (received,) = proxy.requests
+    assert (received.method, received.target) == ("CONNECT", f"127.0.0.1:{server.port}")
+    assert SECRET not in str(received)
+    assert len(server.requests) == 2
+
+
+def test_a_proxy_of_the_environment_is_used_for_http(
+    serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For development only; the request goes to the proxy in absolute form (RFC 9112 section 3.2.2)."""
+    server, proxy = serve(answer()), serve(answer(response(b"proxy")))
+    monkeypatch.setenv("HTTP_PROXY", proxy.origin)
+    assert exchange(get(server.origin + "/a")).body == b"proxy"
+    assert proxy.requests[0].target == f"{server.origin}/a"
+    assert server.connections == 0
+
+
+def test_no_proxy_of_the_environment_is_respected(
+    serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosts that the environment excludes are spoken to directly."""
+    server, proxy = serve(answer()), serve(answer())
+    monkeypatch.setenv("HTTP_PROXY", proxy.origin)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert exchange(get(server.origin)).status == 200
+    assert (server.connections, proxy.connections) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Connection.pause,
+        trickle(b"", b"HTTP/1.1 200 OK\r\n" + b"X-A: 1\r\n" * 90 + b"\r\n"),
+        trickle(b"HTTP/1.1 200 Connection established\r\n\r\n", b"x" * 200),
+    ],
+    ids=["hangs", "trickles its answer", "trickles nonsense into the handshake"],
+)
+def test_the_timeout_bounds_the_proxy_too(
+    serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, script: Script
+) -> None:
+    """Waiting for a tunnel is part of the exchange."""
+    monkeypatch.setenv("HTTPS_PROXY", serve(script).origin)
+    began = time.monotonic()
+    failure_of(lambda: exchange(get("https://tenant.example.test/", timeout_seconds=SHORT_SECONDS)))
+    assert time.monotonic() - began < 10 * SHORT_SECONDS
+
+
+def test_a_proxys_password_stays_secret(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's address that cannot be read is not shown: it holds a password."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{SECRET}@[half")
+    error = failure_of(lambda: exchange(get("https://tenant.example.test/")))
+    assert "cannot be reached" in str(error)
+    assert SECRET not in str(error)
