@@ -131,7 +131,9 @@ class BackendClient(_Client):
         """
         driver = self._driver
         token, certificate = credentials.token, credentials.client_certificate
-        return driver.run(self._validator.validate(token, certificate, requirements, driver.now()))
+        return driver.run(
+            self._validator.validate(token, certificate, requirements, driver.now(), from_request=True)
+        )
 
     def validate_access_token(
         self,
@@ -156,7 +158,6 @@ class BackendClient(_Client):
             AuthorizationServerError: the tenant is needed and does not do its part.
         """
         requirements = Requirements.of(scopes, groups)
-        self._validator.check_can_validate(token)
         driver = self._driver
         return driver.run(self._validator.validate(token, client_certificate, requirements, driver.now()))
 
@@ -245,7 +246,9 @@ class AsyncBackendClient(_Client):
         """Validate the credentials of a request, as :meth:`BackendClient.authenticate`."""
         driver = self._driver
         token, certificate = credentials.token, credentials.client_certificate
-        return await driver.run(self._validator.validate(token, certificate, requirements, driver.now()))
+        return await driver.run(
+            self._validator.validate(token, certificate, requirements, driver.now(), from_request=True)
+        )
 
     async def validate_access_token(
         self,
@@ -257,7 +260,6 @@ class AsyncBackendClient(_Client):
     ) -> AccessTokenClaims:
         """Validate an access token of either kind, as :meth:`BackendClient.validate_access_token`."""
         requirements = Requirements.of(scopes, groups)
-        self._validator.check_can_validate(token)
         driver = self._driver
         return await driver.run(
             self._validator.validate(token, client_certificate, requirements, driver.now())

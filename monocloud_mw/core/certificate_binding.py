@@ -11,25 +11,26 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from cryptography import x509
 
 from ..errors import Reason, TokenError
+from ..frozen import FrozenDict
 from ..jose import base64url
 
 __all__ = ["check_certificate_binding", "parse_certificate"]
 
 MAX_CERTIFICATE_BYTES: Final = 64 * 1024
 
+_UNBOUND: Final = FrozenDict()
 _DER_SEQUENCE: Final = b"\x30"  # how every DER certificate begins, and no base64 of one
 _PEM: Final = re.compile(
     r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----", re.ASCII
 )
 
 
-def check_certificate_binding(claims: Mapping[str, Any], certificate: str | bytes | None, mode: str) -> None:
+def check_certificate_binding(claims: FrozenDict, certificate: str | bytes | None, mode: str) -> None:
     """Refuse a bound token without its certificate.
 
     Args:
@@ -42,8 +43,8 @@ def check_certificate_binding(claims: Mapping[str, Any], certificate: str | byte
         TokenError: [dpop_required], [not_bound], [certificate_missing], [certificate_malformed],
             [certificate_mismatch], or [invalid_claim] where ``cnf`` is no object.
     """
-    confirmation = claims.get("cnf", {})
-    if not isinstance(confirmation, Mapping):
+    confirmation = claims.get("cnf", _UNBOUND)
+    if not isinstance(confirmation, FrozenDict):
         raise TokenError(Reason.INVALID_CLAIM, "cnf is not an object")
     if "jkt" in confirmation:
         raise TokenError(Reason.DPOP_REQUIRED)

@@ -8,7 +8,7 @@ never converted: ``true`` is no date, and ``"12"`` is none either.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import Reason, TokenError, quoted
@@ -25,12 +25,14 @@ def check_issuer(claims: Mapping[str, Any], issuer: str, *, required: bool = Tru
     raise TokenError(Reason.WRONG_ISSUER, f"expected {quoted(issuer)}", issuer=quoted(found))
 
 
-def check_audience(claims: Mapping[str, Any], audience: Collection[str]) -> None:
+def check_audience(claims: Mapping[str, Any], audience: tuple[str, ...]) -> None:
     """Refuse a token that names none of our audiences (RFC 7519 section 4.1.3) [wrong_audience]."""
     found = claims.get("aud")
-    named = (found,) if isinstance(found, str) else found
-    if isinstance(named, tuple) and any(isinstance(name, str) and name in audience for name in named):
-        return
+    names = (found,) if isinstance(found, str) else found
+    if isinstance(names, tuple):
+        for name in names:
+            if name in audience:
+                return
     raise TokenError(Reason.WRONG_AUDIENCE, f"expected {', '.join(map(quoted, audience))}")
 
 
@@ -70,8 +72,8 @@ def check_subject(claims: Mapping[str, Any]) -> None:
 def _date(claims: Mapping[str, Any], name: str) -> float | None:
     """Read a NumericDate (RFC 7519 section 2); ``bool`` is an ``int`` in Python, and no date."""
     value = claims.get(name)
-    if value is None and name not in claims:
-        return None
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return value
+    if name not in claims:
+        return None
     raise TokenError(Reason.INVALID_CLAIM, f"{name} is not a number")

@@ -43,11 +43,11 @@ ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 
 @attrs.frozen
 class VerifiedToken:
-    """What stays true of a token: the key that signed it, and what it says."""
+    """What stays true of a token: what it says, and that one of these keys has signed it."""
 
     claims: AccessTokenClaims = attrs.field(repr=False)
     key: Jwk
-    key_id: str | None
+    keys: KeySet
 
 
 def token_digest(options: Options) -> Any:
@@ -73,27 +73,44 @@ class JwtReader:
         self._verified: BoundedMemo[bytes, VerifiedToken] = BoundedMemo(options.jwt_cache_size)
         self._headers: BoundedMemo[bytes, JwsHeader] = BoundedMemo(MAX_HEADERS)
 
-    def read(self, token: str, now: Instant) -> Flow[VerifiedToken]:
+    def digest(self, token: str) -> bytes:
+        """Return the name under which a token is remembered.
+
+        Raises:
+            TokenError: it is not ASCII [malformed].
+        """
+        digest = self._digest.copy()
+        try:
+            digest.update(token.encode("ascii"))
+        except UnicodeEncodeError:
+            raise TokenError(Reason.MALFORMED, "it is not ASCII") from None
+        return bytes(digest.digest())
+
+    def recall(self, digest: bytes, now: Instant) -> VerifiedToken | None:
+        """Return a token that was verified before, where its key is known to be in the key set still."""
+        known = self._verified.get(digest)
+        if known is not None and known.keys is self._keys.fresh(now):
+            return known
+        return None
+
+    def verify(self, token: str, digest: bytes, now: Instant) -> Flow[VerifiedToken]:
         """Return the token's claims, once its signature is known to be the tenant's.
 
         Raises:
             TokenError: [malformed, unsupported_algorithm, wrong_type, unknown_key, bad_signature]
             AuthorizationServerError: there are no keys to check it with.
         """
-        digest = self._digest_of(token)
-        known = self._verified.get(digest)
-        jws = parse_compact(token, self._header_of) if known is None else None
+        jws = parse_compact(token, self._header_of)
         keys = self._keys.fresh(now) or (yield from self._keys.current(now))
-        if known is not None:
-            if known.key in keys:
-                return known
-            self._verified.discard(digest)
-        jws = jws or parse_compact(token, self._header_of)
-        key = yield from self._verify(jws, keys, now)
-        claims = AccessTokenClaims(parse_json_object(jws.payload), groups_claim=self._groups_claim)
-        known = VerifiedToken(claims, key, jws.header.key_id)
+        known = self._verified.get(digest)
+        if known is None or known.key not in keys:
+            keys, key = yield from self._find_key(jws, keys, now)
+            claims = AccessTokenClaims(parse_json_object(jws.payload), groups_claim=self._groups_claim)
+            self._headers.put(token[: token.index(".")].encode(), jws.header)
+        else:
+            key, claims = known.key, known.claims
+        known = VerifiedToken(claims, key, keys)
         self._verified.put(digest, known)
-        self._headers.put(token[: token.index(".")].encode(), jws.header)
         return known
 
     def _header_of(self, segment: bytes) -> JwsHeader:
@@ -104,22 +121,14 @@ class JwtReader:
             check_type(header.parameters)
         return header
 
-    def _digest_of(self, token: str) -> bytes:
-        digest = self._digest.copy()
-        try:
-            digest.update(token.encode("ascii"))
-        except UnicodeEncodeError:
-            raise TokenError(Reason.MALFORMED, "it is not ASCII") from None
-        return bytes(digest.digest())
-
-    def _verify(self, jws: CompactJws, keys: KeySet, now: Instant) -> Flow[Jwk]:
+    def _find_key(self, jws: CompactJws, keys: KeySet, now: Instant) -> Flow[tuple[KeySet, Jwk]]:
         """Find the key that signed the token, in a newer key set if need be.
 
         Without a ``kid`` a new key cannot be told from a forgery, so a signature that fits no key is
         treated like an unknown ``kid`` there.
         """
         try:
-            return verify(jws, keys)
+            return keys, verify(jws, keys)
         except TokenError as error:
             unknown = error.reason is Reason.UNKNOWN_KEY
             if not (unknown or (error.reason is Reason.BAD_SIGNATURE and jws.header.key_id is None)):
@@ -127,4 +136,4 @@ class JwtReader:
             newer = yield from self._keys.newer(keys, now)
             if newer is keys:
                 raise
-        return verify(jws, newer)
+        return newer, verify(jws, newer)

@@ -7,7 +7,7 @@ binding, scopes, groups.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from ..claims import AccessTokenClaims
 from ..errors import ConfigurationError, Problem, Reason, TokenError, quoted
@@ -23,6 +23,8 @@ from .key_source import key_source
 from .requirements import Requirements, check_groups, check_scopes
 
 __all__ = ["Validator"]
+
+Certificate: TypeAlias = str | bytes | None
 
 _NO_CLIENT: Final = Problem(
     "client_id", f"{VARIABLE_PREFIX}CLIENT_ID", "is required to introspect an access token that is no JWT"
@@ -44,64 +46,60 @@ class Validator:
         )
 
     def validate(
-        self, token: str, certificate: str | bytes | None, requirements: Requirements, now: Instant
+        self,
+        token: str,
+        certificate: Certificate,
+        requirements: Requirements,
+        now: Instant,
+        *,
+        from_request: bool = False,
     ) -> Flow[AccessTokenClaims]:
-        """Validate an access token of either kind.
+        """Return the flow that validates an access token of either kind.
+
+        Args:
+            token: what the caller presented.
+            certificate: what the caller presented in TLS, PEM or DER.
+            requirements: what the route asks for.
+            now: when.
+            from_request: the caller chose the token, not the developer, so that an opaque one where
+                introspection is not set up is [malformed] and no mistake in the configuration.
 
         Raises:
-            TokenError: it is refused; an opaque one is [malformed] where introspection is not set up.
+            TokenError: it is refused.
+            ConfigurationError: it is no JWT, and there is no ``client_id`` to introspect it with.
             AuthorizationServerError: the tenant is needed and does not do its part.
         """
         check_form(token)
         if token.count(".") == 2 and not self._options.introspect_jwt_tokens:
-            return (yield from self.validate_jwt(token, certificate, requirements, now))
-        if self._introspection is None:
+            return self._validate_jwt(token, certificate, requirements, now)
+        if self._introspection is None and from_request:
             raise TokenError(Reason.MALFORMED, "it is no JWT, and introspection is not configured")
-        return (yield from self.introspect(token, certificate, requirements, now))
+        return self._introspect(token, certificate, requirements, now)
 
     def validate_jwt(
-        self, token: str, certificate: str | bytes | None, requirements: Requirements, now: Instant
+        self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
     ) -> Flow[AccessTokenClaims]:
-        """Validate a JWT access token against the tenant's keys (RFC 9068 section 4).
+        """Return the flow that validates a JWT access token with the tenant's keys (RFC 9068 section 4).
 
         Raises:
             TokenError: it is refused.
             AuthorizationServerError: there are no keys to check it with.
         """
         check_form(token)
-        verified = yield from self._jwt.read(token, now)
-        claims = verified.claims
-        issuer = self._issuer
-        if issuer is None:
-            metadata = self.metadata.fresh(now) or (yield from self.metadata.current(now))
-            issuer = metadata.issuer
-        try:
-            check_issuer(claims, issuer)
-            self._check_claims(claims, certificate, requirements, now, expiry_required=True)
-        except TokenError as error:
-            error.key_id = None if verified.key_id is None else quoted(verified.key_id)
-            error.issuer = quoted(claims.get("iss"))
-            raise
-        return claims
+        return self._validate_jwt(token, certificate, requirements, now)
 
     def introspect(
-        self, token: str, certificate: str | bytes | None, requirements: Requirements, now: Instant
+        self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
     ) -> Flow[AccessTokenClaims]:
-        """Validate an access token of either kind by asking the tenant (RFC 7662).
+        """Return the flow that asks the tenant about an access token of either kind (RFC 7662).
 
         Raises:
             TokenError: it is refused.
             ConfigurationError: there is no ``client_id`` to ask with.
             AuthorizationServerError: the tenant does not do its part.
         """
-        if self._introspection is None:
-            raise ConfigurationError([_NO_CLIENT])
         check_form(token)
-        claims = yield from self._introspection.claims(token)
-        issuer = (yield from self.metadata.current(now)).issuer
-        check_issuer(claims, issuer, required=False)
-        self._check_claims(claims, certificate, requirements, now, expiry_required=False)
-        return claims
+        return self._introspect(token, certificate, requirements, now)
 
     def prefetch(self, now: Instant) -> Flow[None]:
         """Load what validating a JWT needs: the keys, and the metadata where the issuer comes from it.
@@ -113,21 +111,40 @@ class Validator:
         if self._issuer is None:
             yield from self.metadata.current(now)
 
-    def check_can_validate(self, token: str) -> None:
-        """Tell a developer that tokens which are no JWTs need introspection to be set up.
+    def _validate_jwt(
+        self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
+    ) -> Flow[AccessTokenClaims]:
+        digest = self._jwt.digest(token)
+        verified = self._jwt.recall(digest, now) or (yield from self._jwt.verify(token, digest, now))
+        claims = verified.claims
+        issuer = self._issuer
+        if issuer is None:
+            issuer = (self.metadata.fresh(now) or (yield from self.metadata.current(now))).issuer
+        try:
+            check_issuer(claims, issuer)
+            self._check_claims(claims, certificate, requirements, now, expiry_required=True)
+        except TokenError as error:
+            key_id = verified.key.key_id
+            error.key_id = None if key_id is None else quoted(key_id)
+            error.issuer = quoted(claims.get("iss"))
+            raise
+        return claims
 
-        Raises:
-            ConfigurationError: the token is no JWT, and there is no ``client_id`` to introspect it with.
-            TokenError: it cannot be a token of any kind.
-        """
-        check_form(token)
-        if self._introspection is None and token.count(".") != 2:
+    def _introspect(
+        self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
+    ) -> Flow[AccessTokenClaims]:
+        if self._introspection is None:
             raise ConfigurationError([_NO_CLIENT])
+        claims = yield from self._introspection.claims(token)
+        issuer = (self.metadata.fresh(now) or (yield from self.metadata.current(now))).issuer
+        check_issuer(claims, issuer, required=False)
+        self._check_claims(claims, certificate, requirements, now, expiry_required=False)
+        return claims
 
     def _check_claims(
         self,
         claims: AccessTokenClaims,
-        certificate: str | bytes | None,
+        certificate: Certificate,
         requirements: Requirements,
         now: Instant,
         *,
