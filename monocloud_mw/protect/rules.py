@@ -178,28 +178,31 @@ class _Matcher:
         # a bare directory comes last, since a rule that names it says more.
         routes = [(rule.path, rule) for rule in asking + exempt] + directories
         self._matcher = _bind(
-            WerkzeugRule(
-                path.rstrip("/") or "/", endpoint=rule, methods=[_ANY_RULE, numbers.get(rule, _ANY_RULE)]
-            )
+            WerkzeugRule(_trim(path), endpoint=rule, methods=[_ANY_RULE, numbers.get(rule, _ANY_RULE)])
             for path, rule in routes
         )
 
     def list_asking(self, path: str) -> frozenset[_CheckedRule]:
         """Return all rules that match and are not public."""
-        numbers = self._matcher.allowed_methods(path.rstrip("/") or "/")
+        numbers = self._matcher.allowed_methods(_trim(path))
         return frozenset(self._rules[number] for number in numbers if number != _ANY_RULE)
 
     def is_public(self, path: str) -> bool:
         """Tell whether the most specific rule that matches is public."""
         try:
-            rule, _variables = self._matcher.match(path.rstrip("/") or "/", method=_ANY_RULE)
+            rule, _variables = self._matcher.match(_trim(path), method=_ANY_RULE)
         except HTTPException:  # no rule matches
             return False
         return bool(rule.public)
 
 
+def _trim(path: str) -> str:
+    """Drop one trailing slash, from rules and paths alike; two are no way of writing none."""
+    return path.removesuffix("/") or "/"
+
+
 def _bind(routes: Iterable[WerkzeugRule]) -> MapAdapter:
-    routing = Map(routes, strict_slashes=False, merge_slashes=False, redirect_defaults=False)
+    routing = Map(routes, strict_slashes=True, merge_slashes=False, redirect_defaults=False)
     routing.update()
     return routing.bind("")
 
@@ -234,7 +237,7 @@ def _read_rules(rules: Any, problems: list[Problem]) -> Iterator[_CheckedRule]:
             found.append(Problem(name, None, "is public, so it cannot ask for scopes or groups"))
         problems.extend(found)
         if not found:
-            yield _CheckedRule(name, rule.path.rstrip("/") or "/", methods, requirements, rule.public)
+            yield _CheckedRule(name, _trim(rule.path), methods, requirements, rule.public)
 
 
 def _read_methods(name: str, methods: Any, problems: list[Problem]) -> frozenset[str] | None:

@@ -98,6 +98,7 @@ PUBLIC_DISGUISES = {
     "absolute form": "http://static/../healthz",
     "merged later": "/static//../orders",
     "slash in front": "//healthz",
+    "two slashes behind": "/healthz//",
     "trailing dot": "/healthz/.",
     "trailing backslash": "/healthz\\",
     "parameters of a file that is public": "/healthz;.css",

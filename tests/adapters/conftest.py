@@ -1,0 +1,100 @@
+"""One tenant, one client of each kind, and the sample API on everything that can serve it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from monocloud_mw import AsyncBackendClient, BackendClient
+from monocloud_mw.testing import LocalTenant
+
+from .exchange import Call, call_asgi, call_socket, call_wsgi
+from .sample_api import create_asgi_app, create_flask_app, create_wsgi_app
+from .servers import gunicorn_server, uvicorn_server, werkzeug_server
+
+API = "tests.adapters.sample_api:create_wsgi_app()"
+ADAPTERS = ("flask", "wsgi", "asgi")
+RULE_SERVERS = ("gunicorn", "uvicorn_h11", "uvicorn_httptools")
+SERVERS = ("werkzeug", *RULE_SERVERS)
+
+
+@pytest.fixture(scope="session")
+def tenant() -> Iterator[LocalTenant]:
+    """Return a tenant that stays up."""
+    with LocalTenant(algorithms=["ES256"]) as tenant:
+        yield tenant
+
+
+@pytest.fixture(scope="session")
+def client(tenant: LocalTenant) -> Iterator[BackendClient]:
+    """Return a client for threads."""
+    with BackendClient(**tenant.settings(tenant.client)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def async_client(tenant: LocalTenant) -> Iterator[AsyncBackendClient]:
+    """Return a client for event loops."""
+    client = AsyncBackendClient(**tenant.settings(tenant.client))
+    yield client
+    asyncio.run(client.aclose())
+
+
+@pytest.fixture(scope="session")
+def flask(client: BackendClient) -> Call:
+    """Call the sample API on Flask, in process."""
+    return call_wsgi(create_flask_app(client))
+
+
+@pytest.fixture(scope="session")
+def wsgi(client: BackendClient) -> Call:
+    """Call the sample API on WSGI, in process."""
+    return call_wsgi(create_wsgi_app(client))
+
+
+@pytest.fixture(scope="session")
+def asgi(async_client: AsyncBackendClient) -> Call:
+    """Call the sample API on ASGI, in process."""
+    return call_asgi(create_asgi_app(async_client))
+
+
+@pytest.fixture(scope="session")
+def werkzeug(client: BackendClient) -> Iterator[Call]:
+    """Call the sample API on Flask, served by Werkzeug's development server."""
+    with werkzeug_server(create_flask_app(client)) as port:
+        yield call_socket(port)
+
+
+@pytest.fixture(scope="session")
+def gunicorn(tenant: LocalTenant) -> Iterator[Call]:
+    """Call the sample API on WSGI, served by gunicorn and configured by its environment."""
+    with gunicorn_server(API, tenant.environment(tenant.client)) as port:
+        yield call_socket(port)
+
+
+@pytest.fixture(scope="session")
+def uvicorn_h11(async_client: AsyncBackendClient) -> Iterator[Call]:
+    """Call the sample API on ASGI, served by uvicorn with its pure Python parser."""
+    with uvicorn_server(create_asgi_app(async_client), http="h11") as port:
+        yield call_socket(port)
+
+
+@pytest.fixture(scope="session")
+def uvicorn_httptools(async_client: AsyncBackendClient) -> Iterator[Call]:
+    """Call the sample API on ASGI, served by uvicorn with Node's parser."""
+    with uvicorn_server(create_asgi_app(async_client), http="httptools") as port:
+        yield call_socket(port)
+
+
+@pytest.fixture(params=ADAPTERS + SERVERS)
+def call(request: pytest.FixtureRequest) -> Call:
+    """Call the sample API in each of all ways, one after the other."""
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+
+
+@pytest.fixture(params=RULE_SERVERS)
+def server(request: pytest.FixtureRequest) -> Call:
+    """Call the sample API on each real server where rules protect it."""
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]

@@ -1,0 +1,78 @@
+"""One small API, three times: what the conformance suite calls, and what gunicorn imports.
+
+Every handler answers with what it saw: the path, and the claims that the adapter attached. What a path needs
+is said in Flask by decorators, in WSGI and ASGI by rules:
+
+=================  ==================================================
+``/healthz``       nothing
+``/me``            a token with the scope ``api``
+``POST /orders``   the scopes ``api`` and ``orders:write``
+``/admin/users``   the scope ``api`` and the group ``admin``
+=================  ==================================================
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Flask, jsonify, request
+
+from monocloud_mw import AsyncBackendClient, BackendClient, Rule
+from monocloud_mw.adapters import asgi, wsgi
+from monocloud_mw.adapters.flask import current_claims, protect_api
+
+DEFAULT_SCOPES = ("api",)
+RULES = (
+    Rule("/healthz", public=True),
+    Rule("/orders", methods=["POST"], scopes=["orders:write"]),
+    Rule("/admin/<path:rest>", groups=["admin"]),
+)
+
+
+def create_flask_app(client: BackendClient | None = None, **settings: Any) -> Flask:
+    """Return the API on Flask."""
+    app = Flask(__name__)
+    protect = protect_api(client, scopes=DEFAULT_SCOPES, **settings)
+
+    def answer() -> Any:
+        attached = request.environ.get("monocloud.claims")
+        return jsonify(path=request.path, claims=attached and current_claims)
+
+    app.add_url_rule("/healthz", "healthz", answer, methods=["GET", "POST"])
+    app.add_url_rule("/me", "me", protect(answer))
+    app.add_url_rule("/orders", "orders", protect(answer))
+    app.add_url_rule("/orders", "order", protect(scopes=["orders:write"])(answer), methods=["POST"])
+    app.add_url_rule("/admin/users", "users", protect(groups="admin")(answer))
+    return app
+
+
+def create_wsgi_app(client: BackendClient | None = None, **settings: Any) -> wsgi.ProtectApiMiddleware:
+    """Return the API on plain WSGI."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
+        body = json.dumps({"path": path, "claims": environ.get("monocloud.claims")}).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    return wsgi.ProtectApiMiddleware(answer, client, scopes=DEFAULT_SCOPES, rules=RULES, **settings)
+
+
+def create_asgi_app(client: AsyncBackendClient | None = None, **settings: Any) -> asgi.ProtectApiMiddleware:
+    """Return the API on plain ASGI; over a WebSocket it sends the same answer and closes."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        body = json.dumps({"path": scope["path"], "claims": scope.get("monocloud.claims")})
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": body})
+            await send({"type": "websocket.close"})
+            return
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body.encode()))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send(
+            {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body.encode()}
+        )
+
+    return asgi.ProtectApiMiddleware(answer, client, scopes=DEFAULT_SCOPES, rules=RULES, **settings)

@@ -1,0 +1,294 @@
+"""One table of requests: Flask, WSGI and ASGI give the same answers, in process and on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import attrs
+import pytest
+
+from monocloud_mw import AsyncBackendClient, BackendClient
+from monocloud_mw.jose import SigningKey
+from monocloud_mw.protect.challenge import RETRY_AFTER_SECONDS
+from monocloud_mw.testing import LocalTenant
+from monocloud_mw.testing.faults import FAULTS
+
+from .exchange import Answer, Call, RequestHeaders, call_asgi, call_wsgi
+from .sample_api import create_asgi_app, create_flask_app, create_wsgi_app
+
+Request: TypeAlias = Callable[[LocalTenant], RequestHeaders]
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """A request and the answer it must get; the headers are those that say something about access."""
+
+    method: str = "GET"
+    path: str = "/me"
+    headers: Request
+    status: int
+    challenge: str | None = None
+    error: str | None = None
+    description: str | None = None
+    subject: str | None = None
+
+
+def _bearer(token: str) -> RequestHeaders:
+    return [("Authorization", f"Bearer {token}")]
+
+
+def _minted(**parameters: Any) -> Request:
+    parameters = {"scopes": "api", "subject": "alice"} | parameters
+    return lambda tenant: _bearer(tenant.mint(**parameters))
+
+
+def _opaque(**parameters: Any) -> Request:
+    return lambda tenant: _bearer(tenant.mint_opaque(scopes="api", subject="alice", **parameters))
+
+
+def _revoked(tenant: LocalTenant) -> RequestHeaders:
+    token = tenant.mint_opaque(scopes="api")
+    tenant.revoke(token)
+    return _bearer(token)
+
+
+def _forged(tenant: LocalTenant) -> RequestHeaders:
+    head, _, signature = tenant.mint(scopes="api").split(".")
+    _, payload, _ = tenant.mint(scopes="api", groups=["admin"]).split(".")
+    return _bearer(f"{head}.{payload}.{signature}")
+
+
+def _sent(*headers: tuple[str, str]) -> Request:
+    return lambda tenant: headers
+
+
+def _refused(description: str) -> dict[str, Any]:
+    challenge = f'Bearer error="invalid_token", error_description="{description}"'
+    return {"status": 401, "challenge": challenge, "error": "invalid_token", "description": description}
+
+
+MISSING: dict[str, Any] = {
+    "status": 401,
+    "challenge": "Bearer",
+    "error": "unauthorized",
+    "description": "An access token is required",
+}
+MALFORMED: dict[str, Any] = {
+    "status": 400,
+    "challenge": 'Bearer error="invalid_request"',
+    "error": "invalid_request",
+    "description": "The Authorization header is malformed",
+}
+NO_GROUP: dict[str, Any] = {
+    "status": 403,
+    "challenge": 'Bearer error="insufficient_scope"',
+    "error": "insufficient_scope",
+    "description": "The access token lacks a required group",
+}
+
+
+def _no_scope(scopes: str) -> dict[str, Any]:
+    return {
+        "status": 403,
+        "challenge": f'Bearer error="insufficient_scope", scope="{scopes}"',
+        "error": "insufficient_scope",
+        "description": "The access token lacks a required scope",
+    }
+
+
+CASES: dict[str, Case] = {
+    "public": Case(path="/healthz", headers=_sent(), status=200),
+    "public, HEAD": Case(method="HEAD", path="/healthz", headers=_sent(), status=200),
+    "public with a good token": Case(path="/healthz", headers=_minted(), status=200),
+    "public with garbage": Case(path="/healthz", headers=_sent(("Authorization", "Bearer ?")), status=200),
+    "good token": Case(headers=_minted(), status=200, subject="alice"),
+    "good token, HEAD": Case(method="HEAD", headers=_minted(), status=200),
+    "good token with a group": Case(
+        path="/admin/users", headers=_minted(groups=["admin"]), status=200, subject="alice"
+    ),
+    "good token with a group by id": Case(
+        path="/admin/users",
+        headers=_minted(groups=[{"id": "admin", "name": "Administrators"}]),
+        status=200,
+        subject="alice",
+    ),
+    "good token with both scopes": Case(
+        method="POST",
+        path="/orders",
+        headers=_minted(scopes="orders:write api"),
+        status=200,
+        subject="alice",
+    ),
+    "a subject beyond ASCII": Case(headers=_minted(subject="J\u00f6rg"), status=200, subject="J\u00f6rg"),
+    "opaque": Case(headers=_opaque(), status=200, subject="alice"),
+    "opaque, revoked": Case(headers=_revoked, **_refused("The access token is not active")),
+    "opaque, unknown": Case(
+        headers=_sent(("Authorization", "Bearer unknown")), **_refused("The access token is not active")
+    ),
+    "scheme in lower case": Case(
+        headers=lambda tenant: [("authorization", f"bearer   {tenant.mint(scopes='api', subject='alice')}")],
+        status=200,
+        subject="alice",
+    ),
+    "no credentials": Case(headers=_sent(), **MISSING),
+    "no credentials, HEAD": Case(method="HEAD", headers=_sent(), **MISSING),
+    "another scheme": Case(headers=_sent(("Authorization", "Basic YTpi")), **MISSING),
+    "an empty header": Case(headers=_sent(("Authorization", "")), **MISSING),
+    "a token in the query": Case(path="/me?access_token=abc", headers=_sent(), **MISSING),
+    "no token": Case(headers=_sent(("Authorization", "Bearer")), **MALFORMED),
+    "two tokens": Case(headers=_sent(("Authorization", "Bearer a b")), **MALFORMED),
+    "Latin-1": Case(headers=_sent(("Authorization", "Bearer \xe9")), **MALFORMED),
+    "a comma": Case(headers=_sent(("Authorization", "Bearer a,Bearer b")), **MALFORMED),
+    "two headers": Case(
+        headers=lambda tenant: [*_bearer(tenant.mint(scopes="api")), *_bearer(tenant.mint(scopes="api"))],
+        **MALFORMED,
+    ),
+    "two schemes": Case(
+        headers=lambda tenant: [("Authorization", "Basic YTpi"), *_bearer(tenant.mint(scopes="api"))],
+        **MALFORMED,
+    ),
+    "garbage": Case(
+        headers=_sent(("Authorization", "Bearer a.b.c")), **_refused("The access token is malformed")
+    ),
+    "expired": Case(headers=_minted(lifetime_seconds=-3600), **_refused("The access token has expired")),
+    "not valid yet": Case(
+        headers=_minted(starts_in_seconds=3600), **_refused("The access token is not valid yet")
+    ),
+    "for another API": Case(
+        headers=_minted(audience="https://other.example.com"),
+        **_refused("The access token is for another audience"),
+    ),
+    "from another issuer": Case(
+        headers=_minted(claims={"iss": "https://other.example.com"}),
+        **_refused("The access token is from another issuer"),
+    ),
+    "an ID token": Case(
+        headers=_minted(header={"typ": "id+jwt"}), **_refused("The token is not an access token")
+    ),
+    "signed by a stranger": Case(
+        headers=_minted(signed_by=SigningKey.generate("ES256", "stranger")),
+        **_refused("The access token is signed with an unknown key"),
+    ),
+    "forged": Case(headers=_forged, **_refused("The signature of the access token is invalid")),
+    "missing default scope": Case(headers=_minted(scopes="other"), **_no_scope("api")),
+    "missing scope": Case(method="POST", path="/orders", headers=_minted(), **_no_scope("api orders:write")),
+    "scope in another case": Case(headers=_minted(scopes="API"), **_no_scope("api")),
+    "missing group": Case(path="/admin/users", headers=_minted(), **NO_GROUP),
+    "another group": Case(path="/admin/users", headers=_minted(groups=["admins"]), **NO_GROUP),
+}
+
+
+def check(answer: Answer, case: Case) -> None:
+    """Compare all that the answer says about access with what it must say."""
+    assert answer.status == case.status
+    assert answer.headers.get("www-authenticate") == case.challenge
+    assert answer.headers.get("content-type") == "application/json"
+    if case.method == "HEAD":
+        assert answer.body == b""
+    elif case.error is not None:
+        assert answer.json == {"error": case.error, "error_description": case.description}
+        assert answer.headers["content-length"] == str(len(answer.body))
+    else:
+        claims = answer.json["claims"]
+        assert (claims and claims["sub"]) == case.subject
+    if case.error is not None:
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_same_request_gets_the_same_answer_everywhere(
+    case: Case, call: Call, tenant: LocalTenant
+) -> None:
+    """Status, challenge, body and claims are those of the table, on every adapter and every server."""
+    check(call(case.method, case.path, case.headers(tenant)), case)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_claims_from_outside_are_never_seen(case: Case, call: Call, tenant: LocalTenant) -> None:
+    """Headers that could pass for the claims, however a server spells them, change no answer."""
+    smuggled = [
+        (name, '{"sub": "mallory"}')
+        for name in ("monocloud.claims", "Monocloud-Claims", "Monocloud_Claims", "X-Monocloud.Claims")
+    ]
+    check(call(case.method, case.path, [*smuggled, *case.headers(tenant)]), case)
+
+
+@pytest.fixture(params=["flask", "wsgi", "asgi"])
+def call_afresh(request: pytest.FixtureRequest) -> Iterator[Callable[[dict[str, Any]], Call]]:
+    """Return a function that serves the sample API in process with a client of its own."""
+    clients: list[BackendClient | AsyncBackendClient] = []
+
+    def serve(settings: dict[str, Any]) -> Call:
+        if request.param == "asgi":
+            async_client = AsyncBackendClient(**settings)
+            clients.append(async_client)
+            return call_asgi(create_asgi_app(async_client))
+        client = BackendClient(**settings)
+        clients.append(client)
+        return call_wsgi({"flask": create_flask_app, "wsgi": create_wsgi_app}[request.param](client))
+
+    yield serve
+    for client in clients:
+        if isinstance(client, BackendClient):
+            client.close()
+        else:
+            asyncio.run(client.aclose())
+
+
+OUTAGES = {
+    "unreachable": "close",
+    "resetting": "reset",
+    "overloaded": "status",
+    "a web page": "html",
+    "garbage": "garbage",
+    "another document": "document",
+    "redirecting": "redirect",
+}
+
+
+@pytest.mark.parametrize("fault", OUTAGES.values(), ids=OUTAGES)
+def test_a_tenant_that_does_not_do_its_part_is_a_503(
+    call_afresh: Callable[[dict[str, Any]], Call], tenant: LocalTenant, fault: str
+) -> None:
+    """Callers are told to come back, and not what is wrong; what is public stays up."""
+    token = tenant.mint(scopes="api")
+    with tenant.failing(FAULTS[fault]()):
+        call = call_afresh(tenant.settings(tenant.client))
+        answer = call("GET", "/me", _bearer(token))
+        assert call("GET", "/healthz", ()).status == 200
+        assert call("GET", "/me", ()).status == 401
+    assert answer.status == 503
+    assert answer.headers["retry-after"] == str(RETRY_AFTER_SECONDS)
+    assert answer.headers["cache-control"] == "no-store"
+    assert "www-authenticate" not in answer.headers
+    assert answer.json == {
+        "error": "temporarily_unavailable",
+        "error_description": "Access tokens cannot be checked at the moment",
+    }
+
+
+def test_a_tenant_that_refuses_our_client_is_a_500(
+    call_afresh: Callable[[dict[str, Any]], Call], tenant: LocalTenant
+) -> None:
+    """What only the API's operator can repair is not blamed on the caller, and not explained to them."""
+    call = call_afresh({**tenant.settings(tenant.client), "client_secret": "wrong"})
+    answer = call("GET", "/me", _bearer(tenant.mint_opaque(scopes="api")))
+    assert answer.status == 500
+    assert {"www-authenticate", "retry-after"}.isdisjoint(answer.headers)
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json == {
+        "error": "server_error",
+        "error_description": "The request could not be authenticated",
+    }
+
+
+def test_an_opaque_token_at_an_api_without_introspection_is_the_callers_fault(
+    call_afresh: Callable[[dict[str, Any]], Call], tenant: LocalTenant
+) -> None:
+    """A credential that cannot be one of this API's tokens is refused with 401, not 500."""
+    settings = {"tenant_domain": tenant.domain, "audience": tenant.audience}
+    answer = call_afresh(settings)("GET", "/me", _bearer("opaque"))
+    assert answer.status == 401
+    assert answer.json["error_description"] == "The access token is malformed"

@@ -1,0 +1,209 @@
+"""The WSGI middleware: what only it does."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient, Rule
+from monocloud_mw.adapters.wsgi import ProtectApiMiddleware
+from monocloud_mw.errors import ConfigurationError, MonoCloudError
+from monocloud_mw.testing import LocalTenant
+
+
+class _Recorder:
+    """An application that keeps the environ it was called with."""
+
+    def __init__(self) -> None:
+        self.environ: dict[str, Any] | None = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        """Answer 200."""
+        self.environ = environ
+        start_response("200 OK", [])
+        return [b"reached"]
+
+
+def _environ(token: str | None = None, **more: Any) -> dict[str, Any]:
+    environ = EnvironBuilder("/me").get_environ()
+    if token is not None:
+        environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return environ | more
+
+
+def _status(app: Any, environ: dict[str, Any]) -> int:
+    return int(run_wsgi_app(app, environ)[1].split()[0])
+
+
+def test_inbound_claims_are_removed_before_anything_else(client: BackendClient, tenant: LocalTenant) -> None:
+    """Claims in the environ that are not ours reach neither a public nor a protected handler."""
+    app = _Recorder()
+    protected = ProtectApiMiddleware(app, client, rules=[Rule("/public", public=True)])
+    forged: dict[str, Any] = {"monocloud.claims": AccessTokenClaims({"sub": "mallory"})}
+    assert _status(protected, _environ(**forged, PATH_INFO="/public")) == 200
+    assert app.environ is not None
+    assert "monocloud.claims" not in app.environ
+    assert _status(protected, _environ(tenant.mint(subject="alice"), **forged)) == 200
+    assert app.environ["monocloud.claims"].subject == "alice"
+    app.environ = None
+    assert _status(protected, _environ(**forged)) == 401
+    assert app.environ is None
+
+
+def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch, tenant: LocalTenant) -> None:
+    """Without a client, one is made from the environment when the middleware is made."""
+    for name, value in tenant.environment().items():
+        monkeypatch.setenv(name, value)
+    protected = ProtectApiMiddleware(_Recorder())
+    monkeypatch.undo()
+    assert isinstance(protected.client, BackendClient)
+    with protected.client:
+        assert _status(protected, _environ(tenant.mint())) == 200
+
+
+def test_every_mistake_is_reported_at_once() -> None:
+    """One error names the options of the environment, the rules, the requirements and the callables."""
+
+    async def resolver(environ: Any) -> str:
+        return "token"
+
+    with pytest.raises(ConfigurationError) as caught:
+        ProtectApiMiddleware(
+            _Recorder(),
+            scopes=1,  # type: ignore[arg-type]
+            rules=[Rule("nowhere")],
+            token_resolver=resolver,
+            certificate_resolver="header",  # type: ignore[arg-type]
+            on_error=resolver,  # type: ignore[arg-type]
+        )
+    assert [problem.option for problem in caught.value.problems] == [
+        "scopes",
+        "rules[0] 'nowhere'",
+        "tenant_domain",
+        "audience",
+        "token_resolver",
+        "certificate_resolver",
+        "on_error",
+    ]
+
+
+def test_a_client_for_event_loops_is_refused(async_client: AsyncBackendClient) -> None:
+    """A coroutine is not a proof of anything."""
+    with pytest.raises(ConfigurationError, match=r"^client: must be like BackendClient"):
+        ProtectApiMiddleware(_Recorder(), async_client)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("answer", [None, True, {"sub": "mallory"}])
+def test_a_client_that_answers_with_anything_but_claims_lets_nothing_through(answer: Any) -> None:
+    """A broken client is a 500."""
+
+    class Broken:
+        def authenticate(self, credentials: Any, requirements: Any) -> Any:
+            return answer
+
+    app = _Recorder()
+    assert _status(ProtectApiMiddleware(app, Broken()), _environ("abc")) == 500
+    assert app.environ is None
+
+
+def test_resolvers_see_the_environ(client: BackendClient, tenant: LocalTenant) -> None:
+    """A token resolver replaces the header."""
+    app = ProtectApiMiddleware(
+        _Recorder(), client, token_resolver=lambda environ: environ["HTTP_COOKIE"].partition("=")[2]
+    )
+    assert _status(app, _environ("ignored", HTTP_COOKIE=f"token= {tenant.mint()} ")) == 200
+    assert _status(app, _environ(tenant.mint(), HTTP_COOKIE="")) == 401
+
+
+def test_a_failing_resolver_is_a_500_without_details(
+    client: BackendClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller learns nothing, and the log the place but not the message."""
+
+    def resolver(environ: Any) -> str:
+        raise KeyError("canary")
+
+    app = ProtectApiMiddleware(_Recorder(), client, token_resolver=resolver)
+    body, status, _ = run_wsgi_app(app, _environ())
+    assert (status, b"canary" in b"".join(body)) == ("500 Internal Server Error", False)
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.getMessage().startswith(
+        f"Access token not checked: token_resolver raised KeyError (raised at {__file__}:"
+    )
+    assert "canary" not in caplog.text
+
+
+def test_on_error_renders_its_own_response(client: BackendClient) -> None:
+    """An application may answer refused requests itself, or leave some to us."""
+    seen: list[tuple[MonoCloudError, str]] = []
+
+    def teapot(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("418 I'm a teapot", [])
+        return [b"short and stout"]
+
+    def on_error(error: MonoCloudError, environ: Any) -> Any:
+        seen.append((error, environ["PATH_INFO"]))
+        return None if environ["PATH_INFO"] == "/ours" else teapot
+
+    app = ProtectApiMiddleware(_Recorder(), client, on_error=on_error)
+    assert _status(app, _environ(PATH_INFO="/theirs")) == 418
+    assert _status(app, _environ(PATH_INFO="/ours")) == 401
+    assert [path for _, path in seen] == ["/theirs", "/ours"]
+    assert {str(error) for error, _ in seen} == {"The request has no access token"}
+
+
+def test_an_on_error_that_raises_lets_nothing_through(client: BackendClient) -> None:
+    """What the application's own code raises reaches the server, and the request goes no further."""
+
+    def on_error(error: MonoCloudError, environ: Any) -> Any:
+        raise LookupError("of the application")
+
+    app = _Recorder()
+    with pytest.raises(LookupError, match="of the application"):
+        _status(ProtectApiMiddleware(app, client, on_error=on_error), _environ())
+    assert app.environ is None
+
+
+def test_a_mounted_application_has_rules_below_its_prefix(client: BackendClient, tenant: LocalTenant) -> None:
+    """SCRIPT_NAME is not part of a rule's path, and cannot be used to get around one."""
+    rules = [Rule("/public", public=True), Rule("/api/admin/<path:x>", groups="admin")]
+    protected = ProtectApiMiddleware(_Recorder(), client, rules=rules)
+    mounted = DispatcherMiddleware(_Recorder(), {"/api": protected})
+    token = tenant.mint()
+    assert _status(mounted, _environ(PATH_INFO="/api/public")) == 200
+    assert _status(mounted, _environ(PATH_INFO="/api/unnamed")) == 401
+    assert _status(mounted, _environ(token, PATH_INFO="/api/unnamed")) == 200
+    assert _status(mounted, _environ(token, PATH_INFO="/api/admin/x")) == 403
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"PATH_INFO": "/caf\xc3\xa9"}, 200),  # UTF-8 as PEP 3333 carries it
+        ({"PATH_INFO": "/caf\xe9"}, 401),  # not UTF-8
+        ({"PATH_INFO": "/caf\u2019"}, 401),  # not PEP 3333
+        ({"PATH_INFO": ""}, 401),
+        ({"PATH_INFO": "/static/a/b", "RAW_URI": "/static/a%2Fb?x=%2F"}, 200),
+        ({"PATH_INFO": "/static/b", "RAW_URI": "/static%2Fb"}, 401),
+        ({"PATH_INFO": "/static/b", "RAW_URI": None, "REQUEST_URI": "/static%2Fb"}, 401),
+        ({"PATH_INFO": "/static/b", "RAW_URI": None, "REQUEST_URI": None}, 200),
+    ],
+)
+def test_paths_are_read_as_pep_3333_carries_them(
+    client: BackendClient, changes: dict[str, str], status: int
+) -> None:
+    """Bytes stand in strings as Latin-1; the raw request target counts where the server gives it."""
+    rules = [Rule("/caf\u00e9", public=True), Rule("/static/<path:x>", public=True)]
+    assert _status(ProtectApiMiddleware(_Recorder(), client, rules=rules), _environ(**changes)) == status
+
+
+def test_an_environ_without_a_path_is_the_root(client: BackendClient) -> None:
+    """PATH_INFO and SCRIPT_NAME may be absent (PEP 3333)."""
+    environ = _environ()
+    del environ["PATH_INFO"], environ["SCRIPT_NAME"]
+    assert _status(ProtectApiMiddleware(_Recorder(), client, rules=[Rule("/", public=True)]), environ) == 200
