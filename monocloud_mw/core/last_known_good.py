@@ -104,14 +104,14 @@ class LastKnownGood(Generic[T]):
         Raises:
             AuthorizationServerError: there is none, and it cannot be loaded.
         """
-        held, attempt = self._held, self._attempt
+        held = self._held
         age = None if held is None else now.monotonic - held.loaded_at
         if held is None or age is None or age >= self._gone:
             return (yield from self._first(now))
         if age < self._due:
             return held.value
-        if attempt is not None or age < self._lifetime:
-            yield from self._refresh_unnoticed(now)
+        if age < self._lifetime or self._is_being_tried(now):
+            yield from self._refresh_unnoticed(held, now)
             return held.value
         answer = yield from share(self._name, self._reload_unless_newer(held.generation))
         return held.value if isinstance(answer, Failure) else answer
@@ -123,7 +123,7 @@ class LastKnownGood(Generic[T]):
             return seen if held is None else held.value
         attempt = self._attempt
         if attempt is not None and attempt.failure is not None:
-            yield from self._refresh_unnoticed(now)
+            yield from self._refresh_unnoticed(held, now)
             return seen
         if self._cooling(self._demanded_at, now):
             return seen
@@ -149,31 +149,38 @@ class LastKnownGood(Generic[T]):
         generation = 0 if self._held is None else self._held.generation
         return _value((yield from share(self._name, self._reload_unless_newer(generation))))
 
-    def _refresh_unnoticed(self, now: Instant) -> Flow[None]:
+    def _is_being_tried(self, now: Instant) -> bool:
+        """Tell whether waiting is pointless: a refresh has failed, or began lately and may be under way.
+
+        One that began longer ago and left no result was interrupted: nobody is trying any more.
+        """
+        attempt = self._attempt
+        return attempt is not None and (attempt.failure is not None or self._cooling(attempt.at, now))
+
+    def _refresh_unnoticed(self, held: _Held[T], now: Instant) -> Flow[None]:
         attempt = self._attempt
         if attempt is None or not self._cooling(attempt.at, now):
             self._attempt = _Attempt(now.monotonic, None if attempt is None else attempt.failure)
-            yield Background(self._name, self._reload)
+            yield Background(self._name, self._reload_unless_newer(held.generation))
 
     def _cooling(self, since: float | None, now: Instant) -> bool:
         return since is not None and now.monotonic - since < self._cooldown
 
     def _reload_unless_newer(self, generation: int) -> Callable[[Instant], Flow[T]]:
         def start(now: Instant) -> Flow[T]:
-            held = self._held
-            if held is not None and held.generation > generation:
-                return held.value
-            return (yield from self._reload(now))
+            newer = self._newer_than(generation)
+            return (yield from self._reload(now)) if newer is None else newer.value
 
         return start
 
     def _reload_on_demand(self, generation: int) -> Callable[[Instant], Flow[T]]:
         def start(now: Instant) -> Flow[T]:
-            held = self._held
-            if held is not None and (held.generation > generation or self._cooling(self._demanded_at, now)):
-                return held.value
-            self._demanded_at = now.monotonic
-            return (yield from self._reload(now))
+            newer = self._newer_than(generation)
+            if newer is not None:
+                return newer.value
+            value = yield from self._reload(now)
+            self._demanded_at = now.monotonic  # only now: a load that is interrupted answered nobody
+            return value
 
         return start
 
@@ -183,13 +190,20 @@ class LastKnownGood(Generic[T]):
             value = yield from self._load(now)
         except MonoCloudError as error:
             finished = yield from read_clock()
-            self._attempt = _Attempt(finished.monotonic, Failure(error))
+            if self._newer_than(generation) is None:
+                self._attempt = _Attempt(finished.monotonic, Failure(error))
             raise
-        held = self._held
-        if held is None or held.generation < generation:
-            self._held = _Held(value, generation, now.monotonic)
-            self._attempt = None
+        newer = self._newer_than(generation)
+        if newer is not None:
+            return newer.value
+        self._held = _Held(value, generation, now.monotonic)
+        self._attempt = None
         return value
+
+    def _newer_than(self, generation: int) -> _Held[T] | None:
+        """Return the document whose load began after another one, where there is one."""
+        held = self._held
+        return held if held is not None and held.generation > generation else None
 
 
 def _value(answer: T | Failure) -> T:
