@@ -6,7 +6,7 @@ remembers them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
 from monocloud_mw.core.effects import (
@@ -50,6 +50,9 @@ def result_of(flow: Flow[T], answer: object = None) -> T:
 class World:
     """Performs effects one after the other, for one caller.
 
+    What is started in the background waits until :meth:`run_background`, or until somebody asks for the same
+    thing: there is one run for all, as in the drivers.
+
     Args:
         responses: what answers a request, by URL: a response, a failure, or a function of the request.
     """
@@ -59,7 +62,7 @@ class World:
         self.now = now
         self.requests: list[HttpRequest] = []
         self.effects: list[Effect] = []
-        self.background: list[Callable[[Instant], Flow[Any]]] = []
+        self.background: dict[Hashable, Callable[[Instant], Flow[Any]]] = {}
         self.cache: dict[str, Any] = {}
         self.expiries: dict[str, float] = {}
 
@@ -86,8 +89,8 @@ class World:
 
     def run_background(self) -> list[Any]:
         """Run what was started in the background, and return how each ended."""
-        started, self.background = self.background, []
-        return [self._share(start) for start in started]
+        started, self.background = self.background, {}
+        return [self._share(start) for start in started.values()]
 
     def _perform(self, effect: Effect) -> Any:
         match effect:
@@ -95,10 +98,10 @@ class World:
                 self.requests.append(request)
                 answer = self.responses.get(request.url, Failure(HttpError("nothing answers there")))
                 return answer(request) if callable(answer) else answer
-            case Share(_, start):
-                return self._share(start)
-            case Background(_, start):
-                self.background.append(start)
+            case Share(key, start):
+                return self._share(self.background.pop(key, start))
+            case Background(key, start):
+                self.background.setdefault(key, start)
             case Call(function, purpose):
                 return self._call(function, purpose)
             case ReadClock():
