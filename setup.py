@@ -21,7 +21,7 @@ RUNTIME = [
 ]
 EXTRAS = {
     "flask": ["flask>=3.0"],
-    "redis": ["redis>=5.0"],
+    "redis": ["redis>=5.0.4"],
     "async": ["httpx2>=2.0"],
 }
 
