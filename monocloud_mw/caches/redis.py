@@ -53,6 +53,7 @@ __all__ = ["AsyncRedisCache", "RedisCache"]
 
 _log: Final = logging.getLogger(__name__)
 
+_CLOSED: Final = (redis.ConnectionError,)
 _FAILURES: Final = (redis.ConnectionError, redis.TimeoutError, OSError)
 _MISFITS: Final = (EntryError, UnicodeError, redis.ResponseError)
 
@@ -153,9 +154,10 @@ class RedisCache(_RedisEntries):
         connection = connection_settings(
             url, timeout_seconds=timeout_seconds, max_connections=max_connections, ca_bundle=ca_bundle
         )
-        retry = Retry(NoBackoff(), 1, (redis.ConnectionError,))
         with url_refusals():
-            pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **connection)
+            pool = redis.BlockingConnectionPool.from_url(
+                url, retry=Retry(NoBackoff(), 1, _CLOSED), retry_on_error=_CLOSED, **connection
+            )
         return cls(redis.Redis.from_pool(pool), **settings)
 
     def get(self, key: str) -> FrozenDict | None:
@@ -242,8 +244,9 @@ class AsyncRedisCache(_RedisEntries):
         )
 
         def connect() -> redis.asyncio.Redis:
-            retry = AsyncRetry(NoBackoff(), 1, (redis.ConnectionError,))
-            pool = redis.asyncio.BlockingConnectionPool.from_url(url, retry=retry, **connection)
+            pool = redis.asyncio.BlockingConnectionPool.from_url(
+                url, retry=AsyncRetry(NoBackoff(), 1, _CLOSED), retry_on_error=_CLOSED, **connection
+            )
             return redis.asyncio.Redis.from_pool(pool)
 
         with url_refusals():
