@@ -31,11 +31,11 @@ def parse_certificate(certificate: str | bytes) -> x509.Certificate:
         ValueError: it is neither.
     """
     data = certificate.encode() if isinstance(certificate, str) else certificate
-    return (
-        x509.load_pem_x509_certificate(data)
-        if b"-----BEGIN" in data
-        else x509.load_der_x509_certificate(data)
-    )
+    load = x509.load_pem_x509_certificate if b"-----BEGIN" in data else x509.load_der_x509_certificate
+    try:
+        return load(data)
+    except ValueError:
+        raise ValueError("a certificate must be PEM or DER") from None
 
 
 def certificate_thumbprint(certificate: str | bytes) -> str:
