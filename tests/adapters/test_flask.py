@@ -1,0 +1,525 @@
+"""The Flask adapter: what only it does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask, jsonify, request
+from flask.json.provider import JSONProvider
+from flask.views import MethodView
+from werkzeug.test import Client, EnvironBuilder
+
+from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient
+from monocloud_mw.adapters.flask import current_claims, protect_api
+from monocloud_mw.errors import ConfigurationError, MonoCloudError
+from monocloud_mw.testing import LocalTenant
+
+
+@pytest.fixture
+def app() -> Flask:
+    """Return an application without routes."""
+    return Flask(__name__)
+
+
+def _get(app: Flask, path: str = "/", token: str | None = None, **environ: Any) -> Any:
+    if token is not None:
+        environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return Client(app, use_cookies=False).open(EnvironBuilder(path).get_environ() | environ)
+
+
+def _who() -> str:
+    return f"{current_claims.subject}"
+
+
+# What can be protected
+
+
+def test_a_view_is_protected_bare_and_called_and_with_requirements(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """``@protect``, ``@protect()`` and ``@protect(scopes=..., groups=...)`` all protect."""
+    protect = protect_api(client)
+    app.add_url_rule("/bare", "bare", protect(_who))
+    app.add_url_rule("/called", "called", protect()(_who))
+    app.add_url_rule("/more", "more", protect(scopes="a b", groups=["g"])(_who))
+    poor, rich = tenant.mint(subject="poor"), tenant.mint(subject="rich", scopes="a b", groups=["g"])
+    for path, token, expected in [
+        ("/bare", None, (401, None)),
+        ("/bare", poor, (200, "poor")),
+        ("/called", None, (401, None)),
+        ("/called", poor, (200, "poor")),
+        ("/more", None, (401, None)),
+        ("/more", poor, (403, None)),
+        ("/more", rich, (200, "rich")),
+    ]:
+        response = _get(app, path, token)
+        assert (response.status_code, response.text if response.status_code == 200 else None) == expected
+
+
+def test_what_protect_api_asks_for_is_added(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """Requirements of a decorator come on top of those of protect_api; neither replaces the other."""
+    protect = protect_api(client, scopes=["a"], groups="g")
+    app.add_url_rule("/", "view", protect(scopes=["b"], groups="h")(_who))
+    assert _get(app, token=tenant.mint(scopes="b", groups=["g", "h"])).status_code == 403
+    assert _get(app, token=tenant.mint(scopes="a b", groups=["h"])).status_code == 403
+    assert _get(app, token=tenant.mint(scopes="a b", groups=["g", "h"])).status_code == 200
+
+
+def test_a_protected_view_keeps_its_name_and_documentation(client: BackendClient) -> None:
+    """Flask names endpoints after views, so the wrapper must look like what it wraps."""
+
+    def view() -> str:
+        """Explain itself."""
+        return "x"
+
+    protected = protect_api(client)(view)
+    assert (protected.__name__, protected.__doc__) == ("view", "Explain itself.")
+
+
+def test_an_async_view_is_protected(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """Async views run as Flask runs them, with the claims at hand."""
+
+    async def view(name: str) -> str:
+        await asyncio.sleep(0)
+        return f"{name} {current_claims.subject}"
+
+    app.add_url_rule("/<name>", "view", protect_api(client)(view))
+    assert _get(app, "/hello").status_code == 401
+    assert _get(app, "/hello", tenant.mint(subject="alice")).text == "hello alice"
+
+
+def test_a_blueprint_is_protected(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """All views of a blueprint and of those nested in it are protected, and nothing beside it."""
+    protect = protect_api(client)
+    orders, items = Blueprint("orders", __name__, url_prefix="/o"), Blueprint("items", __name__)
+    assert protect(orders) is orders
+    orders.add_url_rule("/", "view", _who)
+    items.add_url_rule("/items", "view", _who)
+    assert protect(scopes="items")(items) is items
+    orders.register_blueprint(items)
+    app.register_blueprint(orders)
+    app.add_url_rule("/", "root", lambda: "open")
+    token = tenant.mint(subject="alice")
+    assert [_get(app, path).status_code for path in ("/", "/o/", "/o/items")] == [200, 401, 401]
+    assert [_get(app, path, token).status_code for path in ("/o/", "/o/items")] == [200, 403]
+    assert _get(app, "/o/items", tenant.mint(subject="alice", scopes="items")).text == "alice"
+
+
+def test_an_application_is_protected(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """Everything is: views, static files and what does not exist."""
+    assert protect_api(client)(app) is app
+    app.add_url_rule("/", "view", _who)
+    for path in ("/", "/nowhere", "/static/x.css"):
+        assert _get(app, path).status_code == 401
+    token = tenant.mint(subject="alice")
+    assert _get(app, "/", token).text == "alice"
+    assert _get(app, "/nowhere", token).status_code == 404
+
+
+def test_a_before_request_function_is_protected(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """A function for before_request refuses or goes on, and may itself answer."""
+    protect = protect_api(client)
+
+    @app.before_request
+    @protect
+    def check() -> str | None:
+        return "busy" if current_claims.subject == "bob" else None
+
+    app.add_url_rule("/", "view", _who)
+    assert _get(app).status_code == 401
+    assert _get(app, token=tenant.mint(subject="alice")).text == "alice"
+    assert _get(app, token=tenant.mint(subject="bob")).text == "busy"
+
+
+def test_a_class_based_view_is_protected_by_its_decorators(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """``decorators`` is where Flask applies them to the function that it makes of a class."""
+
+    class View(MethodView):
+        decorators = [protect_api(client)]  # noqa: RUF012
+
+        def get(self) -> str:
+            return _who()
+
+    app.add_url_rule("/", view_func=View.as_view("view"))
+    assert _get(app).status_code == 401
+    assert _get(app, token=tenant.mint(subject="alice")).text == "alice"
+
+
+@pytest.mark.parametrize("target", [MethodView, "view", 1])
+def test_what_cannot_be_protected_is_refused(client: BackendClient, target: Any) -> None:
+    """Decorating a class would silently protect nothing."""
+    with pytest.raises(ConfigurationError, match=r"^only views, blueprints and applications"):
+        protect_api(client)(target)
+
+
+def test_several_protections_must_each_be_met(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """Two decorators with two tenants want a token that both accept, so that no one gets in with one."""
+    with LocalTenant(algorithms=["ES256"]) as other, BackendClient(**other.settings()) as other_client:
+        ours, theirs = protect_api(client), protect_api(other_client)
+        app.add_url_rule("/ours", "ours", ours(_who))
+        app.add_url_rule("/theirs", "theirs", theirs(_who))
+        app.add_url_rule("/both", "both", ours(theirs(_who)))
+        app.add_url_rule("/nested", "nested", ours(scopes="a")(ours(scopes="b")(_who)))
+        paths = ("/ours", "/theirs", "/both", "/nested")
+        assert [_get(app, path, tenant.mint(scopes="a")).status_code for path in paths] == [
+            200,
+            401,
+            401,
+            403,
+        ]
+        assert [_get(app, path, other.mint(scopes="a b")).status_code for path in paths] == [
+            401,
+            200,
+            401,
+            401,
+        ]
+        assert _get(app, "/nested", tenant.mint(scopes="a b")).status_code == 200
+
+
+# current_claims
+
+
+def test_claims_from_outside_are_never_seen(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """current_claims ignores the environ, and a protected view's environ holds our claims or none."""
+    seen: list[Any] = []
+    app.add_url_rule("/open", "open", lambda: f"{bool(current_claims)}")
+    app.add_url_rule(
+        "/shut", "shut", protect_api(client)(lambda: request.environ["monocloud.claims"].subject)
+    )
+
+    @app.teardown_request
+    def look(_error: Any) -> None:
+        seen.append(request.environ.get("monocloud.claims"))
+
+    forged: dict[str, Any] = {"monocloud.claims": AccessTokenClaims({"sub": "mallory"})}
+    assert _get(app, "/open", **forged).text == "False"
+    assert _get(app, "/shut", tenant.mint(subject="alice"), **forged).text == "alice"
+    seen.clear()
+    assert _get(app, "/shut", **forged).status_code == 401
+    assert seen == [None]
+
+
+def test_a_refused_request_has_no_claims(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """Where a second protection refuses, what the first one found is gone as well."""
+    seen: list[bool] = []
+    protect = protect_api(client)
+    app.add_url_rule("/", "view", protect(protect(scopes="missing")(_who)))
+
+    @app.teardown_request
+    def look(_error: Any) -> None:
+        seen.append(bool(current_claims))
+
+    assert _get(app, token=tenant.mint()).status_code == 403
+    assert seen == [False]
+
+
+def test_outside_of_a_protected_request_current_claims_says_so(app: Flask) -> None:
+    """Reading claims that nobody checked is an error with an explanation, never an empty answer."""
+    message = r"^there are no current_claims here: only requests that @protect has let through have some$"
+    with pytest.raises(RuntimeError, match=message):
+        current_claims["sub"]
+    with app.test_request_context(), pytest.raises(RuntimeError, match=message):
+        current_claims.subject  # noqa: B018
+    assert not current_claims
+
+
+def test_claims_do_not_outlive_their_request(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """Requests that share an application context, as tests like to, do not share claims."""
+    app.add_url_rule("/shut", "shut", protect_api(client)(_who))
+    app.add_url_rule("/open", "open", lambda: f"{bool(current_claims)}")
+    with app.app_context():
+        assert _get(app, "/shut", tenant.mint(subject="alice")).text == "alice"
+        assert _get(app, "/open").text == "False"
+
+
+def test_claims_of_concurrent_requests_do_not_mix(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """Requests that are handled at the same moment each see their own caller."""
+    callers = [f"caller-{number}" for number in range(8)]
+    together = threading.Barrier(len(callers))
+
+    def view() -> Any:
+        before = current_claims.subject
+        together.wait(30)
+        return jsonify([before, current_claims.subject])
+
+    app.add_url_rule("/", "view", protect_api(client)(view))
+    with ThreadPoolExecutor(len(callers)) as pool:
+        answers = list(pool.map(lambda caller: _get(app, token=tenant.mint(subject=caller)).json, callers))
+    assert answers == [[caller, caller] for caller in callers]
+
+
+def test_claims_become_json(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """Views may put the claims into a response as they are; what was no JSON before is none now."""
+    protect = protect_api(client)
+    app.add_url_rule("/jsonify", "jsonify", protect(lambda: jsonify(current_claims)))
+    app.add_url_rule("/nested", "nested", protect(lambda: jsonify(claims=current_claims)))
+    app.add_url_rule("/plain", "plain", protect(lambda: jsonify(request.environ["monocloud.claims"])))
+    app.add_url_rule("/unknown", "unknown", protect(lambda: jsonify(object())))
+    token = tenant.mint(subject="J\u00f6rg", groups=[{"id": "1", "name": "admin"}])
+    for path in ("/jsonify", "/plain"):
+        assert _get(app, path, token).json["sub"] == "J\u00f6rg"
+    assert _get(app, "/nested", token).json["claims"]["groups"] == [{"id": "1", "name": "admin"}]
+    assert _get(app, "/unknown", token).status_code == 500
+
+
+def test_another_json_provider_is_left_alone(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """An application that brings its own way of writing JSON keeps it."""
+
+    class Provider(JSONProvider):
+        def dumps(self, obj: Any, **kwargs: Any) -> str:
+            return json.dumps(obj)
+
+        def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+            return json.loads(s)
+
+    app.json = provider = Provider(app)
+    app.add_url_rule("/", "view", protect_api(client)(lambda: jsonify(dict(current_claims))))
+    assert _get(app, token=tenant.mint(subject="alice")).json["sub"] == "alice"
+    assert app.json is provider
+
+
+# Where the client comes from
+
+
+def _configure(app: Flask, tenant: LocalTenant) -> None:
+    app.config.update(tenant.environment())
+
+
+def test_the_configuration_of_the_application_stands_before_the_environment(
+    app: Flask, tenant: LocalTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys of app.config are read as the variables of the same names, and win over them."""
+    monkeypatch.setenv("MONOCLOUD_BACKEND_TENANT_DOMAIN", "https://from-the-environment.example.com")
+    monkeypatch.setenv("MONOCLOUD_BACKEND_AUDIENCE", "from-the-environment")
+    monkeypatch.setenv("MONOCLOUD_BACKEND_CLOCK_SKEW", "7")
+    app.config.update(
+        MONOCLOUD_BACKEND_TENANT_DOMAIN=tenant.domain,
+        MONOCLOUD_BACKEND_AUDIENCE=[tenant.audience, "another"],
+        MONOCLOUD_BACKEND_RESPONSE_TIMEOUT=2500,
+        MONOCLOUD_BACKEND_GROUPS_MATCH_ALL=True,
+        MONOCLOUD_BACKEND_CLIENT_ID="me",
+        MONOCLOUD_BACKEND_CLIENT_AUTH_METHOD="client_secret_jwt",
+        MONOCLOUD_BACKEND_CLIENT_SECRET={"kty": "oct", "k": "c2VjcmV0" * 8, "alg": "HS256"},
+        MONOCLOUD_BACKEND_GROUPS_CLAIM=None,
+        UNRELATED=object(),
+    )
+    protect_api().init_app(app)
+    options = app.extensions["monocloud_mw"].options
+    assert options.tenant_domain == tenant.domain
+    assert options.audience == (tenant.audience, "another")
+    assert options.response_timeout == 2.5
+    assert options.groups_match_all is True
+    assert options.clock_skew == 7
+    assert options.groups_claim == "groups"
+    assert options.client_secret.is_symmetric
+
+
+def test_a_wrong_configuration_fails_at_start(app: Flask) -> None:
+    """init_app reports all problems at once, where the application is made."""
+    app.config.update(MONOCLOUD_BACKEND_CLOCK_SKEW="-1", MONOCLOUD_BACKEND_JWT_CACHE_SIZE="many")
+    with pytest.raises(ConfigurationError) as caught:
+        protect_api().init_app(app)
+    assert {problem.option for problem in caught.value.problems} == {
+        "tenant_domain",
+        "audience",
+        "clock_skew",
+        "jwt_cache_size",
+    }
+
+
+def test_a_configured_value_that_is_no_text_is_refused(app: Flask) -> None:
+    """An object's repr must not become a secret."""
+    app.config["MONOCLOUD_BACKEND_CLIENT_SECRET"] = object()
+    with pytest.raises(ConfigurationError, match=r"^MONOCLOUD_BACKEND_CLIENT_SECRET: cannot be read from a"):
+        protect_api().init_app(app)
+
+
+def test_without_init_app_a_wrong_configuration_is_a_500(
+    app: Flask, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing passes while the client cannot be made, and the log says what is wrong."""
+    app.add_url_rule("/", "view", protect_api()(_who))
+    response = _get(app, token=tenant.mint())
+    assert (response.status_code, response.json["error"]) == (500, "server_error")
+    assert "tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN): is required" in caplog.text
+
+
+def test_all_protections_of_an_application_share_one_client(app: Flask, tenant: LocalTenant) -> None:
+    """Concurrent first requests make one client, and every protect_api() of the application uses it."""
+    _configure(app, tenant)
+    views = [protect_api()(_who) for _ in range(8)]
+    for number, view in enumerate(views):
+        app.add_url_rule(f"/{number}", f"view-{number}", view)
+    tenant.requests.clear()
+    with ThreadPoolExecutor(len(views)) as pool:
+        paths = [f"/{number}" for number in range(len(views))]
+        statuses = list(pool.map(lambda path: _get(app, path, tenant.mint()).status_code, paths))
+    assert statuses == [200] * len(views)
+    assert tenant.requests.count("jwks") == 1
+    app.extensions["monocloud_mw"].close()
+
+
+def test_each_application_has_its_own_client(tenant: LocalTenant) -> None:
+    """One protect_api() may serve several applications, each with its own configuration."""
+    protect = protect_api()
+    apps = [Flask("one"), Flask("two")]
+    for app, audience in zip(apps, ("https://one", "https://two"), strict=True):
+        _configure(app, tenant)
+        app.config["MONOCLOUD_BACKEND_AUDIENCE"] = audience
+        app.add_url_rule("/", "view", protect(_who))
+        protect.init_app(app)
+    token = tenant.mint(audience="https://two")
+    assert [_get(app, token=token).status_code for app in apps] == [401, 200]
+    for app in apps:
+        app.extensions["monocloud_mw"].close()
+
+
+def test_init_app_with_a_client_makes_no_other(app: Flask, client: BackendClient) -> None:
+    """Where a client is given, the configuration is not asked for."""
+    protect_api(client).init_app(app)
+    assert "monocloud_mw" not in app.extensions
+
+
+def test_every_mistake_is_reported_at_once(async_client: AsyncBackendClient) -> None:
+    """One error names the requirements, the client and the callables."""
+    with pytest.raises(ConfigurationError) as caught:
+        protect_api(
+            async_client,  # type: ignore[arg-type]
+            scopes=1,  # type: ignore[arg-type]
+            token_resolver="header",  # type: ignore[arg-type]
+            certificate_resolver=1,  # type: ignore[arg-type]
+            on_error={},  # type: ignore[arg-type]
+        )
+    expected = ["scopes", "client", "token_resolver", "certificate_resolver", "on_error"]
+    assert [problem.option for problem in caught.value.problems] == expected
+
+
+def test_a_wrong_requirement_is_refused_where_a_view_is_declared(client: BackendClient) -> None:
+    """A wrong type does not wait for the first request, and is never ignored."""
+    with pytest.raises(ConfigurationError, match=r"^groups: must be a string or a list of strings"):
+        protect_api(client)(groups={"admin": True})
+
+
+@pytest.mark.parametrize("answer", [None, True, {"sub": "mallory"}])
+def test_a_client_that_answers_with_anything_but_claims_lets_nothing_through(app: Flask, answer: Any) -> None:
+    """A broken client is a 500."""
+
+    class Broken:
+        def authenticate(self, credentials: Any, requirements: Any) -> Any:
+            return answer
+
+    app.add_url_rule("/", "view", protect_api(Broken())(lambda: "reached"))
+    response = _get(app, token="abc")
+    assert (response.status_code, "reached" in response.text) == (500, False)
+
+
+# Resolvers and on_error
+
+
+async def _async(value: Any) -> Any:
+    await asyncio.sleep(0)
+    return value
+
+
+COLOURS: dict[str, Callable[[Callable[[Any], Any]], Callable[[Any], Any]]] = {
+    "sync": lambda function: function,
+    "async": lambda function: _asynchronous(function),
+}
+
+
+def _asynchronous(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    async def call(argument: Any) -> Any:
+        return await _async(function(argument))
+
+    return call
+
+
+@pytest.mark.parametrize("colour", COLOURS.values(), ids=COLOURS)
+def test_resolvers_see_the_request(
+    app: Flask,
+    client: BackendClient,
+    tenant: LocalTenant,
+    colour: Callable[[Callable[[Any], Any]], Callable[[Any], Any]],
+) -> None:
+    """A token resolver, sync or async, replaces the header."""
+    protect = protect_api(client, token_resolver=colour(lambda incoming: incoming.cookies.get("token")))
+    app.add_url_rule("/", "view", protect(_who))
+    token = tenant.mint(subject="alice")
+    assert _get(app, token="ignored", HTTP_COOKIE=f"token={token}").text == "alice"
+    assert _get(app, token=token).status_code == 401
+
+
+@pytest.mark.parametrize("colour", COLOURS.values(), ids=COLOURS)
+def test_a_failing_resolver_is_a_500_without_details(
+    app: Flask,
+    client: BackendClient,
+    caplog: pytest.LogCaptureFixture,
+    colour: Callable[[Callable[[Any], Any]], Callable[[Any], Any]],
+) -> None:
+    """The caller learns nothing, and the log the place but not the message."""
+
+    def fail(incoming: Any) -> str:
+        raise KeyError("canary")
+
+    app.add_url_rule("/", "view", protect_api(client, token_resolver=colour(fail))(_who))
+    response = _get(app)
+    assert (response.status_code, "canary" in response.text) == (500, False)
+    assert caplog.messages[0].startswith(
+        f"Access token not checked: token_resolver raised KeyError (raised at {__file__}:"
+    )
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("colour", COLOURS.values(), ids=COLOURS)
+def test_on_error_renders_its_own_response(
+    app: Flask, client: BackendClient, colour: Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
+) -> None:
+    """An application may answer with whatever a view may return, or leave some requests to us."""
+
+    def on_error(error: MonoCloudError) -> Any:
+        return None if request.path == "/ours" else ({"sorry": str(error)}, 418)
+
+    protect = protect_api(client, on_error=colour(on_error))
+    for path in ("/ours", "/theirs"):
+        app.add_url_rule(path, path, protect(_who))
+    response = _get(app, "/theirs")
+    assert (response.status_code, response.json) == (418, {"sorry": "The request has no access token"})
+    assert _get(app, "/ours").status_code == 401
+
+
+def test_an_on_error_that_raises_lets_nothing_through(app: Flask, client: BackendClient) -> None:
+    """What the application's own code raises reaches Flask, and the request goes no further."""
+
+    def on_error(error: MonoCloudError) -> Any:
+        raise LookupError("of the application")
+
+    app.add_url_rule("/", "view", protect_api(client, on_error=on_error)(lambda: "reached"))
+    response = _get(app)
+    assert (response.status_code, "reached" in response.text) == (500, False)
+
+
+def test_without_flask_the_import_says_what_to_install() -> None:
+    """The error names the extra, even though the module is called flask itself."""
+    program = (
+        "import sys; sys.modules['flask'] = None\n"
+        "try:\n    import monocloud_mw.adapters.flask\n"
+        "except ImportError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == (
+        "monocloud_mw.adapters.flask needs Flask: pip install 'monocloud-mw[flask]'"
+    )
