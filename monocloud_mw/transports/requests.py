@@ -155,9 +155,11 @@ def _innermost(error: BaseException, handled: BaseException | None) -> BaseExcep
 
     ``handled`` is no cause of it, but what our caller was handling when it called; Python chains that too.
     """
-    while (cause := error.__cause__ or error.__context__) not in (None, handled):
+    while True:
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is None or cause is handled:
+            return error
         error = cause
-    return error
 
 
 def _described(cause: BaseException) -> str:
