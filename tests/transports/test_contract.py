@@ -66,7 +66,6 @@ def test_a_request_goes_out_as_the_flow_made_it(serve: Serve, exchange: Exchange
     [
         "/",
         "/a//b",
-        "//a",
         "/a/../b/./c",
         "/%7Euser/%2F",
         "/a;p=1,2/b:c@d",
