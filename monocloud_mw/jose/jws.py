@@ -115,12 +115,8 @@ def parse_compact(token: str, header_of: Callable[[bytes], JwsHeader] = parse_he
         header, payload, signature = data.split(b".")
     except ValueError:
         raise TokenError(Reason.MALFORMED, "it does not have three parts in ASCII") from None
-    return CompactJws(
-        header_of(header),
-        base64url.decode(payload),
-        base64url.decode(signature),
-        data[: -len(signature) - 1],
-    )
+    content, proof = base64url.decode(payload), base64url.decode(signature)
+    return CompactJws(header_of(header), content, proof, data[: -len(signature) - 1])
 
 
 def verify(jws: CompactJws, key_set: KeySet) -> Jwk:

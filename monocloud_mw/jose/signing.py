@@ -95,7 +95,9 @@ class SigningKey:
             raise ValueError(f"the JWK cannot sign: {error}") from None
 
     @classmethod
-    def _from_jwk(cls, members: Mapping[str, Any], algorithm: str | None) -> Self:
+    def _from_jwk(cls, members: Any, algorithm: str | None) -> Self:
+        if not isinstance(members, Mapping):
+            raise UnusableKeyError("it is not an object")
         key_type, key_id, own_algorithm = (text(members, name) for name in ("kty", "kid", "alg"))
         check_purpose(members, "sign")
         if key_type == "oct":

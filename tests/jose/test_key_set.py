@@ -1,0 +1,109 @@
+"""Key sets: what is a key set, which keys are kept, and which are tried for a signature."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monocloud_mw.frozen import freeze
+from monocloud_mw.jose import KeySet
+from monocloud_mw.jose.key_set import MAX_KEYS
+
+from .samples import JSON_VALUES, key, key_set
+
+
+@pytest.mark.parametrize(
+    "document", [None, [], "{}", 1, {}, {"keys": None}, {"keys": {}}, {"keys": "x"}, {"Keys": []}]
+)
+def test_what_is_no_key_set(document: Any) -> None:
+    """A document without an array of keys is no key set, unlike one with an empty array."""
+    with pytest.raises(ValueError, match="an object with an array named keys"):
+        KeySet.from_dict(document)
+
+
+def test_an_empty_key_set() -> None:
+    """A set without a key that can be used is falsy, so that a caller can refuse it."""
+    assert not key_set()
+    assert not key_set({"kty": "oct", "k": "c2VjcmV0"})
+    assert key_set(key("ES256"))
+
+
+def test_keys_keep_their_order_and_the_rest_is_explained() -> None:
+    """Usable keys come in the order of the document; each skipped one leaves its position and a reason."""
+    first, second = key("ES256", "1"), key("RS256", "2")
+    found = key_set({"kty": "oct", "k": "c2VjcmV0"}, first, {"kty": "EC"}, second)
+    assert [jwk.key_id for jwk in found] == ["1", "2"]
+    assert len(found) == 2
+    assert found.skipped == (
+        "key 0: its kty 'oct' does not verify signatures",
+        "key 2: its crv is 'None', not one of P-256, P-384, P-521",
+    )
+    assert repr(found) == "KeySet(2 keys, 2 skipped)"
+
+
+def test_secrets_do_not_show() -> None:
+    """What is kept about a skipped key holds no part of it."""
+    private = {"kty": "OKP", "crv": "Ed25519", "x": "s3cr3t-x", "d": "s3cr3t-d", "k": "s3cr3t-k"}
+    assert "s3cr3t" not in "".join(key_set(private, {"kty": "oct", "k": "s3cr3t-k"}).skipped)
+
+
+def test_read_only_documents() -> None:
+    """Frozen documents, as they come from strict JSON, and other mappings are read like dictionaries."""
+    document = {"keys": [key("ES256").public_jwk()]}
+    assert len(KeySet.from_dict(freeze(document))) == 1
+    assert len(KeySet.from_dict(MappingProxyType(document))) == 1
+
+
+def test_a_flood_of_keys_is_bounded() -> None:
+    """Beyond the bound nothing is read, and nothing is kept but how many there were."""
+    found = KeySet.from_dict({"keys": [1] * (MAX_KEYS - 1) + [key("ES256").public_jwk()] * 50_000})
+    assert len(found) == 1
+    assert len(found.skipped) == MAX_KEYS
+    assert found.skipped[-1] == "49999 more: a set has at most 100 keys"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key_id", "expected"),
+    [
+        ("RS256", None, ["rsa", "any", "any"]),
+        ("RS256", "rsa", ["rsa"]),
+        ("RS256", "any", ["any", "any"]),
+        ("PS256", None, ["any", "any"]),
+        ("PS256", "rsa", []),
+        ("ES256", None, ["ec", "any", None]),
+        ("ES256", "any", ["any"]),
+        ("ES384", None, []),
+        ("RS256", "", []),
+        ("RS256", "unknown", []),
+        ("HS256", "rsa", []),
+        ("none", None, []),
+    ],
+)
+def test_select(algorithm: str, key_id: str | None, expected: list[str | None]) -> None:
+    """A key is tried if it fits the algorithm and, where the header has a ``kid``, goes by it."""
+    rsa_any = {name: value for name, value in key("RS256", "any").public_jwk().items() if name != "alg"}
+    found = key_set(
+        key("RS256", "rsa"), key("ES256", "ec"), rsa_any, rsa_any, key("ES256", "any"), key("ES256", None)
+    )
+    assert expected == [jwk.key_id for jwk in found.select(algorithm, key_id)]
+
+
+def test_membership() -> None:
+    """A key stays in a set that is read again, and leaves with a rotation."""
+    (old,) = key_set(key("RS256", "1"))
+    assert old in key_set(key("ES256"), key("RS256", "1"))
+    assert old not in key_set(key("ES256", "1"))
+    assert old not in key_set(key("RS256", "2"))
+    assert "1" not in key_set(key("RS256", "1"))
+
+
+@given(st.lists(JSON_VALUES))
+def test_any_entries(entries: list[Any]) -> None:
+    """Whatever stands in the array, the set is read and every entry accounted for."""
+    found = KeySet.from_dict({"keys": [*entries, key("ES256").public_jwk()]})
+    assert len(found) == 1
+    assert len(found.skipped) == len(entries)
