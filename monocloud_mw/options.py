@@ -13,21 +13,22 @@ Nothing here reads the process's environment: :meth:`Options.from_environment` i
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias
 
 import attrs
 
-from .errors import ConfigurationError, Problem, quoted
+from .errors import ConfigurationError, Problem, TokenError, quoted
 from .jose import SIGNATURE_ALGORITHMS, SigningKey, parse_json_object
 from .urls import parse_url
 
 __all__ = ["VARIABLE_PREFIX", "ClientSecret", "Options"]
 
 VARIABLE_PREFIX: Final = "MONOCLOUD_BACKEND_"
+
+MAX_SECONDS: Final = 1_000_000_000  # thirty years; sockets and locks refuse timeouts some way above
 
 ClientSecret: TypeAlias = str | SigningKey | Callable[[], Any] | None
 CertificateBinding: TypeAlias = Literal["when_present", "required", "dangerously_ignore"]
@@ -78,7 +79,8 @@ def _tenant_domain(value: Any) -> str:
     text = _non_empty_string(value).strip()
     text = text if "://" in text else f"https://{text}"
     text = text.removesuffix("/")
-    if parse_url(text).query or "?" in text:
+    parse_url(text)
+    if "?" in text:
         raise ValueError("must not have a query")
     return text
 
@@ -88,6 +90,10 @@ def _non_empty_string(value: Any) -> str:
         raise ValueError(f"must be a string, not {type(value).__name__}")
     if not value.strip():
         raise ValueError("must not be blank")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # its message would quote the value
+        raise ValueError("must be text that UTF-8 can carry") from None
     return str(value)
 
 
@@ -126,8 +132,8 @@ def _boolean_from(text: str) -> bool:
 def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"must be a number of seconds, not {quoted(value)}")
-    if not math.isfinite(value) or value < 0:
-        raise ValueError(f"must be 0 seconds or more, not {quoted(value)}")
+    if not 0 <= value <= MAX_SECONDS:
+        raise ValueError(f"must be from 0 to {MAX_SECONDS} seconds, not {quoted(value)}")
     return float(value)
 
 
@@ -181,7 +187,13 @@ def _cache(value: Any) -> Any:
 
 def _file(value: Any) -> str:
     path = _non_empty_string(str(value) if isinstance(value, Path) else value)
-    if not Path(path).is_file():
+    if "-----BEGIN" in path:
+        raise ValueError("must be the path of a PEM file, not what is in it")
+    try:
+        found = Path(path).is_file()
+    except OSError:  # it may not be looked at, or is too long for a path
+        found = False
+    if not found:
         raise ValueError(f"there is no file {quoted(path)}")
     return path
 
@@ -199,11 +211,11 @@ def _pair_from(certificate: str | None, key: str | None) -> tuple[str, str]:
 
 
 def _any_secret(value: Any) -> Any:
-    if not (isinstance(value, (str, Mapping, SigningKey)) or callable(value)):
+    if isinstance(value, str):
+        return _non_empty_string(value)
+    if not (isinstance(value, (Mapping, SigningKey)) or callable(value)):
         raise ValueError("must be text, a JWK or a PEM private key")
-    if isinstance(value, str) and not value.strip():
-        raise ValueError("must not be blank")
-    return str(value) if isinstance(value, str) else value
+    return value
 
 
 @attrs.frozen(kw_only=True)
@@ -264,7 +276,7 @@ class Options:
     def __attrs_post_init__(self) -> None:
         problems = list(self._read_each())
         wrong = {problem.option for problem in problems}
-        problems += [problem for problem in self._check_together() if problem.option not in wrong]
+        problems += [problem for problem in self._check_together(wrong) if problem.option not in wrong]
         if problems:
             raise ConfigurationError(problems)
 
@@ -277,13 +289,18 @@ class Options:
         """
         known = attrs.fields_dict(cls)
         unknown = [Problem(name, None, "is not an option") for name in arguments if name not in known]
-        if unknown:
-            raise ConfigurationError(unknown)
+        given = {name: value for name, value in arguments.items() if name in known}
         for name, field in known.items():
             texts = [environ.get(variable, "").strip() for variable in field.metadata["variables"]]
-            if any(texts) and arguments.get(name) is None:
-                arguments[name] = tuple(_Text(text) if text else None for text in texts)
-        return cls(**arguments)
+            if any(texts) and given.get(name) is None:
+                given[name] = tuple(_Text(text) if text else None for text in texts)
+        try:
+            options = cls(**given)
+        except ConfigurationError as error:
+            raise ConfigurationError([*unknown, *error.problems]) from None
+        if unknown:
+            raise ConfigurationError(unknown)
+        return options
 
     def _read_each(self) -> Iterable[Problem]:
         """Put every given value into the form to keep; an explicit ``None`` counts as not given."""
@@ -298,15 +315,18 @@ class Options:
                 value = field.default
             object.__setattr__(self, field.name, value)
 
-    def _check_together(self) -> Iterable[Problem]:
-        """Find settings that are fine alone and cannot work together."""
+    def _check_together(self, wrong: Collection[str]) -> Iterable[Problem]:
+        """Find settings that are fine alone and cannot work together; ``wrong`` ones say nothing."""
         for name in ("tenant_domain", "audience"):
             if getattr(self, name) is None:
                 yield self._problem(name, "is required")
-        if self.client_id is None:
-            for name in ("client_secret", "introspect_jwt_tokens"):
-                if getattr(self, name):
-                    yield self._problem("client_id", f"is required with {name}")
+        if self.client_id is None and "client_id" not in wrong:
+            if self.client_secret is not None or "client_secret" in wrong:
+                yield self._problem("client_id", "is required with client_secret")
+            if self.introspect_jwt_tokens:
+                yield self._problem("client_id", "is required with introspect_jwt_tokens")
+            return
+        if "client_auth_method" in wrong:
             return
         needs = _NEEDS[self.client_auth_method]
         if needs == "certificate":
@@ -367,7 +387,11 @@ def _signing_key(secret: Any) -> SigningKey:
     if isinstance(secret, Mapping):
         return SigningKey.from_jwk(secret)
     if secret.lstrip().startswith("{"):
-        return SigningKey.from_jwk(parse_json_object(secret.encode()))
+        try:
+            members = parse_json_object(secret.encode())
+        except TokenError:
+            raise ValueError("it begins like a JWK and is not a JSON object") from None
+        return SigningKey.from_jwk(members)
     return SigningKey.from_pem(secret.replace("\\n", "\n"))  # many ways to set a variable take only one line
 
 
