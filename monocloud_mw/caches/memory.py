@@ -83,7 +83,7 @@ class MemoryCache:
             self._entries[key] = entry
             self._entries.move_to_end(key)
             for oldest in list(islice(self._entries, SWEPT_PER_WRITE)):
-                if len(self._entries) > self._max_entries or not now < self._entries[oldest].expires_at:
+                if len(self._entries) > self._max_entries or self._entries[oldest].expires_at <= now:
                     del self._entries[oldest]
 
     def delete(self, key: str) -> None:

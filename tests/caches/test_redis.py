@@ -244,7 +244,7 @@ def test_slow_writes_do_not_stop_reads(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis, clock: FixedClock
 ) -> None:
     """While Redis pauses writes (a failover), they time out and reads go on."""
-    cache = connect(redis_server.url, timeout_seconds=0.5)
+    cache = connect(redis_server.url, timeout_seconds=1.0)
     cache.set("key", {"active": True}, clock.now + 300)
     raw.client_pause(60_000, all=False)
     try:
@@ -344,6 +344,22 @@ def test_a_function_makes_clients_for_the_async_cache(redis_server: RedisServer)
     assert len(made) == 2
 
 
+def test_the_async_cache_bounds_clients_that_would_wait(redis_server: RedisServer) -> None:
+    """A client without timeouts of its own is held to the cache's."""
+
+    def make() -> redis.asyncio.Redis:
+        return redis.asyncio.Redis.from_url(
+            redis_server.url, socket_timeout=None, socket_connect_timeout=BOUND_SECONDS
+        )
+
+    cache = AsyncRedisCache(make, timeout_seconds=0.2)
+    redis_server.freeze()
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(cache.get("key"))
+    assert time.monotonic() - started < BOUND_SECONDS
+
+
 def test_an_async_client_instead_of_a_function_is_refused() -> None:
     """A client belongs to one event loop, so the cache must be able to make more."""
     client: Any = redis.asyncio.Redis()
@@ -416,8 +432,10 @@ def test_closing_early_closes_the_connections(redis_server: RedisServer, raw: re
 
 @pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_closing_does_not_wait_for_a_frozen_redis(redis_server: RedisServer, tls: bool) -> None:
-    """Taking leave of a server that hangs is bounded and raises nothing.
+def test_closing_does_not_wait_for_a_frozen_redis(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture, tls: bool
+) -> None:
+    """Taking leave of a server that hangs is bounded, raises nothing and logs nothing.
 
     Over TLS, asyncio leaves a socket whose peer does not say goodbye to the garbage collector, which warns.
     """
@@ -431,6 +449,7 @@ def test_closing_does_not_wait_for_a_frozen_redis(redis_server: RedisServer, tls
     started = time.monotonic()
     asyncio.run(use())
     assert time.monotonic() - started < BOUND_SECONDS
+    assert not caplog.records
     gc.collect()
 
 
