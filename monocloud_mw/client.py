@@ -199,7 +199,7 @@ class BackendClient(_Client):
         Raises:
             AuthorizationServerError: there is none, and it cannot be fetched.
         """
-        return self._driver.run(self._validator.metadata.get(self._driver.now(), reload=force_refresh))
+        return self._driver.run(self._validator.tenant.metadata.get(self._driver.now(), reload=force_refresh))
 
     def get_jwks(self, force_refresh: bool = False) -> KeySet:
         """Return the tenant's keys, from memory where they are fresh enough.
@@ -207,7 +207,7 @@ class BackendClient(_Client):
         Raises:
             AuthorizationServerError: there are none, and they cannot be fetched.
         """
-        return self._driver.run(self._validator.keys.get(self._driver.now(), reload=force_refresh))
+        return self._driver.run(self._validator.tenant.keys.get(self._driver.now(), reload=force_refresh))
 
     def prefetch(self) -> None:
         """Fetch metadata and keys now, so that the first request does not wait for them.
@@ -215,7 +215,7 @@ class BackendClient(_Client):
         Raises:
             AuthorizationServerError: they cannot be fetched.
         """
-        self._driver.run(self._validator.prefetch(self._driver.now()))
+        self._driver.run(self._validator.tenant.prefetch(self._driver.now()))
 
 
 class AsyncBackendClient(_Client):
@@ -295,12 +295,16 @@ class AsyncBackendClient(_Client):
 
     async def get_metadata(self, force_refresh: bool = False) -> Metadata:
         """Return the tenant's discovery document, as :meth:`BackendClient.get_metadata`."""
-        return await self._driver.run(self._validator.metadata.get(self._driver.now(), reload=force_refresh))
+        return await self._driver.run(
+            self._validator.tenant.metadata.get(self._driver.now(), reload=force_refresh)
+        )
 
     async def get_jwks(self, force_refresh: bool = False) -> KeySet:
         """Return the tenant's keys, as :meth:`BackendClient.get_jwks`."""
-        return await self._driver.run(self._validator.keys.get(self._driver.now(), reload=force_refresh))
+        return await self._driver.run(
+            self._validator.tenant.keys.get(self._driver.now(), reload=force_refresh)
+        )
 
     async def prefetch(self) -> None:
         """Fetch metadata and keys now, as :meth:`BackendClient.prefetch`."""
-        await self._driver.run(self._validator.prefetch(self._driver.now()))
+        await self._driver.run(self._validator.tenant.prefetch(self._driver.now()))

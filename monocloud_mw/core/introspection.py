@@ -8,7 +8,6 @@ runs again on each hit.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -32,7 +31,8 @@ from .client_authentication import METHODS, authenticate_client
 from .discovery import Metadata
 from .documents import MAX_BODY_BYTES, exchange, parse_body
 from .effects import CacheGet, CacheSet, Failure, Flow, Instant, read_clock, share
-from .last_known_good import LastKnownGood
+from .tenant import Tenant
+from .token_digest import token_digest
 
 __all__ = ["Introspection", "introspection_endpoint", "parse_introspection"]
 
@@ -45,13 +45,12 @@ INACTIVE: Final = FrozenDict({"active": False})
 class Introspection:
     """Asks one tenant on behalf of one client."""
 
-    def __init__(self, options: Options, metadata: LastKnownGood[Metadata]) -> None:
+    def __init__(self, options: Options, tenant: Tenant) -> None:
         self._options = options
-        self._metadata = metadata
+        self._metadata = tenant.metadata
         self._circuit = CircuitBreaker(options.refresh_cooldown)
         self._cached = options.cache is not None and options.introspection_cache_duration > 0
-        scope = ("introspection", options.tenant_domain, options.client_id or "", *options.audience, "")
-        self._digest = hashlib.sha256("\0".join(scope).encode())
+        self._digest = token_digest("introspection", options)
 
     def claims(self, token: str) -> Flow[AccessTokenClaims]:
         """Return what the tenant says of an active token; no check of the claims is made here.
@@ -62,7 +61,7 @@ class Introspection:
             OAuthResponseError: the tenant refused our client.
             HttpError: the tenant cannot be reached, or what it said makes no sense.
         """
-        key = self._key(token)
+        key = self._digest(token).hex()
         answer: Any = (yield CacheGet(key)) if self._cached else None
         if not _is_answer(answer):
             answer = yield from share(("introspection", key), lambda start: self._ask(token, key, start))
@@ -71,11 +70,6 @@ class Introspection:
         if answer.get("active") is not True:
             raise TokenError(Reason.INACTIVE)
         return AccessTokenClaims(answer, groups_claim=self._options.groups_claim)
-
-    def _key(self, token: str) -> str:
-        digest = self._digest.copy()
-        digest.update(token.encode("utf-8", "surrogatepass"))
-        return str(digest.hexdigest())
 
     def _ask(self, token: str, key: str, now: Instant) -> Flow[FrozenDict]:
         self._circuit.check(now)

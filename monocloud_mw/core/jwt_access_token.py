@@ -3,15 +3,15 @@
 Checks run cheap before expensive: size, form and header before any key is looked for, so that garbage
 never causes a request to the tenant; the signature before any claim is believed.
 
-What cannot change about a token is remembered: that this key signed these claims. Everything that can
-change is checked again on each request: whether the key is still in the key set, the time, and what the
-route asks for. The memory is keyed by the SHA-256 of the token together with our issuer and audiences,
-never by the token, and only tokens with a valid signature get in.
+What cannot change about a token is remembered: that this key signed these claims, and that they are from
+our issuer and for our audience. Everything that can change is checked again on each request: whether the
+key is still in the key set, the time, the certificate, and what the route asks for. The memory is keyed by
+a digest of the token together with our issuer and audiences, and only tokens of our tenant for our API get
+in, so that nobody can fill it with others.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Final
 
 import attrs
@@ -30,10 +30,12 @@ from ..jose import (
 )
 from ..options import Options
 from .bounded_memo import BoundedMemo
+from .claim_checks import check_audience, check_issuer, check_subject
 from .effects import Flow, Instant
-from .last_known_good import LastKnownGood
+from .tenant import Tenant
+from .token_digest import token_digest
 
-__all__ = ["JwtReader", "VerifiedToken", "check_type", "token_digest"]
+__all__ = ["JwtReader", "VerifiedToken", "check_type"]
 
 MAX_HEADERS: Final = 64  # of one issuer: one per key and algorithm
 
@@ -49,10 +51,10 @@ class VerifiedToken:
     key: Jwk
     keys: KeySet
 
-
-def token_digest(options: Options) -> Any:
-    """Return a SHA-256 that has read our issuer and audiences; copies of it read a token."""
-    return hashlib.sha256("\0".join(("jwt", options.tenant_domain, *options.audience, "")).encode())
+    def name_in(self, error: TokenError) -> None:
+        """Say in an error which key signed the token and who issued it, for the log."""
+        error.key_id = None if self.key.key_id is None else quoted(self.key.key_id)
+        error.issuer = quoted(self.claims.get("iss"))
 
 
 def check_type(header: Any) -> None:
@@ -63,28 +65,17 @@ def check_type(header: Any) -> None:
 
 
 class JwtReader:
-    """Proves the origin of JWTs, with the tenant's keys."""
+    """Proves that JWTs are the tenant's, and for this API."""
 
-    def __init__(self, options: Options, keys: LastKnownGood[KeySet]) -> None:
-        self._keys = keys
+    def __init__(self, options: Options, tenant: Tenant) -> None:
+        self._tenant = tenant
+        self._keys = tenant.keys
+        self._audience = options.audience
         self._algorithms = frozenset(options.algorithms)
         self._groups_claim = options.groups_claim
-        self._digest = token_digest(options)
         self._verified: BoundedMemo[bytes, VerifiedToken] = BoundedMemo(options.jwt_cache_size)
         self._headers: BoundedMemo[bytes, JwsHeader] = BoundedMemo(MAX_HEADERS)
-
-    def digest(self, token: str) -> bytes:
-        """Return the name under which a token is remembered.
-
-        Raises:
-            TokenError: it is not ASCII [malformed].
-        """
-        digest = self._digest.copy()
-        try:
-            digest.update(token.encode("ascii"))
-        except UnicodeEncodeError:
-            raise TokenError(Reason.MALFORMED, "it is not ASCII") from None
-        return bytes(digest.digest())
+        self.digest = token_digest("jwt", options)
 
     def recall(self, digest: bytes, now: Instant) -> VerifiedToken | None:
         """Return a token that was verified before, where its key is known to be in the key set still."""
@@ -94,24 +85,33 @@ class JwtReader:
         return None
 
     def verify(self, token: str, digest: bytes, now: Instant) -> Flow[VerifiedToken]:
-        """Return the token's claims, once its signature is known to be the tenant's.
+        """Return what the token says, once it is known to be the tenant's and for this API.
 
         Raises:
-            TokenError: [malformed, unsupported_algorithm, wrong_type, unknown_key, bad_signature]
+            TokenError: [malformed, unsupported_algorithm, wrong_type, unknown_key, bad_signature,
+                wrong_issuer, wrong_audience, invalid_claim]
             AuthorizationServerError: there are no keys to check it with.
         """
         jws = parse_compact(token, self._header_of)
         keys = self._keys.fresh(now) or (yield from self._keys.current(now))
         known = self._verified.get(digest)
-        if known is None or known.key not in keys:
+        if known is not None and known.key in keys:
+            verified = VerifiedToken(known.claims, known.key, keys)
+        else:
             keys, key = yield from self._find_key(jws, keys, now)
             claims = AccessTokenClaims(parse_json_object(jws.payload), groups_claim=self._groups_claim)
-            self._headers.put(token[: token.index(".")].encode(), jws.header)
-        else:
-            key, claims = known.key, known.claims
-        known = VerifiedToken(claims, key, keys)
-        self._verified.put(digest, known)
-        return known
+            verified = VerifiedToken(claims, key, keys)
+            issuer = yield from self._tenant.jwt_issuer(now)
+            try:
+                check_issuer(claims, issuer)
+                check_audience(claims, self._audience)
+                check_subject(claims)
+            except TokenError as error:
+                verified.name_in(error)
+                raise
+            self._headers.put(token.encode()[: token.index(".")], jws.header)
+        self._verified.put(digest, verified)
+        return verified
 
     def _header_of(self, segment: bytes) -> JwsHeader:
         """Read a header, unless a token with a valid signature brought the same one before."""

@@ -10,17 +10,16 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 
 from ..claims import AccessTokenClaims
-from ..errors import ConfigurationError, Problem, Reason, TokenError, quoted
+from ..errors import ConfigurationError, Problem, Reason, TokenError
 from ..jose import MAX_TOKEN_CHARACTERS
 from ..options import VARIABLE_PREFIX, Options
 from .certificate_binding import check_certificate_binding
 from .claim_checks import check_audience, check_issuer, check_lifetime, check_subject
-from .discovery import metadata_source
 from .effects import Flow, Instant
 from .introspection import Introspection
 from .jwt_access_token import JwtReader
-from .key_source import key_source
 from .requirements import Requirements, check_groups, check_scopes
+from .tenant import Tenant
 
 __all__ = ["Validator"]
 
@@ -36,14 +35,9 @@ class Validator:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self.metadata = metadata_source(options)
-        self.keys = key_source(options, self.metadata)
-        self._jwt = JwtReader(options, self.keys)
-        self._introspection = Introspection(options, self.metadata) if options.client_id else None
-        # With keys from elsewhere nothing is fetched for a JWT, and the tenant domain is the issuer.
-        self._issuer = (
-            options.tenant_domain if options.jwks_resolver and not options.metadata_resolver else None
-        )
+        self.tenant = Tenant(options)
+        self._jwt = JwtReader(options, self.tenant)
+        self._introspection = Introspection(options, self.tenant) if options.client_id else None
 
     def validate(
         self,
@@ -101,34 +95,17 @@ class Validator:
         check_form(token)
         return self._introspect(token, certificate, requirements, now)
 
-    def prefetch(self, now: Instant) -> Flow[None]:
-        """Load what validating a JWT needs: the keys, and the metadata where the issuer comes from it.
-
-        Raises:
-            AuthorizationServerError: it cannot be loaded.
-        """
-        yield from self.keys.current(now)
-        if self._issuer is None:
-            yield from self.metadata.current(now)
-
     def _validate_jwt(
         self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
     ) -> Flow[AccessTokenClaims]:
         digest = self._jwt.digest(token)
         verified = self._jwt.recall(digest, now) or (yield from self._jwt.verify(token, digest, now))
-        claims = verified.claims
-        issuer = self._issuer
-        if issuer is None:
-            issuer = (self.metadata.fresh(now) or (yield from self.metadata.current(now))).issuer
         try:
-            check_issuer(claims, issuer)
-            self._check_claims(claims, certificate, requirements, now, expiry_required=True)
+            self._check_request(verified.claims, certificate, requirements, now, expiry_required=True)
         except TokenError as error:
-            key_id = verified.key.key_id
-            error.key_id = None if key_id is None else quoted(key_id)
-            error.issuer = quoted(claims.get("iss"))
+            verified.name_in(error)
             raise
-        return claims
+        return verified.claims
 
     def _introspect(
         self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
@@ -136,12 +113,13 @@ class Validator:
         if self._introspection is None:
             raise ConfigurationError([_NO_CLIENT])
         claims = yield from self._introspection.claims(token)
-        issuer = (self.metadata.fresh(now) or (yield from self.metadata.current(now))).issuer
-        check_issuer(claims, issuer, required=False)
-        self._check_claims(claims, certificate, requirements, now, expiry_required=False)
+        check_issuer(claims, (yield from self.tenant.metadata.current(now)).issuer, required=False)
+        check_audience(claims, self._options.audience)
+        check_subject(claims)
+        self._check_request(claims, certificate, requirements, now, expiry_required=False)
         return claims
 
-    def _check_claims(
+    def _check_request(
         self,
         claims: AccessTokenClaims,
         certificate: Certificate,
@@ -150,8 +128,8 @@ class Validator:
         *,
         expiry_required: bool,
     ) -> None:
+        """Check what differs from one request to the next, though the token is the same."""
         options = self._options
-        check_audience(claims, options.audience)
         check_lifetime(
             claims,
             now,
@@ -159,7 +137,6 @@ class Validator:
             tolerance_seconds=options.clock_tolerance,
             expiry_required=expiry_required,
         )
-        check_subject(claims)
         check_certificate_binding(claims, certificate, options.validate_certificate_binding)
         if requirements.scopes:
             check_scopes(claims, requirements)
