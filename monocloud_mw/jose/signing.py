@@ -137,13 +137,16 @@ class SigningKey:
         the tenant chose it, and it knows the secret too.
 
         Raises:
-            ValueError: it is empty, or the algorithm is not symmetric.
+            ValueError: it is empty or no Unicode, or the algorithm is not symmetric.
         """
         if algorithm not in SYMMETRIC_ALGORITHMS:
             raise ValueError(
                 f"a shared secret signs with {', '.join(SYMMETRIC_ALGORITHMS)}, not {quoted(algorithm)}"
             )
-        data = secret.encode() if isinstance(secret, str) else secret
+        try:
+            data = secret.encode() if isinstance(secret, str) else secret
+        except UnicodeEncodeError:  # whose attributes would carry the secret into a traceback
+            raise ValueError("a shared secret must be text that UTF-8 can hold, or bytes") from None
         if not data:
             raise ValueError("a shared secret must not be empty")
         return cls(algorithm=algorithm, key_id=key_id, secret=data)

@@ -290,6 +290,7 @@ def test_the_usual_algorithm_of_secrets() -> None:
     [
         ("", "HS256", "a shared secret must not be empty"),
         (b"", "HS512", "a shared secret must not be empty"),
+        ("s3cr3t\udc80", "HS256", "a shared secret must be text that UTF-8 can hold, or bytes"),
         ("x", "RS256", "a shared secret signs with HS256, HS384, HS512, not 'RS256'"),
         ("x", "none", "a shared secret signs with HS256, HS384, HS512, not 'none'"),
     ],
