@@ -23,7 +23,7 @@ from ..core.effects import (
 from ..errors import HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import cache_missed, failed, went_wrong
+from .failures import cache_missed, checked, failed, went_wrong
 from .single_flight import INTERRUPTED, SingleFlight
 from .worker_threads import WorkerThreads
 
@@ -78,13 +78,15 @@ class AsyncDriver:
         Raises:
             MonoCloudError: what the flow raises.
         """
+        answer: Any = None
         try:
-            effect = next(flow)
             while True:
-                effect = flow.send(await self._perform[type(effect)](effect))
-        except StopIteration as end:
-            result: T = end.value
-            return result
+                try:
+                    effect = flow.send(answer)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                answer = await self._perform[type(effect)](effect)
         finally:
             flow.close()
 
@@ -100,8 +102,7 @@ class AsyncDriver:
     async def _perform_fetch(self, effect: Fetch) -> HttpResponse | Failure:
         try:
             async with asyncio.timeout(effect.request.timeout_seconds):
-                response: HttpResponse = await self._await(self._fetch, effect.request)
-                return response
+                return checked(await self._await(self._fetch, effect.request))
         except TimeoutError:
             return Failure(HttpError(f"no complete answer within {effect.request.timeout_seconds:g} seconds"))
         except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
@@ -170,10 +171,22 @@ class AsyncDriver:
 
     async def _await(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function: a coroutine function here, any other one where it may block."""
-        if is_async(function):
-            return await function(*arguments)
-        result = await self._workers.run(function, *arguments)
-        return await result if inspect.isawaitable(result) else result
+        try:
+            if is_async(function):
+                return await function(*arguments)
+            result = await self._workers.run(function, *arguments)
+            return await result if inspect.isawaitable(result) else result
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled us. Passed on, it would look like an interrupted leader to those who wait,
+            # and one after the other would lead and be interrupted for ever.
+            raise CancelledFromWithinError from error
+
+
+class CancelledFromWithinError(Exception):
+    """A user's function raised ``CancelledError`` although nobody had cancelled it."""
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -6,10 +6,18 @@ import logging
 
 from ..core.effects import Failure
 from ..errors import HttpError, MonoCloudError
+from ..http import HttpResponse
 
-__all__ = ["cache_missed", "failed", "went_wrong"]
+__all__ = ["cache_missed", "checked", "failed", "went_wrong"]
 
 _logger = logging.getLogger("monocloud_mw")
+
+
+def checked(response: object) -> HttpResponse | Failure:
+    """Return what a fetcher returned, or the failure that it is no response."""
+    if isinstance(response, HttpResponse):
+        return response
+    return Failure(HttpError(f"the fetcher returned {type(response).__name__}, not HttpResponse"))
 
 
 def failed(purpose: str, error: Exception) -> Failure:

@@ -13,12 +13,12 @@ A flight is a ``concurrent.futures.Future`` in a table: threads wait for it with
 from __future__ import annotations
 
 import enum
-import os
 import threading
-import weakref
 from collections.abc import Hashable
 from concurrent.futures import Future
 from typing import Any, Final, Literal
+
+from .fork_safety import start_afresh_in_children
 
 __all__ = ["INTERRUPTED", "SingleFlight"]
 
@@ -35,10 +35,11 @@ class SingleFlight:
     """The flights under way, by key."""
 
     def __init__(self) -> None:
-        self._clear()
-        _tables.add(self)
+        self.start_afresh()
+        start_afresh_in_children(self)
 
-    def _clear(self) -> None:
+    def start_afresh(self) -> None:
+        """Forget all flights."""
         self._lock = threading.Lock()
         self._flights: dict[Hashable, Future[Any]] = {}
 
@@ -64,15 +65,3 @@ class SingleFlight:
         with self._lock:
             if self._flights.get(key) is flight:
                 del self._flights[key]
-
-
-_tables: weakref.WeakSet[SingleFlight] = weakref.WeakSet()
-
-
-def _clear_all() -> None:
-    for table in list(_tables):
-        table._clear()  # noqa: SLF001
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_clear_all)

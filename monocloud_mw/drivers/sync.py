@@ -22,7 +22,7 @@ from ..core.effects import (
 from ..errors import HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import cache_missed, failed, went_wrong
+from .failures import cache_missed, checked, failed, went_wrong
 from .single_flight import INTERRUPTED, SingleFlight
 
 __all__ = ["SyncDriver"]
@@ -72,24 +72,27 @@ class SyncDriver:
         Raises:
             MonoCloudError: what the flow raises.
         """
+        answer: Any = None
         try:
-            effect = next(flow)
             while True:
-                effect = flow.send(self._perform[type(effect)](effect))
-        except StopIteration as end:
-            result: T = end.value
-            return result
+                try:
+                    effect = flow.send(answer)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                answer = self._perform[type(effect)](effect)
         finally:
             flow.close()
 
     def close(self) -> None:
         """Wait a moment for refreshes in the background; they end by themselves soon after."""
         for thread in list(self._threads):
-            thread.join(CLOSE_PATIENCE_SECONDS)
+            if thread.is_alive():  # and not about to be started
+                thread.join(CLOSE_PATIENCE_SECONDS)
 
     def _perform_fetch(self, effect: Fetch) -> HttpResponse | Failure:
         try:
-            return self._fetch(effect.request)
+            return checked(self._fetch(effect.request))
         except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
             return failed("fetcher", error)
 

@@ -1,12 +1,23 @@
-"""A bounded pool of threads for what would block an event loop."""
+"""A bounded pool of threads for what would block an event loop.
+
+Unlike the executors of the standard library:
+
+- the threads are daemons: a program that ends does not wait for a tenant that hangs;
+- closing cancels nothing: another event loop may be waiting for what is still to be done;
+- whatever a function raises comes out, ``StopIteration`` too (as PEP 479 has it), which no future can hold;
+- a forked child starts without threads, since they stay behind in its parent.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, Final, TypeVar
+
+from .fork_safety import start_afresh_in_children
 
 __all__ = ["WorkerThreads"]
 
@@ -19,28 +30,96 @@ class WorkerThreads:
     """Runs blocking functions for coroutines, in a pool of its own.
 
     The event loop's default pool is shared with the whole application, name resolution included, and a
-    hanging tenant must not use it up. The pool starts with its first task; a forked child starts a new
-    one, since threads do not survive a fork.
+    hanging tenant must not use it up. Threads start as they are needed, and end with :meth:`close` or with
+    the pool itself.
     """
 
     def __init__(self, max_threads: int = DEFAULT_MAX_THREADS) -> None:
         self._max_threads = max_threads
-        self._pool: ThreadPoolExecutor | None = None
-        self._process = 0
+        self.start_afresh()
+        start_afresh_in_children(self)
+
+    def __del__(self) -> None:
+        self._crew.dismiss()
+
+    def start_afresh(self) -> None:
+        """Leave the threads to themselves, and start others when they are needed."""
+        self._crew = _Crew(self._max_threads)
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Return ``function(*arguments)``, called in a thread; what it raises comes out here."""
-        return await asyncio.wrap_future(self._executor().submit(function, *arguments))
+        outcome: Future[tuple[T, None] | tuple[None, BaseException]] = Future()
+
+        def job() -> None:
+            if not outcome.set_running_or_notify_cancel():
+                return  # who asked for it has been cancelled
+            try:
+                outcome.set_result((function(*arguments), None))
+            except BaseException as error:  # noqa: BLE001  it is raised where the function was called
+                outcome.set_result((None, error))
+
+        while not self._crew.accept(job):
+            pass  # it was dismissed a moment ago; there is a new one
+        result, error = await asyncio.wrap_future(outcome)
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # which refers to this frame
+        return result  # type: ignore[return-value]
 
     def close(self) -> None:
-        """Let the threads end; those at work finish what they do."""
-        if self._pool is not None and self._process == os.getpid():
-            self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool = None
+        """Let the threads end when they have done what they were given; a later use starts new ones."""
+        crew = self._crew
+        self.start_afresh()
+        crew.dismiss()
 
-    def _executor(self) -> ThreadPoolExecutor:
-        pool = self._pool
-        if pool is None or self._process != os.getpid():
-            pool = ThreadPoolExecutor(self._max_threads, thread_name_prefix="monocloud")
-            self._pool, self._process = pool, os.getpid()
-        return pool
+
+class _Crew:
+    """Threads and what they have to do; they know their crew and not the pool, so that it can go away."""
+
+    def __init__(self, max_threads: int) -> None:
+        self._max_threads = max_threads
+        self._lock = threading.RLock()  # re-entrant: garbage collection may dismiss the crew at any point
+        self._jobs: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
+        self._threads = 0
+        self._unfinished = 0
+        self._dismissed = False
+
+    def accept(self, job: Callable[[], Any]) -> bool:
+        """Have a job done by the next free thread, or return false after :meth:`dismiss`.
+
+        Raises:
+            RuntimeError: there is no thread, and none can be started.
+        """
+        with self._lock:
+            if self._dismissed:
+                return False
+            if self._threads <= self._unfinished and self._threads < self._max_threads:
+                self._start_thread()
+            self._unfinished += 1
+            self._jobs.put(job)
+            return True
+
+    def dismiss(self) -> None:
+        """Let every thread end after the jobs that were accepted."""
+        with self._lock:
+            self._dismissed = True
+            for _ in range(self._threads):
+                self._jobs.put(None)
+
+    def _start_thread(self) -> None:
+        try:
+            threading.Thread(target=self._work, name="monocloud-worker", daemon=True).start()
+        except RuntimeError:  # the system has no more to give, or the interpreter is shutting down
+            if self._threads == 0:
+                raise
+        else:
+            self._threads += 1
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            del job
+            with self._lock:
+                self._unfinished -= 1
