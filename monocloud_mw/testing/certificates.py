@@ -93,7 +93,8 @@ class CertificateAuthority:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(name)
-        self.certificate = self._sign(subject, subject, self._key, [_CA, _CA_USAGE])
+        builder = _builder(subject, self._key, subject, self._key)
+        self.certificate = _signed(builder, self._key, [_CA, _CA_USAGE])
         self.bundle = self._save("authority", self.certificate)
         """Path of the PEM bundle that verifies what this authority issued."""
 
@@ -116,8 +117,7 @@ class CertificateAuthority:
     def self_sign_client(self, common_name: str) -> ClientCertificate:
         """Make a client certificate that nobody has vouched for."""
         key, subject = ec.generate_private_key(ec.SECP256R1()), _name(common_name)
-        builder = _builder(subject, subject, key.public_key())
-        return self._files(builder.sign(key, hashes.SHA256()), key)
+        return self._files(_signed(_builder(subject, key, subject, key), key, []), key)
 
     def _issue(
         self, common_name: str, names: list[x509.GeneralName], usage: x509.ObjectIdentifier
@@ -126,26 +126,11 @@ class CertificateAuthority:
         extensions: list[tuple[x509.ExtensionType, bool]] = [
             _LEAF,
             (x509.ExtendedKeyUsage([usage]), False),
-            (x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), False),
         ]
         if names:
             extensions.append((x509.SubjectAlternativeName(names), False))
-        certificate = self._sign(_name(common_name), self.certificate.subject, key, extensions)
-        return self._files(certificate, key)
-
-    def _sign(
-        self,
-        subject: x509.Name,
-        issuer: x509.Name,
-        key: ec.EllipticCurvePrivateKey,
-        extensions: Iterable[tuple[x509.ExtensionType, bool]],
-    ) -> x509.Certificate:
-        builder = _builder(subject, issuer, key.public_key()).add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
-        )
-        for extension, critical in extensions:
-            builder = builder.add_extension(extension, critical)
-        return builder.sign(self._key, hashes.SHA256())
+        builder = _builder(_name(common_name), key, self.certificate.subject, self._key)
+        return self._files(_signed(builder, self._key, extensions), key)
 
     def _files(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> ClientCertificate:
         return ClientCertificate(self._save("certificate", certificate), self._save("key", certificate, key))
@@ -187,15 +172,33 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Name,
+    issuer_key: ec.EllipticCurvePrivateKey,
 ) -> x509.CertificateBuilder:
+    """Begin a certificate. The key identifiers tell issuers apart that go by the same name."""
     now = datetime.datetime.now(datetime.UTC)
+    subject_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(public_key)
+        .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
         .not_valid_after(now + LIFETIME)
+        .add_extension(subject_id, critical=False)
+        .add_extension(issuer_id, critical=False)
     )
+
+
+def _signed(
+    builder: x509.CertificateBuilder,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    extensions: Iterable[tuple[x509.ExtensionType, bool]],
+) -> x509.Certificate:
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return builder.sign(issuer_key, hashes.SHA256())

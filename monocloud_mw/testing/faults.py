@@ -96,8 +96,8 @@ def trickle(interval_seconds: float = 0.5) -> Fault:
 
     def slowly(exchange: Exchange, body: bytes) -> Iterator[bytes]:
         for value in body:
-            exchange.wait(interval_seconds)
             yield bytes([value])
+            exchange.wait(interval_seconds)
 
     return _spoiled(slowly)
 

@@ -125,9 +125,9 @@ class _Server(ThreadedWSGIServer):
             self._connections[threading.current_thread()] = wrapped
         return wrapped
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
-        """Report a failure of the application."""
-        _logger.log(_LEVELS[type], message, *args)
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002
+        """Report a failure of the application: Werkzeug logs nothing else here."""
+        _logger.error(message, *args)
 
 
 class _RequestHandler(WSGIRequestHandler):
@@ -138,11 +138,9 @@ class _RequestHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         _logger.info("%a %s %s", self.requestline, code, size)
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
-        _logger.log(_LEVELS[type], message, *args)
-
-
-_LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002
+        """Note what is wrong with a request: the client's mistake, so it stays quiet as well."""
+        _logger.info(message, *args)
 
 
 def _cut(connection: socket.socket) -> None:

@@ -1,0 +1,490 @@
+"""Every method of client authentication, by hand over real HTTP and TLS: accepted, or refused with a reason.
+
+The requests are made here from scratch, with PyJWT for the assertions, so that tenant and client of this
+package cannot agree on something wrong.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote_plus
+
+import jwt
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from monocloud_mw.testing import Client, ClientCertificate, LocalTenant
+
+JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+JWT_SPIFFE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
+
+# Characters that come across whole only with the right encoding: RFC 6749 section 2.3.1 wants id and secret
+# form-encoded inside Basic, and %41 shows a double decoding.
+AWKWARD_ID, AWKWARD_SECRET = "orders api:basic+%41~é", "p@ss:word %41+&=/?\"'~é"
+
+
+def _introspect(
+    tenant: LocalTenant,
+    fields: dict[str, str],
+    *,
+    certificate: ClientCertificate | None = None,
+    trust_store: str | None = None,
+    headers: dict[str, str] | None = None,
+    mutual_tls: bool | None = None,
+) -> requests.Response:
+    """Introspect a token, at the endpoint for mutual TLS if there is a certificate."""
+    metadata = tenant.metadata()
+    place = metadata
+    if mutual_tls if mutual_tls is not None else certificate is not None:
+        place = metadata["mtls_endpoint_aliases"]
+    if trust_store is not None:
+        place = metadata["mtls_additional_endpoint_aliases"][trust_store]
+    return requests.post(
+        place["introspection_endpoint"],
+        data={"token": tenant.mint_opaque(), **fields},
+        headers=headers,
+        cert=None if certificate is None else certificate.paths,
+        verify=tenant.ca_bundle if tenant.domain.startswith("https") else None,
+        timeout=10,
+    )
+
+
+def _assert_accepted(response: requests.Response) -> None:
+    assert (response.status_code, response.json().get("active")) == (200, True), response.text
+
+
+def _assert_refused(response: requests.Response, description: str) -> None:
+    assert (response.status_code, response.json()) == (
+        401,
+        {"error": "invalid_client", "error_description": description},
+    )
+
+
+def _basic(client_id: str, secret: str) -> dict[str, str]:
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+
+
+def _claims(tenant: LocalTenant, client_id: str, **changes: Any) -> dict[str, Any]:
+    now = int(time.time())
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": tenant.domain,
+        "jti": secrets.token_urlsafe(),
+        "iat": now,
+        "exp": now + 60,
+    } | changes
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def _assertion(assertion: str, kind: str = JWT_BEARER) -> dict[str, str]:
+    return {"client_assertion": assertion, "client_assertion_type": kind}
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("secret", ["plain", AWKWARD_SECRET])
+def test_client_secret_basic(tenant: LocalTenant, secret: str) -> None:
+    """Id and secret come form-encoded in Basic."""
+    tenant.register_client(AWKWARD_ID, "client_secret_basic", secret=secret)
+    _assert_accepted(_introspect(tenant, {}, headers=_basic(AWKWARD_ID, secret)))
+
+
+def test_client_secret_basic_must_be_form_encoded(tenant: LocalTenant) -> None:
+    """What is not form-encoded is another secret, and the refusal asks for Basic (RFC 6749 section 5.2)."""
+    tenant.register_client("api", "client_secret_basic", secret="a+b%41")
+    pair = base64.b64encode(b"api:a+b%41").decode()
+    response = _introspect(tenant, {}, headers={"Authorization": f"Basic {pair}"})
+    _assert_refused(response, "the client secret is wrong")
+    assert response.headers["WWW-Authenticate"] == 'Basic realm="local tenant"'
+
+
+@pytest.mark.parametrize("secret", ["plain", AWKWARD_SECRET])
+def test_client_secret_post(tenant: LocalTenant, secret: str) -> None:
+    """Id and secret come as form fields."""
+    tenant.register_client(AWKWARD_ID, "client_secret_post", secret=secret)
+    _assert_accepted(_introspect(tenant, {"client_id": AWKWARD_ID, "client_secret": secret}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "description"),
+    [
+        ({}, "no client authentication was presented"),
+        ({"client_id": "api"}, "no client authentication was presented"),
+        ({"client_id": "api", "client_secret": "wrong"}, "the client secret is wrong"),
+        ({"client_id": "api", "client_secret": ""}, "the client secret is wrong"),
+        ({"client_id": "other", "client_secret": "right"}, "there is no such client"),
+        ({"client_secret": "right"}, "there is no such client"),
+        (
+            {"client_id": "other", "client_assertion": "x", "client_assertion_type": JWT_BEARER},
+            "there is no such client",
+        ),
+    ],
+)
+def test_wrong_secrets(tenant: LocalTenant, fields: dict[str, str], description: str) -> None:
+    """A refusal says what was wrong, and does not ask for Basic where it was not used."""
+    tenant.register_client("api", "client_secret_post", secret="right")
+    response = _introspect(tenant, fields)
+    _assert_refused(response, description)
+    assert "WWW-Authenticate" not in response.headers
+
+
+def test_the_default_client_uses_basic_or_post(tenant: LocalTenant) -> None:
+    """The client that is there from the start serves curl and code alike."""
+    client = tenant.client
+    assert client.secret is not None
+    _assert_accepted(_introspect(tenant, {}, headers=_basic(client.client_id, client.secret)))
+    _assert_accepted(_introspect(tenant, {"client_id": client.client_id, "client_secret": client.secret}))
+
+
+@pytest.mark.parametrize(
+    ("registered", "used"),
+    [("client_secret_basic", "post"), ("client_secret_post", "basic"), ("client_secret_jwt", "post")],
+)
+def test_only_the_registered_method_counts(tenant: LocalTenant, registered: str, used: str) -> None:
+    """The right secret in the wrong place is refused."""
+    tenant.register_client("api", registered, secret="right")
+    if used == "basic":
+        response = _introspect(tenant, {}, headers=_basic("api", "right"))
+    else:
+        response = _introspect(tenant, {"client_id": "api", "client_secret": "right"})
+    _assert_refused(response, f"this client must use {registered}")
+
+
+def test_one_authentication_at_a_time(tenant: LocalTenant) -> None:
+    """More than one is a bad request (RFC 6749 section 2.3)."""
+    response = _introspect(
+        tenant, {"client_id": "api", "client_secret": "right"}, headers=_basic("api", "right")
+    )
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("header", "description"),
+    [
+        ("Bearer abc", "the Authorization header is not Basic"),
+        ("Basic", "there is no such client"),
+        ("Basic !!!", "the Authorization header is not Basic"),
+        ("Basic YQ==", "there is no such client"),
+    ],
+)
+def test_headers_that_are_not_basic(tenant: LocalTenant, header: str, description: str) -> None:
+    """An Authorization header that cannot be read is no authentication."""
+    _assert_refused(_introspect(tenant, {}, headers={"Authorization": header}), description)
+
+
+def test_client_id_must_agree(tenant: LocalTenant) -> None:
+    """A form field that names another client than Basic is refused."""
+    tenant.register_client("api", "client_secret_basic", secret="right")
+    _assert_refused(
+        _introspect(tenant, {"client_id": "other"}, headers=_basic("api", "right")),
+        "client_id is not the client that authenticates",
+    )
+
+
+# Assertions
+
+KEYS: dict[str, Callable[[], Any]] = {
+    "RS256": lambda: rsa.generate_private_key(65537, 2048),
+    "PS384": lambda: rsa.generate_private_key(65537, 2048),
+    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ES512": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate,
+}
+
+
+def _jwks(algorithm: str, key: Any) -> dict[str, Any]:
+    public = jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key())
+    return {"keys": [{**json.loads(public), "kid": "1"}]}
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
+def test_client_secret_jwt(tenant: LocalTenant, algorithm: str) -> None:
+    """An assertion is signed with the shared secret."""
+    client = tenant.register_client("api", "client_secret_jwt")
+    assert client.secret is not None
+    assertion = jwt.encode(_claims(tenant, "api"), client.secret, algorithm)
+    _assert_accepted(_introspect(tenant, _assertion(assertion)))
+
+
+@pytest.mark.parametrize("algorithm", KEYS)
+def test_private_key_jwt(tenant: LocalTenant, algorithm: str) -> None:
+    """An assertion is signed with the key whose public half is registered."""
+    key = KEYS[algorithm]()
+    tenant.register_client("api", "private_key_jwt", jwks=_jwks(algorithm, key))
+    assertion = jwt.encode(_claims(tenant, "api"), key, algorithm, headers={"kid": "1"})
+    _assert_accepted(_introspect(tenant, {"client_id": "api", **_assertion(assertion)}))
+
+
+@pytest.mark.parametrize("method", ["client_secret_jwt", "private_key_jwt"])
+def test_forged_assertions(tenant: LocalTenant, method: str) -> None:
+    """A wrong key, a changed message, another algorithm and no JWT at all are refused."""
+    client = tenant.register_client("api", method, secret=secrets.token_urlsafe(64))
+    symmetric = method == "client_secret_jwt"
+    refusals = {}
+    for case, assertion in {
+        "HS256": jwt.encode(_claims(tenant, "api"), secrets.token_urlsafe(64), "HS256"),
+        "ES256": jwt.encode(_claims(tenant, "api"), KEYS["ES256"](), "ES256"),
+        "none": jwt.encode(_claims(tenant, "api"), "", "none"),
+        "no JWT": "abc",
+        "more parts": "a.b.c.d",
+    }.items():
+        response = _introspect(tenant, {"client_id": client.client_id, **_assertion(assertion)})
+        assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
+        refusals[case] = response.json()["error_description"]
+    alg = "alg of the assertion must be one of HS256, HS384, HS512"
+    assert refusals == (
+        {
+            "HS256": "the signature of the assertion is wrong",
+            "ES256": alg,
+            "none": alg,
+            "no JWT": "the assertion is not a JWT",
+            "more parts": "the assertion is not a JWT",
+        }
+        if symmetric
+        else {
+            "HS256": "the assertion was refused: unsupported_algorithm",
+            "ES256": "the assertion was refused: bad_signature",
+            "none": "the assertion was refused: unsupported_algorithm",
+            "no JWT": "the assertion was refused: malformed",
+            "more parts": "the assertion was refused: malformed",
+        }
+    )
+
+
+NOW = int(time.time())
+
+
+@pytest.mark.parametrize(
+    ("changes", "description"),
+    [
+        ({"iss": "other"}, "iss of the assertion is not the client"),
+        ({"iss": None}, "iss of the assertion is not the client"),
+        ({"sub": "other"}, "sub of the assertion is not the client"),
+        ({"sub": 1}, "sub of the assertion is not the client"),
+        ({"aud": "https://other.example"}, "aud of the assertion is not this tenant"),
+        ({"aud": None}, "aud of the assertion is not this tenant"),
+        ({"aud": []}, "aud of the assertion is not this tenant"),
+        ({"aud": [1, {}]}, "aud of the assertion is not this tenant"),
+        ({"aud": {}}, "aud of the assertion is not this tenant"),
+        ({"exp": None}, "the assertion has expired, or has no exp"),
+        ({"exp": NOW - 60}, "the assertion has expired, or has no exp"),
+        ({"exp": NOW + 86400}, "exp of the assertion is too far in the future"),
+        ({"exp": "soon"}, "exp of the assertion is not a number"),
+        ({"exp": True}, "exp of the assertion is not a number"),
+        ({"nbf": NOW + 600}, "nbf of the assertion is in the future"),
+        ({"iat": NOW + 600}, "iat of the assertion is in the future"),
+        ({"jti": None}, "the assertion has no jti"),
+        ({"jti": ""}, "the assertion has no jti"),
+        ({"jti": 1}, "the assertion has no jti"),
+    ],
+)
+def test_claims_of_an_assertion(tenant: LocalTenant, changes: dict[str, Any], description: str) -> None:
+    """Each claim is checked as RFC 7523 section 3 wants it."""
+    client = tenant.register_client("api", "client_secret_jwt")
+    claims = {name: value for name, value in (_claims(tenant, "api") | changes).items() if value is not None}
+    assertion = jwt.PyJWS().encode(json.dumps(claims).encode(), client.secret, "HS256")  # type: ignore[arg-type]
+    _assert_refused(_introspect(tenant, {"client_id": "api", **_assertion(assertion)}), description)
+
+
+def test_an_assertion_is_for_the_issuer_or_an_endpoint(tls_tenant: LocalTenant) -> None:
+    """The issuer, the token endpoint and the introspection endpoint are audiences, alone or among others."""
+    client = tls_tenant.register_client("audiences", "client_secret_jwt")
+    assert client.secret is not None
+    metadata = tls_tenant.metadata()
+    for audience in (
+        metadata["issuer"],
+        metadata["token_endpoint"],
+        metadata["introspection_endpoint"],
+        metadata["mtls_endpoint_aliases"]["introspection_endpoint"],
+        ["https://other.example", metadata["issuer"]],
+    ):
+        claims = _claims(tls_tenant, "audiences", aud=audience)
+        assertion = jwt.encode(claims, client.secret, "HS256")
+        _assert_accepted(_introspect(tls_tenant, _assertion(assertion)))
+
+
+def test_an_assertion_serves_once(tenant: LocalTenant) -> None:
+    """A second use is a replay, also in another assertion with the same ``jti``; another client's is not."""
+    secret = secrets.token_urlsafe(64)
+    for client_id in ("api", "other"):
+        tenant.register_client(client_id, "client_secret_jwt", secret=secret)
+
+    def respond(client_id: str, **changes: Any) -> requests.Response:
+        claims = _claims(tenant, client_id, jti="1", **changes)
+        return _introspect(tenant, _assertion(jwt.encode(claims, secret, "HS256")))
+
+    _assert_accepted(respond("api"))
+    _assert_refused(respond("api"), "the assertion has been used before")
+    _assert_refused(respond("api", exp=NOW + 600), "the assertion has been used before")
+    _assert_accepted(respond("other"))
+
+
+def test_the_type_of_an_assertion(tenant: LocalTenant) -> None:
+    """A type that is missing or unknown is refused, and so is that of another method."""
+    client = tenant.register_client("api", "client_secret_jwt")
+    assert client.secret is not None
+    assertion = jwt.encode(_claims(tenant, "api"), client.secret, "HS256")
+    _assert_refused(
+        _introspect(tenant, {"client_assertion": assertion}), "the client_assertion_type is unknown"
+    )
+    _assert_refused(
+        _introspect(tenant, _assertion(assertion, "saml")), "the client_assertion_type is unknown"
+    )
+    _assert_refused(
+        _introspect(tenant, _assertion(assertion, JWT_SPIFFE)), "this client must use client_secret_jwt"
+    )
+
+
+def test_spiffe_jwt(tenant: LocalTenant) -> None:
+    """An SVID of the trust domain serves until it expires, more than once, with or without the client id."""
+    key, spiffe_id = KEYS["ES256"](), "spiffe://example.org/orders"
+    tenant.register_client("api", "spiffe_jwt", spiffe_id=spiffe_id, jwks=_jwks("ES256", key))
+
+    def respond(**changes: Any) -> requests.Response:
+        claims = {"sub": spiffe_id, "aud": [tenant.domain], "exp": NOW + 300} | changes
+        return _introspect(
+            tenant, _assertion(jwt.encode(claims, key, "ES256", headers={"kid": "1"}), JWT_SPIFFE)
+        )
+
+    _assert_accepted(respond())
+    _assert_accepted(respond())
+    _assert_refused(respond(exp=NOW - 60), "the assertion has expired, or has no exp")
+    _assert_refused(respond(aud=["https://other.example"]), "aud of the assertion is not this tenant")
+    _assert_refused(respond(sub="spiffe://example.org/other"), "there is no such client")
+
+
+def test_an_svid_of_another_workload(tenant: LocalTenant) -> None:
+    """An SVID does not serve another client, nor does one that a stranger signed."""
+    key = KEYS["ES256"]()
+    tenant.register_client("api", "spiffe_jwt", spiffe_id="spiffe://example.org/a", jwks=_jwks("ES256", key))
+    claims = {"sub": "spiffe://example.org/b", "aud": [tenant.domain], "exp": NOW + 300}
+    for signer, description in (
+        (key, "sub of the SVID is not the SPIFFE id of the client"),
+        (KEYS["ES256"](), "the assertion was refused: bad_signature"),
+    ):
+        svid = jwt.encode(claims, signer, "ES256", headers={"kid": "1"})
+        _assert_refused(
+            _introspect(tenant, {"client_id": "api", **_assertion(svid, JWT_SPIFFE)}), description
+        )
+
+
+# Certificates
+
+TLS_METHODS = ["tls_client_auth", "self_signed_tls_client_auth", "spiffe_x509"]
+
+
+@pytest.mark.parametrize("trust_store", [None, "partners"])
+@pytest.mark.parametrize("method", TLS_METHODS)
+def test_certificates(tls_tenant: LocalTenant, method: str, trust_store: str | None) -> None:
+    """The certificate of the TLS connection is the proof, in each trust store."""
+    client = tls_tenant.register_client(f"{method} {trust_store}", method, trust_store=trust_store)
+    fields = {"client_id": client.client_id}
+    _assert_accepted(_introspect(tls_tenant, fields, certificate=client.certificate, trust_store=trust_store))
+
+
+@pytest.mark.parametrize("method", TLS_METHODS)
+def test_a_certificate_is_needed(tls_tenant: LocalTenant, method: str) -> None:
+    """Without one the endpoint for mutual TLS says so."""
+    tls_tenant.register_client(f"without {method}", method)
+    _assert_refused(
+        _introspect(tls_tenant, {"client_id": f"without {method}"}, mutual_tls=True),
+        "no client certificate was presented",
+    )
+
+
+@pytest.mark.parametrize("method", TLS_METHODS)
+def test_the_common_endpoint_asks_for_no_certificate(tls_tenant: LocalTenant, method: str) -> None:
+    """A certificate counts at the endpoints for mutual TLS only (RFC 8705 section 5)."""
+    client = tls_tenant.register_client(f"common {method}", method)
+    _assert_refused(
+        _introspect(
+            tls_tenant, {"client_id": client.client_id}, certificate=client.certificate, mutual_tls=False
+        ),
+        "no client authentication was presented",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "description"),
+    [
+        ("tls_client_auth", "the subject of the certificate is not the client's"),
+        ("self_signed_tls_client_auth", "the certificate is not the one that is registered"),
+        ("spiffe_x509", "the certificate is not an SVID"),
+    ],
+)
+def test_somebody_elses_certificate(tls_tenant: LocalTenant, method: str, description: str) -> None:
+    """A certificate that TLS accepts, but of another subject, is refused."""
+    tls_tenant.register_client("victim", method)
+    other = tls_tenant.authority().issue_client("somebody else")
+    _assert_refused(_introspect(tls_tenant, {"client_id": "victim"}, certificate=other), description)
+
+
+def test_somebody_elses_svid(tls_tenant: LocalTenant) -> None:
+    """An SVID of another workload is refused."""
+    tls_tenant.register_client("workload", "spiffe_x509", spiffe_id="spiffe://example.org/a")
+    other = tls_tenant.authority().issue_client("workload", spiffe_id="spiffe://example.org/b")
+    _assert_refused(
+        _introspect(tls_tenant, {"client_id": "workload"}, certificate=other),
+        "the SPIFFE id of the certificate is not the client's",
+    )
+
+
+@pytest.mark.parametrize("method", ["tls_client_auth", "spiffe_x509"])
+def test_a_registered_self_signed_certificate_is_no_issued_one(tls_tenant: LocalTenant, method: str) -> None:
+    """TLS lets it through for its own client; under the name of another client it is refused."""
+    tls_tenant.register_client("target", method)
+    own = tls_tenant.authority().self_sign_client("target")
+    tls_tenant.register_client("self-signed", "self_signed_tls_client_auth", certificate=own)
+    _assert_refused(
+        _introspect(tls_tenant, {"client_id": "target"}, certificate=own),
+        "the certificate is not from the authority of this trust store",
+    )
+
+
+def test_a_client_belongs_to_its_trust_store(tls_tenant: LocalTenant) -> None:
+    """A client of one trust store cannot authenticate at another, with the certificate of either."""
+    client = tls_tenant.register_client("common", "tls_client_auth")
+    fields = {"client_id": "common"}
+    foreign = tls_tenant.authority("partners").issue_client("common")
+    _assert_refused(
+        _introspect(tls_tenant, fields, certificate=foreign, trust_store="partners"),
+        "this client belongs to another trust store",
+    )
+    with pytest.raises(requests.ConnectionError):
+        _introspect(tls_tenant, fields, certificate=client.certificate, trust_store="partners")
+
+
+def test_a_certificate_that_nobody_knows_ends_the_handshake(tls_tenant: LocalTenant) -> None:
+    """A self-signed certificate that is not registered does not get as far as the endpoint."""
+    unknown = tls_tenant.authority().self_sign_client("unknown")
+    tls_tenant.register_client("unknown", "self_signed_tls_client_auth")
+    with pytest.raises(requests.ConnectionError):
+        _introspect(tls_tenant, {"client_id": "unknown"}, certificate=unknown)
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "private_key_jwt"])
+def test_other_methods_work_over_mutual_tls(tls_tenant: LocalTenant, method: str) -> None:
+    """A client may present a certificate for another reason, a bound token for example."""
+    client: Client = tls_tenant.register_client(f"over {method}", method)
+    certificate = tls_tenant.authority().issue_client("somebody")
+    fields, headers = {}, {}
+    if method == "client_secret_basic":
+        headers = _basic(client.client_id, client.secret or "")
+    elif method == "client_secret_post":
+        fields = {"client_id": client.client_id, "client_secret": client.secret or ""}
+    else:
+        key = client.settings["client_secret"]
+        assertion = jwt.encode(
+            _claims(tls_tenant, client.client_id), key.secret, "ES256", headers={"kid": key.key_id}
+        )
+        fields = _assertion(assertion)
+    _assert_accepted(_introspect(tls_tenant, fields, headers=headers, certificate=certificate))
