@@ -22,11 +22,14 @@ def exchange(request: HttpRequest) -> Flow[HttpResponse]:
     """Perform one exchange.
 
     Raises:
-        HttpError: no whole response arrived (``status`` is ``None``), or it is larger than asked for.
+        HttpError: no whole response arrived (``status`` is ``None``), it is larger than asked for, or the
+            user's fetcher returned something else.
     """
     response = yield from fetch(request)
     if isinstance(response, Failure):
         raise response.raised()
+    if not isinstance(response, HttpResponse):
+        raise HttpError(f"the fetcher returned {type(response).__name__}, not an HttpResponse")
     if len(response.body) > request.max_body_bytes:
         raise HttpError(
             f"{quoted(request.url)} sent more than {request.max_body_bytes} bytes", status=response.status
