@@ -185,6 +185,7 @@ def test_a_mounted_application_has_rules_below_its_prefix(client: BackendClient,
     ("changes", "status"),
     [
         ({"PATH_INFO": "/caf\xc3\xa9"}, 200),  # UTF-8 as PEP 3333 carries it
+        ({"PATH_INFO": "/caf\xc3\xa9", "RAW_URI": "/caf%C3%A9?next=%2F"}, 200),
         ({"PATH_INFO": "/caf\xe9"}, 401),  # not UTF-8
         ({"PATH_INFO": "/caf\u2019"}, 401),  # not PEP 3333
         ({"PATH_INFO": ""}, 401),
