@@ -61,8 +61,8 @@ def status(code: int = 503, headers: Mapping[str, str] = MappingProxyType({})) -
     return lambda _exchange: Response(status=code, headers=dict(headers))
 
 
-def delay(seconds: float = 1.0, then: Fault | None = None) -> Fault:
-    """Answer late: rightly, or with another fault."""
+def delay(seconds: float | None = 1.0, then: Fault | None = None) -> Fault:
+    """Answer late: rightly, or with another fault; ``None`` is never."""
 
     def respond(exchange: Exchange) -> Response:
         exchange.wait(seconds)
@@ -73,12 +73,7 @@ def delay(seconds: float = 1.0, then: Fault | None = None) -> Fault:
 
 def hang() -> Fault:
     """Accept the request and never answer."""
-
-    def respond(exchange: Exchange) -> NoReturn:
-        exchange.wait()
-        raise ConnectionAbortedError
-
-    return respond
+    return delay(None)
 
 
 def stall() -> Fault:

@@ -111,8 +111,6 @@ class _Server(ThreadedWSGIServer):
             self.finish_request(connection, client_address)
         except OSError:
             pass  # the client went away, spoke no TLS or was refused there, or stop() cut it off
-        except Exception:
-            _logger.exception("the local tenant failed")
         finally:
             self.shutdown_request(connection)
             with self._lock:

@@ -377,6 +377,15 @@ def test_an_svid_of_another_workload(tenant: LocalTenant) -> None:
         )
 
 
+@pytest.mark.parametrize("assertion", ["", "abc", "a.b.c", "e30.e30.e30"])
+def test_an_assertion_that_names_nobody(tenant: LocalTenant, assertion: str) -> None:
+    """Without a client id the assertion itself must say whom it is about."""
+    response = _introspect(tenant, _assertion(assertion))
+    _assert_refused(
+        response, "there is no such client" if assertion.startswith("e30") else "the assertion is not a JWT"
+    )
+
+
 # Certificates
 
 TLS_METHODS = ["tls_client_auth", "self_signed_tls_client_auth", "spiffe_x509"]
@@ -389,6 +398,14 @@ def test_certificates(tls_tenant: LocalTenant, method: str, trust_store: str | N
     client = tls_tenant.register_client(f"{method} {trust_store}", method, trust_store=trust_store)
     fields = {"client_id": client.client_id}
     _assert_accepted(_introspect(tls_tenant, fields, certificate=client.certificate, trust_store=trust_store))
+
+
+def test_a_certificate_of_ones_own(tls_tenant: LocalTenant) -> None:
+    """A client may bring the certificate that it is registered with."""
+    certificate = tls_tenant.authority().issue_client("somebody")
+    client = tls_tenant.register_client("brings its own", "tls_client_auth", certificate=certificate)
+    assert client.certificate == certificate
+    _assert_accepted(_introspect(tls_tenant, {"client_id": client.client_id}, certificate=certificate))
 
 
 @pytest.mark.parametrize("method", TLS_METHODS)
