@@ -262,6 +262,17 @@ def test_ecdsa_signatures_come_in_one_form() -> None:
         assert _refusal(_with_signature(token, signature), keys).reason is Reason.BAD_SIGNATURE
 
 
+def test_ecdsa_signatures_keep_their_zeros() -> None:
+    """An ``s`` without its leading zero is the same number, but a second text for one signature: it is bad."""
+    raw, token = b"", ""
+    while raw[66:67] != b"\0":  # of P-521, the first of the 66 octets is zero about every other time
+        token = _token("ES512")
+        raw = _signature(token)
+    shortened = _with_signature(token, raw[:66] + raw[67:])
+    assert verify_compact(token, key_set(key("ES512")))
+    assert _refusal(shortened, key_set(key("ES512"))).reason is Reason.BAD_SIGNATURE
+
+
 @pytest.mark.parametrize("salt_length", [0, 20, 31, 33, padding.PSS.MAX_LENGTH])
 def test_pss_salts_have_the_length_of_the_digest(salt_length: Any) -> None:
     """A PSS signature with a salt of another length is bad (RFC 7518 section 3.5)."""
