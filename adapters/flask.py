@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast, overload
 
 try:
-    from flask import Blueprint, Flask, Response, current_app, has_request_context, request
+    from flask import Blueprint, Flask, Request, Response, current_app, has_request_context, request
     from flask.json.provider import DefaultJSONProvider
 except ImportError as error:
     raise ImportError("monocloud_mw.adapters.flask needs Flask: pip install 'monocloud-mw[flask]'") from error
@@ -90,7 +90,8 @@ class ProtectApi:
         Raises:
             ConfigurationError: with every problem found.
         """
-        self._client_of(app)
+        if self._client is None:
+            _client_of(app)
 
     @overload
     def __call__(self, target: Target, /) -> Target: ...
@@ -122,10 +123,14 @@ class ProtectApi:
                     "name the decorator in its decorators"
                 )
 
+            is_async = inspect.iscoroutinefunction(target)
+
             @wraps(target)
             def protected(*args: Any, **kwargs: Any) -> Any:
                 refusal = self._refuse(requirements)
-                return current_app.ensure_sync(target)(*args, **kwargs) if refusal is None else refusal
+                if refusal is not None:
+                    return refusal
+                return (current_app.ensure_sync(target) if is_async else target)(*args, **kwargs)
 
             return protected
 
@@ -133,29 +138,22 @@ class ProtectApi:
 
     def _refuse(self, requirements: Requirements) -> Any:
         """Return the response that refuses the current request, or ``None`` once its claims are known."""
-        request.environ.pop(CLAIMS_KEY, None)
-        setattr(request, _PROVEN, None)
+        incoming = cast("LocalProxy[Request]", request)._get_current_object()  # noqa: SLF001
+        environ = incoming.environ
+        environ.pop(CLAIMS_KEY, None)
+        setattr(incoming, _PROVEN, None)
         try:
-            credentials = self._resolvers.read(list_authorization(request.environ), request)
-            client = self._client_of(current_app)
+            credentials = self._resolvers.read(list_authorization(environ), incoming)
+            client = self._client if self._client is not None else _client_of(current_app)
             claims = require_claims(client.authenticate(credentials, requirements))
         except MonoCloudError as error:
             log_refusal(error)
             answer = self._on_error(error) if self._on_error else None
             return _respond(error) if answer is None else answer
-        request.environ[CLAIMS_KEY] = claims
-        setattr(request, _PROVEN, claims)
+        environ[CLAIMS_KEY] = claims
+        setattr(incoming, _PROVEN, claims)
         _teach_json(current_app)
         return None
-
-    def _client_of(self, app: Flask) -> Authenticator:
-        client = self._client or app.extensions.get(EXTENSION)
-        if client is None:
-            with _making_a_client:
-                client = app.extensions.get(EXTENSION)
-                if client is None:
-                    client = app.extensions[EXTENSION] = BackendClient(_read_options(app.config))
-        return cast(Authenticator, client)
 
 
 def protect_api(
@@ -197,6 +195,17 @@ def protect_api(
 def _synchronous(function: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
     """Let a function of the application be async, in the way that its views may be."""
     return None if function is None else lambda argument: current_app.ensure_sync(function)(argument)
+
+
+def _client_of(app: Flask) -> Authenticator:
+    """Return the client that all of an application share which have none of their own."""
+    client = app.extensions.get(EXTENSION)
+    if client is None:
+        with _making_a_client:
+            client = app.extensions.get(EXTENSION)
+            if client is None:
+                client = app.extensions[EXTENSION] = BackendClient(_read_options(app.config))
+    return cast(Authenticator, client)
 
 
 def _respond(error: MonoCloudError) -> Response:

@@ -58,6 +58,8 @@ def list_readings(spellings: Iterable[str], prefix: str = "") -> list[str] | Non
 
 def strip_prefix(path: str, prefix: str) -> str:
     """Return the path below ``prefix``, or the path itself where it is not below it."""
+    if not prefix:
+        return path
     prefix = prefix.rstrip("/")
     return path[len(prefix) :] if prefix and f"{path}/".startswith(f"{prefix}/") else path
 
