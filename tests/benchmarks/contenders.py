@@ -1,0 +1,150 @@
+"""Who takes part, each as its documentation says, and each doing the same: signature, ``iss``, ``aud``,
+``exp`` (required), ``nbf``, sixty seconds of leeway, and one required scope.
+
+A contender is a function that takes a token and returns its claims or raises. :func:`check_fairness` makes
+sure that each accepts a good token and refuses every bad one, so nobody wins by leaving work out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import joserfc.jwk
+import joserfc.jwt
+import jwt
+from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from monocloud_mw import BackendClient
+from monocloud_mw.jose import parse_compact
+
+from .tokens import AUDIENCE, ISSUER, SCOPE, Workload
+
+__all__ = ["OURS", "PEERS", "bare_verify", "check_fairness", "new_client"]
+
+Validate = Callable[[str], Any]
+
+LEEWAY_SECONDS: Final = 60
+
+
+class ScopeMissingError(Exception):
+    """What a peer's user would raise for a token that lacks a scope."""
+
+
+def new_client(workload: Workload, **settings: Any) -> BackendClient:
+    """Return our client, with the keys from memory: what is measured here is validation."""
+    return BackendClient(
+        tenant_domain=ISSUER,
+        audience=AUDIENCE,
+        jwks_resolver=lambda: workload.jwks,
+        metadata_resolver=lambda: workload.metadata,
+        **settings,
+    )
+
+
+def _ours(workload: Workload) -> Validate:
+    client = new_client(workload)
+    return lambda token: client.validate_access_token(token, scopes=(SCOPE,))
+
+
+def _pyjwt(workload: Workload) -> Validate:
+    """PyJWT with its PyJWKClient, whose key set is in its cache as after the first request."""
+    keys = jwt.PyJWKClient("https://tenant.example.com/jwks", cache_keys=True, lifespan=10**9)
+    assert keys.jwk_set_cache is not None
+    keys.jwk_set_cache.put(workload.jwks)
+
+    def validate(token: str) -> Any:
+        claims = jwt.decode(
+            token,
+            keys.get_signing_key_from_jwt(token),
+            algorithms=[workload.algorithm],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp"]},
+        )
+        return _require_scope(claims)
+
+    return validate
+
+
+def _joserfc(workload: Workload) -> Validate:
+    keys = joserfc.jwk.KeySet.import_key_set(workload.jwks)  # type: ignore[arg-type]
+    registry = joserfc.jwt.JWTClaimsRegistry(
+        iss={"essential": True, "value": ISSUER},
+        aud={"essential": True, "value": AUDIENCE},
+        exp={"essential": True},
+        leeway=LEEWAY_SECONDS,
+    )
+
+    def validate(token: str) -> Any:
+        claims = joserfc.jwt.decode(token, keys, algorithms=[workload.algorithm]).claims
+        registry.validate(claims)
+        return _require_scope(claims)
+
+    return validate
+
+
+def _authlib(workload: Workload) -> Validate:
+    """Authlib's validator for its resource protector (RFC 9068)."""
+    keys = joserfc.jwk.KeySet.import_key_set(workload.jwks)  # type: ignore[arg-type]
+
+    class Validator(JWTBearerTokenValidator):  # type: ignore[misc]
+        def get_jwks(self) -> Any:
+            return keys
+
+    validator = Validator(issuer=ISSUER, resource_server=AUDIENCE)
+
+    def validate(token: str) -> Any:
+        claims = validator.authenticate_token(token)
+        validator.validate_token(claims, [SCOPE], None)
+        return claims
+
+    return validate
+
+
+def _require_scope(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    if SCOPE not in str(claims.get("scope", "")).split():
+        raise ScopeMissingError
+    return claims
+
+
+OURS: Final = "monocloud_mw"
+PEERS: Final[Mapping[str, Callable[[Workload], Validate]]] = {
+    OURS: _ours,
+    "PyJWT": _pyjwt,
+    "joserfc": _joserfc,
+    "Authlib": _authlib,
+}
+
+
+def bare_verify(workload: Workload) -> Callable[[], None]:
+    """Return nothing but the signature check of ``cryptography``, on parts prepared beforehand."""
+    jws = parse_compact(workload.tokens[0])
+    key, signature, data = workload.key.secret.public_key(), jws.signature, jws.signing_input
+    if workload.algorithm == "RS256":
+        scheme, digest = padding.PKCS1v15(), hashes.SHA256()
+        return lambda: key.verify(signature, data, scheme, digest)
+    if workload.algorithm == "ES256":
+        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+        der, ecdsa = encode_dss_signature(r, s), ec.ECDSA(hashes.SHA256())
+        return lambda: key.verify(der, data, ecdsa)
+    return lambda: key.verify(signature, data)
+
+
+def check_fairness(name: str, validate: Validate, workload: Workload) -> None:
+    """Make sure that a contender does all the work.
+
+    Raises:
+        SystemExit: it refuses a good token, or accepts a bad one.
+    """
+    validate(workload.tokens[0])
+    for fault, token in workload.bad_tokens().items():
+        try:
+            validate(token)
+        except Exception:  # noqa: BLE001, S112  whatever it refuses with
+            continue
+        raise SystemExit(f"{name} accepts a token that is bad ({fault}): its figures would say nothing")
