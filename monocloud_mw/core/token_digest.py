@@ -16,7 +16,7 @@ def token_digest(kind: str, options: Options) -> Callable[[str], bytes]:
     A name is the SHA-256 of the token, after ``kind``, the tenant, our client and our audiences: what was
     found out about a token for one API is not believed for another that shares the memory.
     """
-    scope = (kind, options.tenant_domain, options.client_id or "", *options.audience, "")
+    scope = (kind, options.tenant_domain, options.client_id or "", *sorted(options.audience), "")
     prefix = hashlib.sha256("\0".join(scope).encode())
 
     def digest(token: str) -> bytes:
