@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from ..claims import AccessTokenClaims
 from ..errors import (
+    AuthorizationServerError,
     ConfigurationError,
     HttpError,
     OAuthResponseError,
@@ -78,9 +79,11 @@ class Introspection:
         try:
             response = yield from exchange(request)
             answer = parse_introspection(request.url, response, self._options)
-        except HttpError as error:
-            if error.temporary:
+        except AuthorizationServerError as error:
+            if isinstance(error, HttpError) and error.temporary:
                 self._circuit.failed(Failure(error), (yield from read_clock()))
+            else:
+                self._circuit.succeeded()  # it answers, though not what we want to hear
             raise
         self._circuit.succeeded()
         if self._cached:
