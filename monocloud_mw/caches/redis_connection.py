@@ -17,8 +17,8 @@ __all__ = ["DEFAULT_MAX_CONNECTIONS", "DEFAULT_TIMEOUT_SECONDS", "connection_set
 
 DEFAULT_TIMEOUT_SECONDS: Final = 0.25
 DEFAULT_MAX_CONNECTIONS: Final = 10
-"""Enough: waiting for one of a few takes less time than opening many. 100 tasks at once that started cold took
-28 ms with 8 connections and 85 ms with 50, and 12 ms with either once connected."""
+"""Enough: waiting for one of a few takes less time than opening many. A hundred tasks that started cold at
+once took 28 ms with 8 connections and 85 ms with 50, and 12 ms with either once these were open."""
 
 
 def connection_settings(
