@@ -263,7 +263,7 @@ def test_ecdsa_signatures_come_in_one_form() -> None:
 
 
 def test_ecdsa_signatures_keep_their_zeros() -> None:
-    """An ``s`` without its leading zero is the same number, but a second text for one signature: it is bad."""
+    """An ``s`` without its leading zero is the same number, but another text for one signature: bad."""
     raw, token = b"", ""
     while raw[66:67] != b"\0":  # of P-521, the first of the 66 octets is zero about every other time
         token = _token("ES512")
