@@ -6,6 +6,7 @@ form fields (RFC 7521 section 4.2), or else the certificate of its TLS connectio
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
@@ -76,12 +77,18 @@ def read_presentation(request: Request, *, mutual_tls: bool) -> Presentation:
 
 
 def _read_basic(request: Request) -> Presentation | None:
-    if "authorization" not in request.headers:
+    """Read Basic credentials; id and secret are form-encoded inside (RFC 6749 section 2.3.1)."""
+    header = request.headers.get("authorization")
+    if header is None:
         return None
-    basic = request.authorization
-    if basic is None or basic.type != "basic" or basic.username is None:
+    scheme, _, encoded = header.partition(" ")
+    try:
+        client_id, secret = base64.b64decode(encoded, validate=True).decode().split(":", 1)
+    except ValueError:
+        scheme, client_id, secret = "", "", ""
+    if scheme.lower() != "basic":
         raise OAuthError("invalid_client", "the Authorization header is not Basic")
-    return Presentation("basic", unquote_plus(basic.username), unquote_plus(basic.password or ""))
+    return Presentation("basic", unquote_plus(client_id), unquote_plus(secret))
 
 
 def _read_secret(request: Request) -> Presentation | None:

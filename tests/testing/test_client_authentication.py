@@ -171,9 +171,11 @@ def test_one_authentication_at_a_time(tenant: LocalTenant) -> None:
     ("header", "description"),
     [
         ("Bearer abc", "the Authorization header is not Basic"),
-        ("Basic", "there is no such client"),
+        ("Basic", "the Authorization header is not Basic"),
         ("Basic !!!", "the Authorization header is not Basic"),
-        ("Basic YQ==", "there is no such client"),
+        ("Basic YQ==", "the Authorization header is not Basic"),
+        ("Basic /zo=", "the Authorization header is not Basic"),
+        ("basic YTpi", "there is no such client"),
     ],
 )
 def test_headers_that_are_not_basic(tenant: LocalTenant, header: str, description: str) -> None:
