@@ -30,19 +30,20 @@ CLAIMS_KEY: Final = "monocloud.claims"
 
 
 class Authenticator(Protocol):
-    """What adapters need of a client: :class:`monocloud_mw.BackendClient` has it."""
+    """What adapters need of a client; :class:`monocloud_mw.BackendClient` has it.
 
-    def authenticate(self, credentials: Credentials, requirements: Requirements, /) -> AccessTokenClaims:
-        """Return the claims of valid credentials, or raise a ``MonoCloudError``."""
+    ``authenticate`` returns the claims of valid credentials, or raises a ``MonoCloudError``.
+    """
+
+    def authenticate(self, credentials: Credentials, requirements: Requirements, /) -> AccessTokenClaims: ...
 
 
 class AsyncAuthenticator(Protocol):
-    """The same on an event loop: :class:`monocloud_mw.AsyncBackendClient` has it."""
+    """The same on an event loop; :class:`monocloud_mw.AsyncBackendClient` has it."""
 
     async def authenticate(
         self, credentials: Credentials, requirements: Requirements, /
-    ) -> AccessTokenClaims:
-        """Return the claims of valid credentials, or raise a ``MonoCloudError``."""
+    ) -> AccessTokenClaims: ...
 
 
 def collect_problems(*steps: Callable[[], Any]) -> tuple[Any, ...]:

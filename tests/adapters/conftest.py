@@ -11,11 +11,10 @@ from monocloud_mw import AsyncBackendClient, BackendClient
 from monocloud_mw.testing import LocalTenant
 
 from .exchange import Call, call_asgi, call_socket, call_wsgi
-from .sample_api import create_asgi_app, create_flask_app, create_wsgi_app
+from .sample_api import ADAPTERS, create_asgi_app, create_flask_app, create_wsgi_app
 from .servers import gunicorn_server, uvicorn_server, werkzeug_server
 
 API = "tests.adapters.sample_api:create_wsgi_app()"
-ADAPTERS = ("flask", "wsgi", "asgi")
 RULE_SERVERS = ("gunicorn", "uvicorn_h11", "uvicorn_httptools")
 SERVERS = ("werkzeug", *RULE_SERVERS)
 

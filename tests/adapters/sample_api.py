@@ -22,6 +22,7 @@ from monocloud_mw import AsyncBackendClient, BackendClient, Rule
 from monocloud_mw.adapters import asgi, wsgi
 from monocloud_mw.adapters.flask import current_claims, protect_api
 
+ADAPTERS = ("flask", "wsgi", "asgi")
 DEFAULT_SCOPES = ("api",)
 RULES = (
     Rule("/healthz", public=True),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -10,13 +12,14 @@ import attrs
 import pytest
 
 from monocloud_mw import AsyncBackendClient, BackendClient
-from monocloud_mw.jose import SigningKey
+from monocloud_mw.errors import quoted
+from monocloud_mw.jose import SigningKey, parse_compact
 from monocloud_mw.protect.challenge import RETRY_AFTER_SECONDS
 from monocloud_mw.testing import LocalTenant
 from monocloud_mw.testing.faults import FAULTS
 
 from .exchange import Answer, Call, RequestHeaders, call_asgi, call_wsgi
-from .sample_api import create_asgi_app, create_flask_app, create_wsgi_app
+from .sample_api import ADAPTERS, create_asgi_app, create_flask_app, create_wsgi_app
 
 Request: TypeAlias = Callable[[LocalTenant], RequestHeaders]
 
@@ -215,7 +218,40 @@ def test_claims_from_outside_are_never_seen(case: Case, call: Call, tenant: Loca
     check(call(case.method, case.path, [*smuggled, *case.headers(tenant)]), case)
 
 
-@pytest.fixture(params=["flask", "wsgi", "asgi"])
+@pytest.fixture(params=ADAPTERS)
+def call_in_process(request: pytest.FixtureRequest) -> Call:
+    """Call the sample API in process, where its log can be seen."""
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_no_token_reaches_a_log_or_a_refusal(
+    case: Case, call_in_process: Call, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No part of what a request presents is written anywhere, whether it is a token or not."""
+    caplog.set_level(logging.DEBUG)
+    headers = case.headers(tenant)
+    answer = call_in_process(case.method, case.path, headers)
+    presented = {part for _, value in headers for part in re.split(r"[ ,.]", value) if len(part) > 8}
+    for part in presented:
+        assert part not in caplog.text
+        assert part not in repr((answer.headers, answer.body if case.error else b""))
+
+
+def test_a_refusal_is_logged_with_reason_key_and_issuer(
+    call_in_process: Call, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever runs the API learns from the log which check refused a token, and whose token it was."""
+    caplog.set_level(logging.INFO, "monocloud_mw")
+    token = tenant.mint(audience="https://other.example.com")
+    key_id = parse_compact(token).header.key_id
+    assert call_in_process("GET", "/me", _bearer(token)).status == 401
+    (message,) = caplog.messages
+    assert "[wrong_audience]" in message
+    assert message.endswith(f"(key id {quoted(key_id)}, issuer {quoted(tenant.domain)})")
+
+
+@pytest.fixture(params=ADAPTERS)
 def call_afresh(request: pytest.FixtureRequest) -> Iterator[Callable[[dict[str, Any]], Call]]:
     """Return a function that serves the sample API in process with a client of its own."""
     clients: list[BackendClient | AsyncBackendClient] = []
