@@ -14,13 +14,13 @@ HERE = Path(__file__).parent
 
 # Each lower bound is the oldest version that passes the test suite on Python 3.11: `make test-lowest`.
 RUNTIME = [
-    "attrs>=22.2",
-    "cryptography>=42",
-    "requests>=2.32",
-    "werkzeug>=3.0",
+    "attrs>=21.3",
+    "cryptography>=45.0.1",
+    "requests>=2.32.2",  # the first that never sends a request over a connection made with other TLS settings
+    "werkzeug>=2.3.2",
 ]
 EXTRAS = {
-    "flask": ["flask>=3.0"],
+    "flask": ["flask>=2.3"],
     "redis": ["redis>=5.0.4"],
     "async": ["httpx2>=2.0"],
 }

@@ -139,6 +139,7 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def _read_body(request: HttpRequest, response: requests.Response) -> bytes:
     if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise HttpError(f"{quoted(request.url)} sent a compressed body", status=response.status_code)
+    response.raw.enforce_content_length = True  # or urllib3 before 2 takes half a body for a whole one
     body = b""
     while more := response.raw.read(request.max_body_bytes + 1 - len(body), decode_content=False):
         body += more
