@@ -66,18 +66,6 @@ coverage: $(VENV)/.test ## run the tests and report the coverage of everything, 
 	$(BIN)/coverage html --include='monocloud_mw/*' --directory=build/coverage --quiet
 	$(BIN)/coverage report --include='monocloud_mw/*'
 
-.PHONY: soak
-soak: $(VENV)/.test ## run minutes of mixed traffic on real servers while the tenant misbehaves
-	$(BIN)/python -m tests.soak $(ARGS)
-
-.PHONY: fuzz
-fuzz: $(VENV)/.fuzz ## feed hostile input to every parser, guided by coverage
-	$(BIN)/python -m tests.fuzz $(ARGS)
-
-.PHONY: bench
-bench: $(VENV)/.bench ## measure side by side with other packages
-	$(BIN)/python -m tests.benchmarks $(ARGS)
-
 ##@ Build it
 
 .PHONY: docs

@@ -167,18 +167,23 @@ class LastKnownGood(Generic[T]):
         return since is not None and now.monotonic - since < self._cooldown
 
     def _reload_unless_newer(self, generation: int) -> Callable[[Instant], Flow[T]]:
+        seen = self._attempt
+
         def start(now: Instant) -> Flow[T]:
-            newer = self._newer_than(generation)
-            return (yield from self._reload(now)) if newer is None else newer.value
+            newer, attempt = self._newer_than(generation), self._attempt
+            if newer is not None:
+                return newer.value
+            if attempt is not None and attempt is not seen and attempt.failure is not None:
+                raise attempt.failure.raised()  # it failed just now, while this request was on its way here
+            return (yield from self._reload(now))
 
         return start
 
     def _reload_on_demand(self, generation: int) -> Callable[[Instant], Flow[T]]:
+        reload = self._reload_unless_newer(generation)
+
         def start(now: Instant) -> Flow[T]:
-            newer = self._newer_than(generation)
-            if newer is not None:
-                return newer.value
-            value = yield from self._reload(now)
+            value = yield from reload(now)
             self._demanded_at = now.monotonic  # only now: a load that is interrupted answered nobody
             return value
 

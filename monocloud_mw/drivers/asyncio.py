@@ -143,7 +143,9 @@ class AsyncDriver:
             result = await self.run(start(self.now()))
         except MonoCloudError as error:
             result = Failure(error)
-        except Exception as error:  # noqa: BLE001  those who wait must learn of it
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+            raise  # the task or the whole event loop is being stopped; others may still have use for a leader
+        except BaseException as error:  # noqa: BLE001  those who wait must learn of it, or they would try on
             result = went_wrong(error)
         finally:
             self._flights.land(key, flight, result)

@@ -37,7 +37,7 @@ def cache_missed(operation: str, error: Exception) -> None:
     _logger.warning("the claims cache failed to %s with %s", operation, type(error).__name__)
 
 
-def went_wrong(error: Exception) -> Failure:
+def went_wrong(error: BaseException) -> Failure:
     """Return the failure of a shared flow that raised what no flow should: a defect of ours."""
     _logger.error("a shared flow failed with %s", type(error).__name__)
     return Failure(MonoCloudError(f"a shared flow failed with {type(error).__name__}"))

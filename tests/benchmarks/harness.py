@@ -50,10 +50,10 @@ def repeat(call: Callable[[], object]) -> Run:
     """Return a run that makes one call over and over."""
 
     def run(times: int) -> float:
-        start = time.perf_counter()
+        start = time.thread_time()
         for _ in range(times):
             call()
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     return run
 

@@ -1,4 +1,4 @@
-"""The tokens that all contenders get: one key, 800 bytes or so, many of them, and some that must be refused."""
+"""The tokens that all contenders get: one key, 800 bytes or so, and some that must be refused."""
 
 from __future__ import annotations
 

@@ -600,3 +600,28 @@ class AnyOrder(RuleBasedStateMachine):
 
 AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 test_any_order = AnyOrder.TestCase
+
+
+def test_who_was_second_in_line_does_not_repeat_a_load_that_failed_just_now() -> None:
+    """Two cold requests ask at once; the first load fails, and the second request fails without a load."""
+    loads: list[Instant] = []
+
+    def load(now: Instant) -> Flow[str]:
+        loads.append(now)
+        yield ReadClock()
+        raise HttpError("down")
+
+    source = LastKnownGood("source", load, lifetime=300, max_stale=0, cooldown=30)
+    first, second = step(source.current(NOW)), step(source.current(NOW))
+    assert isinstance(first, Share)
+    assert isinstance(second, Share)
+
+    leader = first.start(NOW)
+    step(leader)
+    assert isinstance(step(leader, NOW), ReadClock)
+    with pytest.raises(HttpError):
+        step(leader, NOW)
+    with pytest.raises(HttpError):
+        step(second.start(NOW))
+
+    assert loads == [NOW]
