@@ -55,10 +55,9 @@ lint: $(VENV)/.test ## check style and formatting
 	$(BIN)/ruff format --check .
 
 .PHONY: types
-types: $(VENV)/.test ## check types with mypy --strict and with pyright
+types: $(VENV)/.test ## check types with mypy --strict
 	$(BIN)/mypy
 	$(BIN)/mypy .ci/lowest.py docs/examples
-	$(BIN)/pyright --pythonpath $(BIN)/python
 
 .PHONY: coverage
 coverage: $(VENV)/.test ## run the tests and report the coverage of everything, also as build/coverage/index.html

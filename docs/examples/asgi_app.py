@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import MutableMapping
 from typing import Any
 
 from monocloud_mw import Rule
 from monocloud_mw.adapters.asgi import ProtectApiMiddleware
 
 
-async def api(scope: dict[str, Any], receive: Any, send: Any) -> None:
+async def api(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] != "http":
         return
     claims = scope.get("monocloud.claims")
