@@ -121,8 +121,7 @@ class LastKnownGood(Generic[T]):
         held = self._held
         if held is None or held.value is not seen:
             return seen if held is None else held.value
-        attempt = self._attempt
-        if attempt is not None and attempt.failure is not None:
+        if self._failure is not None:
             yield from self._refresh_unnoticed(held, now)
             return seen
         if self._cooling(self._demanded_at, now):
@@ -160,21 +159,27 @@ class LastKnownGood(Generic[T]):
     def _refresh_unnoticed(self, held: _Held[T], now: Instant) -> Flow[None]:
         attempt = self._attempt
         if attempt is None or not self._cooling(attempt.at, now):
-            self._attempt = _Attempt(now.monotonic, None if attempt is None else attempt.failure)
+            self._attempt = _Attempt(now.monotonic, self._failure)
             yield Background(self._name, self._reload_unless_newer(held.generation))
+
+    @property
+    def _failure(self) -> Failure | None:
+        """The last failure, where the document was not loaded since."""
+        attempt = self._attempt
+        return None if attempt is None else attempt.failure
 
     def _cooling(self, since: float | None, now: Instant) -> bool:
         return since is not None and now.monotonic - since < self._cooldown
 
     def _reload_unless_newer(self, generation: int) -> Callable[[Instant], Flow[T]]:
-        seen = self._attempt
+        known = self._failure
 
         def start(now: Instant) -> Flow[T]:
-            newer, attempt = self._newer_than(generation), self._attempt
+            newer, failure = self._newer_than(generation), self._failure
             if newer is not None:
                 return newer.value
-            if attempt is not None and attempt is not seen and attempt.failure is not None:
-                raise attempt.failure.raised()  # it failed just now, while this request was on its way here
+            if failure is not None and failure is not known:
+                raise failure.raised()  # a load failed just now, while this request was on its way here
             return (yield from self._reload(now))
 
         return start
