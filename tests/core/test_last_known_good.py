@@ -340,6 +340,41 @@ def test_those_who_wait_for_a_stale_document_share_one_load(scene: Scene) -> Non
     assert scene.source.loads == 2
 
 
+def test_who_was_second_in_line_does_not_repeat_a_load_that_failed_just_now() -> None:
+    """Two cold requests ask at once; the first load fails, and the second request fails without a load."""
+    scene = Scene()
+    scene.source.down = True
+    shares = [step(scene.kept.current(scene.now)) for _ in range(2)]
+    for effect in shares:
+        assert isinstance(effect, Share)
+        with pytest.raises(HttpError, match="the source failed with RuntimeError"):
+            scene.run(effect.start(scene.now))
+    assert scene.source.loads == 1
+
+
+def test_a_failure_from_before_does_not_stop_a_new_attempt() -> None:
+    """Not even where others set out to try at the same time: one of them must, or it would never recover."""
+    scene = Scene(cooldown=0.0)
+    scene.source.down = True
+    scene.current()
+    scene.source.down = False
+    shares = [step(scene.kept.current(scene.now)) for _ in range(2)]
+    documents = [scene.run(effect.start(scene.now)) for effect in shares if isinstance(effect, Share)]
+    assert documents == ["document 2", "document 2"]
+
+
+def test_a_background_refresh_that_is_slow_to_start_still_tries(scene: Scene) -> None:
+    """A cool-down later somebody else asked for it, and found it waiting; that is no failure."""
+    scene.source.down = True
+    scene.pass_time(100.0)
+    scene.current()
+    scene.source.down = False
+    for _ in range(2):
+        scene.pass_time(30.0)
+        assert scene.current() == ("document 1", ["Background"])
+    assert scene.run_background() == ["document 3"]
+
+
 # -- A newer one: an unknown key --------------------------------------------------------------------
 
 
@@ -600,28 +635,3 @@ class AnyOrder(RuleBasedStateMachine):
 
 AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 test_any_order = AnyOrder.TestCase
-
-
-def test_who_was_second_in_line_does_not_repeat_a_load_that_failed_just_now() -> None:
-    """Two cold requests ask at once; the first load fails, and the second request fails without a load."""
-    loads: list[Instant] = []
-
-    def load(now: Instant) -> Flow[str]:
-        loads.append(now)
-        yield ReadClock()
-        raise HttpError("down")
-
-    source = LastKnownGood("source", load, lifetime=300, max_stale=0, cooldown=30)
-    first, second = step(source.current(NOW)), step(source.current(NOW))
-    assert isinstance(first, Share)
-    assert isinstance(second, Share)
-
-    leader = first.start(NOW)
-    step(leader)
-    assert isinstance(step(leader, NOW), ReadClock)
-    with pytest.raises(HttpError):
-        step(leader, NOW)
-    with pytest.raises(HttpError):
-        step(second.start(NOW))
-
-    assert loads == [NOW]
