@@ -65,6 +65,10 @@ coverage: $(VENV)/.test ## run the tests and report the coverage of everything, 
 	$(BIN)/coverage html --include='monocloud_mw/*' --directory=build/coverage --quiet
 	$(BIN)/coverage report --include='monocloud_mw/*'
 
+.PHONY: bench
+bench: $(VENV)/.bench ## measure against other libraries; every figure goes to build/bench
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
 ##@ Build it
 
 .PHONY: docs

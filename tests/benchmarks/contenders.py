@@ -7,9 +7,11 @@ sure that each accepts a good token and refuses every bad one, so nobody wins by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
 
+import joserfc.errors
 import joserfc.jwk
 import joserfc.jwt
 import jwt
@@ -18,31 +20,50 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from monocloud_mw import BackendClient
+from monocloud_mw import AsyncBackendClient, BackendClient
 from monocloud_mw.jose import parse_compact
 
 from .tokens import AUDIENCE, ISSUER, SCOPE, Workload
 
-__all__ = ["OURS", "PEERS", "bare_verify", "check_fairness", "new_client"]
+__all__ = [
+    "BARE",
+    "CONTENDERS",
+    "OURS",
+    "bare_verify",
+    "check_fairness",
+    "enter",
+    "new_async_client",
+    "new_client",
+]
 
-Validate = Callable[[str], Any]
+Validate: TypeAlias = Callable[[str], Any]
 
 LEEWAY_SECONDS: Final = 60
+
+warnings.simplefilter("ignore", joserfc.errors.SecurityWarning)  # it would rather call EdDSA Ed25519
 
 
 class ScopeMissingError(Exception):
     """What a peer's user would raise for a token that lacks a scope."""
 
 
-def new_client(workload: Workload, **settings: Any) -> BackendClient:
+def new_client(workload: Workload) -> BackendClient:
     """Return our client, with the keys from memory: what is measured here is validation."""
-    return BackendClient(
-        tenant_domain=ISSUER,
-        audience=AUDIENCE,
-        jwks_resolver=lambda: workload.jwks,
-        metadata_resolver=lambda: workload.metadata,
-        **settings,
-    )
+    return BackendClient(**_settings(workload))
+
+
+def new_async_client(workload: Workload) -> AsyncBackendClient:
+    """Return the same for event loops."""
+    return AsyncBackendClient(**_settings(workload))
+
+
+def _settings(workload: Workload) -> dict[str, Any]:
+    return {
+        "tenant_domain": ISSUER,
+        "audience": AUDIENCE,
+        "jwks_resolver": lambda: workload.jwks,
+        "metadata_resolver": lambda: workload.metadata,
+    }
 
 
 def _ours(workload: Workload) -> Validate:
@@ -112,12 +133,34 @@ def _require_scope(claims: Mapping[str, Any]) -> Mapping[str, Any]:
     return claims
 
 
+BARE: Final = "bare verify"
 OURS: Final = "monocloud_mw"
-PEERS: Final[Mapping[str, Callable[[Workload], Validate]]] = {
+CONTENDERS: Final[Mapping[str, Callable[[Workload], Validate]]] = {
     OURS: _ours,
     "PyJWT": _pyjwt,
     "joserfc": _joserfc,
     "Authlib": _authlib,
+}
+TAKES_NO_PART: Final = {("Authlib", "PS256"), ("Authlib", "EdDSA")}  # its validator refuses these algorithms
+
+
+def enter(workload: Workload, names: Iterable[str] | None = None) -> dict[str, Validate]:
+    """Return the contenders by name, each having shown that it does all the work.
+
+    Raises:
+        SystemExit: one of them refuses a good token, or accepts a bad one.
+    """
+    entered = {}
+    for name in names or CONTENDERS:
+        if (name, workload.algorithm) not in TAKES_NO_PART:
+            entered[name] = CONTENDERS[name](workload)
+            check_fairness(name, entered[name], workload)
+    return entered
+
+
+RSA_PADDINGS: Final = {
+    "RS256": padding.PKCS1v15(),
+    "PS256": padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH),
 }
 
 
@@ -125,8 +168,8 @@ def bare_verify(workload: Workload) -> Callable[[], None]:
     """Return nothing but the signature check of ``cryptography``, on parts prepared beforehand."""
     jws = parse_compact(workload.tokens[0])
     key, signature, data = workload.key.secret.public_key(), jws.signature, jws.signing_input
-    if workload.algorithm == "RS256":
-        scheme, digest = padding.PKCS1v15(), hashes.SHA256()
+    if workload.algorithm in RSA_PADDINGS:
+        scheme, digest = RSA_PADDINGS[workload.algorithm], hashes.SHA256()
         return lambda: key.verify(signature, data, scheme, digest)
     if workload.algorithm == "ES256":
         r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")

@@ -2,20 +2,22 @@
 
 Each round times every contender once, in turn, for about ``ROUND_SECONDS``; the order moves on by one in
 each round. A ratio is the median of the ratios within the rounds, so it compares only what was measured a
-moment apart.
+moment apart. Where one thread does the work, its processor time is counted, so that what else runs on the
+machine does not.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
 import attrs
 
-__all__ = ["Measurement", "Run", "compare", "repeat"]
+__all__ = ["Measurement", "Run", "compare", "repeat", "repeat_async"]
 
 Run: TypeAlias = Callable[[int], float]
 """Does the work ``n`` times and returns the seconds that took."""
@@ -25,10 +27,11 @@ ROUND_SECONDS: Final = 0.03
 
 @attrs.frozen
 class Measurement:
-    """Seconds per call, one figure for each round."""
+    """What was measured of one contender: one figure for each round, in seconds per call by default."""
 
     name: str
     samples: tuple[float, ...]
+    unit: str = "s"
 
     @property
     def median(self) -> float:
@@ -37,13 +40,20 @@ class Measurement:
     @property
     def spread(self) -> tuple[float, float]:
         """The first and the third quartile."""
-        first, _, third = statistics.quantiles(self.samples, n=4)
+        if len(self.samples) < 2:
+            return self.median, self.median
+        first, _, third = statistics.quantiles(self.samples, n=4, method="inclusive")
         return first, third
 
-    def ratio_to(self, other: Measurement) -> float:
-        """Return how many times as long as ``other`` this takes: the median of the rounds' ratios."""
+    def over(self, other: Measurement, name: str = "") -> Measurement:
+        """Return how many times as much as ``other`` this is, round by round."""
         pairs = zip(self.samples, other.samples, strict=True)
-        return statistics.median(mine / theirs for mine, theirs in pairs)
+        return Measurement(name, tuple(mine / theirs for mine, theirs in pairs), "x")
+
+    def less(self, other: Measurement, name: str = "") -> Measurement:
+        """Return by how much this is more than ``other``, round by round."""
+        pairs = zip(self.samples, other.samples, strict=True)
+        return Measurement(name, tuple(mine - theirs for mine, theirs in pairs), self.unit)
 
 
 def repeat(call: Callable[[], object]) -> Run:
@@ -58,12 +68,24 @@ def repeat(call: Callable[[], object]) -> Run:
     return run
 
 
+def repeat_async(call: Callable[[], Awaitable[object]], runner: asyncio.Runner) -> Run:
+    """Return a run that awaits one call over and over, within one coroutine on a running loop."""
+
+    async def awaits(times: int) -> float:
+        start = time.thread_time()
+        for _ in range(times):
+            await call()
+        return time.thread_time() - start
+
+    return lambda times: runner.run(awaits(times))
+
+
 def compare(contenders: Mapping[str, Run], *, rounds: int) -> dict[str, Measurement]:
     """Measure all contenders, interleaved.
 
     Args:
         contenders: by name.
-        rounds: how often each is timed; at least 4, for the quartiles to mean something.
+        rounds: how often each is timed.
     """
     times = {name: _calibrate(run) for name, run in contenders.items()}
     samples: dict[str, list[float]] = {name: [] for name in contenders}

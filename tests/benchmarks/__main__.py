@@ -1,0 +1,82 @@
+"""Measures, prints a table as it goes, and writes every figure to ``build/bench/`` as JSON.
+
+Exits with an error where a contender accepts a bad token, since its figures would say nothing; and with
+``--check``, where something has become much slower than it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from .report import Effort, Section, describe_machine, render_section, write_json
+from .validation import measure_new_tokens, measure_repeated_tokens
+
+Group = Callable[[Effort], Iterator[Section]]
+
+GROUPS: Final[Mapping[str, Group]] = {
+    "new": measure_new_tokens,
+    "repeated": measure_repeated_tokens,
+}
+CHECKED: Final = ("new", "repeated")
+CHECK_ATTEMPTS: Final = 3  # a machine that is busy may fail once; code that is slow fails always
+RESULTS: Final = Path(__file__).parents[2] / "build" / "bench"
+
+
+def main() -> int:
+    """Measure what the arguments ask for; return the exit status."""
+    arguments = _read_arguments()
+    if arguments.check:
+        return _check()
+    machine = describe_machine()
+    for name, value in machine.items():
+        print(f"{name:10} {value}")
+    sections = []
+    for name in arguments.groups or GROUPS:
+        for section in GROUPS[name](Effort(arguments.rounds)):
+            print(*render_section(section), sep="\n", flush=True)
+            sections.append(section)
+            write_json(RESULTS / "results.json", machine, sections)
+    met = [bar.met for section in sections for bar in section.bars]
+    print(f"\n{sum(met)} of {len(met)} bars met; every figure is in {RESULTS / 'results.json'}")
+    return 0
+
+
+def _read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("groups", nargs="*", type=_group, help=f"of {', '.join(GROUPS)}; default: all")
+    parser.add_argument("--rounds", type=int, default=25, help="how often each contender is measured")
+    parser.add_argument(
+        "--check", action="store_true", help="only find out, quickly, whether we got much slower"
+    )
+    return parser.parse_args()
+
+
+def _group(name: str) -> str:
+    if name not in GROUPS:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(GROUPS)}")
+    return name
+
+
+def _check() -> int:
+    """Make sure that nothing has become much slower."""
+    slow = False
+    for name in CHECKED:
+        for _ in range(CHECK_ATTEMPTS):
+            sections = list(GROUPS[name](Effort(rounds=7, check=True)))
+            for section in sections:
+                print(*render_section(section), sep="\n", flush=True)
+            failures = [bar for section in sections for bar in section.bars if not bar.tolerated]
+            if not failures:
+                break
+            print(*(f"  beyond what is tolerated ({bar.guard:g}): {bar.claim}" for bar in failures), sep="\n")
+        else:
+            slow = True
+    return int(slow)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
