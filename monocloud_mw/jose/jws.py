@@ -1,7 +1,7 @@
 """Signed messages in compact form (RFC 7515): from an untrusted string to bytes whose origin is proven.
 
-In this order, cheap before expensive: the size, exactly three parts, strict base64url, a strict JSON
-header, an accepted ``alg``, no ``crit``; only then a key is looked for, and at last the signature is
+In this order, cheap before expensive: the size, exactly three parts, strict base64url, a small and strict
+JSON header, an accepted ``alg``, no ``crit``; only then a key is looked for, and at last the signature is
 checked. ``jwk``, ``jku``, ``x5u`` and ``x5c`` in a header are never looked at: a message does not bring its
 own key (RFC 8725 section 3.10 and RFC 7515 section 10.3).
 """
@@ -35,6 +35,13 @@ __all__ = [
 
 MAX_TOKEN_CHARACTERS: Final = 16 * 1024
 """Twice what common servers take as a header line; the largest real tokens have some four thousand."""
+
+MAX_HEADER_CHARACTERS: Final = 4 * 1024
+"""A header is parsed before anything is proven, so it is bounded more tightly; a certificate still fits."""
+
+MAX_HEADER_VALUES: Final = 64
+"""Bounds names, elements and nesting together: a header made of thousands of them would take a hundred
+times as long to refuse as a good token takes to accept."""
 
 MAX_ATTEMPTS: Final = 8
 """How many keys one signature is tried with: a refusal must not cost much more than an acceptance."""
@@ -80,7 +87,9 @@ def parse_header(segment: bytes, algorithms: Collection[str] = SIGNATURE_ALGORIT
     Raises:
         TokenError: [malformed], or [unsupported_algorithm] where ``alg`` is not among ``algorithms``.
     """
-    parameters = parse_json_object(base64url.decode(segment))
+    if len(segment) > MAX_HEADER_CHARACTERS:
+        raise TokenError(Reason.MALFORMED, f"its header has more than {MAX_HEADER_CHARACTERS} characters")
+    parameters = parse_json_object(base64url.decode(segment), max_values=MAX_HEADER_VALUES)
     key_id = parameters.get("kid")
     if not isinstance(key_id, str) and "kid" in parameters:
         raise TokenError(Reason.MALFORMED, "kid is not a string")
@@ -110,11 +119,10 @@ def parse_compact(token: str, header_of: Callable[[bytes], JwsHeader] = parse_he
     """
     if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS:
         raise TokenError(Reason.MALFORMED, f"it is not text of at most {MAX_TOKEN_CHARACTERS} characters")
-    try:
-        data = token.encode("ascii")
-        header, payload, signature = data.split(b".")
-    except ValueError:
-        raise TokenError(Reason.MALFORMED, "it does not have three parts in ASCII") from None
+    if not token.isascii() or token.count(".") != 2:
+        raise TokenError(Reason.MALFORMED, "it does not have three parts in ASCII")
+    data = token.encode("ascii")
+    header, payload, signature = data.split(b".")
     content, proof = base64url.decode(payload), base64url.decode(signature)
     return CompactJws(header_of(header), content, proof, data[: -len(signature) - 1])
 

@@ -29,25 +29,41 @@ _BRACKET: Final = re.compile(r"[\[\]{}]")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse_json_object(data: bytes) -> FrozenDict:
+def parse_json_object(data: bytes, *, max_values: int | None = None) -> FrozenDict:
     """Return the object that ``data`` holds.
+
+    Args:
+        data: JSON text in UTF-8.
+        max_values: how many values it may have at most, where that is to be bounded. Counted before
+            parsing, by the commas and brackets that stand anywhere, in strings as well.
 
     Raises:
         TokenError: it holds none, or breaks a rule above [malformed].
     """
     try:
         text = data.decode("utf-8")
-        if text.count("[") + text.count("{") > MAX_DEPTH:
+        brackets = text.count("[") + text.count("{")
+        if max_values is not None:
+            _check_size(brackets + text.count(","), max_values)
+        if brackets > MAX_DEPTH:
             _check_depth(text)
         text = text.strip(_WHITE_SPACE)
         value, end = _DECODER.raw_decode(text)
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails for half of a pair
     except (ValueError, RecursionError):
-        raise TokenError(Reason.MALFORMED, "it is not strict JSON") from None
-    if not isinstance(value, FrozenDict) or end != len(text):
-        raise TokenError(Reason.MALFORMED, "it is not a JSON object")
-    return value
+        refusal = "it is not strict JSON"
+    else:
+        if isinstance(value, FrozenDict) and end == len(text):
+            return value
+        refusal = "it is not a JSON object"
+    # Outside of the handler: the parser's errors hold the whole text, and would hang on to ours.
+    raise TokenError(Reason.MALFORMED, refusal)
+
+
+def _check_size(values: int, max_values: int) -> None:
+    if values > max_values:
+        raise ValueError("too many values")
 
 
 def _check_depth(text: str) -> None:

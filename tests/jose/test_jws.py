@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -165,6 +166,23 @@ def test_the_limit_on_size_is_exact() -> None:
     assert len(longest) == MAX_TOKEN_CHARACTERS
     assert verify_compact(longest, key_set(key("ES256")))
     assert _refusal(longest + "A", key_set(key("ES256"))).reason is Reason.MALFORMED
+
+
+def test_the_limits_on_a_header_are_exact() -> None:
+    """A header of 4096 characters and of 64 values is read; one more of either is malformed."""
+    bare = len(json.dumps({"alg": "ES256", "kid": "key", "x": ""}))
+    largest: dict[str, Any] = {
+        "alg": "ES256",
+        "kid": "key",
+        "x": "y" * (jws.MAX_HEADER_CHARACTERS * 3 // 4 - bare),
+    }
+    widest: dict[str, Any] = {"alg": "ES256", "kid": "key", "x": [0] * (jws.MAX_HEADER_VALUES - 3)}
+    assert len(segment(largest)) == jws.MAX_HEADER_CHARACTERS
+    for header in (largest, widest):
+        assert reason_of(verify_compact, _signed("ES256", header), key_set(key("ES256"))) is None
+        header["x"] += header["x"][:1]
+        token = _signed("ES256", header)
+        assert reason_of(verify_compact, token, key_set(key("ES256"))) is Reason.MALFORMED
 
 
 @pytest.mark.parametrize(
