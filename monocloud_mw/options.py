@@ -92,9 +92,11 @@ def _non_empty_string(value: Any) -> str:
         raise ValueError("must not be blank")
     try:
         value.encode()
-    except UnicodeEncodeError:  # its message would quote the value
-        raise ValueError("must be text that UTF-8 can carry") from None
-    return str(value)
+    except UnicodeEncodeError:
+        pass
+    else:
+        return str(value)
+    raise ValueError("must be text that UTF-8 can carry")  # not in the handler: its error holds the value
 
 
 def _strings(value: Any) -> tuple[str, ...]:

@@ -20,8 +20,10 @@ def parse_url(text: str) -> SplitResult:
     try:
         url = urlsplit(text)
         host, port = url.hostname, url.port
-    except ValueError:  # whose message may quote the URL
-        raise ValueError("must be a URL with a valid host and port") from None
+    except ValueError:
+        url = None
+    if url is None:  # raised here, since the parser's error may quote the URL and would hang on to ours
+        raise ValueError("must be a URL with a valid host and port")
     if not host or url.scheme not in ("https", "http"):
         raise ValueError("must be an https:// URL")
     if "@" in url.netloc:

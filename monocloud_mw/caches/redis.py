@@ -37,7 +37,7 @@ from .redis_connection import (
     DEFAULT_MAX_CONNECTIONS,
     DEFAULT_TIMEOUT_SECONDS,
     connection_settings,
-    url_refusals,
+    made_from_url,
 )
 
 try:
@@ -154,10 +154,11 @@ class RedisCache(_RedisEntries):
         connection = connection_settings(
             url, timeout_seconds=timeout_seconds, max_connections=max_connections, ca_bundle=ca_bundle
         )
-        with url_refusals():
-            pool = redis.BlockingConnectionPool.from_url(
+        pool = made_from_url(
+            lambda: redis.BlockingConnectionPool.from_url(
                 url, retry=Retry(NoBackoff(), 1, _CLOSED), retry_on_error=_CLOSED, **connection
             )
+        )
         return cls(redis.Redis.from_pool(pool), **settings)
 
     def get(self, key: str) -> FrozenDict | None:
@@ -249,8 +250,7 @@ class AsyncRedisCache(_RedisEntries):
             )
             return redis.asyncio.Redis.from_pool(pool)
 
-        with url_refusals():
-            connect()  # so that a bad URL is refused here, and not on the first request
+        made_from_url(connect)  # so that a bad URL is refused here, and not on the first request
         return cls(connect, timeout_seconds=timeout_seconds, **settings)
 
     async def get(self, key: str) -> FrozenDict | None:

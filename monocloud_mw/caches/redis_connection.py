@@ -7,13 +7,14 @@ A cache is worth asking only while it answers faster than the tenant would, so a
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from ..errors import ConfigurationError, Problem
 
-__all__ = ["DEFAULT_MAX_CONNECTIONS", "DEFAULT_TIMEOUT_SECONDS", "connection_settings", "url_refusals"]
+__all__ = ["DEFAULT_MAX_CONNECTIONS", "DEFAULT_TIMEOUT_SECONDS", "connection_settings", "made_from_url"]
+
+T = TypeVar("T")
 
 DEFAULT_TIMEOUT_SECONDS: Final = 0.25
 DEFAULT_MAX_CONNECTIONS: Final = 10
@@ -59,11 +60,14 @@ def connection_settings(
     return settings
 
 
-@contextmanager
-def url_refusals() -> Iterator[None]:
-    """Translate what the ``redis`` package says of a URL, without its text: that may quote the password."""
+def made_from_url(make: Callable[[], T]) -> T:
+    """Return what the ``redis`` package makes of a URL.
+
+    Raises:
+        ConfigurationError: it refuses the URL. Its own error is not kept, since it may quote the password.
+    """
     try:
-        yield
+        return make()
     except (ValueError, TypeError):
         message = "must be redis://, rediss:// or unix://, as the redis package reads them"
-        raise ConfigurationError([Problem("url", None, message)]) from None
+    raise ConfigurationError([Problem("url", None, message)])

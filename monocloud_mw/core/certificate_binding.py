@@ -83,9 +83,11 @@ def parse_certificate(certificate: str | bytes) -> bytes:
         else:
             der = _der_from_text(certificate)
         x509.load_der_x509_certificate(der)
-    except (ValueError, x509.InvalidVersion) as error:
-        raise TokenError(Reason.CERTIFICATE_MALFORMED) from error
-    return der
+    except (ValueError, x509.InvalidVersion):
+        pass
+    else:
+        return der
+    raise TokenError(Reason.CERTIFICATE_MALFORMED)  # not in the handler: a codec's error holds its input
 
 
 def _der_from_text(certificate: str | bytes) -> bytes:

@@ -145,8 +145,10 @@ class SigningKey:
             )
         try:
             data = secret.encode() if isinstance(secret, str) else secret
-        except UnicodeEncodeError:  # whose attributes would carry the secret into a traceback
-            raise ValueError("a shared secret must be text that UTF-8 can hold, or bytes") from None
+        except UnicodeEncodeError:
+            data = None
+        if data is None:  # raised here, since the codec's error holds the secret and would hang on to ours
+            raise ValueError("a shared secret must be text that UTF-8 can hold, or bytes")
         if not data:
             raise ValueError("a shared secret must not be empty")
         return cls(algorithm=algorithm, key_id=key_id, secret=data)
