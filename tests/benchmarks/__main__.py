@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from .bytecodes import measure_bytecodes
+from .instructions import measure_instructions
+from .middleware import measure_middleware
 from .report import Effort, Section, describe_machine, render_section, write_json
 from .validation import measure_new_tokens, measure_repeated_tokens
 
@@ -20,8 +23,11 @@ Group = Callable[[Effort], Iterator[Section]]
 GROUPS: Final[Mapping[str, Group]] = {
     "new": measure_new_tokens,
     "repeated": measure_repeated_tokens,
+    "middleware": measure_middleware,
+    "bytecodes": measure_bytecodes,
+    "instructions": measure_instructions,
 }
-CHECKED: Final = ("new", "repeated")
+CHECKED: Final = ("new", "repeated", "bytecodes")
 CHECK_ATTEMPTS: Final = 3  # a machine that is busy may fail once; code that is slow fails always
 RESULTS: Final = Path(__file__).parents[2] / "build" / "bench"
 

@@ -16,20 +16,14 @@ import joserfc.jwk
 import joserfc.jwt
 import jwt
 from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from monocloud_mw import AsyncBackendClient, BackendClient
-from monocloud_mw.jose import parse_compact
 
 from .tokens import AUDIENCE, ISSUER, SCOPE, Workload
 
 __all__ = [
-    "BARE",
     "CONTENDERS",
     "OURS",
-    "bare_verify",
     "check_fairness",
     "enter",
     "new_async_client",
@@ -133,7 +127,6 @@ def _require_scope(claims: Mapping[str, Any]) -> Mapping[str, Any]:
     return claims
 
 
-BARE: Final = "bare verify"
 OURS: Final = "monocloud_mw"
 CONTENDERS: Final[Mapping[str, Callable[[Workload], Validate]]] = {
     OURS: _ours,
@@ -156,26 +149,6 @@ def enter(workload: Workload, names: Iterable[str] | None = None) -> dict[str, V
             entered[name] = CONTENDERS[name](workload)
             check_fairness(name, entered[name], workload)
     return entered
-
-
-RSA_PADDINGS: Final = {
-    "RS256": padding.PKCS1v15(),
-    "PS256": padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH),
-}
-
-
-def bare_verify(workload: Workload) -> Callable[[], None]:
-    """Return nothing but the signature check of ``cryptography``, on parts prepared beforehand."""
-    jws = parse_compact(workload.tokens[0])
-    key, signature, data = workload.key.secret.public_key(), jws.signature, jws.signing_input
-    if workload.algorithm in RSA_PADDINGS:
-        scheme, digest = RSA_PADDINGS[workload.algorithm], hashes.SHA256()
-        return lambda: key.verify(signature, data, scheme, digest)
-    if workload.algorithm == "ES256":
-        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-        der, ecdsa = encode_dss_signature(r, s), ec.ECDSA(hashes.SHA256())
-        return lambda: key.verify(der, data, ecdsa)
-    return lambda: key.verify(signature, data)
 
 
 def check_fairness(name: str, validate: Validate, workload: Workload) -> None:

@@ -102,35 +102,46 @@ class Section:
 
     name: str
     title: str
-    measurements: tuple[Measurement, ...]
+    measurements: tuple[Measurement, ...] = ()
     bars: tuple[Bar, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def render_value(value: float, unit: str) -> str:
-    """Write a figure with three digits and a unit that suits its size."""
-    for scale, name in SCALES.get(unit, ()):
-        if abs(value) >= scale:
-            return f"{value / scale:.3g} {name}"
-    if unit in SCALES:
-        scale, name = SCALES[unit][-1]
-        return f"{value / scale:.2g} {name}"
-    if unit == "x":
-        return f"{value:.3g} x"
-    return f"{value:,.0f} {unit}".rstrip()
+def render_value(value: float, unit: str, *, like: float | None = None) -> str:
+    """Write a figure with a unit that suits its size.
+
+    Args:
+        value: the figure.
+        unit: what it is in.
+        like: leave the unit away, and scale it like this figure.
+    """
+    scale, name = _scale_of(value if like is None else like, unit)
+    digits = f"{value / scale:,.0f}" if abs(value / scale) >= 100 else f"{value / scale:.3g}"
+    return digits if like is not None else f"{digits} {name}".rstrip()
+
+
+def _scale_of(value: float, unit: str) -> tuple[float, str]:
+    scales = SCALES.get(unit, ((1, unit),))
+    return next((scale for scale in scales if abs(value) >= scale[0]), scales[-1])
 
 
 def render_section(section: Section) -> Iterator[str]:
     """Yield the lines of a section's table."""
-    base, *_ = section.measurements
     yield ""
-    yield f"{section.title:46}{'median':>12}   {'quartiles':25}{'ratio':>7}"
+    yield f"{section.title:34}{'median':>20}   {'quartiles':20}{'ratio':>7}"
     for found in section.measurements:
-        quartiles = " - ".join(render_value(value, found.unit) for value in found.spread)
-        ratio = f"{found.over(base).median:7.2f}" if found.unit == base.unit else ""
-        yield f"  {found.name:44}{render_value(found.median, found.unit):>12}   {quartiles:25}{ratio}"
+        quartiles = " - ".join(render_value(value, found.unit, like=found.median) for value in found.spread)
+        ratio = _ratio(found, section)
+        written = "" if ratio is None else f"{ratio:7.2f}"
+        yield f"  {found.name:32}{render_value(found.median, found.unit):>20}   {quartiles:20}{written}"
     yield from (f"  {bar}" for bar in section.bars)
     yield from (f"  ({note})" for note in section.notes)
+
+
+def _ratio(found: Measurement, section: Section) -> float | None:
+    """Return how a figure compares to the first of its section, where the two are of a kind."""
+    first = section.measurements[0]
+    return found.over(first).median if found.unit == first.unit else None
 
 
 def describe_machine() -> dict[str, Any]:
@@ -173,7 +184,6 @@ def write_json(path: Path, machine: Mapping[str, Any], sections: Iterable[Sectio
 
 
 def _as_json(section: Section) -> dict[str, Any]:
-    base, *_ = section.measurements
     return {
         "name": section.name,
         "title": section.title,
@@ -183,7 +193,7 @@ def _as_json(section: Section) -> dict[str, Any]:
                 "unit": found.unit,
                 "median": found.median,
                 "quartiles": found.spread,
-                "ratio": found.over(base).median if found.unit == base.unit else None,
+                "ratio": _ratio(found, section),
                 "samples": found.samples,
             }
             for found in section.measurements

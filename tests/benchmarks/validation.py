@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from .contenders import BARE, OURS, bare_verify, enter, new_async_client
+from .bare import BARE, bare_verify
+from .contenders import OURS, enter, new_async_client
 from .harness import compare, repeat, repeat_async
 from .report import Bar, Effort, Section
 from .tokens import SCOPE, Workload
@@ -23,7 +24,7 @@ def measure_new_tokens(effort: Effort) -> Iterator[Section]:
     for algorithm in CHECKED if effort.check else GOALS:
         workload = Workload.create(algorithm)
         entered = enter(workload, (OURS, "PyJWT") if effort.check else None)
-        runs = {BARE: repeat(bare_verify(workload))}
+        runs = {BARE: repeat(bare_verify(workload.tokens[0], workload.key.secret.public_key()))}
         runs |= {name: repeat(_deal(validate, workload)) for name, validate in entered.items()}
         found = compare(runs, rounds=effort.rounds)
         ours, bare, pyjwt = found[OURS], found[BARE], found["PyJWT"]

@@ -1,0 +1,65 @@
+"""The small applications that are measured bare and protected; servers import the factories by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from flask import Flask
+
+from monocloud_mw.adapters import asgi, wsgi
+
+from .tokens import SCOPE
+
+__all__ = [
+    "bare_asgi_app",
+    "bare_wsgi_app",
+    "plain_asgi",
+    "plain_flask",
+    "plain_wsgi",
+    "protected_asgi_app",
+    "protected_wsgi_app",
+]
+
+BODY: Final = b'{"orders": [{"id": 1, "item": "coffee"}, {"id": 2, "item": "tea"}]}'
+HEADERS: Final = [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))]
+RAW_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS]
+
+
+def plain_wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Answer any request, on plain WSGI."""
+    start_response("200 OK", HEADERS)
+    return [BODY]
+
+
+async def plain_asgi(scope: Any, receive: Any, send: Any) -> None:
+    """Answer any request, on plain ASGI."""
+    await send({"type": "http.response.start", "status": 200, "headers": RAW_HEADERS})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+def plain_flask(decorate: Callable[[Any], Any] = lambda view: view) -> Flask:
+    """Return the same on Flask, its view decorated."""
+    app = Flask(__name__)
+    app.add_url_rule("/orders", "orders", decorate(lambda: (BODY, HEADERS)))
+    return app
+
+
+def bare_wsgi_app() -> Any:
+    """What gunicorn serves without protection."""
+    return plain_wsgi
+
+
+def bare_asgi_app() -> Any:
+    """What uvicorn serves without protection."""
+    return plain_asgi
+
+
+def protected_wsgi_app() -> Any:
+    """The same with protection, set up by the environment."""
+    return wsgi.ProtectApiMiddleware(plain_wsgi, scopes=[SCOPE])
+
+
+def protected_asgi_app() -> Any:
+    """The same with protection, set up by the environment."""
+    return asgi.ProtectApiMiddleware(plain_asgi, scopes=[SCOPE])

@@ -1,0 +1,70 @@
+"""How many bytecodes a validation takes: exact on any machine, however busy, and so what CI guards.
+
+Code in C does not count: :mod:`.instructions` counts that too, where valgrind is installed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from .contenders import new_client
+from .harness import Measurement
+from .report import Bar, Effort, Section
+from .tokens import SCOPE, Workload
+
+__all__ = ["measure_bytecodes"]
+
+SHOWN = 6
+
+
+def measure_bytecodes(effort: Effort) -> Iterator[Section]:
+    """Bytecodes of the interpreter for one validation."""
+    workload = Workload.create("ES256", tokens=3)
+    client = new_client(workload)
+
+    def validate(token: str) -> None:
+        client.validate_access_token(token, scopes=(SCOPE,))
+
+    seen, *_, unseen = workload.tokens
+    for token in (seen, seen, workload.tokens[1]):
+        validate(token)
+    counts = {"a new token": _count(validate, unseen), "a repeated token": _count(validate, seen)}
+    new, repeated = (
+        Measurement(name, (float(count.total()),), "bytecodes") for name, count in counts.items()
+    )
+    yield Section(
+        name="bytecodes",
+        title="bytecodes for one token",
+        measurements=(new, repeated),
+        bars=(
+            Bar.at_most(1000, "a new token", new, guard=2400),
+            Bar.at_most(300, "a repeated token", repeated, guard=900),
+        ),
+        notes=tuple(
+            f"{name}: " + ", ".join(f"{function} {times}" for function, times in count.most_common(SHOWN))
+            for name, count in counts.items()
+        ),
+    )
+
+
+def _count(validate: Callable[[str], None], token: str) -> Counter[str]:
+    """Return how many bytecodes one validation takes, function by function."""
+    counts: Counter[str] = Counter()
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            counts[frame.f_code.co_qualname] += 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        validate(token)
+    finally:
+        sys.settrace(before)
+    return counts
