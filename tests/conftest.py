@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import shutil
-import sys
+import socket
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -30,20 +31,32 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, prin
 hypothesis.settings.load_profile("ci" if IN_CI else "local")
 
 
-def _refuse_internet(event: str, arguments: tuple[Any, ...]) -> None:
-    """Refuse connections to other machines; an audit hook sees blocking sockets and event loops alike."""
-    if event != "socket.connect" or not isinstance(arguments[1], tuple):
-        return
-    host = arguments[1][0]
+def _loopback_only(connect: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
+    """Return a socket's method that refuses to connect to other machines."""
+
+    @functools.wraps(connect)
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if isinstance(address, tuple) and not _is_loopback(address[0]):
+            raise PermissionError(
+                f"a test tried to reach {address[0]!r}: tests talk to the loopback interface only"
+            )
+        return connect(self, address)
+
+    return guarded
+
+
+def _is_loopback(host: str) -> bool:
     try:
-        allowed = ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        allowed = host == "localhost"
-    if not allowed:
-        raise PermissionError(f"a test tried to reach {host!r}: tests talk to the loopback interface only")
+        return host == "localhost"
 
 
-sys.addaudithook(_refuse_internet)
+# Blocking sockets and event loops alike connect by these. An audit hook would see them too, but it also runs
+# whenever a thread that coverage measures starts, and Python 3.11 does not bear that two threads are there
+# at once: "Cannot install a trace function while another trace function is being installed".
+for _method in "connect", "connect_ex":
+    setattr(socket.socket, _method, _loopback_only(getattr(socket.socket, _method)))
 
 
 def unavailable(what: str, *, in_ci: bool = IN_CI) -> NoReturn:

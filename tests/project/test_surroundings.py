@@ -31,10 +31,12 @@ def test_programs_are_found(require_program: Callable[[str], str]) -> None:
     assert Path(require_program("git")).is_file()
 
 
-def test_blocking_connections_stay_on_this_machine() -> None:
+@pytest.mark.parametrize("method", ["connect", "connect_ex"])
+@pytest.mark.parametrize("host", [ELSEWHERE[0], "tenant.example.test"])
+def test_blocking_connections_stay_on_this_machine(method: str, host: str) -> None:
     """A socket that would leave the loopback interface is refused before it connects."""
     with socket.socket() as outgoing, pytest.raises(PermissionError, match="loopback interface only"):
-        outgoing.connect(ELSEWHERE)
+        getattr(outgoing, method)((host, 443))
 
 
 def test_event_loop_connections_stay_on_this_machine() -> None:
