@@ -1,0 +1,1 @@
+"""What attackers try, as tables: one module per family, and the tests that run all of them."""
