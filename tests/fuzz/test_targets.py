@@ -1,0 +1,50 @@
+"""Every fuzz target with whatever hypothesis thinks of, and with mutations of what it was made for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .targets import TARGETS
+
+names = pytest.mark.parametrize("name", TARGETS)
+
+
+@names
+def test_what_it_was_made_for_passes(name: str) -> None:
+    """The seeds, from which fuzzing starts, raise nothing."""
+    seeds = list(TARGETS[name].seeds())
+    assert seeds
+    for seed in seeds:
+        TARGETS[name].run(seed)
+
+
+@names
+@settings(max_examples=150)
+@given(st.binary(max_size=300))
+def test_any_bytes_get_a_documented_answer(name: str, data: bytes) -> None:
+    """Bytes that mean nothing are accepted or refused as documented, and that is all."""
+    TARGETS[name].run(data)
+
+
+@names
+@settings(max_examples=150)
+@given(st.data())
+def test_any_mutation_gets_a_documented_answer(name: str, data: st.DataObject) -> None:
+    """A good example with pieces cut out, repeated, or replaced is accepted or refused as documented."""
+    target = TARGETS[name]
+    mutated = data.draw(st.sampled_from(list(target.seeds())))
+    pieces = st.binary(max_size=4) | st.sampled_from([word.encode() for word in target.words])
+    for _ in range(data.draw(st.integers(1, 4))):
+        mutated = _mutate(mutated, data.draw, pieces)
+    target.run(mutated)
+
+
+def _mutate(whole: bytes, draw: Any, pieces: st.SearchStrategy[bytes]) -> bytes:
+    start: int = draw(st.integers(0, len(whole)))
+    end: int = draw(st.integers(start, min(len(whole), start + 8)))
+    piece: bytes = draw(pieces)
+    return whole[:start] + piece + whole[end:]
