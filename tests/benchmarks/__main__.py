@@ -14,8 +14,11 @@ from typing import Final
 
 from .bytecodes import measure_bytecodes
 from .instructions import measure_instructions
+from .memory import measure_import, measure_memory
 from .middleware import measure_middleware
+from .opaque_tokens import measure_opaque_tokens
 from .report import Effort, Section, describe_machine, render_section, write_json
+from .serving import measure_serving
 from .validation import measure_new_tokens, measure_repeated_tokens
 
 Group = Callable[[Effort], Iterator[Section]]
@@ -24,10 +27,14 @@ GROUPS: Final[Mapping[str, Group]] = {
     "new": measure_new_tokens,
     "repeated": measure_repeated_tokens,
     "middleware": measure_middleware,
+    "opaque": measure_opaque_tokens,
+    "serving": measure_serving,
+    "memory": measure_memory,
+    "import": measure_import,
     "bytecodes": measure_bytecodes,
     "instructions": measure_instructions,
 }
-CHECKED: Final = ("new", "repeated", "bytecodes")
+CHECKED: Final = ("new", "repeated", "memory", "bytecodes")
 CHECK_ATTEMPTS: Final = 3  # a machine that is busy may fail once; code that is slow fails always
 RESULTS: Final = Path(__file__).parents[2] / "build" / "bench"
 

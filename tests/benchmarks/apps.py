@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,9 +11,10 @@ from flask import Flask
 
 from monocloud_mw.adapters import asgi, wsgi
 
-from .tokens import SCOPE
+from .tokens import AUDIENCE, SCOPE
 
 __all__ = [
+    "TENANT_SECONDS",
     "bare_asgi_app",
     "bare_wsgi_app",
     "plain_asgi",
@@ -19,8 +22,10 @@ __all__ = [
     "plain_wsgi",
     "protected_asgi_app",
     "protected_wsgi_app",
+    "tenant_app",
 ]
 
+TENANT_SECONDS: Final = 0.05
 BODY: Final = b'{"orders": [{"id": 1, "item": "coffee"}, {"id": 2, "item": "tea"}]}'
 HEADERS: Final = [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))]
 RAW_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS]
@@ -43,6 +48,28 @@ def plain_flask(decorate: Callable[[Any], Any] = lambda view: view) -> Flask:
     app = Flask(__name__)
     app.add_url_rule("/orders", "orders", decorate(lambda: (BODY, HEADERS)))
     return app
+
+
+def tenant_app() -> Any:
+    """A tenant that takes its time: every opaque token is active, after ``TENANT_SECONDS``."""
+
+    async def tenant(scope: Any, receive: Any, send: Any) -> None:
+        issuer = "http://" + dict(scope["headers"])[b"host"].decode()
+        if scope["path"].startswith("/.well-known/"):
+            document: Any = {
+                "issuer": issuer,
+                "jwks_uri": f"{issuer}/jwks",
+                "introspection_endpoint": f"{issuer}/introspection",
+            }
+        else:
+            await receive()
+            await asyncio.sleep(TENANT_SECONDS)
+            document = {"active": True, "iss": issuer, "aud": AUDIENCE, "sub": "somebody"}
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(document).encode()})
+
+    return tenant
 
 
 def bare_wsgi_app() -> Any:

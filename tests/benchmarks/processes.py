@@ -1,0 +1,62 @@
+"""Servers in processes of their own, so that what is measured has its interpreter for itself.
+
+Each listens on a socket that is bound before it starts, so the first request simply waits until it is up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, TypeAlias
+
+__all__ = ["ROOT", "Serving", "gunicorn", "uvicorn"]
+
+ROOT: Final = Path(__file__).parents[2]
+START_SECONDS: Final = 60
+STOP_SECONDS: Final = 20
+BACKLOG: Final = 1024
+
+Serving: TypeAlias = contextlib.AbstractContextManager[int]
+"""Serves within a ``with`` block, and gives the port."""
+
+
+def uvicorn(factory: str, environ: Mapping[str, str] | None = None) -> Serving:
+    """Serve the ASGI application that ``factory`` of :mod:`.apps` returns, in one process."""
+    options = ("--factory", "--no-access-log", "--log-level", "error", "--lifespan", "off")
+    return _serve(("uvicorn", f"{__package__}.apps:{factory}", *options, "--fd", "{fd}"), environ)
+
+
+def gunicorn(factory: str, environ: Mapping[str, str] | None = None) -> Serving:
+    """Serve a WSGI application likewise, in one process of four threads."""
+    options = ("--worker-class", "gthread", "--threads", "4", "--log-level", "error", "--bind", "fd://{fd}")
+    return _serve(("gunicorn", f"{__package__}.apps:{factory}()", *options), environ)
+
+
+@contextlib.contextmanager
+def _serve(command: tuple[str, ...], environ: Mapping[str, str] | None) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
+        # Connections inherit this; asyncio sees to it itself, but not for sockets that it is handed.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        descriptor = listening.fileno()
+        process = subprocess.Popen(
+            [sys.executable, "-m", *(word.format(fd=descriptor) for word in command)],
+            cwd=ROOT,
+            env={**os.environ, **(environ or {})},
+            pass_fds=[descriptor],
+        )
+        try:
+            port = listening.getsockname()[1]
+            first = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+            with contextlib.closing(first):
+                first.request("GET", "/")
+                first.getresponse().read()
+            yield port
+        finally:
+            process.terminate()
+            process.wait(STOP_SECONDS)
