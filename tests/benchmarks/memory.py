@@ -64,7 +64,7 @@ def measure_import(effort: Effort) -> Iterator[Section]:
     }
     rounds = [
         [[float(figure) for figure in _python(IMPORT, *modules)] for modules in names.values()]
-        for _ in range(min(effort.rounds, MAX_ROUNDS))
+        for _ in range(3 if effort.check else min(effort.rounds, MAX_ROUNDS))
     ]
     for figure, (name, title, unit) in enumerate(
         [("import", "time to import", "s"), ("import-memory", "memory to import", "B")]

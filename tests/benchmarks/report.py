@@ -82,10 +82,15 @@ class Bar:
             return max(self.figure.samples) >= self.guard
         return min(self.figure.samples) <= self.guard
 
-    def __str__(self) -> str:
+    def render(self, *, check: bool) -> str:
+        """Say what was found and what was wanted: the goal, or with ``check`` what CI tolerates."""
+        found, wanted, reached = self.figure.median, self.goal, self.met
+        if check and self.guard is not None:
+            best = max if self.is_floor else min
+            found, wanted, reached = best(self.figure.samples), self.guard, self.tolerated
+        written, limit = (render_value(value, self.figure.unit) for value in (found, wanted))
         kind = "at least" if self.is_floor else "at most"
-        found, goal = (render_value(value, self.figure.unit) for value in (self.figure.median, self.goal))
-        return f"{'ok  ' if self.met else 'MISS'} {self.claim}: {found} ({kind} {goal})"
+        return f"{'ok  ' if reached else 'MISS'} {self.claim}: {written} ({kind} {limit})"
 
 
 @attrs.frozen(kw_only=True)
@@ -125,8 +130,8 @@ def _scale_of(value: float, unit: str) -> tuple[float, str]:
     return next((scale for scale in scales if abs(value) >= scale[0]), scales[-1])
 
 
-def render_section(section: Section) -> Iterator[str]:
-    """Yield the lines of a section's table."""
+def render_section(section: Section, *, check: bool = False) -> Iterator[str]:
+    """Yield the lines of a section's table; with ``check``, of the bars only what CI insists on."""
     yield ""
     yield f"{section.title:34}{'median':>20}   {'quartiles':20}{'ratio':>7}"
     for found in section.measurements:
@@ -134,7 +139,9 @@ def render_section(section: Section) -> Iterator[str]:
         ratio = _ratio(found, section)
         written = "" if ratio is None else f"{ratio:7.2f}"
         yield f"  {found.name:32}{render_value(found.median, found.unit):>20}   {quartiles:20}{written}"
-    yield from (f"  {bar}" for bar in section.bars)
+    for bar in section.bars:
+        if bar.guard is not None or not check:
+            yield f"  {bar.render(check=check)}"
     yield from (f"  ({note})" for note in section.notes)
 
 

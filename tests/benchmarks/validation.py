@@ -15,7 +15,7 @@ from .tokens import SCOPE, Workload
 __all__ = ["measure_new_tokens", "measure_repeated_tokens"]
 
 GOALS: Final = {"RS256": 1.6, "PS256": 1.6, "ES256": 1.3, "EdDSA": 1.3}  # times bare verify
-GUARD: Final = 4.0
+GUARD: Final = 6.0  # a busy machine slows the interpreter down more than it does OpenSSL
 CHECKED: Final = ("RS256", "ES256")
 
 
