@@ -30,6 +30,7 @@ __all__ = [
     "PLAIN",
     "RSA",
     "STRANGER",
+    "SUBJECT",
     "Attack",
     "encode",
     "options",
@@ -41,10 +42,11 @@ __all__ = [
 ISSUER: Final = "https://tenant.example.com"
 AUDIENCE: Final = "https://api.example.com"
 NOW: Final = 1_700_000_000.0
+SUBJECT: Final = "subject-of-the-token-7f3a9c51"
 CLAIMS: Final[dict[str, Any]] = {
     "iss": ISSUER,
     "aud": AUDIENCE,
-    "sub": "alice",
+    "sub": SUBJECT,
     "exp": NOW + 600,
     "nbf": NOW - 600,
     "scope": "api",

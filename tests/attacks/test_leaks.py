@@ -1,0 +1,471 @@
+"""Nothing of a token, a secret, a claim or a certificate shows, whatever goes wrong.
+
+Errors are searched with all that hangs on to them: messages, reprs, arguments, attributes, causes and
+contexts, also those that ``raise ... from None`` hides, since error trackers look there. Not searched are
+local variables of frames, which hold what the code works with. The key id, the algorithm and the type of
+a token, and the issuer of a genuine one, are meant to be in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import copy
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from monocloud_mw import (
+    AccessTokenClaims,
+    AsyncBackendClient,
+    BackendClient,
+    ConfigurationError,
+    Credentials,
+    HttpRequest,
+    HttpResponse,
+    MonoCloudError,
+    Options,
+    TokenError,
+)
+from monocloud_mw.caches import MemoryCache
+from monocloud_mw.caches.entry import EntryError, EntryFormat
+from monocloud_mw.caches.redis import AsyncRedisCache, RedisCache
+from monocloud_mw.core.effects import CacheSet, Failure, Fetch
+from monocloud_mw.errors import Reason
+from monocloud_mw.jose import KeySet, SigningKey, parse_compact, verify_compact
+from monocloud_mw.testing import LocalTenant
+from monocloud_mw.testing.endpoints import EndpointName
+from monocloud_mw.testing.faults import FAULTS
+from monocloud_mw.transports.requests import RequestsTransport
+
+from ..core.certificates import make_certificate, pem_of, thumbprint_of
+from .api import NEEDED, Api
+from .attack import AUDIENCE, CLAIMS, ED, GOOD, ISSUER, JWKS, SUBJECT, Attack, encode, options, token
+from .exposure import pieces_of, shown_by, shown_in_log
+from .table import ATTACKS
+
+SECRET: Final = "client-secret-3b6c1f0e5a7d4982"
+OPAQUE: Final = "opaque-token-c81e728d9d4c2f636f06"
+MINE: Final = make_certificate("somebody-with-a-name")
+KEY: Final = SigningKey.generate("ES256", "client")
+KEY_PEM: Final = KEY.secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+LOCKED_PEM: Final = KEY.secret.private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password-5c1d9a77")
+).decode()
+D: Final = encode(KEY.secret.private_numbers().private_value.to_bytes(32, "big"))
+JWK: Final[dict[str, Any]] = {**KEY.public_jwk(), "d": D}
+OCT: Final[dict[str, Any]] = {"kty": "oct", "k": encode(SECRET)}
+
+
+def _seen(shown: str, pieces: frozenset[str]) -> list[str]:
+    return sorted(piece for piece in pieces if piece in shown)
+
+
+def _pieces_of_token(text: str) -> frozenset[str]:
+    """Return the pieces of a token's parts, and of what its payload says about somebody."""
+    return pieces_of(*text.split("."), SUBJECT)
+
+
+# -- What an attacker presents ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=[ascii(name) for name in ATTACKS])
+def test_no_refused_token_shows(attack: Attack, api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither in the error of a client nor in the log or the answer of an adapter."""
+    caplog.set_level(logging.DEBUG)
+    pieces = _pieces_of_token(attack.token)
+    errors = api.outcomes(attack.token, attack.certificate)
+    sent = b"Bearer " + attack.token.encode("utf-8", "surrogatepass")
+    shown = [shown_by(error) for error in errors if isinstance(error, MonoCloudError)]
+    shown += [repr(answer) for answer in api.answers(sent, attack.certificate)]
+    assert len(shown) == 5
+    assert _seen("\n".join([*shown, shown_in_log(caplog.records)]), pieces) == []
+
+
+@pytest.mark.parametrize(
+    ("certificate", "reason"),
+    [
+        (MINE[:-1], Reason.CERTIFICATE_MALFORMED),
+        (pem_of(MINE).replace("M", "\u00e9"), Reason.CERTIFICATE_MALFORMED),
+        (pem_of(MINE).replace("M", "\u00e9").encode(), Reason.CERTIFICATE_MALFORMED),
+        (base64.b64encode(MINE).decode()[:-3], Reason.CERTIFICATE_MALFORMED),
+        (make_certificate("another"), Reason.CERTIFICATE_MISMATCH),
+        ("", Reason.CERTIFICATE_MISSING),
+    ],
+)
+def test_no_certificate_shows(certificate: str | bytes, reason: Reason) -> None:
+    """Neither the caller's, readable or not, nor the thumbprint that a token is bound to."""
+    bound = token(ED, claims={"cnf": {"x5t#S256": thumbprint_of(MINE)}})
+    with BackendClient(options()) as client, pytest.raises(TokenError) as caught:
+        client.authenticate(Credentials(bound, certificate), NEEDED)
+    assert caught.value.reason is reason
+    text = certificate if isinstance(certificate, str) else certificate.decode("latin-1")
+    pieces = pieces_of(pem_of(MINE), MINE, repr(MINE), thumbprint_of(MINE), bound, text)
+    assert _seen(shown_by(caught.value), pieces) == []
+
+
+SETTINGS: Final[tuple[dict[str, Any], ...]] = (
+    {"validate_certificate_binding": "required"},
+    {"algorithms": ["ES256"]},
+    {"audience": "other"},
+)
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_no_token_shows_whatever_the_settings(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A good token that these settings refuse shows as little."""
+    caplog.set_level(logging.DEBUG)
+    api = Api(options(**settings))
+    shown = [shown_by(error) for error in api.outcomes(GOOD) if isinstance(error, MonoCloudError)]
+    shown += [repr(answer) for answer in api.answers(b"Bearer " + GOOD.encode())]
+    api.close()
+    assert len(shown) == 5
+    assert _seen("\n".join([*shown, shown_in_log(caplog.records)]), _pieces_of_token(GOOD)) == []
+
+
+# -- What the tenant does ---------------------------------------------------------------------------------
+
+# Where something goes wrong, and whether it is on the way of a JWT or of an opaque token.
+ENDPOINTS: Final[tuple[tuple[EndpointName, bool], ...]] = (
+    ("discovery", True),
+    ("jwks", True),
+    ("introspection", False),
+)
+WAYS: Final[dict[str, Any]] = {
+    "client_secret_basic": SECRET,
+    "client_secret_post": SECRET,
+    "client_secret_jwt": SECRET,
+    "private_key_jwt": JWK,
+    "spiffe_jwt": GOOD,
+}
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Iterator[LocalTenant]:
+    """Return a tenant that can be made to do everything wrong."""
+    with LocalTenant(algorithms=["ES256"]) as tenant:
+        yield tenant
+
+
+@pytest.mark.parametrize(("endpoint", "is_jwt"), ENDPOINTS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_nothing_shows_of_a_tenant_that_fails(
+    fault: str, endpoint: EndpointName, is_jwt: bool, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever it does wrong, wherever: no token, secret or claim is in an error, a log or an answer."""
+    caplog.set_level(logging.DEBUG)
+    settings = Options(**tenant.settings(), client_id="api", client_secret=SECRET, response_timeout=0.2)
+    text = tenant.mint(subject=SUBJECT, scopes="api", groups=["staff"]) if is_jwt else OPAQUE
+    api = Api(settings)
+    with tenant.failing(FAULTS[fault](), endpoint=endpoint):
+        outcomes, answers = api.outcomes(text), api.answers(f"Bearer {text}".encode())
+    api.close()
+    shown = [shown_by(error) for error in outcomes if isinstance(error, MonoCloudError)]
+    shown += [repr(answers), _without_the_web(caplog.records)]
+    assert _seen("\n".join(shown), pieces_of(*text.split("."), SUBJECT, SECRET)) == []
+
+
+def _without_the_web(records: list[logging.LogRecord]) -> str:
+    """Return what was logged, but for the servers and the event loop of these very tests."""
+    return shown_in_log(record for record in records if record.name not in ("werkzeug", "asyncio"))
+
+
+@pytest.mark.parametrize("method", WAYS)
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
+def test_nothing_shows_of_how_we_authenticate(
+    method: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A tenant that refuses us, or answers with the claims of somebody else, puts no secret into an error."""
+    caplog.set_level(logging.DEBUG)
+    requests: list[HttpRequest] = []
+
+    def refuse(request: HttpRequest) -> HttpResponse:
+        requests.append(request)
+        answer = (
+            {"active": True, **CLAIMS, "iss": "https://evil.example"} if status == 200 else {"error": "no"}
+        )
+        return HttpResponse(status=status, body=json.dumps(answer).encode())
+
+    api = Api(_introspecting(fetcher=refuse, client_auth_method=method, client_secret=WAYS[method]))
+    shown = [shown_by(error) for error in api.outcomes(OPAQUE) if isinstance(error, MonoCloudError)]
+    shown += [repr(answer) for answer in api.answers(b"Bearer " + OPAQUE.encode())]
+    api.close()
+    assert len(shown) == 5
+    sent = [str(request.headers.get("authorization", "")) for request in requests]
+    sent += [(request.body or b"").decode().partition("client_assertion=")[2] for request in requests]
+    pieces = pieces_of(SECRET, D, OPAQUE, SUBJECT, *GOOD.split("."), *filter(None, sent))
+    assert requests
+    assert _seen("\n".join([*shown, repr(requests), shown_in_log(caplog.records)]), pieces) == []
+
+
+def _introspecting(**settings: Any) -> Options:
+    """Return options of an API that introspects, at a tenant that a fetcher stands in for."""
+    metadata = {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/jwks", "introspection_endpoint": f"{ISSUER}/ask"}
+    defaults = {"client_id": "api", "client_secret": SECRET, "metadata_resolver": lambda: metadata}
+    return options(**{**defaults, **settings})
+
+
+# -- What others' code does -------------------------------------------------------------------------------
+
+
+def _raising(*_arguments: Any) -> Any:
+    raise RuntimeError(f"it failed with {_arguments!r} {SECRET} {OPAQUE} {GOOD}")
+
+
+class _Cache:
+    """A claims cache that fails as talkatively as it can, or returns what is no entry."""
+
+    def __init__(self, found: Any = _raising) -> None:
+        self._found = found
+
+    def get(self, key: str) -> Any:
+        return _raising(key) if self._found is _raising else self._found
+
+    def set(self, key: str, claims: Mapping[str, Any], expires_at: float) -> None:
+        _raising(key, claims, expires_at)
+
+    def delete(self, key: str) -> None:
+        _raising(key)
+
+
+def _response(body: Any, status: int = 200) -> Callable[[Any], HttpResponse]:
+    return lambda _request: HttpResponse(
+        status=status, body=body if isinstance(body, bytes) else body.encode()
+    )
+
+
+ACTIVE: Final = json.dumps({"active": True, **CLAIMS})
+OTHERS_CODE: Final[dict[str, dict[str, Any]]] = {
+    "a fetcher that raises": {"fetcher": _raising},
+    "a fetcher that returns text": {"fetcher": lambda request: f"{SECRET} {request.body}"},
+    "a fetcher that returns the request": {"fetcher": lambda request: request},
+    "an answer that is no JSON": {"fetcher": _response(f"{ACTIVE} {SECRET}")},
+    "an answer that is no UTF-8": {"fetcher": _response(ACTIVE.encode() + b"\xff" + SECRET.encode())},
+    "an answer with a name twice": {"fetcher": _response(ACTIVE[:-1] + f',"sub":"{SUBJECT}"}}')},
+    "an answer of another type": {"fetcher": _response(json.dumps([SUBJECT, SECRET]))},
+    "an answer that does not say": {"fetcher": _response(json.dumps({**CLAIMS, "active": SUBJECT}))},
+    "an error of another type": {"fetcher": _response(json.dumps({"error": [SUBJECT, SECRET]}), 400)},
+    "an answer beyond the bound": {"fetcher": _response(ACTIVE + " " * 1_100_000)},
+    "a wrong issuer": {"fetcher": _response(ACTIVE.replace(ISSUER, "https://evil.example"))},
+    "a wrong audience": {"fetcher": _response(ACTIVE.replace(AUDIENCE, SUBJECT))},
+    "a subject of another type": {
+        "fetcher": _response(json.dumps({"active": True, **CLAIMS, "sub": [SUBJECT]}))
+    },
+    "a binding of another type": {
+        "fetcher": _response(json.dumps({"active": True, **CLAIMS, "cnf": SUBJECT}))
+    },
+    "a missing scope": {"fetcher": _response(json.dumps({"active": True, **CLAIMS, "scope": SUBJECT}))},
+    "a missing group": {"fetcher": _response(json.dumps({"active": True, **CLAIMS, "groups": [SUBJECT]}))},
+    "a date of another type": {"fetcher": _response(json.dumps({"active": True, **CLAIMS, "exp": SUBJECT}))},
+    "a cache that raises": {"fetcher": _response(ACTIVE), "cache": _Cache()},
+    "a cache of other things": {"fetcher": _raising, "cache": _Cache({"active": SUBJECT, "sub": SECRET})},
+    "a cache of text": {"fetcher": _raising, "cache": _Cache(f"{SUBJECT} {SECRET}")},
+    "metadata that cannot be had": {"metadata_resolver": _raising},
+    "metadata of another tenant": {
+        "metadata_resolver": lambda: {"issuer": "https://evil.example", "x": SECRET}
+    },
+    "metadata that are text": {"metadata_resolver": lambda: f"{SECRET}"},
+    "an endpoint with a password": {
+        "metadata_resolver": lambda: {
+            "issuer": ISSUER,
+            "introspection_endpoint": f"https://x:{SECRET}@h.example",
+        }
+    },
+    "an endpoint with a broken port": {
+        "metadata_resolver": lambda: {"issuer": ISSUER, "introspection_endpoint": f"https://h:{SECRET}/ask"}
+    },
+    "keys that cannot be had": {"jwks_resolver": _raising},
+    "keys that are private": {"jwks_resolver": lambda: {"keys": [JWK, OCT]}},
+    "keys that are broken": {
+        "jwks_resolver": lambda: {"keys": [{**KEY.public_jwk(), "x": SECRET, "n": SECRET}]}
+    },
+    "keys that are text": {"jwks_resolver": lambda: f"{SECRET}"},
+    "an identity that cannot be had": {"client_auth_method": "spiffe_jwt", "client_secret": _raising},
+    "an identity that is none": {"client_auth_method": "spiffe_jwt", "client_secret": lambda: [SECRET]},
+}
+
+
+@pytest.mark.parametrize("settings", OTHERS_CODE.values(), ids=OTHERS_CODE)
+def test_nothing_shows_of_what_others_code_does(
+    settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fetchers, resolvers and caches that fail, with everything they know in the message."""
+    caplog.set_level(logging.DEBUG)
+    api = Api(_introspecting(**settings))
+    shown: list[str] = []
+    for text in (OPAQUE, GOOD):
+        shown += [shown_by(error) for error in api.outcomes(text) if isinstance(error, MonoCloudError)]
+        shown += [repr(answer) for answer in api.answers(f"Bearer {text}".encode())]
+    api.close()
+    pieces = pieces_of(SECRET, D, OPAQUE, SUBJECT, *GOOD.split("."))
+    assert _seen("\n".join([*shown, shown_in_log(caplog.records)]), pieces) == []
+
+
+# -- What the developer does ------------------------------------------------------------------------------
+
+HALF: Final = f"\ud800{SECRET}"
+PRIVATE: Final = {"client_auth_method": "private_key_jwt"}
+SHARED: Final = {"client_auth_method": "client_secret_jwt"}
+MISTAKES: Final[dict[str, dict[str, Any]]] = {
+    "no client_id": {"client_id": None, "client_secret": SECRET},
+    "a secret of another type": {"client_secret": [SECRET]},
+    "a secret that is no Unicode": {"client_secret": HALF},
+    "a secret that is no Unicode, signing": {"client_secret": HALF, **SHARED},
+    "text as a private key": {"client_secret": SECRET, **PRIVATE},
+    "a JWK as text": {"client_secret": JWK},
+    "a private JWK as a secret": {"client_secret": JWK, **SHARED},
+    "a PEM key as a secret": {"client_secret": KEY_PEM, **SHARED},
+    "an oct JWK as a private key": {"client_secret": OCT, **PRIVATE},
+    "a JWK whose parts do not fit": {"client_secret": {**JWK, "x": JWK["y"]}, **PRIVATE},
+    "a JWK in a broken encoding": {"client_secret": {**JWK, "d": f"{D}="}, **PRIVATE},
+    "a JWK of another kind": {"client_secret": {**JWK, "kty": SECRET[:4]}, **PRIVATE},
+    "a JWK with a secret of a wrong type": {"client_secret": {**OCT, "k": [SECRET]}, **SHARED},
+    "a JWK in broken JSON": {"client_secret": json.dumps(JWK)[:-1], **PRIVATE},
+    "a JWK in no UTF-8": {"client_secret": json.dumps(JWK)[:-1] + "\ud800}", **PRIVATE},
+    "a broken PEM key": {"client_secret": KEY_PEM.replace("M", "", 1), **PRIVATE},
+    "half a PEM key": {"client_secret": KEY_PEM[:120], **PRIVATE},
+    "an encrypted PEM key": {"client_secret": LOCKED_PEM, **PRIVATE},
+    "a PEM key for a path": {"mtls_certificate": (KEY_PEM, KEY_PEM)},
+    "a password in the tenant domain": {"tenant_domain": f"https://user:{SECRET}@tenant.example.com"},
+    "a password for a port": {"tenant_domain": f"https://tenant.example.com:{SECRET}"},
+    "a password in brackets": {"tenant_domain": f"https://[{SECRET}]"},
+}
+
+
+@pytest.mark.parametrize("settings", MISTAKES.values(), ids=MISTAKES)
+def test_nothing_shows_of_a_configuration_mistake(settings: dict[str, Any]) -> None:
+    """A secret that does not fit is refused without being quoted, given as argument or as variable."""
+    pieces = pieces_of(SECRET, D, OCT["k"], *KEY_PEM.splitlines()[1:-1], *LOCKED_PEM.splitlines()[1:-1])
+    with pytest.raises(ConfigurationError) as caught:
+        _introspecting(**settings)
+    assert _seen(shown_by(caught.value), pieces) == []
+    variables = {
+        f"MONOCLOUD_BACKEND_{name.upper()}": json.dumps(value) if isinstance(value, dict) else value
+        for name, value in {"client_id": "api", **settings}.items()
+        if isinstance(value, (str, dict))
+    }
+    variables = {"MONOCLOUD_BACKEND_TENANT_DOMAIN": ISSUER, **variables}
+    assert _seen(_shown_of(lambda: Options.from_environment(variables, audience=AUDIENCE)), pieces) == []
+
+
+def _shown_of(make: Callable[[], Any]) -> str:
+    try:
+        return repr(make())
+    except ConfigurationError as error:
+        return shown_by(error)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: EntryFormat(SECRET[:20]),
+        lambda: RedisCache.from_url(f"http://user:{SECRET}@localhost"),
+        lambda: RedisCache.from_url(f"redis://localhost:{SECRET}/0"),
+        lambda: RedisCache.from_url(f"redis://user:{SECRET}@localhost/0?socket_timeout={SECRET}"),
+        lambda: AsyncRedisCache.from_url(f"redis://localhost:{SECRET}/0"),
+        lambda: AsyncRedisCache.from_url(f"rediss://user:{SECRET}@localhost", ca_bundle="nowhere"),
+    ],
+)
+def test_nothing_shows_of_a_cache_that_cannot_be_made(make: Callable[[], Any]) -> None:
+    """Neither the integrity key nor the password in a URL."""
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    assert _seen(shown_by(caught.value), pieces_of(SECRET, SECRET[:20])) == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [SECRET, f"{{{SECRET}", f'{{"key":"k","expires_at":"{SECRET}","claims":{{}}}}', f'{{"key":"{SECRET}"}}'],
+)
+@pytest.mark.parametrize("form", [EntryFormat(), EntryFormat(SECRET * 2)], ids=["plain", "sealed"])
+def test_nothing_shows_of_a_foreign_entry(entry: str, form: EntryFormat) -> None:
+    """What stands in a shared cache may be anything, and anybody's."""
+    for data in (entry.encode(), entry.encode() + b"\xff"):
+        with pytest.raises(EntryError) as caught:
+            form.parse("k", data)
+        assert _seen(shown_by(caught.value) + repr(form), pieces_of(SECRET)) == []
+
+
+def test_nothing_shows_of_a_certificate_of_ours_that_cannot_be_read(tmp_path: Path) -> None:
+    """Nor of the key that should belong to it."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_text(pem_of(MINE))
+    for text in (KEY_PEM, KEY_PEM[:100], LOCKED_PEM):
+        key.write_text(text)
+        with pytest.raises(ConfigurationError) as caught:
+            RequestsTransport(client_certificate=(str(certificate), str(key)))
+        pieces = pieces_of(*KEY_PEM.splitlines()[1:-1], *LOCKED_PEM.splitlines()[1:-1])
+        assert _seen(shown_by(caught.value), pieces) == []
+
+
+# -- What is only looked at -------------------------------------------------------------------------------
+
+
+def test_no_value_shows_what_it_holds() -> None:
+    """Everything that may end up in a log or a debugger's list has a repr and a text without contents."""
+    settings = _introspecting(client_secret=SECRET, cache=MemoryCache())
+    request = HttpRequest(
+        url=ISSUER,
+        headers={"authorization": SECRET},
+        body=OPAQUE.encode(),
+        timeout_seconds=1,
+        max_body_bytes=1,
+    )
+    response = HttpResponse(status=200, headers={"set-cookie": SECRET}, body=ACTIVE.encode())
+    values: list[Any] = [
+        settings,
+        *(_introspecting(client_secret=secret, client_auth_method=method) for method, secret in WAYS.items()),
+        AccessTokenClaims(CLAIMS),
+        Credentials(GOOD, pem_of(MINE)),
+        (request, response, Fetch(request), CacheSet("key", CLAIMS, 1.0)),
+        Failure(TokenError(Reason.EXPIRED)),
+        (KEY, SigningKey.from_secret(SECRET), KeySet.from_dict({"keys": [*JWKS["keys"], JWK]})),
+        (parse_compact(GOOD), verify_compact(GOOD, KeySet.from_dict(JWKS))),
+        RequestsTransport(),
+        RedisCache.from_url(f"redis://user:{SECRET}@localhost"),
+        AsyncRedisCache.from_url(f"redis://user:{SECRET}@localhost"),
+    ]
+    with BackendClient(settings) as client:
+        async_client = AsyncBackendClient(settings)
+        asyncio.run(async_client.aclose())
+        values += [client, async_client, copy.copy(values[2])]
+    pieces = pieces_of(SECRET, D, OPAQUE, SUBJECT, *GOOD.split("."), pem_of(MINE))
+    assert {repr(value): _seen(f"{value!r} {value}", pieces) for value in values} == {
+        repr(value): [] for value in values
+    }
+
+
+def test_what_leaks_is_found() -> None:
+    """The search sees what hangs on to an error, hidden or not; else the tests above would show nothing."""
+    for error in (
+        RuntimeError(SECRET),
+        _chained(lambda: (SECRET + "\u00e9").encode("ascii"), hide=True),
+        _chained(lambda: json.loads(SECRET), hide=True),
+        _chained(lambda: int(SECRET), hide=False),
+    ):
+        assert _seen(shown_by(error), pieces_of(SECRET)) != []
+    record = logging.LogRecord("x", logging.INFO, "x", 1, "%.3s", (SECRET,), None)
+    assert _seen(shown_in_log([record]), pieces_of(SECRET)) != []
+
+
+def _chained(fail: Callable[[], Any], *, hide: bool) -> BaseException:
+    try:
+        try:
+            fail()
+        except ValueError as error:
+            if hide:
+                raise RuntimeError("refused") from None
+            raise RuntimeError("refused") from error
+    except RuntimeError as error:
+        return error
+    raise AssertionError("it did not fail")
