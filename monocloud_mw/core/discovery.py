@@ -101,6 +101,7 @@ def metadata_source(options: Options) -> LastKnownGood[Metadata]:
         lifetime=options.metadata_cache_duration,
         max_stale=options.max_stale,
         cooldown=options.refresh_cooldown,
+        longest_load=options.response_timeout,
     )
 
 

@@ -40,4 +40,5 @@ def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnown
         lifetime=options.jwks_cache_duration,
         max_stale=options.max_stale,
         cooldown=options.refresh_cooldown,
+        longest_load=2 * options.response_timeout,  # it may have to fetch the metadata first
     )

@@ -69,6 +69,7 @@ class LastKnownGood(Generic[T]):
         lifetime: how long a document is current; 0 loads it every time.
         max_stale: how much longer it serves while the source fails; 0 is not at all.
         cooldown: the least time between attempts that a failure or an unknown key caused.
+        longest_load: a load that began longer ago, and left no result, was interrupted.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class LastKnownGood(Generic[T]):
         lifetime: float,
         max_stale: float,
         cooldown: float,
+        longest_load: float,
     ) -> None:
         self._name = name
         self._load = load
@@ -86,6 +88,7 @@ class LastKnownGood(Generic[T]):
         self._due = lifetime * REFRESH_AHEAD
         self._gone = lifetime + max_stale
         self._cooldown = cooldown
+        self._patience = max(cooldown, longest_load)
         self._generations = itertools.count(1)
         self._held: _Held[T] | None = None
         self._attempt: _Attempt | None = None
@@ -154,7 +157,9 @@ class LastKnownGood(Generic[T]):
         One that began longer ago and left no result was interrupted: nobody is trying any more.
         """
         attempt = self._attempt
-        return attempt is not None and (attempt.failure is not None or self._cooling(attempt.at, now))
+        return attempt is not None and (
+            attempt.failure is not None or now.monotonic - attempt.at < self._patience
+        )
 
     def _refresh_unnoticed(self, held: _Held[T], now: Instant) -> Flow[None]:
         attempt = self._attempt

@@ -47,10 +47,22 @@ class Source:
 
 
 def held_by(
-    source: Source, *, lifetime: float = LIFETIME, max_stale: float = MAX_STALE, cooldown: float = COOLDOWN
+    source: Source,
+    *,
+    lifetime: float = LIFETIME,
+    max_stale: float = MAX_STALE,
+    cooldown: float = COOLDOWN,
+    longest_load: float = 0.0,
 ) -> LastKnownGood[str]:
     """Return what keeps the documents of a source."""
-    return LastKnownGood("document", source.load, lifetime=lifetime, max_stale=max_stale, cooldown=cooldown)
+    return LastKnownGood(
+        "document",
+        source.load,
+        lifetime=lifetime,
+        max_stale=max_stale,
+        cooldown=cooldown,
+        longest_load=longest_load,
+    )
 
 
 class Scene(World):
@@ -195,6 +207,19 @@ def test_a_refresh_that_was_interrupted_is_started_again(scene: Scene) -> None:
     assert scene.current() == ("document 1", [])
     scene.pass_time(0.001)
     assert scene.current() == ("document 2", ["Share"]), "stale, and nobody is trying: this request waits"
+
+
+def test_a_refresh_may_take_longer_than_a_cooldown() -> None:
+    """While it may still be under way, nobody waits for it, however short the cool-down is."""
+    scene = Scene(cooldown=5.0, longest_load=40.0)
+    scene.current()
+    scene.pass_time(80.0)
+    assert scene.current() == ("document 1", ["Background"])
+    scene.pass_time(39.999)
+    assert scene.current() == ("document 1", ["Background"]), "asked for again; it joins what is under way"
+    scene.background.clear()
+    scene.pass_time(40.0)
+    assert scene.current() == ("document 2", ["Share"])
 
 
 def test_an_old_interruption_does_not_let_a_stale_document_be_served_untried(scene: Scene) -> None:
