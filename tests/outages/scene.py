@@ -1,0 +1,252 @@
+"""A tenant, a client of either kind behind one face, and the clock they live by.
+
+Time passes where a test says so: the clock replaces the driver's, wall and monotonic, and the tenant's.
+A test that wants to know whether somebody waits does not measure: it holds the tenant's answer back with a
+:class:`Gate`. Only sockets know real time: the client's patience with the tenant (:class:`Line`) is long
+where the tenant is to answer, and short where it never will, so that neither depends on the machine.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import threading
+import time
+from collections.abc import Coroutine, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Final
+
+import attrs
+from werkzeug import Response
+
+from monocloud_mw import AsyncBackendClient, BackendClient, MonoCloudError, TokenError
+from monocloud_mw.core.effects import Instant
+from monocloud_mw.http import HttpRequest, HttpResponse
+from monocloud_mw.protect.challenge import render_refusal
+from monocloud_mw.testing import LocalTenant
+from monocloud_mw.testing.faults import Exchange
+from monocloud_mw.transports.requests import RequestsTransport
+
+__all__ = [
+    "ACCEPTED", "COOLDOWN", "CROWD", "DUE", "FACES", "GONE", "LIFETIME", "MAX_STALE", "SETTINGS", "Clock",
+    "Face", "Gate", "Line", "forgeries", "judge", "new_tokens",
+]  # fmt: skip
+
+LIFETIME: Final = 100.0
+DUE: Final = 80.0  # where the refresh ahead begins
+MAX_STALE: Final = 1000.0
+GONE: Final = LIFETIME + MAX_STALE
+COOLDOWN: Final = 10.0
+PATIENCE_SECONDS: Final = 60.0  # what must not run out in a test
+SHORT_SECONDS: Final = 0.05
+
+SETTINGS: Final = {
+    "jwks_cache_duration": LIFETIME,
+    "metadata_cache_duration": LIFETIME,
+    "max_stale": MAX_STALE,
+    "refresh_cooldown": COOLDOWN,
+    "response_timeout": PATIENCE_SECONDS,
+}
+
+ACCEPTED: Final = "accepted"
+CROWD: Final = 30
+
+
+class Clock:
+    """Both clocks, which move together when they are told to."""
+
+    def __init__(self) -> None:
+        self._unix = time.time()
+        self._monotonic = 1000.0
+
+    def __call__(self) -> Instant:
+        return Instant(self._unix, self._monotonic)
+
+    def unix(self) -> float:
+        """Return the wall time, for the tenant."""
+        return self._unix
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._unix += seconds
+        self._monotonic += seconds
+
+
+class Gate:
+    """A fault that holds the right answers back until the test opens the gate."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+        self._reached = threading.Event()
+
+    def __call__(self, exchange: Exchange) -> Response:
+        self._reached.set()
+        assert self._opened.wait(PATIENCE_SECONDS)
+        return exchange.answer()
+
+    def open(self) -> None:
+        """Let the answers go, now and later."""
+        self._opened.set()
+
+    def await_request(self) -> None:
+        """Wait until a request stands before the gate."""
+        assert self._reached.wait(PATIENCE_SECONDS)
+
+
+class Line:
+    """The way to the tenant: the default transport, with the patience that a test gives it."""
+
+    def __init__(self) -> None:
+        self._transport = RequestsTransport()
+        self._lock = threading.Lock()
+        self._timeout_seconds = PATIENCE_SECONDS
+        self._attempts = 0
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with self._lock:
+            self._attempts += 1
+        return self._transport(attrs.evolve(request, timeout_seconds=self._timeout_seconds))
+
+    @contextmanager
+    def impatient(self, impatient: bool = True) -> Iterator[None]:
+        """Wait for a moment only: for a tenant that will not answer in time, however long that is."""
+        self._timeout_seconds = SHORT_SECONDS if impatient else PATIENCE_SECONDS
+        yield
+        self._timeout_seconds = PATIENCE_SECONDS
+
+    def count(self) -> int:
+        """Return how often the tenant was tried since the last time, whether or not it could be reached."""
+        with self._lock:
+            attempts, self._attempts = self._attempts, 0
+        return attempts
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+
+class Face(abc.ABC):
+    """A client of either kind, for a test that runs in a thread."""
+
+    client: Any
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+
+    @abc.abstractmethod
+    def begin(self, method: str, *arguments: Any) -> Future[Any]:
+        """Call a method of the client, and return what will be its result."""
+
+    @abc.abstractmethod
+    def settle(self) -> None:
+        """Wait until nothing runs in the background any more."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Close the client."""
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the client, and return its result."""
+        return self.begin(method, *arguments).result(PATIENCE_SECONDS)
+
+    def submit(self, tokens: Iterable[str]) -> list[Future[Any]]:
+        """Present tokens at the same time."""
+        return [self.begin("validate_access_token", token) for token in tokens]
+
+    def verdict(self, token: str) -> str:
+        """Return ``accepted``, the reason of a refusal, or the status that the caller would get."""
+        (verdict,) = self.verdicts([token])
+        return verdict
+
+    def verdicts(self, tokens: Iterable[str]) -> set[str]:
+        """Return the verdicts on tokens that come at the same time."""
+        return judge(self.submit(tokens))
+
+
+def judge(results: Iterable[Future[Any]]) -> set[str]:
+    """Return the verdicts that calls came to, once all of them have."""
+    return {_judge(result) for result in results}
+
+
+def _judge(result: Future[Any]) -> str:
+    try:
+        result.result(PATIENCE_SECONDS)
+    except TokenError as error:
+        return str(error.reason)
+    except MonoCloudError as error:
+        return str(render_refusal(error).status)
+    return ACCEPTED
+
+
+class ThreadsFace(Face):
+    """A :class:`BackendClient`, each of whose calls has a thread of its own."""
+
+    def __init__(self, clock: Clock, **settings: Any) -> None:
+        super().__init__(Line())
+        self.client = BackendClient(**settings, fetcher=self.line)
+        self.client._driver.now = clock
+        self._threads = ThreadPoolExecutor(2 * CROWD, thread_name_prefix="crowd")
+
+    def begin(self, method: str, *arguments: Any) -> Future[Any]:
+        return self._threads.submit(getattr(self.client, method), *arguments)
+
+    def settle(self) -> None:
+        while threads := list(self.client._driver._threads):
+            for thread in threads:
+                if thread.is_alive():  # and not about to be started
+                    thread.join(PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        self.settle()
+        self._threads.shutdown()
+        self.client.close()
+        self.line.close()
+
+
+class EventLoopFace(Face):
+    """An :class:`AsyncBackendClient` on an event loop that turns in a thread of its own."""
+
+    def __init__(self, clock: Clock, **settings: Any) -> None:
+        super().__init__(Line())
+        self.client = AsyncBackendClient(**settings, fetcher=self.line)
+        self.client._driver.now = clock
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="event loop")
+        self._thread.start()
+
+    def begin(self, method: str, *arguments: Any) -> Future[Any]:
+        return self._submit(getattr(self.client, method)(*arguments))
+
+    def settle(self) -> None:
+        async def gather() -> None:
+            while tasks := list(self.client._driver._tasks):
+                await asyncio.gather(*tasks)
+
+        self._submit(gather()).result(PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        self._submit(self.client.aclose()).result(PATIENCE_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE_SECONDS)
+        self._loop.close()
+        self.line.close()
+
+    def _submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+
+FACES: Final[dict[str, type[ThreadsFace | EventLoopFace]]] = {
+    "threads": ThreadsFace,
+    "event loop": EventLoopFace,
+}
+
+
+def new_tokens(tenant: LocalTenant, count: int = CROWD, **parameters: Any) -> list[str]:
+    """Return good tokens that nobody has seen yet, all different."""
+    return [tenant.mint(subject=f"user {number}", **parameters) for number in range(count)]
+
+
+def forgeries(tenant: LocalTenant, count: int = CROWD) -> list[str]:
+    """Return tokens that are signed by nobody's key, each under a key id of its own."""
+    return [tenant.mint(signed_by="stranger", header={"kid": f"forged {number}"}) for number in range(count)]

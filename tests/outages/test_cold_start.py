@@ -1,0 +1,118 @@
+"""A tenant that is of no use when the API starts: 503 with ``Retry-After``, and recovery by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from monocloud_mw import AsyncBackendClient, BackendClient
+from monocloud_mw.testing import LocalTenant, faults
+
+from ..adapters.exchange import Call, call_asgi, call_wsgi
+from ..adapters.sample_api import create_asgi_app, create_flask_app, create_wsgi_app
+from .scene import COOLDOWN, SETTINGS, Clock, Line
+from .test_outages import OUTAGES, Outage
+
+WORTHLESS_KEYS: dict[str, Outage] = {
+    name: lambda tenant, fault=fault: tenant.failing(fault, endpoint="jwks")  # type: ignore[misc]
+    for name, fault in {
+        "keys: empty": faults.empty_key_set(),
+        "keys: hang": faults.hang(),
+        "keys: html": faults.html(),
+        "keys: half": faults.half_body(),
+    }.items()
+}
+SOME = ("down", "hang", "trickle", "reset", "status 500", "html", "half body", "garbage", "wrong document")
+AT_START = {name: OUTAGES[name] for name in SOME} | WORTHLESS_KEYS
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    """Return the way to the tenant."""
+    line = Line()
+    yield line
+    line.close()
+
+
+@pytest.fixture
+def settings(tenant: LocalTenant, line: Line) -> dict[str, Any]:
+    """Return the options of an API that has just been started."""
+    return SETTINGS | tenant.settings(tenant.client) | {"fetcher": line}
+
+
+@pytest.fixture
+def client(settings: dict[str, Any], clock: Clock) -> Iterator[BackendClient]:
+    """Return a client for threads that knows nothing."""
+    with BackendClient(**settings) as client:
+        client._driver.now = clock
+        yield client
+
+
+@pytest.fixture
+def async_client(settings: dict[str, Any], clock: Clock) -> Iterator[AsyncBackendClient]:
+    """Return a client for event loops that knows nothing."""
+    client = AsyncBackendClient(**settings)
+    client._driver.now = clock
+    yield client
+    asyncio.run(client.aclose())
+
+
+@pytest.fixture
+def flask(client: BackendClient) -> Call:
+    """Call the sample API on Flask."""
+    return call_wsgi(create_flask_app(client))
+
+
+@pytest.fixture
+def wsgi(client: BackendClient) -> Call:
+    """Call the sample API on WSGI."""
+    return call_wsgi(create_wsgi_app(client))
+
+
+@pytest.fixture
+def asgi(async_client: AsyncBackendClient) -> Call:
+    """Call the sample API on ASGI."""
+    return call_asgi(create_asgi_app(async_client))
+
+
+@pytest.fixture(params=["flask", "wsgi", "asgi"])
+def get(request: pytest.FixtureRequest) -> Callable[..., tuple[int, dict[str, str], Any]]:
+    """Return a function that asks the sample API on each adapter, with a token or without one."""
+    call: Call = request.getfixturevalue(request.param)
+
+    def get(path: str, token: str | None = None) -> tuple[int, dict[str, str], Any]:
+        answer = call("GET", path, [] if token is None else [("Authorization", f"Bearer {token}")])
+        return answer.status, answer.headers, answer.json
+
+    return get
+
+
+@pytest.mark.parametrize("outage", AT_START.values(), ids=AT_START)
+def test_the_api_starts_without_its_tenant(
+    get: Any, outage: Outage, line: Line, clock: Clock, tenant: LocalTenant
+) -> None:
+    """What needs the tenant gets 503, what does not is served; a cool-down after the outage all is well."""
+    good, opaque = tenant.mint(scopes="api"), tenant.mint_opaque(scopes="api")
+    with line.impatient(), outage(tenant):
+        status, headers, body = get("/me", good)
+        assert status == 503
+        assert int(headers["retry-after"]) > 0
+        assert headers["cache-control"] == "no-store"
+        assert "www-authenticate" not in headers
+        assert body["error"] == "temporarily_unavailable"
+
+        line.count()
+        assert get("/me", good)[0] == get("/me", tenant.mint(lifetime_seconds=-300))[0] == 503
+        assert line.count() == 0  # not asked again within the cool-down
+        assert get("/healthz")[0] == 200
+        assert get("/me")[0] == get("/me", "not.a.token")[0] == 401
+        assert get("/me", opaque)[0] == (200 if outage in WORTHLESS_KEYS.values() else 503)
+
+    assert get("/me", good)[0] == 503
+    clock.advance(COOLDOWN)
+    assert get("/me", good)[0] == 200
+    assert get("/me", opaque)[0] == 200
+    assert get("/me", tenant.mint(scopes="api", lifetime_seconds=-300))[0] == 401

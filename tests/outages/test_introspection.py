@@ -1,0 +1,150 @@
+"""Opaque tokens need the tenant: while it does not answer they fail fast, and then probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from monocloud_mw.caches import MemoryCache
+from monocloud_mw.core.circuit_breaker import MAX_PAUSE_SECONDS, THRESHOLD
+from monocloud_mw.testing import LocalTenant, faults
+from monocloud_mw.testing.faults import Fault
+
+from .scene import ACCEPTED, CROWD, GONE, LIFETIME, Clock, Face, Gate, judge, new_tokens
+
+PAUSE = MAX_PAUSE_SECONDS  # shorter than the cool-down here
+
+
+def opaque_tokens(tenant: LocalTenant, count: int = CROWD) -> list[str]:
+    """Return good opaque tokens, all different, so that no two share a request."""
+    return [tenant.mint_opaque() for _ in range(count)]
+
+
+def hang_until_it_opens(face: Face, tenant: LocalTenant) -> None:
+    """Let introspection hang until the client has had enough of it."""
+    face.line.count()
+    with face.line.impatient(), tenant.failing(faults.hang(), endpoint="introspection"):
+        for token in opaque_tokens(tenant, THRESHOLD):
+            assert face.verdict(token) == "503"
+    assert face.line.count() == THRESHOLD
+
+
+def test_after_repeated_failures_it_fails_fast(warm: Face, clock: Clock, tenant: LocalTenant) -> None:
+    """Whole crowds of requests, and the tenant is not even asked: so none of them waits."""
+    hang_until_it_opens(warm, tenant)
+    for _ in range(3):
+        assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
+        clock.advance(PAUSE / 4)
+    assert warm.line.count() == 0
+
+
+def test_one_request_probes_and_the_others_fail_meanwhile(
+    warm: Face, clock: Clock, tenant: LocalTenant, gate: Gate
+) -> None:
+    """While the probe hangs nobody joins it; when it is through, everybody is served."""
+    hang_until_it_opens(warm, tenant)
+    tenant.fail(gate, endpoint="introspection")
+    clock.advance(PAUSE)
+    probe = warm.submit(opaque_tokens(tenant, 1))
+    gate.await_request()
+    for _ in range(3):
+        assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
+        clock.advance(PAUSE / 4)
+    assert warm.line.count() == 1
+    gate.open()
+    assert judge(probe) == {ACCEPTED}
+    assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
+
+
+def test_a_probe_that_fails_is_followed_by_another_pause(
+    warm: Face, clock: Clock, tenant: LocalTenant
+) -> None:
+    """An outage costs one request per pause, however long it is and however many ask."""
+    hang_until_it_opens(warm, tenant)
+    with warm.line.impatient(), tenant.failing(faults.hang(), endpoint="introspection"):
+        for _ in range(5):
+            clock.advance(PAUSE)
+            assert warm.verdict(tenant.mint_opaque()) == "503"
+            assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
+            assert warm.line.count() == 1
+    clock.advance(PAUSE)
+    assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
+    assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
+
+
+def test_those_who_hang_already_are_all_who_hang(warm: Face, tenant: LocalTenant) -> None:
+    """A crowd that came before the first failure gets free again, and nobody takes its place."""
+    with warm.line.impatient(), tenant.failing(faults.hang(), endpoint="introspection"):
+        assert warm.verdicts(opaque_tokens(tenant, 10)) == {"503"}
+        assert warm.line.count() <= 10
+        assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
+        assert warm.line.count() == 0
+
+
+def test_jwts_do_not_mind(warm: Face, tenant: LocalTenant, gate: Gate) -> None:
+    """While some hang and while the circuit is open."""
+    tenant.fail(gate, endpoint="introspection")
+    hanging = warm.submit(opaque_tokens(tenant, THRESHOLD))
+    gate.await_request()
+    assert warm.verdicts(new_tokens(tenant)) == {ACCEPTED}
+    gate.open()
+    assert judge(hanging) == {ACCEPTED}
+    hang_until_it_opens(warm, tenant)
+    assert warm.verdicts(new_tokens(tenant)) == {ACCEPTED}
+
+
+def test_remembered_answers_do_not_mind(
+    new_face: Callable[..., Face], clock: Clock, tenant: LocalTenant
+) -> None:
+    """A claims cache bridges the outage for the tokens that it knows, for as long as it may."""
+    face = new_face(cache=MemoryCache(clock=clock.unix), introspection_cache_duration=LIFETIME)
+    known = opaque_tokens(tenant)
+    assert face.verdicts(known) == {ACCEPTED}
+    face.line.count()
+    hang_until_it_opens(face, tenant)
+    with tenant.outage():
+        clock.advance(LIFETIME - 1)
+        assert face.verdicts(known) == {ACCEPTED}
+
+
+NONSENSE: dict[str, Fault] = {
+    "close": faults.close(),
+    "reset": faults.reset(),
+    "status 500": faults.status(500),
+    "status 429": faults.status(429),
+    "html": faults.html(),
+    "half body": faults.half_body(),
+    "garbage": faults.garbage(),
+    "wrong document": faults.document(),
+    "array": faults.document([]),
+    "active as a string": faults.document({"active": "true"}),
+    "redirect": faults.redirect(),
+}
+
+
+@pytest.mark.parametrize("fault", NONSENSE.values(), ids=NONSENSE)
+def test_talking_nonsense_opens_it_too(warm: Face, fault: Fault, clock: Clock, tenant: LocalTenant) -> None:
+    """A token that the tenant says nothing sensible about is neither good nor bad: 503."""
+    with tenant.failing(fault, endpoint="introspection"):
+        for token in opaque_tokens(tenant, THRESHOLD):
+            assert warm.verdict(token) == "503"
+        assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
+        assert tenant.requests.count("introspection") == THRESHOLD
+    clock.advance(PAUSE)
+    assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_is_no_outage(warm: Face, status: int, tenant: LocalTenant) -> None:
+    """A tenant that refuses us is there: 500 for the developer to mend, and it is asked every time."""
+    with tenant.failing(faults.status(status), endpoint="introspection"):
+        assert warm.verdicts(opaque_tokens(tenant, 2 * THRESHOLD)) == {"500"}
+    assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
+
+
+def test_discovery_from_before_the_outage_will_do(warm: Face, clock: Clock, tenant: LocalTenant) -> None:
+    """Introspection works on while only the discovery document cannot be had."""
+    with tenant.failing(faults.status(500), endpoint="discovery"):
+        clock.advance(GONE / 2)
+        assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}

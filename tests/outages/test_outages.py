@@ -1,0 +1,203 @@
+"""A tenant that is down, or up and talking nonsense: known keys serve on, then 503, then recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+
+from monocloud_mw.testing import LocalTenant, faults
+from monocloud_mw.testing.endpoints import EndpointName
+from monocloud_mw.testing.faults import FAULTS, Fault
+
+from .scene import (
+    ACCEPTED,
+    COOLDOWN,
+    DUE,
+    GONE,
+    LIFETIME,
+    MAX_STALE,
+    Clock,
+    Face,
+    Gate,
+    forgeries,
+    new_tokens,
+)
+
+Outage = Callable[[LocalTenant], AbstractContextManager[None]]
+
+SYMMETRIC_KEY = {"kty": "oct", "kid": "shared", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}
+
+
+def _failing(fault: Fault) -> Outage:
+    return lambda tenant: tenant.failing(fault)
+
+
+# What ends by the client's timeout, and by nothing else.
+ENDLESS: dict[str, Outage] = {
+    "hang": _failing(faults.hang()),
+    "stall": _failing(faults.stall()),
+    "trickle": _failing(faults.trickle()),
+    "fast trickle": _failing(faults.trickle(0.01)),
+}
+PROMPT: dict[str, Outage] = {
+    "down": LocalTenant.outage,
+    "close": _failing(faults.close()),
+    "reset": _failing(faults.reset()),
+    "status 500": _failing(faults.status(500)),
+    "status 503": _failing(faults.status(503)),
+    "status 404": _failing(faults.status(404)),
+    "status 429": _failing(faults.status(429)),
+    "html": _failing(faults.html()),
+    "html of a proxy": _failing(faults.html(502)),
+    "half body": _failing(faults.half_body()),
+    "garbage": _failing(faults.garbage()),
+    "late garbage": _failing(faults.delay(0.01, faults.garbage())),
+    "wrong document": _failing(faults.document()),
+    "array": _failing(faults.document([])),
+    "null": _failing(faults.document(None)),
+    "empty key set": _failing(faults.empty_key_set()),
+    "keys of no use": _failing(faults.document({"keys": [SYMMETRIC_KEY]})),
+    "keys that are no list": _failing(faults.document({"keys": "none"})),
+    "redirect": _failing(faults.redirect()),
+    "oversized": _failing(faults.oversized(2 * 1024 * 1024)),
+    "gzip bomb": _failing(faults.gzip_bomb(1024 * 1024)),
+}
+OUTAGES = ENDLESS | PROMPT
+OUR_OWN_MISTAKE = {"status 404"}  # more likely a wrong tenant domain than an outage: 500
+
+
+def test_every_fault_of_the_local_tenant_is_tried() -> None:
+    """A fault that is added there is added here; a wrong content type alone is no outage."""
+    tried = {name.replace(" ", "_") for name in OUTAGES}
+    assert {name for name in FAULTS if name not in tried} == {"content_type", "status", "delay", "document"}
+
+
+@pytest.mark.parametrize("name", OUTAGES)
+def test_the_life_of_an_outage(warm: Face, clock: Clock, tenant: LocalTenant, name: str) -> None:
+    """Known keys serve on, a cool-down apart the tenant is asked; then 503, and recovery by itself."""
+    seen = tenant.mint(lifetime_seconds=10 * GONE)
+    assert warm.verdict(seen) == ACCEPTED
+    refused = {"500" if name in OUR_OWN_MISTAKE else "503"}
+
+    def crowd() -> list[str]:
+        return [seen, *new_tokens(tenant, 3)]
+
+    def attempts_of_a_crowd() -> int:
+        assert warm.verdicts(crowd()) == {ACCEPTED}
+        warm.settle()
+        return warm.line.count()
+
+    clock.advance(DUE)
+    with warm.line.impatient(name in ENDLESS), OUTAGES[name](tenant):
+        assert attempts_of_a_crowd() == 2  # one for each document, in the background
+        assert attempts_of_a_crowd() == 0
+        clock.advance(LIFETIME - DUE)
+        assert attempts_of_a_crowd() == 2
+        clock.advance(COOLDOWN - 1)
+        assert attempts_of_a_crowd() == 0
+        clock.advance(MAX_STALE - COOLDOWN)
+        assert attempts_of_a_crowd() == 2
+
+        clock.advance(COOLDOWN)
+        assert warm.verdict(seen) in refused
+        assert warm.verdicts(crowd()) == refused
+        assert warm.line.count() == 1  # no discovery document, so no key set is asked for
+
+    clock.advance(COOLDOWN - 1)
+    assert warm.verdicts(crowd()) == refused
+    assert warm.line.count() == 0
+    clock.advance(1)
+    assert warm.verdict(seen) == ACCEPTED  # this request tries; others would fail at once until it is through
+    assert warm.verdicts(crowd()) == {ACCEPTED}
+    assert warm.line.count() == 2
+
+
+def test_the_tenant_is_asked_again_in_each_cooldown(warm: Face, clock: Clock, tenant: LocalTenant) -> None:
+    """As long as it fails: one request for each document per cool-down, and none in between."""
+    clock.advance(DUE)
+    tenant.fail(faults.status(500))
+    for rounds in range(1, 20):
+        for _ in range(4):
+            assert warm.verdict(tenant.mint()) == ACCEPTED
+            warm.settle()
+            clock.advance(COOLDOWN / 4 + 0.001)
+        assert tenant.requests.count("jwks") == tenant.requests.count("discovery") == 1 + rounds
+
+
+@pytest.mark.parametrize("age", [DUE, LIFETIME, LIFETIME + MAX_STALE / 2])
+def test_nobody_waits_for_a_tenant_that_fails_and_then_hangs(
+    warm: Face, age: float, clock: Clock, tenant: LocalTenant, gate: Gate
+) -> None:
+    """Once a refresh has failed, the attempts that follow hang in the background, and only one does."""
+    clock.advance(age)
+    with tenant.failing(faults.status(500)):
+        assert warm.verdict(tenant.mint()) == ACCEPTED
+        warm.settle()
+    tenant.fail(gate)
+    for _ in range(5):
+        clock.advance(COOLDOWN)
+        assert warm.verdicts(new_tokens(tenant)) == {ACCEPTED}
+        gate.await_request()
+    tenant.requests.wait_for("jwks", 3)
+    assert tenant.requests.count("jwks") == 3  # prefetched, failed, hanging
+    gate.open()
+    warm.settle()
+    assert warm.verdict(tenant.mint()) == ACCEPTED
+
+
+@pytest.mark.parametrize("endpoint", ["discovery", "jwks"])
+def test_one_document_alone_may_fail(
+    warm: Face, endpoint: EndpointName, clock: Clock, tenant: LocalTenant
+) -> None:
+    """Each of the two has its own last known good, and its own way back."""
+    with tenant.failing(faults.html(), endpoint=endpoint):
+        for _ in range(20):
+            clock.advance(GONE / 22)
+            assert warm.verdict(tenant.mint()) == ACCEPTED
+            warm.settle()
+    clock.advance(COOLDOWN)
+    assert warm.verdict(tenant.mint()) == ACCEPTED
+    warm.settle()
+    clock.advance(GONE - 1)
+    assert warm.verdict(tenant.mint()) == ACCEPTED
+
+
+NO_KEYS: dict[str, Fault] = {
+    "empty key set": faults.empty_key_set(),
+    "keys of no use": faults.document({"keys": [SYMMETRIC_KEY]}),
+    "keys that are no list": faults.document({"keys": "none"}),
+    "wrong document": faults.document(),
+    "garbage": faults.garbage(),
+    "half body": faults.half_body(),
+    "html": faults.html(),
+}
+
+
+@pytest.mark.parametrize("fault", NO_KEYS.values(), ids=NO_KEYS)
+def test_good_keys_are_not_replaced(warm: Face, fault: Fault, clock: Clock, tenant: LocalTenant) -> None:
+    """By a set without keys, or by what is no key set; no matter what the refresh was for."""
+    keys = warm.call("get_jwks")
+    with tenant.failing(fault, endpoint="jwks"):
+        assert warm.verdicts(forgeries(tenant, 3)) == {"unknown_key"}  # on demand
+        assert warm.call("get_jwks") is keys
+        for age in (DUE, LIFETIME):  # ahead, and because it was due
+            clock.advance(age)
+            assert warm.verdict(tenant.mint()) == ACCEPTED
+            warm.settle()
+            assert warm.call("get_jwks") is keys
+    assert tenant.requests.count("jwks") == 4
+
+
+def test_max_stale_of_zero_serves_nothing_old(
+    new_face: Callable[..., Face], clock: Clock, tenant: LocalTenant
+) -> None:
+    """For those to whom an outage is better than an old key."""
+    face = new_face(max_stale=0)
+    face.call("prefetch")
+    tenant.fail(faults.status(500))
+    clock.advance(LIFETIME - 1)
+    assert face.verdict(tenant.mint()) == ACCEPTED
+    clock.advance(1)
+    assert face.verdict(tenant.mint()) == "503"

@@ -1,0 +1,152 @@
+"""Under steady traffic nobody waits for a refresh, and whoever starts one may go away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import pytest
+
+from monocloud_mw import AsyncBackendClient
+from monocloud_mw.testing import LocalTenant
+from monocloud_mw.testing.endpoints import EndpointName
+
+from .scene import ACCEPTED, COOLDOWN, DUE, LIFETIME, SETTINGS, Clock, Face, Gate, judge, new_tokens
+
+DOCUMENTS: Final[tuple[EndpointName, ...]] = ("discovery", "jwks")
+
+
+def count_documents(tenant: LocalTenant) -> dict[str, int]:
+    """Return how often each document was fetched."""
+    return {name: tenant.requests.count(name) for name in DOCUMENTS}
+
+
+def test_a_cold_start_is_one_fetch_of_each_document(face: Face, tenant: LocalTenant, gate: Gate) -> None:
+    """However many requests come first: the tenant holds its answer back until all of them are there."""
+    tenant.fail(gate)
+    results = face.submit(new_tokens(tenant))
+    gate.await_request()
+    gate.open()
+    assert judge(results) == {ACCEPTED}
+    assert count_documents(tenant) == {"discovery": 1, "jwks": 1}
+
+
+def test_nobody_waits_for_a_refresh_ahead(warm: Face, clock: Clock, tenant: LocalTenant, gate: Gate) -> None:
+    """While it is under way everybody is served, until the document expires and after."""
+    seen = tenant.mint()
+    assert warm.verdict(seen) == ACCEPTED
+    clock.advance(DUE)
+    tenant.fail(gate)
+    for _ in range(3):
+        assert warm.verdicts([seen, *new_tokens(tenant)]) == {ACCEPTED}
+        clock.advance(COOLDOWN * 0.9)
+    for document in DOCUMENTS:
+        tenant.requests.wait_for(document, 2)
+    gate.open()
+    warm.settle()
+    assert warm.verdict(seen) == ACCEPTED
+    assert count_documents(tenant) == {"discovery": 2, "jwks": 2}
+
+
+def test_a_refresh_ahead_may_take_longer_than_a_cooldown(
+    new_face: Callable[..., Face], clock: Clock, tenant: LocalTenant, gate: Gate
+) -> None:
+    """It hangs past the end of the lifetime, and still nobody waits for it."""
+    face = new_face(response_timeout=45.0, refresh_cooldown=COOLDOWN)
+    face.call("prefetch")
+    clock.advance(DUE)
+    tenant.fail(gate)
+    for _ in range(4):
+        assert face.verdicts(new_tokens(tenant)) == {ACCEPTED}
+        gate.await_request()
+        clock.advance(COOLDOWN + 0.1)
+    assert tenant.requests.count("jwks") == 2
+
+
+def test_steady_traffic_costs_one_refresh_per_lifetime(warm: Face, clock: Clock, tenant: LocalTenant) -> None:
+    """A quarter of an hour, a request every ten seconds: each document is fetched when it is due."""
+    step, steps = 10.0, 96
+    for token in new_tokens(tenant, steps):
+        clock.advance(step)
+        assert warm.verdict(token) == ACCEPTED
+        warm.settle()
+    fetches = 1 + steps * step // DUE
+    assert count_documents(tenant) == {"discovery": fetches, "jwks": fetches}
+
+
+def test_after_a_quiet_time_one_refresh_serves_all(
+    warm: Face, clock: Clock, tenant: LocalTenant, gate: Gate
+) -> None:
+    """Keys that expired unseen serve nobody before they are refreshed; a crowd shares that refresh."""
+    old = tenant.mint()
+    tenant.rotate_keys(withdraw=True)
+    clock.advance(LIFETIME)
+    tenant.fail(gate, endpoint="jwks")
+    results = warm.submit(new_tokens(tenant))
+    gate.await_request()
+    gate.open()
+    assert judge(results) == {ACCEPTED}
+    assert tenant.requests.count("jwks") == 2
+    assert warm.verdict(old) == "unknown_key"
+
+
+@pytest.mark.parametrize("age", [DUE, DUE + COOLDOWN, LIFETIME - 1])
+def test_a_refresh_ahead_survives_the_request_that_started_it(
+    age: float, clock: Clock, tenant: LocalTenant
+) -> None:
+    """The request is cancelled while its refresh is under way, and the refresh still replaces the keys."""
+    gate = Gate()
+
+    async def main() -> None:
+        async with AsyncBackendClient(**SETTINGS | tenant.settings()) as client:
+            client._driver.now = clock
+            await client.prefetch()
+            before = await client.get_jwks()
+            clock.advance(age)
+            tenant.fail(gate, endpoint="jwks")
+            request = asyncio.create_task(_validate_and_work(client, tenant.mint()))
+            await asyncio.to_thread(gate.await_request)
+            request.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await request
+            gate.open()
+            await asyncio.gather(*client._driver._tasks)
+            assert await client.get_jwks() is not before
+            assert tenant.requests.count("jwks") == 2
+
+    _run(main(), gate)
+
+
+def test_a_fetch_survives_the_request_that_started_it(clock: Clock, tenant: LocalTenant) -> None:
+    """The first request is cancelled while it waits for the keys; those that wait with it get them."""
+    gate = Gate()
+
+    async def main() -> None:
+        async with AsyncBackendClient(**SETTINGS | tenant.settings()) as client:
+            client._driver.now = clock
+            tenant.fail(gate, endpoint="jwks")
+            first, *others = [
+                asyncio.create_task(client.validate_access_token(token)) for token in new_tokens(tenant)
+            ]
+            await asyncio.to_thread(gate.await_request)
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            gate.open()
+            assert len(await asyncio.gather(*others)) == len(others)
+            assert tenant.requests.count("jwks") == 1
+
+    _run(main(), gate)
+
+
+async def _validate_and_work(client: AsyncBackendClient, token: str) -> None:
+    await client.validate_access_token(token)
+    await asyncio.Event().wait()
+
+
+def _run(main: Coroutine[Any, Any, None], gate: Gate) -> None:
+    try:
+        asyncio.run(main)
+    finally:
+        gate.open()
