@@ -69,6 +69,10 @@ coverage: $(VENV)/.test ## run the tests and report the coverage of everything, 
 bench: $(VENV)/.bench ## measure against other libraries; every figure goes to build/bench
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+.PHONY: cost
+cost: $(VENV)/.test ## show what refusing each attack costs, beside accepting a good token
+	@$(BIN)/python -m tests.attacks $(ARGS)
+
 .PHONY: fuzz
 fuzz: $(VENV)/.fuzz ## fuzz everything that reads bytes from outside, each target for SECONDS=60
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)

@@ -1,0 +1,71 @@
+"""A refused token costs no more than a good one: counted here, and timed by ``make cost``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+import pytest
+
+from monocloud_mw import BackendClient, Credentials, TokenError
+from monocloud_mw.jose import SigningKey
+from monocloud_mw.jose.jws import MAX_ATTEMPTS
+
+from .api import NEEDED
+from .attack import EC, GOOD, JWKS, STRANGER, Attack, options, token
+from .table import ATTACKS
+from .work import Work, count_work
+
+MOST: Final = 1.5  # times the steps of accepting a good token that nobody has seen before
+SETTLED: Final = {"jwks_cache_duration": 1e9, "metadata_cache_duration": 1e9, "refresh_cooldown": 1e9}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[BackendClient]:
+    """Return a client that has its documents, and that remembers no token."""
+    with BackendClient(options(jwt_cache_size=0, **SETTLED)) as client:
+        client.prefetch()
+        assert _is_refused(client, token(STRANGER, {"kid": "unknown"}))  # the one that may ask for new keys
+        yield client
+
+
+def _is_refused(client: BackendClient, text: str, certificate: bytes | None = None) -> bool:
+    try:
+        client.authenticate(Credentials(text, certificate), NEEDED)
+    except TokenError:
+        return True
+    return False
+
+
+def _work(client: BackendClient, text: str, certificate: bytes | None = None) -> Work:
+    _is_refused(client, text, certificate)  # what is only done once is no matter of this token
+    return count_work(partial(_is_refused, client, text, certificate))
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=[ascii(name) for name in ATTACKS])
+def test_no_attack_makes_more_work_than_a_good_token(attack: Attack, client: BackendClient) -> None:
+    """At most one signature is checked, and hardly more is done than for the good token of ordinary size."""
+    work, ordinary = _work(client, attack.token, attack.certificate), _work(client, GOOD)
+    assert work.verifications <= ordinary.verifications == 1
+    assert work.steps <= MOST * ordinary.steps
+
+
+def test_without_kid_the_work_is_bounded() -> None:
+    """However many keys there are, a token that does not name one is tried with a few of them."""
+    keys = [SigningKey.generate("ES256", f"key {number}").public_jwk() for number in range(3 * MAX_ATTEMPTS)]
+    with BackendClient(options(jwks_resolver=lambda: {"keys": keys}, **SETTLED)) as client:
+        forged = token(EC, {"kid": ...})
+        assert _is_refused(client, forged)
+        assert _work(client, forged).verifications == MAX_ATTEMPTS
+
+
+def test_work_is_counted() -> None:
+    """A header of many objects would show, and so would a second signature."""
+    with BackendClient(options(jwt_cache_size=0, jwks_resolver=lambda: JWKS, **SETTLED)) as client:
+        client.prefetch()
+        once = _work(client, GOOD)
+        twice = count_work(lambda: [_is_refused(client, GOOD) for _ in range(2)])
+    assert twice.verifications == 2 * once.verifications == 2
+    assert once.steps > 50
+    assert twice.steps >= 2 * once.steps
