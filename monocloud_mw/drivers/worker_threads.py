@@ -40,7 +40,8 @@ class WorkerThreads:
         start_afresh_in_children(self)
 
     def __del__(self) -> None:
-        self._crew.dismiss()
+        # Without the lock: when the interpreter ends, a daemon thread may be stopped for good holding it.
+        self._crew.send_home()
 
     def start_afresh(self) -> None:
         """Leave the threads to themselves, and start others when they are needed."""
@@ -80,7 +81,7 @@ class _Crew:
 
     def __init__(self, max_threads: int) -> None:
         self._max_threads = max_threads
-        self._lock = threading.RLock()  # re-entrant: garbage collection may dismiss the crew at any point
+        self._lock = threading.Lock()
         self._jobs: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
         self._threads = 0
         self._unfinished = 0
@@ -102,11 +103,15 @@ class _Crew:
             return True
 
     def dismiss(self) -> None:
-        """Let every thread end after the jobs that were accepted."""
+        """Accept no more, and let every thread end after the jobs that were accepted."""
         with self._lock:
             self._dismissed = True
-            for _ in range(self._threads):
-                self._jobs.put(None)
+            self.send_home()
+
+    def send_home(self) -> None:
+        """Let every thread end, where nobody can have a job accepted any more."""
+        for _ in range(self._threads):
+            self._jobs.put(None)
 
     def _start_thread(self) -> None:
         try:

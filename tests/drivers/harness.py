@@ -1,0 +1,155 @@
+"""One way to run a flow on either driver, so that one suite serves both."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Any, Final
+
+from monocloud_mw.core.effects import Effect, Failure, Flow, Instant, Share
+from monocloud_mw.drivers.asyncio import AsyncDriver
+from monocloud_mw.drivers.single_flight import SingleFlight
+from monocloud_mw.drivers.sync import SyncDriver
+from monocloud_mw.drivers.worker_threads import WorkerThreads
+from monocloud_mw.http import HttpRequest, HttpResponse
+
+__all__ = [
+    "NOW", "PATIENCE_SECONDS", "REQUEST", "RESPONSE", "AsyncHarness", "CountedFlights", "Harness",
+    "SyncHarness", "ask", "new_async_driver", "new_sync_driver", "shared",
+]  # fmt: skip
+
+NOW: Final = Instant(1_800_000_000.0, 42.0)
+REQUEST: Final = HttpRequest(url="https://tenant.example.test/", timeout_seconds=30.0, max_body_bytes=100)
+RESPONSE: Final = HttpResponse(status=200, body=b"{}")
+PATIENCE_SECONDS: Final = 120.0  # what must not run out in a test, on the busiest machine
+
+
+def _respond(_request: HttpRequest) -> HttpResponse:
+    return RESPONSE
+
+
+def new_sync_driver(**settings: Any) -> SyncDriver:
+    """Return a driver for threads."""
+    defaults = {
+        "fetch": _respond, "cache": None, "clock": lambda: NOW, "patience_seconds": PATIENCE_SECONDS
+    }  # fmt: skip
+    return SyncDriver(**defaults | settings)
+
+
+def new_async_driver(**settings: Any) -> AsyncDriver:
+    """Return a driver for event loops."""
+    defaults = {
+        "fetch": _respond, "cache": None, "clock": lambda: NOW, "patience_seconds": PATIENCE_SECONDS,
+        "workers": WorkerThreads(),
+    }  # fmt: skip
+    return AsyncDriver(**defaults | settings)
+
+
+class SyncHarness:
+    """Runs flows on the driver for threads."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.driver = new_sync_driver(**settings)
+
+    def run(self, flow: Flow[Any]) -> Any:
+        """Run a flow, and then whatever it started in the background."""
+        try:
+            return self.driver.run(flow)
+        finally:
+            for thread in list(self.driver._threads):
+                thread.join()
+
+
+class AsyncHarness:
+    """Runs flows on the driver for event loops, in a loop of their own."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.driver = new_async_driver(**settings)
+
+    def run(self, flow: Flow[Any]) -> Any:
+        """Run a flow, and then whatever it started in the background."""
+        return asyncio.run(self._run(flow))
+
+    async def _run(self, flow: Flow[Any]) -> Any:
+        try:
+            return await self.driver.run(flow)
+        finally:
+            await asyncio.gather(*self.driver._tasks)
+            await self.driver.aclose()
+
+
+class Harness:
+    """Makes harnesses of one kind, and functions of the kind that suits them.
+
+    Args:
+        kind: ``sync``, ``async`` (with coroutine functions) or ``async with plain functions``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def __call__(self, **settings: Any) -> SyncHarness | AsyncHarness:
+        """Return a harness; ``fetch`` and the methods of ``cache`` are plain functions."""
+        if self._kind == "sync":
+            return SyncHarness(**settings)
+        if "fetch" in settings:
+            settings["fetch"] = self.function(settings["fetch"])
+        if "cache" in settings:
+            settings["cache"] = _Cache(
+                self.function(settings["cache"].get), self.function(settings["cache"].set)
+            )
+        return AsyncHarness(**settings)
+
+    def function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a plain function as one of this harness's kind."""
+        if self._kind != "async":
+            return function
+
+        async def coroutine_function(*arguments: Any) -> Any:
+            await asyncio.sleep(0)
+            return function(*arguments)
+
+        return coroutine_function
+
+
+class _Cache:
+    def __init__(self, get: Callable[..., Any], set: Callable[..., Any]) -> None:  # noqa: A002
+        self.get = get
+        self.set = set
+
+
+def ask(effect: Effect) -> Flow[Any]:
+    """Yield one effect, and return its answer; raise a failure as every flow does."""
+    answer = yield effect
+    if isinstance(answer, Failure):
+        raise answer.raised()
+    return answer
+
+
+def shared(start: Callable[[Instant], Flow[Any]], key: Hashable = "key") -> Flow[Any]:
+    """Return a flow that shares another one, and raises its failure."""
+    return ask(Share(key, start))
+
+
+class CountedFlights(SingleFlight):
+    """A table of flights that tells when a number of callers are aboard.
+
+    A leader that waits for :attr:`full` lands only when everybody who is to wait for it does.
+    """
+
+    def __init__(self, expected: int) -> None:
+        self._count_lock = threading.Lock()
+        self._to_come = expected
+        self.full = threading.Event()
+        super().__init__()
+
+    def board(self, key: Hashable) -> tuple[Future[Any], bool]:
+        """Board, and count it."""
+        boarded = super().board(key)
+        with self._count_lock:
+            self._to_come -= 1
+            if self._to_come == 0:
+                self.full.set()
+        return boarded

@@ -1,0 +1,369 @@
+"""What both drivers do with every effect: one suite, run on threads and on event loops."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from monocloud_mw.core.effects import (
+    Background,
+    CacheGet,
+    CacheSet,
+    Call,
+    Effect,
+    Failure,
+    Fetch,
+    Flow,
+    Instant,
+    ReadClock,
+    Share,
+)
+from monocloud_mw.errors import ConfigurationError, HttpError, MonoCloudError, OAuthResponseError
+from monocloud_mw.http import HttpRequest, HttpResponse
+
+from .harness import NOW, REQUEST, RESPONSE, Harness, ask, shared
+
+SECRET = "top-secret-value"
+
+
+@pytest.fixture(params=["sync", "async", "async with plain functions"])
+def harness(request: pytest.FixtureRequest) -> Harness:
+    """Return what runs flows, on each driver in turn."""
+    return Harness(request.param)
+
+
+class InterruptError(BaseException):
+    """Something that no ``except Exception`` stops."""
+
+
+def raising(error: BaseException) -> Any:
+    """Return a function that raises an error, whatever its arguments."""
+
+    def function(*_arguments: Any) -> Any:
+        raise error
+
+    return function
+
+
+def failure(effect: Any) -> Flow[Any]:
+    """Return the answer to an effect as it comes back into a flow."""
+    return (yield effect)
+
+
+# Flows
+
+
+@pytest.mark.parametrize("result", [None, 0, "text", (1, 2)])
+def test_a_flow_that_asks_for_nothing_has_its_result(harness: Harness, result: object) -> None:
+    """The case of nearly every request: nothing is waited for."""
+
+    def flow() -> Flow[object]:
+        yield from ()
+        return result
+
+    assert harness().run(flow()) == result
+
+
+def test_answers_go_to_the_effects_they_answer(harness: Harness) -> None:
+    """Effects are performed one after the other, in the flow's order."""
+
+    def flow() -> Flow[list[object]]:
+        answers = []
+        for number in range(5):
+            answers.append((yield Call(harness.function(lambda number=number: number), "function")))  # noqa: PERF401
+        return answers
+
+    assert harness().run(flow()) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("error", [HttpError("x"), ValueError("x"), InterruptError("x")])
+def test_what_a_flow_raises_comes_out(harness: Harness, error: BaseException) -> None:
+    """The very exception, for the caller to see."""
+
+    def flow() -> Flow[None]:
+        yield ReadClock()
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        harness().run(flow())
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("error", [InterruptError(), KeyboardInterrupt(), SystemExit(3)], ids=repr)
+@pytest.mark.parametrize("where", ["fetch", "call", "cache"])
+def test_an_interrupt_ends_the_flow_and_comes_out(harness: Harness, error: BaseException, where: str) -> None:
+    """It is not a failure for the flow to handle, but the flow still gets to clean up."""
+
+    class Cache:
+        get = set = staticmethod(raising(error))
+
+    effects: dict[str, Effect] = {
+        "fetch": Fetch(REQUEST),
+        "call": Call(harness.function(raising(error)), "function"),
+        "cache": CacheGet("key"),
+    }
+    cleaned_up = []
+
+    def flow() -> Flow[None]:
+        try:
+            yield effects[where]
+        finally:
+            cleaned_up.append(True)
+
+    with pytest.raises(type(error)):
+        harness(fetch=raising(error), cache=Cache()).run(flow())
+    assert cleaned_up == [True]
+
+
+# Fetch
+
+
+def test_fetch_performs_an_exchange(harness: Harness) -> None:
+    """The request goes to the fetcher and the response into the flow, both as they are."""
+    requests = []
+
+    def fetch(request: HttpRequest) -> HttpResponse:
+        requests.append(request)
+        return RESPONSE
+
+    assert harness(fetch=fetch).run(ask(Fetch(REQUEST))) is RESPONSE
+    assert requests == [REQUEST]
+
+
+OUR_ERRORS = [
+    HttpError("away", status=503),
+    ConfigurationError("wrong"),
+    OAuthResponseError("refused", error="invalid_client", error_description=None, status=401),
+]
+FOREIGN_ERRORS = [ValueError(SECRET), TimeoutError(SECRET), OSError(SECRET), KeyError(SECRET)]
+
+
+@pytest.mark.parametrize("error", OUR_ERRORS)
+def test_our_errors_come_back_as_they_are(harness: Harness, error: MonoCloudError) -> None:
+    """Of a fetcher and of a function alike; they are values in a flow, never thrown into it."""
+    running = harness(fetch=raising(error))
+    assert running.run(failure(Fetch(REQUEST))) == Failure(error)
+    assert running.run(failure(Call(harness.function(raising(error)), "jwks_resolver"))) == Failure(error)
+
+
+@pytest.mark.parametrize("error", FOREIGN_ERRORS, ids=lambda error: type(error).__name__)
+def test_errors_of_others_come_back_as_http_errors(
+    harness: Harness, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """To a request a broken fetcher is a tenant that is away; the foreign message may hold secrets."""
+    running = harness(fetch=raising(error))
+    call = Call(harness.function(raising(error)), "jwks_resolver")
+    for answer in running.run(failure(Fetch(REQUEST))), running.run(failure(call)):
+        assert isinstance(answer, Failure)
+        assert type(answer.error) is HttpError
+        assert answer.error.status is None
+        assert SECRET not in str(answer.error)
+    assert SECRET not in caplog.text
+    assert f"the jwks_resolver failed with {type(error).__name__}" in caplog.text
+
+
+def test_a_function_that_runs_out_of_items_has_failed(harness: Harness) -> None:
+    """StopIteration means nothing to whoever waits for the function."""
+    running = harness(fetch=raising(StopIteration(SECRET)))
+    call = Call(harness.function(raising(StopIteration(SECRET))), "jwks_resolver")
+    for answer in running.run(failure(Fetch(REQUEST))), running.run(failure(call)):
+        assert isinstance(answer, Failure)
+        assert "failed with " in str(answer.error)
+
+
+@pytest.mark.parametrize("answer", [None, b"{}", {"status": 200}, Failure(HttpError("x"))])
+def test_a_fetcher_that_returns_no_response_has_failed(harness: Harness, answer: object) -> None:
+    """Its author reads in the error what was expected."""
+    with pytest.raises(HttpError, match=f"the fetcher returned {type(answer).__name__}, not HttpResponse"):
+        harness(fetch=lambda _request: answer).run(ask(Fetch(REQUEST)))
+
+
+# Call and ReadClock
+
+
+@pytest.mark.parametrize("result", [None, {"keys": []}, "text", ValueError("returned, not raised")])
+def test_call_returns_what_the_function_returns(harness: Harness, result: object) -> None:
+    """Whatever that is: judging it is the flow's business."""
+    assert harness().run(ask(Call(harness.function(lambda: result), "function"))) is result
+
+
+def test_the_clock_is_read_when_it_is_asked_for(harness: Harness) -> None:
+    """A flow that has waited learns how late it is."""
+    times = [Instant(1.0, 10.0), Instant(2.0, 20.0)]
+
+    def flow() -> Flow[list[Instant]]:
+        return [(yield ReadClock()), (yield ReadClock())]
+
+    running = harness(clock=iter(times).__next__)
+    assert running.run(flow()) == times
+
+
+def test_a_clock_that_ends_does_not_end_the_flow_as_if_it_had_a_result(harness: Harness) -> None:
+    """A token must not count as validated because StopIteration looks like a flow's end."""
+    with pytest.raises((StopIteration, RuntimeError)):
+        harness(clock=iter(()).__next__).run(ask(ReadClock()))
+
+
+# The claims cache
+
+
+class Cache:
+    """A cache that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, tuple[Mapping[str, Any], float]] = {}
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        return self.entries[key][0] if key in self.entries else None
+
+    def set(self, key: str, claims: Mapping[str, Any], expires_at: float) -> None:
+        self.entries[key] = (claims, expires_at)
+
+
+def test_the_cache_is_read_and_written(harness: Harness) -> None:
+    """What was set comes back, and an entry that is not there is None."""
+    cache = Cache()
+    running = harness(cache=cache)
+    claims = {"active": True}
+    assert running.run(ask(CacheGet("key"))) is None
+    assert running.run(ask(CacheSet("key", claims, 99.5))) is None
+    assert cache.entries == {"key": (claims, 99.5)}
+    assert running.run(ask(CacheGet("key"))) is claims
+
+
+@pytest.mark.parametrize("error", [*OUR_ERRORS, *FOREIGN_ERRORS, StopIteration(SECRET)], ids=repr)
+def test_a_cache_that_fails_is_a_miss(
+    harness: Harness, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and fails no request."""
+
+    class Broken:
+        get = set = staticmethod(raising(error))
+
+    running = harness(cache=Broken())
+    assert running.run(failure(CacheGet("key"))) is None
+    assert running.run(failure(CacheSet("key", {"sub": SECRET}, 1.0))) is None
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.WARNING]
+    assert "the claims cache failed to get with " in caplog.text
+    assert "the claims cache failed to set with " in caplog.text
+    assert SECRET not in caplog.text
+
+
+# Share and Background, alone; test_sharing.py has the crowds
+
+
+def test_share_runs_what_it_starts(harness: Harness) -> None:
+    """At the instant at which it starts; and again for the next who asks, since nothing is kept."""
+    instants = [Instant(1.0, 10.0), Instant(2.0, 20.0)]
+    begun = []
+
+    def start(now: Instant) -> Flow[object]:
+        begun.append(now)
+        return (yield Fetch(REQUEST))
+
+    running = harness(clock=iter(instants).__next__)
+    assert running.run(shared(start)) is RESPONSE
+    assert running.run(shared(start)) is RESPONSE
+    assert begun == instants
+
+
+def test_shares_nest(harness: Harness) -> None:
+    """The key set's flow shares the metadata's."""
+
+    def inner(_now: Instant) -> Flow[object]:
+        return (yield Fetch(REQUEST))
+
+    def outer(_now: Instant) -> Flow[object]:
+        return (yield Share("inner", inner))
+
+    assert harness().run(shared(outer, "outer")) is RESPONSE
+
+
+@pytest.mark.parametrize("error", OUR_ERRORS)
+def test_an_error_of_a_shared_flow_is_a_failure(harness: Harness, error: MonoCloudError) -> None:
+    """It comes back as a value, and each who raises it raises a copy."""
+
+    def start(_now: Instant) -> Flow[None]:
+        yield ReadClock()
+        raise error
+
+    answer = harness().run(failure(Share("key", start)))
+    assert answer == Failure(error)
+    with pytest.raises(type(error)) as caught:
+        harness().run(shared(start))
+    assert caught.value is not error
+    assert (str(caught.value), vars(caught.value)) == (str(error), vars(error))
+
+
+@pytest.mark.parametrize(
+    "defect", [ValueError(SECRET), StopIteration(SECRET), RecursionError(SECRET)], ids=repr
+)
+def test_a_defect_in_a_shared_flow_is_a_failure_too(
+    harness: Harness, defect: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those who wait must learn of it; whether it happens at the start of the flow or in it."""
+
+    def start(_now: Instant) -> Flow[None]:
+        raise defect
+
+    def flow(_now: Instant) -> Flow[None]:
+        yield ReadClock()
+        raise defect
+
+    for begin in start, flow:
+        answer = harness().run(failure(Share("key", begin)))
+        assert isinstance(answer, Failure)
+        assert type(answer.error) is MonoCloudError
+        assert "a shared flow failed with " in str(answer.error)
+        assert SECRET not in str(answer.error)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.ERROR]
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)], ids=repr)
+def test_an_interrupted_leader_leaves_nothing_behind(harness: Harness, error: BaseException) -> None:
+    """The next who asks leads a new flight, at once."""
+    running = harness(fetch=raising(error))
+    with pytest.raises(type(error)):
+        running.run(shared(lambda _now: ask(Fetch(REQUEST))))
+    assert running.driver._flights._flights == {}
+    assert running.run(shared(lambda now: ask(ReadClock()))) == NOW
+
+
+def test_an_interrupt_of_somebodys_own_ends_all_who_asked(harness: Harness) -> None:
+    """A thread that leads raises it; a task that leads stands for others, and tells them of a failure."""
+    running = harness(fetch=raising(InterruptError()))
+    with pytest.raises((InterruptError, MonoCloudError)):
+        running.run(shared(lambda _now: ask(Fetch(REQUEST))))
+    assert running.driver._flights._flights == {}
+
+
+def test_background_starts_and_answers_none(harness: Harness) -> None:
+    """What it starts runs to its end, and its result goes nowhere."""
+    done = []
+
+    def start(now: Instant) -> Flow[str]:
+        yield Fetch(REQUEST)
+        done.append(now)
+        return "result"
+
+    running = harness()
+    assert running.run(failure(Background("key", start))) is None
+    assert done == [NOW]
+    assert running.driver._flights._flights == {}
+
+
+@pytest.mark.parametrize("error", [HttpError("x"), ValueError("x")])
+def test_a_failure_in_the_background_harms_nobody(harness: Harness, error: Exception) -> None:
+    """Whoever needs what it would have brought will see for itself."""
+
+    def start(_now: Instant) -> Flow[None]:
+        yield ReadClock()
+        raise error
+
+    running = harness()
+    assert running.run(failure(Background("key", start))) is None
+    assert running.driver._flights._flights == {}

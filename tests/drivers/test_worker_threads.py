@@ -1,0 +1,252 @@
+"""Threads for what would block an event loop: bounded, reused, and never in the way."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from monocloud_mw.drivers.worker_threads import WorkerThreads
+
+from .harness import PATIENCE_SECONDS
+
+
+def workers_alive() -> set[threading.Thread]:
+    """Return the worker threads of all pools."""
+    return {thread for thread in threading.enumerate() if thread.name == "monocloud-worker"}
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left_behind() -> Iterator[None]:
+    gc.collect()
+    before = workers_alive()
+    yield
+    gc.collect()
+    for thread in workers_alive() - before:
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+def wait(event: threading.Event) -> None:
+    """Wait for an event, and fail a test that would wait for ever."""
+    assert event.wait(PATIENCE_SECONDS)
+
+
+async def running(pool: WorkerThreads, count: int) -> tuple[list[asyncio.Task[Any]], threading.Event]:
+    """Keep a number of threads busy until the event that comes back is set."""
+    over, begun = threading.Event(), threading.Barrier(count + 1)
+
+    def work() -> None:
+        begun.wait(PATIENCE_SECONDS)
+        wait(over)
+
+    tasks = [asyncio.create_task(pool.run(work)) for _ in range(count)]
+    await asyncio.to_thread(begun.wait, PATIENCE_SECONDS)
+    return tasks, over
+
+
+def test_a_function_runs_in_a_daemon_thread() -> None:
+    """Its arguments arrive, its result comes back, and its thread holds up no program that ends."""
+
+    def function(*arguments: object) -> tuple[object, ...]:
+        return arguments, threading.current_thread()
+
+    pool = WorkerThreads()
+    arguments, thread = asyncio.run(pool.run(function, 1, "two"))
+    assert arguments == (1, "two")
+    assert isinstance(thread, threading.Thread)
+    assert thread.daemon
+    assert thread is not threading.current_thread()
+
+
+class InterruptError(BaseException):
+    """Something that no ``except Exception`` stops."""
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError, ValueError),
+        (InterruptError, InterruptError),
+        (asyncio.CancelledError, asyncio.CancelledError),
+        (TimeoutError, TimeoutError),
+        (StopIteration, RuntimeError),
+    ],
+)
+def test_what_a_function_raises_comes_out(error: type[BaseException], expected: type[BaseException]) -> None:
+    """In the coroutine that waits; the thread lives on."""
+
+    def function() -> None:
+        raise error
+
+    async def main() -> None:
+        pool = WorkerThreads(1)
+        with pytest.raises(expected):
+            await pool.run(function)
+        assert await pool.run(int) == 0
+        assert len(workers_alive()) == 1
+
+    asyncio.run(main())
+
+
+def test_idle_threads_are_used_again() -> None:
+    """One after the other needs one thread, and another while the first is still putting its tools away."""
+
+    async def main() -> set[int]:
+        pool = WorkerThreads()
+        return {await pool.run(threading.get_ident) for _ in range(50)}
+
+    assert len(asyncio.run(main())) <= 5
+
+
+def test_the_number_of_threads_is_bounded() -> None:
+    """What comes when all are busy waits for its turn."""
+
+    async def main() -> None:
+        pool = WorkerThreads(3)
+        busy, over = await running(pool, 3)
+        waiting = [asyncio.create_task(pool.run(threading.get_ident)) for _ in range(20)]
+        await asyncio.sleep(0)
+        assert len(workers_alive()) == 3
+        assert not any(task.done() for task in waiting)
+        over.set()
+        assert len(set(await asyncio.gather(*waiting))) <= 3
+        await asyncio.gather(*busy)
+
+    asyncio.run(main())
+
+
+def test_what_was_cancelled_before_its_turn_never_runs() -> None:
+    """What runs already cannot be stopped, but nobody waits for it any more."""
+    calls: list[str] = []
+
+    async def main() -> None:
+        pool = WorkerThreads(1)
+        (busy,), over = await running(pool, 1)
+        waiting = asyncio.create_task(pool.run(calls.append, "cancelled"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        busy.cancel()
+        await asyncio.wait([waiting, busy])
+        assert waiting.cancelled()
+        assert busy.cancelled()
+        over.set()
+        await pool.run(calls.append, "later")
+
+    asyncio.run(main())
+    assert calls == ["later"]
+
+
+def test_closing_ends_idle_threads_and_cancels_nothing() -> None:
+    """Somebody on another event loop may wait for what is still to be done."""
+
+    async def main() -> None:
+        pool = WorkerThreads(2)
+        pool.close()
+        busy, over = await running(pool, 2)
+        waiting = asyncio.create_task(pool.run(int))
+        await asyncio.sleep(0)
+        threads = workers_alive()
+        pool.close()
+        assert await pool.run(str) == ""
+        over.set()
+        assert await waiting == 0
+        await asyncio.gather(*busy)
+        for thread in threads:
+            await asyncio.to_thread(thread.join, PATIENCE_SECONDS)
+            assert not thread.is_alive()
+
+    asyncio.run(main())
+
+
+def test_a_pool_that_is_forgotten_takes_its_threads_along() -> None:
+    """A client that nobody closed leaks no thread."""
+    pool = WorkerThreads()
+    asyncio.run(pool.run(int))
+    threads = workers_alive()
+    del pool
+    gc.collect()
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+ENDINGS = {
+    "a function hangs": """
+async def main():
+    asyncio.create_task(pool.run(threading.Event().wait))
+    await pool.run(int)
+asyncio.run(main())
+""",
+    "a thread was stopped holding the lock": """
+asyncio.run(pool.run(int))
+pool._crew._lock.acquire()
+""",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_a_program_ends_although(ending: str) -> None:
+    """Whatever the threads are at: nobody waits for them, and nothing is said about it."""
+    script = (
+        "import asyncio, threading\n"
+        "from monocloud_mw.drivers.worker_threads import WorkerThreads\n"
+        "pool = WorkerThreads()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", script + ending],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_work_that_meets_a_pool_being_closed_goes_to_the_next_threads() -> None:
+    """Closing in one thread and asking in another may come at the same moment."""
+    pool = WorkerThreads()
+
+    class Dismissed:
+        def accept(self, _job: Callable[[], Awaitable[None]]) -> bool:
+            pool.start_afresh()
+            return False
+
+    pool._crew.dismiss()
+    assert not pool._crew.accept(int)
+    pool._crew = Dismissed()  # type: ignore[assignment]
+    assert asyncio.run(pool.run(int)) == 0
+
+
+def test_a_system_without_more_threads_is_an_error_only_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With one thread at least, work waits for its turn."""
+
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        pool = WorkerThreads()
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                await pool.run(int)
+        (busy,), over = await running(pool, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            waiting = asyncio.create_task(pool.run(int))
+            await asyncio.sleep(0)
+        over.set()
+        assert await waiting == 0
+        await busy
+
+    asyncio.run(main())
