@@ -10,7 +10,7 @@ from monocloud_mw.errors import Reason
 from monocloud_mw.jose import SigningKey
 
 from ..core.certificates import make_certificate, thumbprint_of
-from .attack import AUDIENCE, CLAIMS, EC, ED, GOOD, ISSUER, NOW, Attack, encode, seal, token
+from .attack import AUDIENCE, CLAIMS, EC, ED, GOOD, ISSUER, NOW, Attack, encode, seal, sign, token
 
 __all__ = ["ATTACKS"]
 
@@ -148,6 +148,7 @@ def _sizes() -> Iterator[Attack]:
     yield Attack("a header beyond its limit", wider, Reason.MALFORMED, wide)
     many = seal(f'{{"alg":"EdDSA","kid":"ed","x":[{",".join(["{}"] * 500)}]}}', payload, ED)
     yield Attack("a header of many objects", many, Reason.MALFORMED, wide)
+    yield Attack("a forged header of many objects", sign(many, bytes(64)), Reason.MALFORMED, wide)
 
 
 ATTACKS: Final = (*_kinds(), *_addressees(), *_holders(), *_times(), *_sizes())
