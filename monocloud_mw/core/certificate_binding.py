@@ -23,7 +23,6 @@ __all__ = ["check_certificate_binding", "parse_certificate"]
 
 MAX_CERTIFICATE_BYTES: Final = 64 * 1024
 
-_UNBOUND: Final = FrozenDict()
 _DER_SEQUENCE: Final = b"\x30"  # how every DER certificate begins, and no base64 of one
 _PEM: Final = re.compile(
     r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----", re.ASCII
@@ -43,7 +42,11 @@ def check_certificate_binding(claims: FrozenDict, certificate: str | bytes | Non
         TokenError: [dpop_required], [not_bound], [certificate_missing], [certificate_malformed],
             [certificate_mismatch], or [invalid_claim] where ``cnf`` is no object.
     """
-    confirmation = claims.get("cnf", _UNBOUND)
+    if "cnf" not in claims:  # the case of nearly every token
+        if mode == "required":
+            raise TokenError(Reason.NOT_BOUND)
+        return
+    confirmation = claims["cnf"]
     if not isinstance(confirmation, FrozenDict):
         raise TokenError(Reason.INVALID_CLAIM, "cnf is not an object")
     if "jkt" in confirmation:

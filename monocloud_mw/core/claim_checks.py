@@ -11,10 +11,20 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
+
 from ..errors import Reason, TokenError, quoted
 from .effects import Instant
 
-__all__ = ["check_audience", "check_issuer", "check_lifetime", "check_subject"]
+__all__ = ["Lifetime", "check_audience", "check_issuer", "check_lifetime", "check_subject", "parse_lifetime"]
+
+
+@attrs.frozen
+class Lifetime:
+    """When a token is valid, in Unix seconds; ``None`` is no bound."""
+
+    expires_at: float | None
+    not_before: float | None
 
 
 def check_issuer(claims: Mapping[str, Any], issuer: str, *, required: bool = True) -> None:
@@ -36,29 +46,29 @@ def check_audience(claims: Mapping[str, Any], audience: tuple[str, ...]) -> None
     raise TokenError(Reason.WRONG_AUDIENCE, f"expected {', '.join(map(quoted, audience))}")
 
 
-def check_lifetime(
-    claims: Mapping[str, Any],
-    now: Instant,
-    *,
-    skew_seconds: float,
-    tolerance_seconds: float,
-    expiry_required: bool = True,
-) -> None:
-    """Refuse a token outside its lifetime (RFC 7519 sections 4.1.4 and 4.1.5).
-
-    Valid while ``now + skew < exp + tolerance`` and ``nbf <= now + skew + tolerance``; Unix seconds.
+def parse_lifetime(claims: Mapping[str, Any], *, expiry_required: bool = True) -> Lifetime:
+    """Read ``exp`` and ``nbf`` (RFC 7519 sections 4.1.4 and 4.1.5).
 
     Raises:
-        TokenError: [expired], [not_yet_valid], or [invalid_claim] where a date is missing or no number.
+        TokenError: a date is no number, or ``exp`` is missing where it is required [invalid_claim].
+    """
+    expires_at = _date(claims, "exp")
+    if expires_at is None and expiry_required:
+        raise TokenError(Reason.INVALID_CLAIM, "exp is missing")
+    return Lifetime(expires_at, _date(claims, "nbf"))
+
+
+def check_lifetime(
+    lifetime: Lifetime, now: Instant, *, skew_seconds: float, tolerance_seconds: float
+) -> None:
+    """Refuse a token outside its lifetime [expired, not_yet_valid].
+
+    Valid while ``now + skew < exp + tolerance`` and ``nbf <= now + skew + tolerance``; Unix seconds.
     """
     adjusted = now.unix + skew_seconds
-    expires_at = _date(claims, "exp")
-    if expires_at is None:
-        if expiry_required:
-            raise TokenError(Reason.INVALID_CLAIM, "exp is missing")
-    elif expires_at <= adjusted - tolerance_seconds:
+    expires_at, not_before = lifetime.expires_at, lifetime.not_before
+    if expires_at is not None and expires_at <= adjusted - tolerance_seconds:
         raise TokenError(Reason.EXPIRED)
-    not_before = _date(claims, "nbf")
     if not_before is not None and not_before > adjusted + tolerance_seconds:
         raise TokenError(Reason.NOT_YET_VALID)
 

@@ -3,8 +3,8 @@
 Checks run cheap before expensive: size, form and header before any key is looked for, so that garbage
 never causes a request to the tenant; the signature before any claim is believed.
 
-What cannot change about a token is remembered: that this key signed these claims, and that they are from
-our issuer and for our audience. Everything that can change is checked again on each request: whether the
+What cannot change about a token is remembered: that this key signed these claims, when they are valid, and
+that they are from our issuer and for our audience. Everything that can change is checked again on each request: whether the
 key is still in the key set, the time, the certificate, and what the route asks for. The memory is keyed by
 a digest of the token together with our issuer and audiences, and only tokens of our tenant for our API get
 in, so that nobody can fill it with others.
@@ -30,12 +30,12 @@ from ..jose import (
 )
 from ..options import Options
 from .bounded_memo import BoundedMemo
-from .claim_checks import check_audience, check_issuer, check_subject
+from .claim_checks import Lifetime, check_audience, check_issuer, check_subject, parse_lifetime
 from .effects import Flow, Instant
 from .tenant import Tenant
 from .token_digest import token_digest
 
-__all__ = ["JwtReader", "VerifiedToken", "check_type"]
+__all__ = ["JwtReader", "VerifiedToken", "check_type", "name_origin"]
 
 MAX_HEADERS: Final = 64  # of one issuer: one per key and algorithm
 
@@ -48,13 +48,15 @@ class VerifiedToken:
     """What stays true of a token: what it says, and that one of these keys has signed it."""
 
     claims: AccessTokenClaims = attrs.field(repr=False)
+    lifetime: Lifetime
     key: Jwk
     keys: KeySet
 
-    def name_in(self, error: TokenError) -> None:
-        """Say in an error which key signed the token and who issued it, for the log."""
-        error.key_id = None if self.key.key_id is None else quoted(self.key.key_id)
-        error.issuer = quoted(self.claims.get("iss"))
+
+def name_origin(error: TokenError, claims: AccessTokenClaims, key: Jwk) -> None:
+    """Say in an error which key signed the token and who issued it, for the log."""
+    error.key_id = None if key.key_id is None else quoted(key.key_id)
+    error.issuer = quoted(claims.get("iss"))
 
 
 def check_type(header: Any) -> None:
@@ -96,20 +98,21 @@ class JwtReader:
         keys = self._keys.fresh(now) or (yield from self._keys.current(now))
         known = self._verified.get(digest)
         if known is not None and known.key in keys:
-            verified = VerifiedToken(known.claims, known.key, keys)
+            verified = attrs.evolve(known, keys=keys)
         else:
             keys, key = yield from self._find_key(jws, keys, now)
             claims = AccessTokenClaims(parse_json_object(jws.payload), groups_claim=self._groups_claim)
-            verified = VerifiedToken(claims, key, keys)
             issuer = yield from self._tenant.jwt_issuer(now)
             try:
                 check_issuer(claims, issuer)
                 check_audience(claims, self._audience)
+                lifetime = parse_lifetime(claims)
                 check_subject(claims)
             except TokenError as error:
-                verified.name_in(error)
+                name_origin(error, claims, key)
                 raise
-            self._headers.put(token.encode()[: token.index(".")], jws.header)
+            verified = VerifiedToken(claims, lifetime, key, keys)
+            self._headers.put(jws.header.segment, jws.header)
         self._verified.put(digest, verified)
         return verified
 

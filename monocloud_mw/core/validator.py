@@ -14,10 +14,17 @@ from ..errors import ConfigurationError, Problem, Reason, TokenError
 from ..jose import MAX_TOKEN_CHARACTERS
 from ..options import VARIABLE_PREFIX, Options
 from .certificate_binding import check_certificate_binding
-from .claim_checks import check_audience, check_issuer, check_lifetime, check_subject
+from .claim_checks import (
+    Lifetime,
+    check_audience,
+    check_issuer,
+    check_lifetime,
+    check_subject,
+    parse_lifetime,
+)
 from .effects import Flow, Instant
 from .introspection import Introspection
-from .jwt_access_token import JwtReader
+from .jwt_access_token import JwtReader, name_origin
 from .requirements import Requirements, check_groups, check_scopes
 from .tenant import Tenant
 
@@ -64,7 +71,7 @@ class Validator:
             AuthorizationServerError: the tenant is needed and does not do its part.
         """
         check_form(token)
-        if token.count(".") == 2 and not self._options.introspect_jwt_tokens:
+        if not self._options.introspect_jwt_tokens and token.count(".") == 2:
             return self._validate_jwt(token, certificate, requirements, now)
         if self._introspection is None and from_request:
             raise TokenError(Reason.MALFORMED, "it is no JWT, and introspection is not configured")
@@ -101,9 +108,9 @@ class Validator:
         digest = self._jwt.digest(token)
         verified = self._jwt.recall(digest, now) or (yield from self._jwt.verify(token, digest, now))
         try:
-            self._check_request(verified.claims, certificate, requirements, now, expiry_required=True)
+            self._check_request(verified.claims, verified.lifetime, certificate, requirements, now)
         except TokenError as error:
-            verified.name_in(error)
+            name_origin(error, verified.claims, verified.key)
             raise
         return verified.claims
 
@@ -115,27 +122,26 @@ class Validator:
         claims = yield from self._introspection.claims(token)
         check_issuer(claims, (yield from self.tenant.metadata.current(now)).issuer, required=False)
         check_audience(claims, self._options.audience)
+        lifetime = parse_lifetime(claims, expiry_required=False)
         check_subject(claims)
-        self._check_request(claims, certificate, requirements, now, expiry_required=False)
+        self._check_request(claims, lifetime, certificate, requirements, now)
         return claims
 
     def _check_request(
         self,
         claims: AccessTokenClaims,
+        lifetime: Lifetime,
         certificate: Certificate,
         requirements: Requirements,
         now: Instant,
-        *,
-        expiry_required: bool,
     ) -> None:
         """Check what differs from one request to the next, though the token is the same."""
         options = self._options
         check_lifetime(
-            claims,
+            lifetime,
             now,
             skew_seconds=options.clock_skew,
             tolerance_seconds=options.clock_tolerance,
-            expiry_required=expiry_required,
         )
         check_certificate_binding(claims, certificate, options.validate_certificate_binding)
         if requirements.scopes:

@@ -52,11 +52,13 @@ class JwsHeader:
     """A header that may be acted upon.
 
     Args:
+        segment: the first part of the message, as it came.
         parameters: all header parameters, read-only.
         algorithm: the row that ``alg`` names.
         key_id: ``kid``.
     """
 
+    segment: bytes = attrs.field(repr=False)
     parameters: FrozenDict = attrs.field(repr=False)
     algorithm: Algorithm
     key_id: str | None = attrs.field(repr=False)
@@ -103,7 +105,7 @@ def parse_header(segment: bytes, algorithms: Collection[str] = SIGNATURE_ALGORIT
         )
     if "crit" in parameters:  # we know no extension, so none can be understood (RFC 7515 section 4.1.11)
         raise TokenError(Reason.MALFORMED, "it has critical header parameters")
-    return JwsHeader(parameters, algorithm, key_id)
+    return JwsHeader(segment, parameters, algorithm, key_id)
 
 
 def parse_compact(token: str, header_of: Callable[[bytes], JwsHeader] = parse_header) -> CompactJws:

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monocloud_mw.core.claim_checks import check_audience, check_issuer, check_lifetime, check_subject
+from monocloud_mw.core.claim_checks import (
+    check_audience,
+    check_issuer,
+    check_lifetime,
+    check_subject,
+    parse_lifetime,
+)
 from monocloud_mw.core.effects import Instant
 from monocloud_mw.errors import Reason, TokenError
 from monocloud_mw.frozen import freeze
@@ -115,11 +121,10 @@ def lifetime(
 ) -> None:
     """Check a lifetime at a moment; the monotonic clock must not matter."""
     check_lifetime(
-        freeze(claims),
+        parse_lifetime(freeze(claims), expiry_required=required),
         Instant(unix=now, monotonic=-1.0),
         skew_seconds=skew,
         tolerance_seconds=tolerance,
-        expiry_required=required,
     )
 
 
