@@ -22,7 +22,7 @@ class AccessTokenClaims(FrozenDict):
         groups_claim: the name of the claim that holds the groups.
     """
 
-    __slots__ = ("_groups_claim", "_scopes")
+    __slots__ = ("_groups", "_groups_claim", "_scopes")
 
     def __init__(self, claims: Mapping[str, Any], *, groups_claim: str = "groups") -> None:
         if self:
@@ -32,6 +32,7 @@ class AccessTokenClaims(FrozenDict):
         else:
             super().__init__((name, freeze(value)) for name, value in claims.items())
         self._groups_claim = groups_claim
+        self._groups: tuple[str, ...] | None = None
         self._scopes: frozenset[str] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -73,7 +74,10 @@ class AccessTokenClaims(FrozenDict):
     @property
     def groups(self) -> tuple[str, ...]:
         """The names and ids of the groups, whether they came as strings or as ``{id, name}`` objects."""
-        return _group_names(self.get(self._groups_claim))
+        groups = self._groups
+        if groups is None:
+            groups = self._groups = _group_names(self.get(self._groups_claim))
+        return groups
 
     @property
     def expires_at(self) -> float | None:

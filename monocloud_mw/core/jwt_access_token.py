@@ -4,10 +4,10 @@ Checks run cheap before expensive: size, form and header before any key is looke
 never causes a request to the tenant; the signature before any claim is believed.
 
 What cannot change about a token is remembered: that this key signed these claims, when they are valid, and
-that they are from our issuer and for our audience. Everything that can change is checked again on each request: whether the
-key is still in the key set, the time, the certificate, and what the route asks for. The memory is keyed by
-a digest of the token together with our issuer and audiences, and only tokens of our tenant for our API get
-in, so that nobody can fill it with others.
+that they are from our issuer and for our audience. Everything that can change is checked again on each
+request: whether the key is still in the key set, the time, the certificate, and what the route asks for.
+The memory is keyed by a digest of the token together with our issuer and audiences, and only tokens of our
+tenant for our API get in, so that nobody can fill it with others.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ exactly that one group, or the scopes it lists; it is never taken for a sequence
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 import attrs
@@ -36,18 +37,10 @@ class Requirements:
         Raises:
             ConfigurationError: a value is not a string or a collection of non-empty strings.
         """
-        if scopes == () and groups == ():
-            return NOTHING
-        problems: list[Problem] = []
-        # Blank text is refused like any blank entry: read as no scope at all it would let everybody pass.
-        listed = (scopes.split() or [scopes]) if isinstance(scopes, str) else scopes
-        wanted_scopes = _values("scopes", listed, problems)
-        wanted_groups = _values("groups", (groups,) if isinstance(groups, str) else groups, problems)
-        if any(scope.split() != [scope] for scope in wanted_scopes):
-            problems.append(Problem("scopes", None, "a scope holds no white space"))
-        if problems:
-            raise ConfigurationError(problems)
-        return cls(wanted_scopes, (wanted_groups,) if wanted_groups else ())
+        try:
+            return _remembered(scopes, groups)
+        except TypeError:  # a list, say, which no memory can be asked for
+            return _read(scopes, groups)
 
     def and_also(self, other: Requirements) -> Requirements:
         """Return what meets both."""
@@ -56,6 +49,23 @@ class Requirements:
 
 
 NOTHING: Final = Requirements()
+
+
+def _read(scopes: Any, groups: Any) -> Requirements:
+    problems: list[Problem] = []
+    # Blank text is refused like any blank entry: read as no scope at all it would let everybody pass.
+    listed = (scopes.split() or [scopes]) if isinstance(scopes, str) else scopes
+    wanted_scopes = _values("scopes", listed, problems)
+    wanted_groups = _values("groups", (groups,) if isinstance(groups, str) else groups, problems)
+    if any(scope.split() != [scope] for scope in wanted_scopes):
+        problems.append(Problem("scopes", None, "a scope holds no white space"))
+    if problems:
+        raise ConfigurationError(problems)
+    return Requirements(wanted_scopes, (wanted_groups,) if wanted_groups else ())
+
+
+# Whoever calls a client directly states the same few requirements with every token.
+_remembered: Final[Callable[[Any, Any], Requirements]] = lru_cache(maxsize=1024)(_read)
 
 
 def _values(option: str, values: Any, problems: list[Problem]) -> frozenset[str]:

@@ -319,7 +319,12 @@ def test_failures_of_the_library_are_bad_signatures(
 
     message = parse_compact(_token("ES256"))
     row = message.header.algorithm
-    broken = JwsHeader(message.header.segment, message.header.parameters, type(row)(**{**_fields(row), "verify": fail}), "key")
+    broken = JwsHeader(
+        message.header.segment,
+        message.header.parameters,
+        type(row)(**{**_fields(row), "verify": fail}),
+        "key",
+    )
     monkeypatch.setattr(jws, "parse_header", lambda *_: broken)
     assert _refusal(_token("ES256"), key_set(key("ES256"))).reason is Reason.BAD_SIGNATURE
 

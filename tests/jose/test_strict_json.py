@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from monocloud_mw.errors import Reason, TokenError
 from monocloud_mw.frozen import FrozenDict, freeze
-from monocloud_mw.jose.strict_json import MAX_DEPTH, MAX_INTEGER_CHARACTERS, _check_depth, parse_json_object
+from monocloud_mw.jose.strict_json import INTEGER_BOUND, MAX_DEPTH, _check_depth, parse_json_object
 
 from .samples import JSON_OBJECTS, reason_of
 
@@ -36,7 +36,10 @@ def _nested(depth: int) -> bytes:
         (b'{"exp":1.5e9,"nbf":-0.0,"iat":0}', {"exp": 1.5e9, "nbf": -0.0, "iat": 0}),
         (b'{"a":1e308,"b":1e-999}', {"a": 1e308, "b": 0.0}),
         (b'{"a":true,"b":false,"c":null}', {"a": True, "b": False, "c": None}),
-        (b'{"n":' + b"9" * MAX_INTEGER_CHARACTERS + b"}", {"n": int("9" * MAX_INTEGER_CHARACTERS)}),
+        (
+            b'{"n":%d,"m":[%d]}' % (INTEGER_BOUND - 1, 1 - INTEGER_BOUND),
+            {"n": INTEGER_BOUND - 1, "m": (1 - INTEGER_BOUND,)},
+        ),
     ],
 )
 def test_accepted(data: bytes, expected: dict[str, Any]) -> None:
@@ -80,7 +83,9 @@ def test_accepted(data: bytes, expected: dict[str, Any]) -> None:
                 b"0x1",
             )
         ),
-        pytest.param(b'{"n":' + b"9" * (MAX_INTEGER_CHARACTERS + 1) + b"}", id="integer too long"),
+        pytest.param(b'{"n":%d}' % INTEGER_BOUND, id="integer too long"),
+        pytest.param(b'{"n":[%d]}' % -INTEGER_BOUND, id="negative integer too long, in an array"),
+        pytest.param(b'{"n":' + b"9" * 5000 + b"}", id="integer that Python itself refuses"),
         pytest.param(b'{"n":' + b"9" * 10_000 + b"}", id="integer far too long"),
         pytest.param(b'{"a":"\\ud800"}', id="half a surrogate pair"),
         pytest.param(b'{"a":"\\uDFFF x"}', id="the other half"),
