@@ -82,9 +82,7 @@ class JwtReader:
     def recall(self, digest: bytes, now: Instant) -> VerifiedToken | None:
         """Return a token that was verified before, where its key is known to be in the key set still."""
         known = self._verified.get(digest)
-        if known is not None and known.keys is self._keys.fresh(now):
-            return known
-        return None
+        return known if known is not None and known.keys is self._keys.fresh(now) else None
 
     def verify(self, token: str, digest: bytes, now: Instant) -> Flow[VerifiedToken]:
         """Return what the token says, once it is known to be the tenant's and for this API.
@@ -94,25 +92,34 @@ class JwtReader:
                 wrong_issuer, wrong_audience, invalid_claim]
             AuthorizationServerError: there are no keys to check it with.
         """
-        jws = parse_compact(token, self._header_of)
-        keys = self._keys.fresh(now) or (yield from self._keys.current(now))
         known = self._verified.get(digest)
-        if known is not None and known.key in keys:
-            verified = attrs.evolve(known, keys=keys)
-        else:
-            keys, key = yield from self._find_key(jws, keys, now)
-            claims = AccessTokenClaims(parse_json_object(jws.payload), groups_claim=self._groups_claim)
-            issuer = yield from self._tenant.jwt_issuer(now)
-            try:
-                check_issuer(claims, issuer)
-                check_audience(claims, self._audience)
-                lifetime = parse_lifetime(claims)
-                check_subject(claims)
-            except TokenError as error:
-                name_origin(error, claims, key)
-                raise
-            verified = VerifiedToken(claims, lifetime, key, keys)
-            self._headers.put(jws.header.segment, jws.header)
+        if known is not None:
+            keys = yield from self._keys.current(now)
+            if known.key in keys:
+                return self._remember(digest, attrs.evolve(known, keys=keys))
+            self._verified.discard(digest)
+        jws = parse_compact(token, self._header_of)
+        fresh = self._keys.fresh(now)
+        keys = fresh if fresh is not None else (yield from self._keys.current(now))
+        try:
+            key = verify(jws, keys)
+        except TokenError as error:
+            keys = yield from self._newer_keys(error, jws, keys, now)
+            key = verify(jws, keys)
+        claims = AccessTokenClaims(parse_json_object(jws.payload), groups_claim=self._groups_claim)
+        issuer = yield from self._tenant.jwt_issuer(now)
+        try:
+            check_issuer(claims, issuer)
+            check_audience(claims, self._audience)
+            lifetime = parse_lifetime(claims)
+            check_subject(claims)
+        except TokenError as error:
+            name_origin(error, claims, key)
+            raise
+        self._headers.put(jws.header.segment, jws.header)
+        return self._remember(digest, VerifiedToken(claims, lifetime, key, keys))
+
+    def _remember(self, digest: bytes, verified: VerifiedToken) -> VerifiedToken:
         self._verified.put(digest, verified)
         return verified
 
@@ -124,19 +131,15 @@ class JwtReader:
             check_type(header.parameters)
         return header
 
-    def _find_key(self, jws: CompactJws, keys: KeySet, now: Instant) -> Flow[tuple[KeySet, Jwk]]:
-        """Find the key that signed the token, in a newer key set if need be.
+    def _newer_keys(self, refusal: TokenError, jws: CompactJws, keys: KeySet, now: Instant) -> Flow[KeySet]:
+        """Return a newer key set where it may hold the key that signed the token, or raise the refusal.
 
         Without a ``kid`` a new key cannot be told from a forgery, so a signature that fits no key is
         treated like an unknown ``kid`` there.
         """
-        try:
-            return keys, verify(jws, keys)
-        except TokenError as error:
-            unknown = error.reason is Reason.UNKNOWN_KEY
-            if not (unknown or (error.reason is Reason.BAD_SIGNATURE and jws.header.key_id is None)):
-                raise
+        unknown = refusal.reason is Reason.UNKNOWN_KEY
+        if unknown or (refusal.reason is Reason.BAD_SIGNATURE and jws.header.key_id is None):
             newer = yield from self._keys.newer(keys, now)
-            if newer is keys:
-                raise
-        return newer, verify(jws, newer)
+            if newer is not keys:
+                return newer
+        raise refusal

@@ -31,7 +31,8 @@ class Tenant:
         """
         if self._issuer is not None:
             return self._issuer
-        return (yield from self.metadata.current(now)).issuer
+        metadata = self.metadata.fresh(now) or (yield from self.metadata.current(now))
+        return metadata.issuer
 
     def prefetch(self, now: Instant) -> Flow[None]:
         """Load what validating a JWT needs.

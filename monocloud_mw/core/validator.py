@@ -106,7 +106,9 @@ class Validator:
         self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
     ) -> Flow[AccessTokenClaims]:
         digest = self._jwt.digest(token)
-        verified = self._jwt.recall(digest, now) or (yield from self._jwt.verify(token, digest, now))
+        verified = self._jwt.recall(digest, now)
+        if verified is None:
+            verified = yield from self._jwt.verify(token, digest, now)
         try:
             self._check_request(verified.claims, verified.lifetime, certificate, requirements, now)
         except TokenError as error:
@@ -154,7 +156,7 @@ def check_form(token: object) -> None:
     """Refuse what cannot be an access token, before anything else looks at it [malformed]."""
     if not isinstance(token, str):
         raise TokenError(Reason.MALFORMED, "it is not a string")
-    if not token or len(token) > MAX_TOKEN_CHARACTERS:
+    if not 0 < len(token) <= MAX_TOKEN_CHARACTERS:
         raise TokenError(Reason.MALFORMED, "it is empty or too long")
     if token[0].isspace() or token[-1].isspace():
         raise TokenError(Reason.MALFORMED, "white space around it is not part of a token")

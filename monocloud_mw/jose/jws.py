@@ -121,12 +121,14 @@ def parse_compact(token: str, header_of: Callable[[bytes], JwsHeader] = parse_he
     """
     if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS:
         raise TokenError(Reason.MALFORMED, f"it is not text of at most {MAX_TOKEN_CHARACTERS} characters")
-    if not token.isascii() or token.count(".") != 2:
-        raise TokenError(Reason.MALFORMED, "it does not have three parts in ASCII")
-    data = token.encode("ascii")
-    header, payload, signature = data.split(b".")
+    if not token.isascii():  # asked, since the error of a codec would hold on to the token
+        raise TokenError(Reason.MALFORMED, "it is not in ASCII")
+    signing_input, _, signature = token.encode("ascii").rpartition(b".")
+    header, dot, payload = signing_input.partition(b".")
+    if not dot or b"." in payload:
+        raise TokenError(Reason.MALFORMED, "it does not have three parts")
     content, proof = base64url.decode(payload), base64url.decode(signature)
-    return CompactJws(header_of(header), content, proof, data[: -len(signature) - 1])
+    return CompactJws(header_of(header), content, proof, signing_input)
 
 
 def verify(jws: CompactJws, key_set: KeySet) -> Jwk:

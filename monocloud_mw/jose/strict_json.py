@@ -27,6 +27,7 @@ _WHITE_SPACE: Final = " \t\n\r"  # RFC 8259 section 2, and no other
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_PLAIN: Final = frozenset({str, bool, type(None), FrozenDict})  # what needs no second look
 
 
 def parse_json_object(data: bytes, *, max_values: int | None = None) -> FrozenDict:
@@ -80,19 +81,18 @@ def _object(members: list[tuple[str, Any]]) -> FrozenDict:
     if len(value) != len(members):
         raise ValueError("duplicate name")
     for name, member in members:
-        if type(member) is not str:
+        if type(member) not in _PLAIN:
             dict.__setitem__(value, name, _strict(member))  # nobody else has seen it yet
     return value
 
 
 def _strict(value: Any) -> Any:
-    """Return a value in its read-only form, unless it is a number out of bounds."""
-    kind = type(value)
-    if kind is list:
-        return tuple(map(_strict, value))
-    if kind is int and not -INTEGER_BOUND < value < INTEGER_BOUND:
+    """Return an array in its read-only form, and a number as it is, unless it is out of bounds."""
+    if type(value) is list:
+        return tuple(value) if _PLAIN.issuperset(map(type, value)) else tuple(map(_strict, value))
+    if type(value) is int and not -INTEGER_BOUND < value < INTEGER_BOUND:
         raise ValueError("integer too long")
-    if kind is float and not math.isfinite(value):
+    if type(value) is float and not math.isfinite(value):
         raise ValueError("number out of range")
     return value
 

@@ -53,7 +53,7 @@ def test_groups_are_one_string_or_several(groups: Any, expected: tuple[set[str],
 def test_asking_for_nothing(nothing: Any) -> None:
     """Without scopes and groups every valid token will do."""
     assert Requirements.of(nothing, nothing) == NOTHING
-    assert Requirements.of() is NOTHING
+    assert Requirements.of() == NOTHING
 
 
 @pytest.mark.parametrize("option", ["scopes", "groups"])
