@@ -18,7 +18,13 @@ import attrs
 from monocloud_mw.caches.entry import EntryError, EntryFormat
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.core.certificate_binding import check_certificate_binding, parse_certificate
-from monocloud_mw.core.claim_checks import check_audience, check_issuer, check_lifetime, check_subject
+from monocloud_mw.core.claim_checks import (
+    check_audience,
+    check_issuer,
+    check_lifetime,
+    check_subject,
+    parse_lifetime,
+)
 from monocloud_mw.core.discovery import parse_metadata
 from monocloud_mw.core.effects import Instant
 from monocloud_mw.core.introspection import introspection_endpoint, parse_introspection
@@ -160,7 +166,7 @@ def _check_claims(document: FrozenDict) -> None:
     checks: tuple[Callable[[], None], ...] = (
         lambda: check_issuer(claims, TENANT),
         lambda: check_audience(claims, ("api",)),
-        lambda: check_lifetime(claims, NOW, skew_seconds=0, tolerance_seconds=60),
+        lambda: check_lifetime(parse_lifetime(claims), NOW, skew_seconds=0, tolerance_seconds=60),
         lambda: check_subject(claims),
         lambda: check_certificate_binding(claims, None, "when_present"),
         lambda: check_certificate_binding(claims, b"\x30", "required"),
