@@ -1,0 +1,231 @@
+"""What the pages say in tables and lists is what the code does: options, errors, effects, faults, tests.
+
+The examples are in ``test_examples_in_docs.py``.
+"""
+
+from __future__ import annotations
+
+import ast
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple, get_args
+
+import attrs
+import pytest
+
+from monocloud_mw import (
+    ConfigurationError,
+    CredentialsError,
+    HttpError,
+    MonoCloudError,
+    OAuthResponseError,
+    Options,
+    Reason,
+    TokenError,
+)
+from monocloud_mw.core.client_authentication import METHODS
+from monocloud_mw.core.effects import Effect
+from monocloud_mw.options import VARIABLE_PREFIX
+from monocloud_mw.protect.challenge import log_refusal, render_refusal
+from monocloud_mw.testing.faults import FAULTS
+
+from .pages import PAGES, list_tables
+from .sources import ROOT
+
+QUOTED: Final = re.compile(r"`([^`]+)`")
+
+
+def _table(page: str, first_column: str) -> list[dict[str, str]]:
+    """Return the table of a page whose first column has that head."""
+    (found,) = (rows for rows in list_tables(PAGES[page]) if next(iter(rows[0])) == first_column)
+    return found
+
+
+class Described(NamedTuple):
+    """An option as a page describes it, or has to."""
+
+    name: str
+    variables: tuple[str, ...]
+    default: str | float
+
+
+# Defaults that are worked out later, in the words of the pages.
+DEFAULTS_IN_WORDS: Final[Mapping[str, str]] = {
+    "tenant_domain": "required",
+    "audience": "required",
+    "algorithms": "all asymmetric ones",
+    "ca_bundle": "what `requests` trusts",
+    "client_assertion_audience": "the issuer",
+    "clock": "the system's",
+    "fetcher": "`requests`",
+}
+
+
+def _options() -> Iterator[Described]:
+    for field in attrs.fields(Options):
+        default: str | float = f"`{str(field.default).lower()}`"
+        if field.name in DEFAULTS_IN_WORDS:
+            default = DEFAULTS_IN_WORDS[field.name]
+        elif field.default is None:
+            default = "none"
+        elif type(field.default) in (int, float):
+            default = float(field.default)
+        yield Described(field.name, field.metadata["variables"], default)
+
+
+def _read_default(text: str) -> str | float:
+    """Read a default as a page writes it; a number may be followed by its unit."""
+    number = re.match(r"`([0-9.]+)`", text)
+    return float(number[1]) if number else text
+
+
+def _options_in_the_readme() -> Iterator[Described]:
+    for row in _table("README.md", "option"):
+        variables = tuple(VARIABLE_PREFIX + name for name in QUOTED.findall(row["variable"]))
+        for name in QUOTED.findall(row["option"]):
+            yield Described(name, variables, _read_default(row["default"]))
+
+
+def _options_on_their_page() -> Iterator[Described]:
+    entry = re.compile(r"^### `(\w+)`\n\n(No variable|Variables? .+); (?:default: )?(.+)\.$", re.MULTILINE)
+    for name, variables, default in entry.findall(PAGES["docs/options.md"]):
+        yield Described(name, tuple(QUOTED.findall(variables)), _read_default(default))
+
+
+def test_the_readme_lists_every_option() -> None:
+    """The table of the README has every option in order, with its variables and its default."""
+    assert list(_options_in_the_readme()) == list(_options())
+
+
+def test_the_page_of_options_has_every_option() -> None:
+    """The page of options has every option once, with its variables and its default."""
+    assert sorted(_options_on_their_page()) == sorted(_options())
+
+
+def test_every_reason_is_explained() -> None:
+    """The page of errors has every reason in order, with its code and the fixed sentence that callers get."""
+    described = [tuple(row.values()) for row in _table("docs/errors.md", "reason")]
+    errors = [TokenError(reason) for reason in Reason]
+    assert described == [(f"`{error.reason}`", f"`{error.code}`", error.description) for error in errors]
+
+
+ERRORS: Final[Mapping[str, MonoCloudError]] = {
+    "no token, or another scheme": CredentialsError("none"),
+    "a malformed `Authorization: Bearer` header": CredentialsError("malformed", malformed=True),
+    "a token that is refused": TokenError(Reason.EXPIRED),
+    "a scope or group is missing": TokenError(Reason.INSUFFICIENT_SCOPE, scopes=["orders:read"]),
+    "the tenant cannot be reached, and is needed": HttpError("away"),
+    "a wrong setting, or the tenant refuses our client": ConfigurationError("wrong"),
+}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/errors.md"])
+def test_every_error_has_its_answer(page: str) -> None:
+    """The tables of answers tell the status, the challenge and the body that an error really gets."""
+    rows = _table(page, "case")
+    assert len(rows) == len(ERRORS)
+    if page == "README.md":
+        assert [row["case"] for row in rows] == list(ERRORS)
+    for row, error in zip(rows, ERRORS.values(), strict=True):
+        refusal = render_refusal(error)
+        headers = dict(refusal.headers)
+        assert row["status"].split(",")[0] == str(refusal.status)
+        assert row["body: `error`"].strip("`") in refusal.body.decode()
+        assert ("Retry-After" in "".join(row.values())) == ("Retry-After" in headers)
+        challenge = QUOTED.match(row["`WWW-Authenticate`"])
+        sent = headers.get("WWW-Authenticate", "")
+        if challenge is None or "Retry-After" in challenge[1]:
+            assert sent == ""
+        else:
+            assert re.sub(r'(description|scope)="[^"]*"', r'\1="..."', sent).startswith(challenge[1])
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (CredentialsError("none"), "DEBUG"),
+        (TokenError(Reason.EXPIRED), "INFO"),
+        (HttpError("away"), "WARNING"),
+        (OAuthResponseError("refused", error=None, error_description=None, status=401), "WARNING"),
+        (ConfigurationError("wrong"), "ERROR"),
+    ],
+)
+def test_every_error_is_logged_where_the_page_says(
+    error: MonoCloudError, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The page of errors names the logger and the levels at which errors are logged."""
+    with caplog.at_level(logging.DEBUG, "monocloud_mw"):
+        log_refusal(error)
+    assert [(record.name, record.levelname) for record in caplog.records] == [("monocloud_mw", level)]
+    assert level in {QUOTED.findall(row["level"])[0] for row in _table("docs/errors.md", "logger")}
+
+
+def test_every_effect_is_explained() -> None:
+    """The page on the way of a token has every effect that a flow may yield."""
+    described = [row["effect"].strip("`") for row in _table("docs/how-a-token-flows.md", "effect")]
+    assert described == [effect.__name__ for effect in get_args(Effect)]
+
+
+def test_every_client_authentication_method_has_an_example() -> None:
+    """The page on introspection has every method, in its table and with an example under its own heading."""
+    described = [
+        row["`client_auth_method`"].strip("`")
+        for row in _table("docs/opaque-tokens.md", "`client_auth_method`")
+    ]
+    headings = re.findall(r"^### (\w+)$", PAGES["docs/opaque-tokens.md"], re.MULTILINE)
+    assert described == list(METHODS)
+    assert [heading for heading in headings if heading in METHODS] == list(METHODS)
+
+
+def test_every_fault_is_listed() -> None:
+    """The page on testing lists every fault of the local tenant."""
+    described = [row["fault"].strip("`").split("(")[0] for row in _table("docs/testing.md", "fault")]
+    assert described == list(FAULTS)
+
+
+NAMED_TEST: Final = re.compile(r"\btests/[\w/]+\.py(?:::\w+)?")
+
+
+def _functions(path: str) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_test_that_is_named_exists(page: str) -> None:
+    """A page that names a test as proof names one that is there."""
+    named = [name.partition("::") for name in NAMED_TEST.findall(PAGES[page])]
+    missing = [
+        f"{path}{mark}{test}"
+        for path, mark, test in named
+        if not (ROOT / path).is_file() or (test and test not in _functions(path))
+    ]
+    assert missing == []
+
+
+def test_every_promise_is_shown_by_a_test() -> None:
+    """Each promise of the security model names at least one test."""
+    promises = [
+        row for rows in list_tables(PAGES["docs/security-model.md"]) for row in rows if "promise" in row
+    ]
+    assert len(promises) > 20
+    assert [row["promise"] for row in promises if "::test_" not in row["shown by"]] == []
+
+
+FILE: Final = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    """A relative link leads to a file; Sphinx sees to headings, and knows nothing of the README."""
+    targets = {(ROOT / page).parent / target for target in FILE.findall(PAGES[page])}
+    assert [target for target in targets if not target.exists()] == []
+
+
+def test_pictures_describe_themselves() -> None:
+    """Every picture has a title for those who cannot see it, and a background for dark themes."""
+    for picture in (ROOT / "docs" / "images").glob("*.svg"):
+        text = picture.read_text(encoding="utf-8")
+        assert "<title id=" in text, picture.name
+        assert re.search(r'<rect x="1" y="1" [^>]*fill="#fafafa"', text), picture.name
