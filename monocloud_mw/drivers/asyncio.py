@@ -60,7 +60,7 @@ class AsyncDriver:
         self._patience = patience_seconds
         self._workers = workers
         self._flights = SingleFlight()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], tuple[Hashable, Future[Any]]] = {}
         self.now = clock
         self._perform: Mapping[type, Callable[[Any], Awaitable[Any]]] = {
             Fetch: self._perform_fetch,
@@ -93,7 +93,7 @@ class AsyncDriver:
     async def aclose(self) -> None:
         """Stop what runs in the background on this event loop, and wait until it has stopped."""
         loop = asyncio.get_running_loop()
-        tasks = [task for task in self._tasks if task.get_loop() is loop]
+        tasks = [task for task in list(self._tasks) if task.get_loop() is loop]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -110,7 +110,7 @@ class AsyncDriver:
 
     async def _perform_share(self, effect: Share) -> Any:
         while True:
-            flight, leads = self._flights.board(effect.key)
+            flight, leads = self._board(effect.key)
             if leads:
                 self._lead(effect.key, effect.start, flight)
             try:
@@ -123,16 +123,28 @@ class AsyncDriver:
                 return result
 
     async def _perform_background(self, effect: Background) -> None:
-        flight, leads = self._flights.board(effect.key)
+        flight, leads = self._board(effect.key)
         if leads:
             self._lead(effect.key, effect.start, flight)
 
+    def _board(self, key: Hashable) -> tuple[Future[Any], bool]:
+        """Board a flight. One whose event loop was closed before its leader had ended has landed.
+
+        ``asyncio.run`` cancels what is left, and such a leader hands over by itself; ``loop.close()`` does
+        not, and nobody would refresh anything any more.
+        """
+        for leader, (led, flight) in list(self._tasks.items()):
+            if leader.get_loop().is_closed():
+                self._tasks.pop(leader, None)
+                self._flights.land(led, flight, INTERRUPTED)
+        return self._flights.board(key)
+
     def _lead(self, key: Hashable, start: Callable[[Instant], Flow[Any]], flight: Future[Any]) -> None:
         task = asyncio.get_running_loop().create_task(self._fly(key, start, flight), name="monocloud-refresh")
-        self._tasks.add(task)
+        self._tasks[task] = key, flight
 
         def landed(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
+            self._tasks.pop(task, None)
             self._flights.land(key, flight, INTERRUPTED)  # for a task that was cancelled before it began
 
         task.add_done_callback(landed)
@@ -143,7 +155,7 @@ class AsyncDriver:
             result = await self.run(start(self.now()))
         except MonoCloudError as error:
             result = Failure(error)
-        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
             raise  # the task or the whole event loop is being stopped; others may still have use for a leader
         except BaseException as error:  # noqa: BLE001  those who wait must learn of it, or they would try on
             result = went_wrong(error)

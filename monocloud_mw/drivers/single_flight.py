@@ -40,7 +40,7 @@ class SingleFlight:
 
     def start_afresh(self) -> None:
         """Forget all flights."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entrant: a leader that is garbage collected lands wherever we are
         self._flights: dict[Hashable, Future[Any]] = {}
 
     def board(self, key: Hashable) -> tuple[Future[Any], bool]:

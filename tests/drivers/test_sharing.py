@@ -7,6 +7,8 @@ everybody aboard who is to wait for it (:class:`~tests.drivers.harness.CountedFl
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import os
 import random
 import subprocess
@@ -309,7 +311,7 @@ def test_a_leader_that_was_cancelled_before_it_began_hands_over() -> None:
     async def main() -> int:
         await driver.run(ask(Background("key", runs)))
         await driver.aclose()
-        assert (runs.count, driver._tasks, driver._flights._flights) == (0, set(), {})
+        assert (runs.count, driver._tasks, driver._flights._flights) == (0, {}, {})
         result: int = await driver.run(shared(runs))
         return result
 
@@ -345,7 +347,7 @@ def test_only_one_refresh_task_runs_in_the_background() -> None:
             assert await driver.run(ask(Background("key", runs))) is None
         assert len(driver._tasks) == 1
         await driver.aclose()
-        assert driver._tasks == set()
+        assert driver._tasks == {}
 
     asyncio.run(main())
     over.set()
@@ -428,6 +430,38 @@ def test_an_event_loop_that_ends_hands_over() -> None:
     ended, results = in_threads(lambda number: asyncio.run(mains[number]()), 2)
     assert ended is None
     assert results == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("asks", [Background, Share])
+def test_an_event_loop_that_was_closed_under_its_leader_holds_nobody_up(
+    asks: type[Background] | type[Share], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing cancels what is left on a loop that is only closed; whoever asks next leads at once."""
+    driver = new_async_driver()
+    begun, over = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        patient(over)()
+
+    async def start() -> None:
+        await driver.run(ask(Background("key", Runs(hang))))
+        await asyncio.to_thread(patient(begun))
+
+    with contextlib.closing(asyncio.new_event_loop()) as short_lived:
+        short_lived.run_until_complete(start())
+        short_lived.run_until_complete(short_lived.shutdown_default_executor())
+    runs = Runs(lambda: None)
+
+    async def ask_again() -> None:
+        await driver.run(ask(asks("key", runs)))
+        await asyncio.gather(*driver._tasks)
+
+    asyncio.run(ask_again())
+    assert (runs.count, driver._tasks, driver._flights._flights) == (1, {}, {})
+    over.set()
+    gc.collect()
+    assert {record.name for record in caplog.records} <= {"asyncio"}  # which says that a task was left behind
 
 
 FORKING = """
@@ -548,4 +582,4 @@ def test_no_task_is_forgotten() -> None:
 
     assert in_threads(lambda number: asyncio.run(main(number)), 3) == [ROUNDS // 3 * 8] * 3
     assert driver._flights._flights == {}
-    assert driver._tasks == set()
+    assert driver._tasks == {}

@@ -22,6 +22,15 @@ def test_a_flight_lands_once() -> None:
     assert flight.result() == "first"
 
 
+def test_a_leader_may_be_garbage_collected_at_any_point() -> None:
+    """It lands on whatever thread happens to be collecting, which may be in the middle of boarding."""
+    table = SingleFlight()
+    flight, _ = table.board("key")
+    with table._lock:
+        table.land("key", flight, INTERRUPTED)
+    assert flight.result() is INTERRUPTED
+
+
 def test_a_flight_that_was_given_up_leaves_its_successor_alone() -> None:
     """It still lands for those who wait for it."""
     table = SingleFlight()

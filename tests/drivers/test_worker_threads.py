@@ -166,6 +166,20 @@ def test_closing_ends_idle_threads_and_cancels_nothing() -> None:
     asyncio.run(main())
 
 
+def test_an_event_loop_that_is_closed_meanwhile_misses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """What its function returns has nowhere to go, and the thread says nothing and lives on."""
+    pool = WorkerThreads(1)
+    loop = asyncio.new_event_loop()
+    (busy,), over = loop.run_until_complete(running(pool, 1))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    over.set()
+    assert asyncio.run(pool.run(int)) == 0
+    assert caplog.records == []
+    del busy
+    gc.collect()  # asyncio says that a task was left behind: here, and not in another test
+
+
 def test_a_pool_that_is_forgotten_takes_its_threads_along() -> None:
     """A client that nobody closed leaks no thread."""
     pool = WorkerThreads()
