@@ -22,7 +22,7 @@ RUNTIME = [
 EXTRAS = {
     "flask": ["flask>=2.3"],
     "redis": ["redis>=5.0.4"],
-    "async": ["httpx2>=2.0"],
+    "async": ["httpcore2[asyncio]>=2.0"],  # the engine of httpx2
 }
 
 setup(

@@ -47,10 +47,15 @@ class _Client:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.options.tenant_domain!r}, audience={self.options.audience!r})"
 
-    def _new_transport(self) -> RequestsTransport:
-        return RequestsTransport(
-            ca_bundle=self.options.ca_bundle, client_certificate=self.options.mtls_certificate
-        )
+    def _new_transport(self) -> Any:
+        return RequestsTransport(**self._transport_settings)
+
+    @property
+    def _transport_settings(self) -> dict[str, Any]:
+        return {
+            "ca_bundle": self.options.ca_bundle,
+            "client_certificate": self.options.mtls_certificate,
+        }
 
     @property
     def _driver_settings(self) -> dict[str, Any]:
@@ -222,8 +227,8 @@ class AsyncBackendClient(_Client):
     """Validates access tokens, for code that runs on event loops; never blocks one.
 
     Takes the same arguments as :class:`BackendClient` and has the same methods, as coroutines; what is
-    not asynchronous of its own (the default transport, a plain fetcher, resolver or cache) runs in a
-    bounded pool of threads.
+    not asynchronous of its own (a plain fetcher, resolver or cache) runs in a bounded pool of threads.
+    HTTP is asynchronous where ``httpcore2`` is installed (the extra ``async``), and else runs there too.
     """
 
     def __init__(self, options: Options | None = None, /, **settings: Any) -> None:
@@ -239,8 +244,17 @@ class AsyncBackendClient(_Client):
     async def aclose(self) -> None:
         """Stop refreshes in the background and close the connections; a later use opens new ones."""
         await self._driver.aclose()
-        if self._transport is not None:
+        if isinstance(self._transport, RequestsTransport):
             self._transport.close()
+        elif self._transport is not None:
+            await self._transport.aclose()
+
+    def _new_transport(self) -> Any:
+        try:
+            from .transports.httpcore2 import Httpcore2Transport
+        except ImportError:  # without the extra
+            return super()._new_transport()
+        return Httpcore2Transport(**self._transport_settings)
 
     async def authenticate(self, credentials: Credentials, requirements: Requirements) -> AccessTokenClaims:
         """Validate the credentials of a request, as :meth:`BackendClient.authenticate`."""

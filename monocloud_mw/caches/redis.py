@@ -30,9 +30,9 @@ from typing import Any, Final, Self
 
 from ..errors import ConfigurationError, Problem
 from ..frozen import FrozenDict
+from ..per_loop import PerLoop
 from .breaker import Breaker
 from .entry import MAX_ENTRY_BYTES, EntryError, EntryFormat
-from .per_loop import PerLoop
 from .redis_connection import (
     DEFAULT_MAX_CONNECTIONS,
     DEFAULT_TIMEOUT_SECONDS,

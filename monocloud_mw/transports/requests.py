@@ -1,4 +1,4 @@
-"""The default transport, on ``requests``.
+"""The transport for threads, on ``requests``.
 
 Rules: the timeout bounds the whole exchange; at most ``max_body_bytes`` are read; redirects are not
 followed; compression is neither asked for nor undone, so that no bomb goes off; no cookies; the headers
@@ -9,7 +9,6 @@ environment are respected.
 from __future__ import annotations
 
 import os
-import ssl
 import sys
 from typing import Any, Final
 
@@ -17,10 +16,11 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from ..errors import ConfigurationError, HttpError, Problem, quoted
+from ..errors import HttpError
 from ..http import HttpRequest, HttpResponse
-from ..options import VARIABLE_PREFIX
+from .certificate_files import check_files
 from .deadline import POOL_CLASSES
+from .failures import NO_SOCKS, check_encoding, check_size, failed_exchange
 
 __all__ = ["RequestsTransport"]
 
@@ -41,7 +41,7 @@ class RequestsTransport:
     def __init__(
         self, *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None
     ) -> None:
-        _check_files(ca_bundle, client_certificate)
+        check_files(ca_bundle, client_certificate)
         self._ca_bundle = ca_bundle
         self._client_certificate = client_certificate
         self._sessions: dict[int, requests.Session] = {}
@@ -61,13 +61,8 @@ class RequestsTransport:
                     body=_read_body(request, response),
                 )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            cause = _innermost(error, handled)
-            if isinstance(cause, (TimeoutError, urllib3.exceptions.TimeoutError)):
-                message = f"gave no complete answer within {request.timeout_seconds:g} seconds"
-            else:
-                message = f"cannot be reached: {_described(cause)}"
-        # Outside of the handler, so that no foreign exception hangs on to ours: its text may hold headers.
-        raise HttpError(f"{quoted(request.url)} {message}")
+            failure = failed_exchange(request, error, handled)
+        raise failure
 
     def close(self) -> None:
         """Close all idle connections; the next exchange opens new ones."""
@@ -115,7 +110,7 @@ class _DeadlineAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         if proxy.lower().startswith("socks"):
-            raise HttpError("the environment names a SOCKS proxy; only HTTP proxies are supported")
+            raise HttpError(NO_SOCKS)
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = POOL_CLASSES
         return manager
@@ -137,69 +132,10 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _read_body(request: HttpRequest, response: requests.Response) -> bytes:
-    if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise HttpError(f"{quoted(request.url)} sent a compressed body", status=response.status_code)
+    check_encoding(request, response.status_code, response.headers.get("content-encoding", ""))
     response.raw.enforce_content_length = True  # or urllib3 before 2 takes half a body for a whole one
     body = b""
     while more := response.raw.read(request.max_body_bytes + 1 - len(body), decode_content=False):
         body += more
-        if len(body) > request.max_body_bytes:
-            raise HttpError(
-                f"{quoted(request.url)} sent more than {request.max_body_bytes} bytes",
-                status=response.status_code,
-            )
+        check_size(request, response.status_code, len(body))
     return body
-
-
-def _innermost(error: BaseException, handled: BaseException | None) -> BaseException:
-    """Return the first cause: what is wrapped around it helps nobody.
-
-    ``handled`` is no cause of it, but what our caller was handling when it called; Python chains that too.
-    """
-    while True:
-        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        if cause is None or cause is handled:
-            return error
-        error = cause
-
-
-def _described(cause: BaseException) -> str:
-    """Name an error, and quote it where the system wrote the text; other texts hold what was being sent."""
-    name = type(cause).__name__
-    is_of_the_system = isinstance(cause, OSError) and not isinstance(cause, requests.RequestException)
-    return f"{name} {quoted(cause)}" if is_of_the_system else name
-
-
-def _check_files(ca_bundle: str | None, client_certificate: tuple[str, str] | None) -> None:
-    """Find unusable files now; OpenSSL is the judge, as it will be later."""
-    problems: list[Problem] = []
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if ca_bundle is not None:
-        try:
-            context.load_verify_locations(ca_bundle)
-        except (OSError, ssl.SSLError):
-            problems.append(
-                Problem(
-                    "ca_bundle",
-                    f"{VARIABLE_PREFIX}CA_BUNDLE",
-                    "holds no PEM certificates that can be read",
-                )
-            )
-    if client_certificate is not None:
-        try:
-            context.load_cert_chain(*client_certificate, password=_no_password)
-        except (OSError, ssl.SSLError, ValueError):
-            problems.append(
-                Problem(
-                    "mtls_certificate",
-                    f"{VARIABLE_PREFIX}MTLS_CERTIFICATE and {VARIABLE_PREFIX}MTLS_CERTIFICATE_KEY",
-                    "is no pair of a PEM certificate and its unencrypted key",
-                )
-            )
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def _no_password() -> str:
-    """Answer for an encrypted key: without this OpenSSL would ask on the terminal, and wait."""
-    raise ValueError("the key is encrypted")

@@ -26,6 +26,7 @@ LEVELS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"options"}),
     frozenset({"core"}),
     frozenset({"protect"}),
+    frozenset({"per_loop"}),
     frozenset({"caches", "transports"}),
     frozenset({"drivers"}),
     frozenset({"client"}),

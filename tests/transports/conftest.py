@@ -12,8 +12,10 @@ import pytest
 import trustme
 
 from monocloud_mw.http import HttpRequest, HttpResponse
+from monocloud_mw.transports.httpcore2 import Httpcore2Transport
 from monocloud_mw.transports.requests import RequestsTransport
 
+from .on_event_loop import OnEventLoop
 from .scripted_server import Script, ScriptedServer
 
 Exchange = Callable[[HttpRequest], HttpResponse]
@@ -54,15 +56,24 @@ def serve() -> Iterator[Serve]:
         yield lambda script, tls=None: stack.enter_context(ScriptedServer(script, tls))
 
 
-@pytest.fixture(params=[RequestsTransport], ids=["requests"])
-def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+@pytest.fixture(params=[RequestsTransport, Httpcore2Transport], ids=["requests", "httpcore2"])
+def transport_kind(request: pytest.FixtureRequest) -> type:
+    """Return one kind of transport after the other."""
+    kind: type = request.param
+    return kind
+
+
+@pytest.fixture
+def connect(transport_kind: type) -> Iterator[Connect]:
     """Return what makes transports, once per kind of transport."""
     with ExitStack() as stack:
 
         def connect(
             *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None
         ) -> Exchange:
-            transport = request.param(ca_bundle=ca_bundle, client_certificate=client_certificate)
+            transport = transport_kind(ca_bundle=ca_bundle, client_certificate=client_certificate)
+            if isinstance(transport, Httpcore2Transport):
+                return stack.enter_context(OnEventLoop(transport))
             stack.callback(transport.close)
             exchange: Exchange = transport
             return exchange

@@ -9,7 +9,7 @@ from threading import Barrier
 
 import attrs
 
-from monocloud_mw.caches.per_loop import PerLoop
+from monocloud_mw.per_loop import PerLoop
 
 
 @attrs.define(eq=False)

@@ -1,0 +1,344 @@
+"""What is particular to the transport on ``httpcore2``: event loops, cancelling, and its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier, Event, Semaphore
+from typing import Any
+
+import pytest
+
+from monocloud_mw import AsyncBackendClient
+from monocloud_mw.errors import ConfigurationError, HttpError, Problem
+from monocloud_mw.http import HttpRequest
+from monocloud_mw.transports import httpcore2 as module
+from monocloud_mw.transports.httpcore2 import Httpcore2Transport
+from monocloud_mw.transports.requests import RequestsTransport
+
+from .conftest import Serve
+from .scripted_server import Connection, Script, answer, response
+
+WAIT_SECONDS = 30.0
+
+
+def get(url: str, **changes: Any) -> HttpRequest:
+    """Return a request."""
+    return HttpRequest(url=url, **{"timeout_seconds": WAIT_SECONDS, "max_body_bytes": 100_000} | changes)
+
+
+class Gone:
+    """A script's end: counts the connections that the client has closed."""
+
+    def __init__(self) -> None:
+        self._count = Semaphore(0)
+
+    def watch(self, connection: Connection) -> None:
+        """Wait until the client closes the connection."""
+        while connection.socket.recv(65536):
+            pass
+        self._count.release()
+
+    def expect(self, count: int = 1) -> None:
+        """Wait until so many more connections have been closed, and no longer than the test may take."""
+        for _ in range(count):
+            assert self._count.acquire(timeout=WAIT_SECONDS)
+
+
+@pytest.fixture
+def gone() -> Gone:
+    """Return what counts closed connections."""
+    return Gone()
+
+
+# Event loops
+
+
+def until_gone(gone: Gone) -> Script:
+    """Return a script that answers every request, and tells when the client has closed the connection."""
+
+    def script(connection: Connection) -> None:
+        while connection.receive() is not None:
+            connection.send(response())
+        gone.watch(connection)
+
+    return script
+
+
+def test_a_loop_that_ends_closes_its_connections(serve: Serve, gone: Gone) -> None:
+    """Nobody called ``aclose``; each loop still leaves nothing behind, and the next one starts anew."""
+    server, transport = serve(until_gone(gone)), Httpcore2Transport()
+    for turn in range(1, 4):
+        assert asyncio.run(transport(get(server.origin))).status == 200
+        gone.expect()
+        assert server.connections == turn
+    gc.collect()  # what was left open would warn now
+
+
+def test_loops_do_not_share_connections(serve: Serve) -> None:
+    """Loops in threads use one transport at the same time, each with a connection of its own."""
+    server, transport, together = serve(answer()), Httpcore2Transport(), Barrier(4)
+
+    async def work() -> None:
+        for _ in range(5):
+            assert (await transport(get(server.origin))).status == 200
+            together.wait(WAIT_SECONDS)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: asyncio.run(work()), range(4)))
+    assert (server.connections, len(server.requests)) == (4, 20)
+
+
+def test_closing_closes_idle_connections_now_and_the_others_later(serve: Serve, gone: Gone) -> None:
+    """An exchange that is under way ends well; its connection is not kept. A later one opens another."""
+    asked, go_on = Event(), Event()
+
+    def script(connection: Connection) -> None:
+        while (received := connection.receive()) is not None:
+            if received.target == "/slow":
+                asked.set()
+                assert go_on.wait(WAIT_SECONDS)
+            connection.send(response())
+        gone.watch(connection)
+
+    async def work() -> None:
+        slow = asyncio.create_task(transport(get(server.origin + "/slow")))
+        await asyncio.to_thread(asked.wait, WAIT_SECONDS)
+        await transport(get(server.origin))
+        await transport.aclose()
+        await asyncio.to_thread(gone.expect)
+        go_on.set()
+        assert (await slow).status == 200
+        await asyncio.to_thread(gone.expect)
+        assert server.connections == 2
+        assert (await transport(get(server.origin))).status == 200
+        await transport.aclose()
+        await transport.aclose()
+
+    server, transport = serve(script), Httpcore2Transport()
+    asyncio.run(work())
+    assert server.connections == 3
+
+
+# Cancelling
+
+
+@pytest.mark.parametrize(
+    ("sent", "encrypted"),
+    [
+        (None, True),
+        (b"", False),
+        (b"", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", True),
+    ],
+    ids=["handshake", "no answer", "no answer, TLS", "half a header", "half a body", "half a body, TLS"],
+)
+@pytest.mark.parametrize("by_deadline", [False, True], ids=["cancelled", "deadline"])
+def test_a_cancelled_exchange_leaves_no_connection(
+    serve: Serve, tls: ssl.SSLContext, ca_bundle: str, gone: Gone,
+    sent: bytes | None, encrypted: bool, by_deadline: bool,
+) -> None:  # fmt: skip
+    """Wherever it stood, its connection is closed at once, and the next exchange has one of its own."""
+    reached = Event()
+
+    def script(connection: Connection) -> None:
+        if sent is None:
+            connection.socket.recv(1)
+        elif connection.receive() is not None:
+            connection.send(sent)
+        reached.set()
+        gone.watch(connection)
+
+    async def work() -> None:
+        request = get(hanging, timeout_seconds=0.3 if by_deadline else WAIT_SECONDS)
+        exchange = asyncio.create_task(transport(request))
+        assert await asyncio.to_thread(reached.wait, WAIT_SECONDS)
+        if by_deadline:
+            with pytest.raises(HttpError, match="gave no complete answer"):
+                await exchange
+        else:
+            exchange.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await exchange
+        await asyncio.to_thread(gone.expect)
+
+    server = serve(script, tls if encrypted and sent is not None else None)
+    hanging = server.origin.replace("http:", "https:") if encrypted else server.origin
+    transport = Httpcore2Transport(ca_bundle=ca_bundle)
+    asyncio.run(work())
+    gc.collect()
+
+
+def test_a_cancelled_exchange_gives_its_place_to_the_next(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that hang and those that wait behind them, cancelled together, hold up nobody after them."""
+    monkeypatch.setattr(module, "CONNECTIONS", 2)
+    asked = Semaphore(0)
+
+    def script(connection: Connection) -> None:
+        while (received := connection.receive()) is not None:
+            if received.target == "/hang":
+                asked.release()
+                connection.pause()
+            connection.send(response())
+
+    async def work() -> None:
+        exchanges = [asyncio.create_task(transport(get(server.origin + "/hang"))) for _ in range(5)]
+        for _ in range(2):
+            assert await asyncio.to_thread(asked.acquire, timeout=WAIT_SECONDS)
+        for exchange in exchanges:
+            exchange.cancel()
+        await asyncio.gather(*exchanges, return_exceptions=True)
+        assert all(exchange.cancelled() for exchange in exchanges)
+        answers = await asyncio.gather(*(transport(get(server.origin)) for _ in range(5)))
+        assert [received.status for received in answers] == [200] * 5
+
+    server, transport = serve(script), Httpcore2Transport()
+    asyncio.run(work())
+    assert server.connections <= 4  # two that were cancelled, and two more
+
+
+# Connections
+
+
+def test_more_exchanges_than_connections_wait_for_their_turn(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are answered, over no more connections than there may be."""
+    monkeypatch.setattr(module, "CONNECTIONS", 3)
+    server, transport = serve(answer()), Httpcore2Transport()
+
+    async def work() -> None:
+        answers = await asyncio.gather(*(transport(get(server.origin)) for _ in range(20)))
+        assert [received.status for received in answers] == [200] * 20
+
+    asyncio.run(work())
+    assert server.connections == 3
+
+
+def test_connections_that_nobody_needs_any_more_are_closed(
+    serve: Serve, gone: Gone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each exchange looks at the connection that has been idle for the longest time."""
+    monkeypatch.setattr(module, "KEEP_IDLE_SECONDS", -1.0)
+    server, transport = serve(until_gone(gone)), Httpcore2Transport()
+
+    async def work() -> None:
+        for _ in range(3):
+            await transport(get(server.origin))
+            await asyncio.to_thread(gone.expect)
+
+    asyncio.run(work())
+    assert server.connections == 3
+
+
+def test_no_framing_gets_past_the_limit_on_the_wire(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response ends at the limit even where its body might be larger; each response has its own."""
+    monkeypatch.setattr("monocloud_mw.transports.asyncio_network.MAX_WIRE_BYTES", 100_000)
+    server, transport = serve(answer(response(b"x" * 60_000))), Httpcore2Transport()
+
+    async def work() -> None:
+        for _ in range(3):
+            assert (await transport(get(server.origin))).status == 200
+        with pytest.raises(HttpError, match="the response is too large"):
+            await transport(get(serve(answer(response(b"x" * 200_000))).origin, max_body_bytes=1_000_000))
+
+    asyncio.run(work())
+    assert server.connections == 1
+
+
+def test_other_tasks_get_their_turn_while_a_server_floods_us(serve: Serve) -> None:
+    """However fast it sends, what has arrived is taken apart in pieces."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(response(b"x" * 5_000_000))
+
+    async def work() -> None:
+        exchange = asyncio.create_task(transport(get(server.origin, max_body_bytes=5_000_000)))
+        turns = 0
+        while not exchange.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert len((await exchange).body) == 5_000_000
+        assert turns > 5_000_000 / 16_384
+
+    server, transport = serve(script), Httpcore2Transport()
+    asyncio.run(work())
+
+
+# What it takes from its surroundings
+
+
+def test_an_unusable_bundle_of_the_environment_is_found_at_once(
+    garbage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable is named, so that the mistake is found where it is."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", garbage)
+    with pytest.raises(ConfigurationError) as caught:
+        Httpcore2Transport()
+    problem = Problem("ca_bundle", "REQUESTS_CA_BUNDLE", "holds no PEM certificates that can be read")
+    assert caught.value.problems == (problem,)
+
+
+def test_a_folder_of_authorities_may_stand_for_a_bundle(
+    serve: Serve, tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for ``requests``: OpenSSL looks into it when it needs an authority; in this one there is none."""
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path))
+    with pytest.raises(HttpError, match="SSLCertVerificationError"):
+        asyncio.run(Httpcore2Transport()(get(serve(answer(), tls).origin)))
+
+
+# Who uses it
+
+SETTINGS = {"tenant_domain": "https://tenant.example.test", "audience": "api"}
+
+
+@pytest.fixture
+def without_httpcore2(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Be an environment without the extra."""
+    monkeypatch.delitem(sys.modules, "monocloud_mw.transports.httpcore2")
+    monkeypatch.setitem(sys.modules, "httpcore2", None)
+    return iter([None])
+
+
+def test_the_asynchronous_client_uses_it() -> None:
+    """Where ``httpcore2`` is installed there are no threads for HTTP."""
+    assert isinstance(AsyncBackendClient(**SETTINGS)._transport, Httpcore2Transport)
+
+
+@pytest.mark.usefixtures("without_httpcore2")
+def test_without_the_extra_threads_do_it() -> None:
+    """The transport names the extra; the client does without."""
+    assert isinstance(AsyncBackendClient(**SETTINGS)._transport, RequestsTransport)
+    with pytest.raises(ImportError, match=r"pip install 'monocloud-mw\[async\]'"):
+        __import__("monocloud_mw.transports.httpcore2")
+
+
+def test_importing_the_package_does_not_import_it() -> None:
+    """Nor does a client for threads: who does not use it does not pay for it."""
+    script = (
+        "import sys, monocloud_mw\n"
+        "monocloud_mw.BackendClient(tenant_domain='https://tenant.example.test', audience='api')\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'anyio', 'h11', 'httpcore2'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
