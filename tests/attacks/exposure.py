@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-__all__ = ["pieces_of", "shown_by", "shown_in_log"]
+__all__ = ["pieces_of", "seen_in", "shown_by", "shown_in_log"]
 
 PIECE_CHARACTERS: Final = 14  # as long as chance never makes, and short enough to find what was cut
 MAX_PIECES: Final = 1000  # whatever shows of a secret that is longer, its beginning would show
@@ -27,12 +27,17 @@ _HOLDING_INPUT: Final = (
 def pieces_of(*secrets: str | bytes) -> frozenset[str]:
     """Return pieces of secrets that must not be seen anywhere, from all along each of them."""
     found: set[str] = set()
-    for secret in secrets:
+    for secret in set(secrets):
         text = secret.decode("latin-1") if isinstance(secret, bytes) else secret
         last = min(len(text) - PIECE_CHARACTERS, MAX_PIECES * PIECE_CHARACTERS)
         for start in range(0, max(0, last) + 1, PIECE_CHARACTERS // 2):
             found.add(text[start : start + PIECE_CHARACTERS])
     return frozenset(piece for piece in found if len(piece) >= min(PIECE_CHARACTERS, 8))
+
+
+def seen_in(shown: str, pieces: frozenset[str]) -> list[str]:
+    """Return the pieces that can be seen."""
+    return sorted(piece for piece in pieces if piece in shown)
 
 
 def shown_by(error: BaseException) -> str:
@@ -41,7 +46,7 @@ def shown_by(error: BaseException) -> str:
 
 
 def _shown_by_each(error: BaseException) -> Iterator[str]:
-    yield from traceback.format_exception(error)
+    yield from traceback.format_exception(error, limit=1)  # frames show code, and code is no secret
     waiting, seen = [error], set()
     while waiting:
         current = waiting.pop()

@@ -13,7 +13,8 @@ from monocloud_mw.errors import Reason
 from monocloud_mw.protect.challenge import render_refusal
 
 from .api import Api
-from .attack import Attack, options
+from .attack import SUBJECT, Attack, options
+from .exposure import pieces_of, seen_in, shown_in_log
 from .signatures import SAME_AGAIN
 from .table import ATTACKS
 
@@ -41,7 +42,7 @@ def test_an_attack_is_refused_for_its_reason(attack: Attack, api: Api) -> None:
 def test_an_attack_over_http_is_refused_for_its_reason(
     attack: Attack, api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By every adapter alike: the fixed sentence goes out, and the reason into the log."""
+    """By every adapter alike: the fixed sentence goes out, the reason into the log, the token nowhere."""
     caplog.set_level(logging.DEBUG, "monocloud_mw")
     sent = attack.token.encode("utf-8", "surrogatepass")
     answers = api.answers(b"Bearer " + sent, attack.certificate)
@@ -60,6 +61,8 @@ def test_an_attack_over_http_is_refused_for_its_reason(
     else:
         assert statuses == [400] * 3
         assert challenges == ['Bearer error="invalid_request"'] * 3
+    shown = shown_in_log(caplog.records) + repr(answers)
+    assert seen_in(shown, pieces_of(*attack.token.split("."), SUBJECT)) == []
     passing = api.answers(b"Bearer " + attack.control.encode(), attack.certificate)
     assert [answer.status for answer in passing] == [200] * 3
 
