@@ -81,15 +81,15 @@ def _read_options(options: Options | None, settings: dict[str, Any]) -> Options:
 
 def _refuse_coroutines(options: Options) -> None:
     """Refuse, for threads, what only an event loop can run."""
-    functions = {
-        name: getattr(options, name)
-        for name in ("fetcher", "metadata_resolver", "jwks_resolver", "client_secret")
-    }
-    functions["cache"] = getattr(options.cache, "get", None)
+    names = ("fetcher", "metadata_resolver", "jwks_resolver", "client_secret")
+    functions = [(name, getattr(options, name)) for name in names]
+    functions += [("cache", getattr(options.cache, operation, None)) for operation in ("get", "set")]
+    asynchronous = dict.fromkeys(
+        name for name, function in functions if callable(function) and is_async(function)
+    )
     problems = [
         Problem(name, None, "is asynchronous; use AsyncBackendClient, or a synchronous one")
-        for name, function in functions.items()
-        if callable(function) and is_async(function)
+        for name in asynchronous
     ]
     if problems:
         raise ConfigurationError(problems)

@@ -1,0 +1,447 @@
+"""Both clients: every public method, in one table for threads and event loops, at a real tenant."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from monocloud_mw import (
+    AsyncBackendClient,
+    BackendClient,
+    ConfigurationError,
+    Credentials,
+    HttpError,
+    HttpRequest,
+    HttpResponse,
+    Options,
+    Problem,
+    TokenError,
+)
+from monocloud_mw.core.requirements import Requirements
+from monocloud_mw.testing import LocalTenant, faults
+
+PATIENCE_SECONDS = 120.0
+THREADS = 50
+TASKS = 200
+VALIDATIONS = ["validate_access_token", "validate_jwt_access_token", "introspect_access_token"]
+
+
+class Caller:
+    """Calls the methods of a client of either kind, and waits for what they return."""
+
+    def __init__(self, client: BackendClient | AsyncBackendClient, runner: asyncio.Runner) -> None:
+        self.client = client
+        self._runner = runner
+
+    def __call__(self, method: str, *arguments: Any, **settings: Any) -> Any:
+        result = getattr(self.client, method)(*arguments, **settings)
+        return self._runner.run(result) if inspect.iscoroutine(result) else result
+
+    def close(self) -> None:
+        """Close the client."""
+        self("close" if isinstance(self.client, BackendClient) else "aclose")
+
+    def enter_and_leave(self) -> None:
+        """Use the client as a context manager."""
+        if isinstance(self.client, BackendClient):
+            with self.client as client:
+                assert client is self.client
+                client.get_metadata()
+        else:
+            self._runner.run(self._enter_and_leave(self.client))
+
+    async def _enter_and_leave(self, async_client: AsyncBackendClient) -> None:
+        async with async_client as client:
+            assert client is async_client
+            await client.get_metadata()
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Iterator[LocalTenant]:
+    """Return a tenant that stays up."""
+    with LocalTenant(algorithms=["ES256"]) as tenant:
+        yield tenant
+
+
+@pytest.fixture(autouse=True)
+def _counts_from_zero(tenant: LocalTenant) -> None:
+    tenant.requests.clear()
+
+
+@pytest.fixture(params=[BackendClient, AsyncBackendClient])
+def kind(request: pytest.FixtureRequest) -> type[BackendClient] | type[AsyncBackendClient]:
+    """Return the class of the client, one after the other."""
+    kind: type[BackendClient] | type[AsyncBackendClient] = request.param
+    return kind
+
+
+@pytest.fixture
+def connect(
+    kind: type[BackendClient] | type[AsyncBackendClient], tenant: LocalTenant
+) -> Iterator[Callable[..., Caller]]:
+    """Return a function that makes a client of the tenant, with an account for introspection."""
+    with ExitStack() as stack:
+
+        def connect(**settings: Any) -> Caller:
+            patient = {"response_timeout": PATIENCE_SECONDS}
+            client = kind(**patient | tenant.settings(tenant.client) | settings)
+            caller = Caller(client, stack.enter_context(asyncio.Runner()))
+            stack.callback(caller.close)
+            return caller
+
+        yield connect
+
+
+# Validating
+
+
+@pytest.mark.parametrize(
+    ("method", "token", "settings", "questions"),
+    [
+        ("validate_access_token", "JWT", {}, 0),
+        ("validate_access_token", "JWT", {"introspect_jwt_tokens": True}, 1),
+        ("validate_access_token", "opaque", {}, 1),
+        ("validate_jwt_access_token", "JWT", {}, 0),
+        ("validate_jwt_access_token", "JWT", {"introspect_jwt_tokens": True}, 0),
+        ("introspect_access_token", "JWT", {}, 1),
+        ("introspect_access_token", "opaque", {}, 1),
+    ],
+)
+def test_a_good_token_has_claims(
+    connect: Callable[..., Caller],
+    tenant: LocalTenant,
+    method: str,
+    token: str,
+    settings: dict[str, Any],
+    questions: int,
+) -> None:
+    """Verified with the tenant's keys, or by asking the tenant, without a cache each time."""
+    mint = tenant.mint if token == "JWT" else tenant.mint_opaque
+    good = mint(subject="jürgen", scopes="orders:read orders:write", groups=["admin"])
+    caller = connect(**settings)
+    for _ in range(2):
+        claims = caller(method, good, scopes="orders:read", groups="admin")
+        assert (claims.subject, claims.issuer) == ("jürgen", tenant.domain)
+        assert (claims.scopes, claims.groups) == ({"orders:read", "orders:write"}, ("admin",))
+    assert tenant.requests.count("introspection") == 2 * questions
+    assert tenant.requests.count("jwks") == (questions == 0)
+    assert tenant.requests.count("discovery") == 1
+
+
+@pytest.mark.parametrize("method", VALIDATIONS)
+@pytest.mark.parametrize(
+    ("required", "code", "reason"),
+    [
+        ({"scopes": "orders:read orders:delete"}, "insufficient_scope", "insufficient_scope"),
+        ({"scopes": ["orders:delete"]}, "insufficient_scope", "insufficient_scope"),
+        ({"groups": "owner"}, "insufficient_groups", "insufficient_groups"),
+        ({"groups": ["owner", "root"]}, "insufficient_groups", "insufficient_groups"),
+        ({"client_certificate": "no certificate"}, "invalid_token", "certificate_malformed"),
+        ({}, "invalid_token", "certificate_missing"),
+    ],
+)
+def test_every_method_checks_what_it_is_told_to(
+    connect: Callable[..., Caller],
+    tenant: LocalTenant,
+    method: str,
+    required: dict[str, Any],
+    code: str,
+    reason: str,
+) -> None:
+    """Scopes, groups and the caller's certificate, whichever way the claims were obtained."""
+    bound = {} if "scopes" in required or "groups" in required else {"cnf": {"x5t#S256": "A" * 43}}
+    token = tenant.mint(scopes="orders:read", groups=["admin"], claims=bound)
+    with pytest.raises(TokenError) as caught:
+        connect()(method, token, **required)
+    assert (caught.value.code, caught.value.reason) == (code, reason)
+
+
+@pytest.mark.parametrize("method", VALIDATIONS)
+@pytest.mark.parametrize("required", [{"scopes": 1}, {"groups": [None]}])
+def test_a_requirement_of_a_wrong_type_is_the_developers_mistake(
+    connect: Callable[..., Caller], tenant: LocalTenant, method: str, required: dict[str, Any]
+) -> None:
+    """It is never taken for no requirement, and costs no request."""
+    with pytest.raises(ConfigurationError):
+        connect()(method, tenant.mint(), **required)
+    assert len(tenant.requests) == 0
+
+
+@pytest.mark.parametrize("method", VALIDATIONS)
+def test_a_bad_token_has_its_reason(connect: Callable[..., Caller], tenant: LocalTenant, method: str) -> None:
+    """The same from each method: what the tenant says is checked as well."""
+    with pytest.raises(TokenError) as caught:
+        connect()(method, tenant.mint(audience="https://other.example"))
+    assert (caught.value.code, caught.value.reason) == ("invalid_token", "wrong_audience")
+
+
+def test_what_is_no_jwt_needs_an_account_at_the_tenant(
+    connect: Callable[..., Caller], tenant: LocalTenant
+) -> None:
+    """Asked for by the developer it is a mistake of theirs; in a request it is the caller's."""
+    caller = connect(client_id=None, client_secret=None)
+    opaque = tenant.mint_opaque()
+    for method in "validate_access_token", "introspect_access_token":
+        with pytest.raises(ConfigurationError, match="client_id"):
+            caller(method, opaque)
+    for method, arguments in {
+        "authenticate": (Credentials(token=opaque), Requirements.of((), ())),
+        "validate_jwt_access_token": (opaque,),
+    }.items():
+        with pytest.raises(TokenError) as caught:
+            caller(method, *arguments)
+        assert (caught.value.code, caught.value.reason) == ("invalid_token", "malformed")
+    assert len(tenant.requests) == 0
+
+
+def test_the_credentials_of_a_request_are_authenticated(
+    connect: Callable[..., Caller], tenant: LocalTenant
+) -> None:
+    """What every adapter calls."""
+    requirements = Requirements.of("orders:read", ())
+    caller = connect()
+    for mint in tenant.mint, tenant.mint_opaque:
+        credentials = Credentials(token=mint(subject="user", scopes="orders:read"))
+        assert caller("authenticate", credentials, requirements).subject == "user"
+        with pytest.raises(TokenError) as caught:
+            caller("authenticate", Credentials(token=mint(scopes="other")), requirements)
+        assert caught.value.code == "insufficient_scope"
+
+
+# What is known of the tenant
+
+
+@pytest.mark.parametrize(
+    ("method", "endpoint", "known"),
+    [
+        ("get_metadata", "discovery", lambda metadata, tenant: metadata.issuer == tenant.domain),
+        ("get_jwks", "jwks", lambda keys, tenant: [key.key_id for key in keys] == _key_ids(tenant)),
+    ],
+)
+def test_documents_come_from_memory_unless_they_are_to_be_fetched(
+    connect: Callable[..., Caller], tenant: LocalTenant, method: str, endpoint: Any, known: Any
+) -> None:
+    """The first call fetches, and each one with ``force_refresh``."""
+    caller = connect()
+    counts = []
+    for force_refresh in False, False, True, True, False:
+        assert known(caller(method, force_refresh=force_refresh), tenant)
+        counts.append(tenant.requests.count(endpoint))
+    assert counts == [1, 1, 2, 3, 3]
+
+
+def _key_ids(tenant: LocalTenant) -> list[str]:
+    return [key["kid"] for key in tenant.jwks()["keys"]]
+
+
+def test_after_prefetching_no_jwt_waits_for_the_tenant(
+    connect: Callable[..., Caller], tenant: LocalTenant
+) -> None:
+    """Both documents are there, and prefetching again asks for nothing."""
+    caller = connect()
+    assert caller("prefetch") is None
+    assert caller("prefetch") is None
+    assert (tenant.requests.count("discovery"), tenant.requests.count("jwks")) == (1, 1)
+    with tenant.outage():
+        assert caller("validate_access_token", tenant.mint(subject="user")).subject == "user"
+
+
+@pytest.mark.parametrize("method", ["get_metadata", "get_jwks", "prefetch"])
+def test_a_tenant_that_fails_is_an_error_of_the_tenant(
+    connect: Callable[..., Caller], tenant: LocalTenant, method: str
+) -> None:
+    """With its status; an answer that was there before is not passed off as a new one."""
+    with tenant.failing(faults.status(502)), pytest.raises(HttpError) as caught:
+        connect()(method)
+    assert caught.value.status == 502
+
+
+# A cold start, counted at the server
+
+
+def test_threads_that_start_cold_cost_two_requests(tenant: LocalTenant) -> None:
+    """One for the metadata and one for the keys, however many need them at the same moment."""
+    together = threading.Barrier(THREADS)
+    with BackendClient(**tenant.settings(), response_timeout=PATIENCE_SECONDS) as client:
+
+        def validate(token: str) -> str | None:
+            together.wait(PATIENCE_SECONDS)
+            return client.validate_access_token(token).subject
+
+        subjects = [f"user {number}" for number in range(THREADS)]
+        with ThreadPoolExecutor(THREADS) as threads:
+            assert list(threads.map(validate, [tenant.mint(subject=name) for name in subjects])) == subjects
+    assert [request.endpoint for request in tenant.requests] == ["discovery", "jwks"]
+
+
+def test_tasks_that_start_cold_cost_two_requests(tenant: LocalTenant) -> None:
+    """The same on an event loop."""
+
+    async def main() -> list[str | None]:
+        async with AsyncBackendClient(**tenant.settings(), response_timeout=PATIENCE_SECONDS) as client:
+            tokens = [tenant.mint(subject=name) for name in subjects]
+            validated = await asyncio.gather(*map(client.validate_access_token, tokens))
+            return [claims.subject for claims in validated]
+
+    subjects = [f"user {number}" for number in range(TASKS)]
+    assert asyncio.run(main()) == subjects
+    assert [request.endpoint for request in tenant.requests] == ["discovery", "jwks"]
+
+
+# Closing
+
+
+def test_a_client_can_be_closed_and_used_again(connect: Callable[..., Caller], tenant: LocalTenant) -> None:
+    """Closing lets go of connections and threads, not of what is known."""
+    caller = connect()
+    caller.close()
+    caller("prefetch")
+    assert sessions(caller.client) == 1
+    caller.close()
+    caller.close()
+    assert sessions(caller.client) == 0
+    assert caller("validate_access_token", tenant.mint(subject="user")).subject == "user"
+    assert caller("get_metadata", force_refresh=True).issuer == tenant.domain
+    assert tenant.requests.count("jwks") == 1
+
+
+def test_leaving_the_context_closes(connect: Callable[..., Caller]) -> None:
+    """Both clients are context managers, of their kind."""
+    caller = connect()
+    caller.enter_and_leave()
+    assert sessions(caller.client) == 0
+
+
+def test_a_fetcher_is_not_ours_to_close(connect: Callable[..., Caller]) -> None:
+    """The client makes no transport beside it."""
+
+    def fetch(_request: HttpRequest) -> HttpResponse:
+        raise HttpError("away", status=503)
+
+    caller = connect(fetcher=fetch)
+    assert caller.client._transport is None
+    with pytest.raises(HttpError, match="away"):
+        caller("prefetch")
+    caller.close()
+
+
+def sessions(client: BackendClient | AsyncBackendClient) -> int:
+    """Return how many sessions hold connections."""
+    assert client._transport is not None
+    return len(client._transport._sessions)
+
+
+# Configuration
+
+
+SETTINGS = {"tenant_domain": "https://acme.us.monocloud.com", "audience": "https://api.example.com"}
+
+
+def problems_of(kind: type, *arguments: Any, **settings: Any) -> list[Problem]:
+    """Return what is wrong with a client."""
+    with pytest.raises(ConfigurationError) as caught:
+        kind(*arguments, **settings)
+    return list(caught.value.problems)
+
+
+def test_options_or_their_names_make_the_same_client(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From keywords, then the environment; Options are taken as they are."""
+    monkeypatch.setenv("MONOCLOUD_BACKEND_AUDIENCE", "https://environment.example")
+    monkeypatch.setenv("MONOCLOUD_BACKEND_CLOCK_TOLERANCE", "7")
+    options = Options(**SETTINGS)  # type: ignore[arg-type]
+    assert kind(options).options is options
+    assert kind(**SETTINGS).options == Options(**SETTINGS, clock_tolerance=7)  # type: ignore[arg-type]
+    by_environment = kind(tenant_domain=SETTINGS["tenant_domain"]).options
+    assert by_environment.audience == ("https://environment.example",)
+
+
+def test_settings_do_not_stand_beside_options(kind: type) -> None:
+    """Which of them should count? Each is named."""
+    assert problems_of(kind, Options(**SETTINGS), clock_skew=1, audience="other") == [  # type: ignore[arg-type]
+        Problem("clock_skew", None, "stands beside options; give one"),
+        Problem("audience", None, "stands beside options; give one"),
+    ]
+
+
+@pytest.mark.parametrize("options", [SETTINGS, "https://acme.us.monocloud.com", 1])
+def test_options_are_options(kind: type, options: object) -> None:
+    """A mapping is not unpacked in silence."""
+    message = f"must be Options, not {type(options).__name__}"
+    assert problems_of(kind, options) == [Problem("options", None, message)]
+
+
+def test_every_problem_is_reported(kind: type) -> None:
+    """At construction, and all at once."""
+    problems = problems_of(kind, audience=" ", clock_skew=-1)
+    assert {problem.option for problem in problems} == {"tenant_domain", "audience", "clock_skew"}
+
+
+async def coroutine_function(*_arguments: Any) -> Any:
+    """Stand for what only an event loop can run."""
+
+
+class CoroutineObject:
+    """An object that is called like a coroutine function."""
+
+    async def __call__(self, *_arguments: Any) -> Any: ...
+
+
+class AsyncCache:
+    """A cache for event loops."""
+
+    get = set = delete = staticmethod(coroutine_function)
+
+
+class MixedCache:
+    """A cache that could be read by threads, and never written."""
+
+    set = delete = staticmethod(coroutine_function)
+
+    def get(self, _key: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *((name, coroutine_function) for name in ("fetcher", "metadata_resolver", "jwks_resolver")),
+        ("fetcher", CoroutineObject()),
+        ("cache", AsyncCache()),
+        ("cache", MixedCache()),
+    ],
+)
+def test_threads_refuse_what_only_an_event_loop_can_run(option: str, value: Any) -> None:
+    """At construction, or it would fail in the first request; on an event loop both kinds are welcome."""
+    message = "is asynchronous; use AsyncBackendClient, or a synchronous one"
+    assert problems_of(BackendClient, **SETTINGS | {option: value}) == [Problem(option, None, message)]
+    assert AsyncBackendClient(**SETTINGS | {option: value})
+
+
+def test_a_client_shows_no_secret(kind: type) -> None:
+    """Its repr names the tenant and the audience, and nothing else."""
+    client = kind(**SETTINGS, client_id="api", client_secret="correct-horse")
+    assert repr(client) == (
+        f"{kind.__name__}('https://acme.us.monocloud.com', audience=('https://api.example.com',))"
+    )
+
+
+def test_both_clients_have_the_same_methods() -> None:
+    """With the same parameters; of the one they are coroutines."""
+    methods = {name: method for name, method in public_methods(BackendClient) if name != "close"}
+    coroutines = {name: method for name, method in public_methods(AsyncBackendClient) if name != "aclose"}
+    assert methods.keys() == coroutines.keys()
+    assert not any(map(inspect.iscoroutinefunction, methods.values()))
+    assert all(map(inspect.iscoroutinefunction, coroutines.values()))
+    for name, method in methods.items():
+        assert inspect.signature(method) == inspect.signature(coroutines[name])
+
+
+def public_methods(kind: type) -> list[tuple[str, Any]]:
+    """Return the methods without an underscore."""
+    return [(name, value) for name, value in inspect.getmembers(kind, inspect.isfunction) if name[0] != "_"]
