@@ -77,6 +77,10 @@ cost: $(VENV)/.test ## show what refusing each attack costs, beside accepting a 
 fuzz: $(VENV)/.fuzz ## fuzz everything that reads bytes from outside, each target for SECONDS=60
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/.soak ## minutes of traffic while the tenant fails in every way, as build/soak.svg; SECONDS=180 SEED=1
+	@$(BIN)/python -m tests.soak --seconds=$(or $(SECONDS),180) --seed=$(or $(SEED),1) $(ARGS)
+
 ##@ Build it
 
 .PHONY: docs
@@ -137,6 +141,9 @@ $(VENV)/.bench: $(VENV)/.test tests/benchmarks/requirements.txt
 
 $(VENV)/.fuzz: $(VENV)/.test tests/fuzz/requirements.txt
 	$(call install,$(LOCKED) -r tests/fuzz/requirements.txt)
+
+$(VENV)/.soak: $(VENV)/.test tests/soak/requirements.txt
+	$(call install,$(LOCKED) -r tests/soak/requirements.txt)
 
 # The locked environment first; then the oldest versions, and of the test tools what gets along with them.
 $(VENV)-lowest/.lowest: $(VENV)-lowest/.python $(PACKAGE_FILES) tests/requirements.txt .ci/lowest.py

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 HERE: Final = Path(__file__).parent
 START_SECONDS: Final = 30
@@ -28,13 +28,14 @@ SERVERS: Final[Mapping[str, tuple[str, ...]]] = {
 
 @contextmanager
 def running_servers(
-    environment: Mapping[str, str], ports: Mapping[str, int] | None = None
+    environment: Mapping[str, str], ports: Mapping[str, int] | None = None, log: IO[str] | None = None
 ) -> Iterator[dict[str, str]]:
     """Start all servers, yield their base URLs by name, and stop them.
 
     Args:
         environment: variables for the servers, beside those of this process.
         ports: where to listen; free ports by default.
+        log: takes what the servers have to say; by default it goes where ours goes.
     """
     with ExitStack() as stack:
         urls = {}
@@ -46,6 +47,8 @@ def running_servers(
                 [sys.executable, "-m", *(word.format(**words) for word in command)],
                 cwd=HERE,
                 env={**os.environ, **environment},
+                stdout=log,
+                stderr=log,
             )
             stack.callback(_stop, process)
             _wait_until_listening(name, port, process)

@@ -1,0 +1,163 @@
+"""Draws a run: what was answered, how long it took, and how much memory it took, with the faults marked."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from .run import Run
+from .traffic import Sample
+
+__all__ = ["draw"]
+
+BINS: Final = 180
+
+# A card of its own colour, so that the picture is readable on light and on dark pages.
+CARD, EDGE, INK, FAINT, STORM = "#fafafa", "#d1d5db", "#1f2937", "#4b5563", "#e5e7eb"
+STATUSES: Final = {
+    200: ("#15803d", "200 let through"),
+    400: ("#a78bfa", "400 malformed"),
+    401: ("#3b82f6", "401 token refused"),
+    403: ("#93c5fd", "403 scope or group missing"),
+    503: ("#ea580c", "503 try again later"),
+}
+UNEXPECTED: Final = ("#000000", "anything else")
+SERVERS: Final = ("#0f766e", "#7c3aed", "#be185d")
+LAYOUT_FONT: Final = "DejaVu Sans"  # matplotlib brings it; it is wider than those that will be shown
+FONTS: Final = "'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
+STYLE: Final = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "soak",  # the same run gives the same file
+    "font.family": LAYOUT_FONT,
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.labelcolor": FAINT,
+    "axes.edgecolor": EDGE,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "grid.color": EDGE,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+}
+
+
+def draw(run: Run, path: Path) -> None:
+    """Write the picture of a run as an SVG."""
+    from matplotlib import pyplot as plt
+
+    with mpl.rc_context(STYLE):
+        figure, (requests, latency, memory) = plt.subplots(
+            3, 1, figsize=(11, 7.6), sharex=True, height_ratios=(5, 3, 1.5), layout="constrained"
+        )
+        figure.get_layout_engine().set(rect=(0.012, 0.015, 0.976, 0.965), hspace=0.03)
+        figure.patch.set_alpha(0)
+        figure.add_artist(
+            FancyBboxPatch(
+                (0.004, 0.005), 0.992, 0.99, boxstyle="round,pad=0,rounding_size=0.012",
+                facecolor=CARD, edgecolor=EDGE, transform=figure.transFigure, zorder=-1,
+            )
+        )  # fmt: skip
+        samples = run.evidence.samples
+        end = max(sample.ended for sample in samples) - run.began
+        edges = np.linspace(0.0, end, BINS + 1)
+        _draw_requests(requests, run, samples, edges)
+        _draw_latency(latency, run, samples, edges)
+        _draw_memory(memory, run)
+        for axes in (requests, latency, memory):
+            axes.set_xlim(0, end)
+            for storm in run.ordered:
+                axes.axvspan(storm.began - run.began, storm.ended - run.began, color=STORM, lw=0, zorder=0)
+        memory.set_xlabel("seconds")
+        picture = io.StringIO()
+        figure.savefig(picture, format="svg", dpi=72, metadata={"Date": None})
+        plt.close(figure)
+    text = re.sub(rf"'{LAYOUT_FONT}'(, sans-serif)?", FONTS, picture.getvalue())
+    path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
+
+
+def _draw_requests(axes: Any, run: Run, samples: Sequence[Sample], edges: Any) -> None:
+    width = edges[1] - edges[0]
+    moments = np.array([sample.ended - run.began for sample in samples])
+    statuses = np.array([sample.status for sample in samples])
+    below = np.zeros(len(edges) - 1)
+    for status, (colour, label) in [*STATUSES.items(), (None, UNEXPECTED)]:
+        chosen = ~np.isin(statuses, list(STATUSES)) if status is None else statuses == status
+        if status is None and not chosen.any():
+            continue
+        rate = np.histogram(moments[chosen], edges)[0] / width
+        axes.stairs(below + rate, edges, baseline=below, fill=True, color=colour, label=label, zorder=2)
+        below = below + rate
+    highest = below.max()
+    axes.set_ylim(0, highest * 1.58)
+    axes.set_ylabel("responses per second")
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    for storm in run.ordered:
+        middle = (storm.began + storm.ended) / 2 - run.began
+        axes.text(
+            middle, highest * 1.55, storm.name, rotation=90, ha="center", va="top", color=INK, fontsize=8.5
+        )
+    what = f"{len(samples):_} requests to Flask, WSGI and ASGI, and {len(run.ordered)} faults of their tenant"
+    axes.set_title(
+        what.replace("_", "\N{NARROW NO-BREAK SPACE}"), loc="left", fontsize=13, fontweight="bold", pad=30
+    )
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.995), ncols=6, handlelength=1, columnspacing=1.4)
+
+
+def _draw_latency(axes: Any, run: Run, samples: Sequence[Sample], edges: Any) -> None:
+    moments = np.array([sample.ended - run.began for sample in samples])
+    seconds = np.array([sample.ended - sample.began for sample in samples])
+    middles, places = (edges[:-1] + edges[1:]) / 2, np.digitize(moments, edges) - 1
+    kinds = np.array([sample.kind.startswith("opaque") for sample in samples])
+    for chosen, colour, label in (
+        (~kinds, SERVERS[0], "checked with keys"),
+        (kinds, "#d97706", "opaque, the tenant is asked"),
+    ):
+        groups = [seconds[chosen & (places == place)] for place in range(len(middles))]
+        axes.plot(
+            moments[chosen],
+            seconds[chosen],
+            ".",
+            ms=1.6,
+            alpha=0.35,
+            color=colour,
+            mec="none",
+            rasterized=True,
+        )
+        median = [float(np.median(group)) if len(group) else np.nan for group in groups]
+        axes.plot(middles, median, color=colour, lw=1.6, label=f"{label} (line: median)")
+    bound = run.evidence.durations.response_timeout
+    axes.axhline(bound, color=FAINT, lw=0.8, ls=(0, (4, 3)))
+    axes.annotate(
+        "response timeout", (1.0, bound), xycoords=("axes fraction", "data"), xytext=(-4, 3),
+        textcoords="offset points", ha="right", color=FAINT, fontsize=8.5,
+    )  # fmt: skip
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:g} s" if value >= 1 else f"{1000 * value:g} ms")
+    )
+    axes.set_ylabel("latency")
+    axes.grid(axis="y")
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.97), ncols=2, handlelength=1, columnspacing=1.4)
+
+
+def _draw_memory(axes: Any, run: Run) -> None:
+    for colour, (server, sizes) in zip(SERVERS, run.evidence.memory.items(), strict=False):
+        if sizes:
+            moments, values = zip(*sizes, strict=True)
+            axes.plot(np.array(moments) - run.began, values, color=colour, lw=1.6, label=server)
+    axes.set_ylim(0, None)
+    axes.set_ylabel("MiB")
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.grid(axis="y")
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.95), ncols=3, handlelength=1, columnspacing=1.4)

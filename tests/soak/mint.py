@@ -1,0 +1,79 @@
+"""Tokens of a run, and which generation of keys signed each."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import random
+import threading
+import time
+from typing import Any, Final
+
+import attrs
+
+from monocloud_mw.testing import LocalTenant
+
+__all__ = ["Generation", "Mint", "Token"]
+
+REMEMBERED: Final = 40
+
+
+@attrs.frozen
+class Generation:
+    """The times in which keys were published: monotonic seconds; ``withdrawn`` is ``None`` while they are."""
+
+    published: float
+    withdrawn: float | None = None
+
+
+@attrs.frozen
+class Token:
+    """A token, and the number of the generation whose key signed it."""
+
+    text: str
+    generation: int
+
+
+class Mint:
+    """Mints tokens of the tenant; its keys are rotated here only."""
+
+    def __init__(self, tenant: LocalTenant) -> None:
+        self.generations = [Generation(time.monotonic() - 3600)]
+        self._tenant = tenant
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._seen: collections.deque[Token] = collections.deque(maxlen=REMEMBERED)
+        self.opaque: Final = [tenant.mint_opaque(subject=f"opaque {number}") for number in range(REMEMBERED)]
+
+    def mint(self, **parameters: Any) -> Token:
+        """Return a token like no other, by the newest key unless told otherwise."""
+        with self._lock:
+            text = self._tenant.mint(subject=f"user {next(self._numbers)}", **parameters)
+            return Token(text, len(self.generations) - 1)
+
+    def forge(self) -> Token:
+        """Return a token by nobody's key, under a key id of its own."""
+        return self.mint(signed_by="stranger", header={"kid": f"forged {next(self._numbers)}"})
+
+    def remembered(self, chance: random.Random) -> Token:
+        """Return a good token, often one that was presented before, and not rarely by an older key."""
+        with self._lock:
+            known = list(self._seen)
+        if known and chance.random() < 0.8:
+            return chance.choice(known)
+        token = self.mint()
+        with self._lock:
+            self._seen.append(token)
+        return token
+
+    def rotate(self, *, withdraw: bool) -> None:
+        """Sign with new keys from now on, and perhaps withdraw all others."""
+        with self._lock:
+            self._tenant.rotate_keys(withdraw=withdraw)
+            now = time.monotonic()
+            if withdraw:
+                self.generations = [
+                    attrs.evolve(generation, withdrawn=generation.withdrawn or now)
+                    for generation in self.generations
+                ]
+            self.generations = [*self.generations, Generation(now)]
