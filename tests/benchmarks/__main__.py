@@ -17,6 +17,7 @@ from .instructions import measure_instructions
 from .memory import measure_import, measure_memory
 from .middleware import measure_middleware
 from .opaque_tokens import measure_opaque_tokens
+from .publish import publish
 from .report import Effort, Section, describe_machine, render_section, write_json
 from .serving import measure_serving
 from .validation import measure_new_tokens, measure_repeated_tokens
@@ -44,6 +45,10 @@ def main() -> int:
     arguments = _read_arguments()
     if arguments.check:
         return _check()
+    if arguments.publish:
+        publish(RESULTS / "all.json")
+        return 0
+    results = RESULTS / f"{'-'.join(arguments.groups) or 'all'}.json"
     machine = describe_machine()
     for name, value in machine.items():
         print(f"{name:10} {value}")
@@ -52,9 +57,9 @@ def main() -> int:
         for section in GROUPS[name](Effort(arguments.rounds)):
             print(*render_section(section), sep="\n", flush=True)
             sections.append(section)
-            write_json(RESULTS / "results.json", machine, sections)
+            write_json(results, machine, sections)
     met = [bar.met for section in sections for bar in section.bars]
-    print(f"\n{sum(met)} of {len(met)} bars met; every figure is in {RESULTS / 'results.json'}")
+    print(f"\n{sum(met)} of {len(met)} bars met; every figure is in {results}")
     return 0
 
 
@@ -62,6 +67,9 @@ def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("groups", nargs="*", type=_group, help=f"of {', '.join(GROUPS)}; default: all")
     parser.add_argument("--rounds", type=int, default=25, help="how often each contender is measured")
+    parser.add_argument(
+        "--publish", action="store_true", help="put the figures of the last whole run into docs"
+    )
     parser.add_argument(
         "--check", action="store_true", help="only find out, quickly, whether we got much slower"
     )

@@ -31,9 +31,9 @@ NOISE: Final = "the same, if all only sleep"
 
 def measure_opaque_tokens(effort: Effort) -> Iterator[Section]:
     """Distinct opaque tokens, each of which the tenant answers for after 50 ms."""
-    with uvicorn("tenant_app") as port:
+    with uvicorn("tenant_app") as server:
         rounds = [
-            asyncio.run(_round(f"http://127.0.0.1:{port}", number))
+            asyncio.run(_round(f"http://127.0.0.1:{server.port}", number))
             for number in range(min(effort.rounds, MAX_ROUNDS))
         ]
     found = {name: Measurement(name, tuple(one[name] for one in rounds)) for name in rounds[0]}

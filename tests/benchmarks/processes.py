@@ -15,15 +15,44 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
-__all__ = ["ROOT", "Serving", "gunicorn", "uvicorn"]
+import attrs
+
+__all__ = ["ROOT", "Server", "Serving", "gunicorn", "uvicorn"]
 
 ROOT: Final = Path(__file__).parents[2]
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 20
 BACKLOG: Final = 1024
+PARENT: Final = 1  # of the fields after the program's name
+USER_AND_SYSTEM_TIME: Final = slice(11, 13)
 
-Serving: TypeAlias = contextlib.AbstractContextManager[int]
-"""Serves within a ``with`` block, and gives the port."""
+
+@attrs.frozen
+class Server:
+    """A server on this machine.
+
+    Args:
+        port: where it listens.
+        pid: its first process.
+    """
+
+    port: int
+    pid: int
+
+    def processor_seconds(self) -> float:
+        """Return the processor time that it and its workers have taken so far."""
+        ticks = 0
+        for directory in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended
+                # The name of the program, in parentheses, is the only field with spaces: proc(5).
+                fields = (directory / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+                if self.pid in (int(directory.name), int(fields[PARENT])):
+                    ticks += sum(map(int, fields[USER_AND_SYSTEM_TIME]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+Serving: TypeAlias = contextlib.AbstractContextManager[Server]
+"""A server that is up within a ``with`` block."""
 
 
 def uvicorn(factory: str, environ: Mapping[str, str] | None = None) -> Serving:
@@ -39,7 +68,7 @@ def gunicorn(factory: str, environ: Mapping[str, str] | None = None) -> Serving:
 
 
 @contextlib.contextmanager
-def _serve(command: tuple[str, ...], environ: Mapping[str, str] | None) -> Iterator[int]:
+def _serve(command: tuple[str, ...], environ: Mapping[str, str] | None) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
         # Connections inherit this; asyncio sees to it itself, but not for sockets that it is handed.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -56,7 +85,7 @@ def _serve(command: tuple[str, ...], environ: Mapping[str, str] | None) -> Itera
             with contextlib.closing(first):
                 first.request("GET", "/")
                 first.getresponse().read()
-            yield port
+            yield Server(port, process.pid)
         finally:
             process.terminate()
             process.wait(STOP_SECONDS)

@@ -9,8 +9,8 @@ from typing import Final
 from monocloud_mw.testing import LocalTenant
 
 from .harness import Measurement
-from .load import CONNECTIONS, GENERATOR, requests_per_second
-from .processes import Serving, gunicorn, uvicorn
+from .load import CONNECTIONS, GENERATOR, count_answers
+from .processes import Server, Serving, gunicorn, uvicorn
 from .report import Bar, Effort, Section
 from .tokens import SCOPE
 
@@ -30,25 +30,43 @@ def measure_serving(effort: Effort) -> Iterator[Section]:
         token = tenant.mint(scopes=SCOPE)
         for name, (serve, app) in SERVERS.items():
             with contextlib.ExitStack() as stack:
-                ports = {
+                servers = {
                     kind: stack.enter_context(serve(f"{kind}_{app}", tenant.environment()))
                     for kind in ("bare", "protected")
                 }
-                for port in ports.values():
-                    requests_per_second(port, token, ROUND_SECONDS)
-                rates: dict[str, list[float]] = {kind: [] for kind in ports}
-                order = list(ports)
-                for _ in range(min(effort.rounds, MAX_ROUNDS)):
-                    for kind in order:
-                        rates[kind].append(requests_per_second(ports[kind], token, ROUND_SECONDS))
-                    order.reverse()
-            bare, protected = (
-                Measurement(kind, tuple(samples), "requests/s") for kind, samples in rates.items()
-            )
-            yield Section(
-                name=f"serving-{name}",
-                title=f"{name}, requests a second",
-                measurements=(bare, protected),
-                bars=(Bar.at_least(0.9, "protected to bare", protected.over(bare)),),
-                notes=(f"load from {GENERATOR}, {CONNECTIONS} connections; {name} has one process",),
-            )
+                rounds = _take_turns(servers, token, min(effort.rounds, MAX_ROUNDS))
+            notes = (f"load from {GENERATOR}, {CONNECTIONS} connections; {name} has one process",)
+            for figure, (suffix, title) in enumerate(
+                [("", "requests a second"), ("-processor", "requests a second of its processor time")]
+            ):
+                bare, protected = (
+                    Measurement(kind, tuple(one[kind][figure] for one in rounds), "requests/s")
+                    for kind in servers
+                )
+                yield Section(
+                    name=f"serving-{name}{suffix}",
+                    title=f"{name}, {title}",
+                    measurements=(bare, protected),
+                    bars=(Bar.at_least(0.9, "protected to bare", protected.over(bare)),),
+                    notes=notes,
+                )
+
+
+def _take_turns(
+    servers: Mapping[str, Server], token: str, rounds: int
+) -> list[dict[str, tuple[float, float]]]:
+    """Return, for each round and server, the requests a second: of the clock, and of its processor time."""
+    order = list(servers)
+    for server in servers.values():
+        count_answers(server.port, token, ROUND_SECONDS)
+    measured = []
+    for _ in range(rounds):
+        rates = {}
+        for kind in order:
+            server = servers[kind]
+            busy = server.processor_seconds()
+            answers = count_answers(server.port, token, ROUND_SECONDS)
+            rates[kind] = (answers / ROUND_SECONDS, answers / (server.processor_seconds() - busy))
+        measured.append(rates)
+        order.reverse()
+    return measured

@@ -1,0 +1,94 @@
+"""The figures of a whole run as the documentation shows them: bar charts, and tables in Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from .bare import BARE
+from .charts import Bars, draw_chart
+from .contenders import OURS
+from .processes import ROOT
+from .report import render_value
+
+__all__ = ["publish"]
+
+DOCS: Final = ROOT / "docs"
+ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
+LIBRARIES: Final = ("cryptography", "pyjwt", "joserfc", "authlib", "uvicorn", "gunicorn", "flask")
+
+
+def publish(results: Path) -> None:
+    """Write ``docs/images/speed-*.svg`` and ``docs/measured.md``.
+
+    Raises:
+        SystemExit: there are no figures of everything.
+    """
+    if not results.is_file():
+        raise SystemExit("measure everything first: make bench")
+    document = json.loads(results.read_text(encoding="utf-8"))
+    sections = {section["name"]: section for section in document["sections"]}
+    for name, image in _charts(sections):
+        (DOCS / "images" / f"speed-{name}.svg").write_text(image, encoding="utf-8")
+    (DOCS / "measured.md").write_text("\n".join(_page(document)) + "\n", encoding="utf-8")
+
+
+def _charts(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    groups = [Bars(algorithm, tuple(_bars(sections[f"new-{algorithm}"]))) for algorithm in ALGORITHMS]
+    note = f"Processor time for one token, as a multiple of {BARE}. Less is better."
+    yield "new", draw_chart("A token nobody has seen yet, all checks", note, groups, ours=OURS)
+
+    repeated = Bars("RS256", tuple(_bars(sections["repeated"])))
+    note = f"Processor time for one token, as a multiple of {OURS}. Less is better."
+    yield (
+        "repeated",
+        draw_chart("A token that comes again, all checks of the request", note, [repeated], ours=OURS),
+    )
+
+    servers = [Bars(name, tuple(_bars(sections[f"serving-{name}"]))) for name in ("uvicorn", "gunicorn")]
+    note = "Requests a second, as a multiple of the bare application. More is better."
+    yield "serving", draw_chart("A small application behind a real server", note, servers, ours="protected")
+
+    opaque = Bars("200 tokens, each answered for after 50 ms", tuple(_bars(sections["opaque"], in_full=True)))
+    note = "Time for each token. Less is better."
+    yield "opaque", draw_chart("Opaque tokens, on one event loop", note, [opaque], ours="200 at once")
+
+
+def _bars(section: Mapping[str, Any], *, in_full: bool = False) -> Iterator[tuple[str, float, str]]:
+    """Yield the bars of a section, as multiples of the first or as they are."""
+    for found in section["measurements"]:
+        if in_full:
+            yield found["name"], found["median"], render_value(found["median"], found["unit"])
+        else:
+            yield found["name"], found["ratio"], f"{found['ratio']:.2f} x"
+
+
+def _page(document: Mapping[str, Any]) -> Iterator[str]:
+    machine, sections = document["machine"], document["sections"]
+    versions = ", ".join(f"{name} {machine['libraries'][name]}" for name in LIBRARIES)
+    yield "% Written by `make bench ARGS=--publish`; changes by hand are lost."
+    yield ""
+    yield (
+        f"Measured on {document['measured_at'][:10]}, on {machine['cores']} cores of {machine['processor']}, "
+        f"{machine['system'].partition('-')[0]}, {machine['python']}, {machine['openssl']}, with {versions}."
+    )
+    yield from ("", "| work | what is claimed | bar | measured | |", "| --- | --- | --- | ---: | --- |")
+    for section in sections:
+        for bar in section["bars"]:
+            kind = "at_least" if "at_least" in bar else "at_most"
+            limit = f"{kind.replace('_', ' ')} {render_value(bar[kind], bar['unit'])}"
+            measured = render_value(bar["median"], bar["unit"])
+            yield _row(section["title"], bar["claim"], limit, measured, "met" if bar["met"] else "**missed**")
+    yield from ("", "| work | who | median | quartiles | ratio |", "| --- | --- | ---: | ---: | ---: |")
+    for section in sections:
+        for found in section["measurements"]:
+            median, unit = found["median"], found["unit"]
+            quartiles = " - ".join(render_value(value, unit, like=median) for value in found["quartiles"])
+            ratio = "" if found["ratio"] is None else f"{found['ratio']:.2f}"
+            yield _row(section["title"], found["name"], render_value(median, unit), quartiles, ratio)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
