@@ -13,7 +13,7 @@ project_copyright = f"2026, {author}"
 version = release = version_of("monocloud-mw")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["examples"]
+exclude_patterns = ["examples", "measured"]  # pages include what is in the latter
 
 html_theme = "furo"
 html_title = f"{project} {version}"

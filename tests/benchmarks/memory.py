@@ -19,7 +19,7 @@ __all__ = ["measure_import", "measure_memory"]
 TOKENS: Final = 100_000
 FEW_TOKENS: Final = 5_000  # enough to fill the smaller cache
 CACHE_ENTRIES: Final = 4_000
-MAX_ROUNDS: Final = 15
+MAX_ROUNDS: Final = 9
 
 # What is imported of the four dependencies when the package is.
 FIND_DEPENDENCIES: Final = """

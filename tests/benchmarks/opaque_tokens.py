@@ -19,7 +19,7 @@ __all__ = ["measure_opaque_tokens"]
 
 TOKENS: Final = 200
 SINGLE_TOKENS: Final = 20  # all of them, one after the other, would only take longer
-MAX_ROUNDS: Final = 9
+MAX_ROUNDS: Final = 5
 TICK_SECONDS: Final = 0.001
 
 ONE_BY_ONE: Final = "one after the other, each"

@@ -21,7 +21,7 @@ SERVERS: Final[Mapping[str, tuple[Callable[..., Serving], str]]] = {
     "gunicorn": (gunicorn, "wsgi_app"),
 }
 ROUND_SECONDS: Final = 1
-MAX_ROUNDS: Final = 15
+MAX_ROUNDS: Final = 9
 
 
 def measure_serving(effort: Effort) -> Iterator[Section]:

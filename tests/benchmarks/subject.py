@@ -1,4 +1,4 @@
-"""The process whose instructions are counted: does one piece of work so many times, and nothing else.
+"""The process whose instructions are counted: does each piece of work so many times, and nothing else.
 
 Keys and tokens come in on standard input, since making an RSA key takes a random number of instructions.
 """
@@ -54,4 +54,6 @@ WORK: Final[Mapping[str, Callable[[Mapping[str, Any], int], None]]] = {
 }
 
 if __name__ == "__main__":
-    WORK[sys.argv[1]](json.load(sys.stdin), int(sys.argv[2]))
+    workload = json.load(sys.stdin)
+    for work, times in zip(WORK.values(), sys.argv[1:], strict=True):
+        work(workload, int(times))
