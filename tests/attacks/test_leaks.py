@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import copy
+import hmac
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -37,11 +38,13 @@ from monocloud_mw import (
     Options,
     TokenError,
 )
-from monocloud_mw.caches import MemoryCache
+from monocloud_mw.caches import MemoryCache, entry
 from monocloud_mw.caches.entry import EntryError, EntryFormat
 from monocloud_mw.caches.redis import AsyncRedisCache, RedisCache
+from monocloud_mw.core import certificate_binding
 from monocloud_mw.core.effects import CacheSet, Failure, Fetch
 from monocloud_mw.errors import Reason
+from monocloud_mw.frozen import freeze
 from monocloud_mw.jose import KeySet, SigningKey, parse_compact, verify_compact
 from monocloud_mw.testing import LocalTenant
 from monocloud_mw.testing.endpoints import EndpointName
@@ -64,6 +67,8 @@ LOCKED_PEM: Final = KEY.secret.private_bytes(
 ).decode()
 D: Final = encode(KEY.secret.private_numbers().private_value.to_bytes(32, "big"))
 JWK: Final[dict[str, Any]] = {**KEY.public_jwk(), "d": D}
+SEALED: Final = EntryFormat(SECRET * 2)
+BOUND: Final = freeze({"cnf": {"x5t#S256": thumbprint_of(MINE)}})
 OCT: Final[dict[str, Any]] = {"kty": "oct", "k": encode(SECRET)}
 
 
@@ -374,13 +379,13 @@ def test_nothing_shows_of_a_cache_that_cannot_be_made(make: Callable[[], Any]) -
 
 
 @pytest.mark.parametrize(
-    "entry",
+    "text",
     [SECRET, f"{{{SECRET}", f'{{"key":"k","expires_at":"{SECRET}","claims":{{}}}}', f'{{"key":"{SECRET}"}}'],
 )
-@pytest.mark.parametrize("form", [EntryFormat(), EntryFormat(SECRET * 2)], ids=["plain", "sealed"])
-def test_nothing_shows_of_a_foreign_entry(entry: str, form: EntryFormat) -> None:
+@pytest.mark.parametrize("form", [EntryFormat(), SEALED], ids=["plain", "sealed"])
+def test_nothing_shows_of_a_foreign_entry(text: str, form: EntryFormat) -> None:
     """What stands in a shared cache may be anything, and anybody's."""
-    for data in (entry.encode(), entry.encode() + b"\xff"):
+    for data in (text.encode(), text.encode() + b"\xff"):
         with pytest.raises(EntryError) as caught:
             form.parse("k", data)
         assert seen_in(shown_by(caught.value) + repr(form), pieces_of(SECRET)) == []
@@ -459,3 +464,36 @@ def _chained(fail: Callable[[], Any], *, hide: bool) -> BaseException:
     except RuntimeError as error:
         return error
     raise AssertionError("it did not fail")
+
+
+@pytest.mark.parametrize(
+    ("module", "compare"),
+    [
+        (certificate_binding, lambda: certificate_binding.check_certificate_binding(BOUND, MINE, "required")),
+        (
+            entry,
+            lambda: EntryFormat(SECRET * 2).parse("k", EntryFormat(SECRET * 2).render("k", {}, 1) or b""),
+        ),
+    ],
+    ids=["thumbprint", "authentication code"],
+)
+def test_secrets_are_compared_in_constant_time(
+    module: Any, compare: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By ``hmac.compare_digest`` and nothing else: where that says no, equal values do not pass."""
+    compare()
+    compared: list[tuple[bytes, bytes]] = []
+
+    class Doubting:
+        digest = staticmethod(hmac.digest)
+
+        @staticmethod
+        def compare_digest(one: bytes, other: bytes) -> bool:
+            compared.append((one, other))
+            return False
+
+    monkeypatch.setattr(module, "hmac", Doubting)
+    with pytest.raises((TokenError, EntryError)):
+        compare()
+    ((one, other),) = compared
+    assert one == other
