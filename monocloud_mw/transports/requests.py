@@ -2,8 +2,8 @@
 
 Rules: the timeout bounds the whole exchange; at most ``max_body_bytes`` are read; redirects are not
 followed; compression is neither asked for nor undone, so that no bomb goes off; no cookies; the headers
-go out as the flow made them, whatever a ``.netrc`` says. Proxies and ``REQUESTS_CA_BUNDLE`` of the
-environment are respected.
+go out as the flow made them, whatever a ``.netrc`` says; a connection that still owes an answer is never
+used again. Proxies and ``REQUESTS_CA_BUNDLE`` of the environment are respected.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from ..errors import HttpError
+from ..errors import HttpError, quoted
 from ..http import HttpRequest, HttpResponse
 from .certificate_files import check_files
 from .deadline import POOL_CLASSES
@@ -132,6 +132,11 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _read_body(request: HttpRequest, response: requests.Response) -> bytes:
+    if response.status_code < 200:
+        # http.client knows of interim responses (RFC 9110 section 15.2) only 100, and takes any other for the
+        # answer. The real one is still to come: on a connection that was used again, the next request would
+        # get it, and one caller the claims of another. What is not read to its end is closed.
+        raise HttpError(f"{quoted(request.url)} sent an interim response", status=response.status_code)
     check_encoding(request, response.status_code, response.headers.get("content-encoding", ""))
     response.raw.enforce_content_length = True  # or urllib3 before 2 takes half a body for a whole one
     body = b""

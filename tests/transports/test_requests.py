@@ -1,11 +1,14 @@
-"""What is particular to the transport on ``requests``: closing it needs no event loop."""
+"""What is particular to the transport on ``requests``: how it is closed, and what ``http.client`` lacks."""
 
 from __future__ import annotations
 
+import pytest
+
+from monocloud_mw.errors import HttpError
 from monocloud_mw.http import HttpRequest
 from monocloud_mw.transports.requests import RequestsTransport
 
-from .scripted_server import ScriptedServer, answer
+from .scripted_server import Connection, ScriptedServer, answer, response
 
 
 def test_a_closed_transport_opens_new_connections() -> None:
@@ -19,3 +22,23 @@ def test_a_closed_transport_opens_new_connections() -> None:
             transport.close()
             transport.close()
         assert server.connections == 2
+
+
+@pytest.mark.parametrize("status", ["101 Switching Protocols", "102 Processing", "103 Early Hints"])
+def test_an_answer_that_comes_late_is_nobody_elses(status: str) -> None:
+    """After an interim response the answer is still to come, and the next request must not get it."""
+
+    def script(connection: Connection) -> None:
+        connection.receive()
+        connection.send(f"HTTP/1.1 {status}\r\n\r\n".encode())
+        if connection.receive() is not None:
+            connection.send(response(b'{"active": true, "sub": "somebody else"}'))
+
+    transport = RequestsTransport()
+    with ScriptedServer(script) as server:
+        for number in (1, 2):
+            request = HttpRequest(method="POST", url=server.origin, timeout_seconds=30, max_body_bytes=100)
+            with pytest.raises(HttpError, match=r"' sent an interim response\Z") as caught:
+                transport(request)
+            assert (caught.value.status, server.connections) == (int(status[:3]), number)
+        transport.close()
