@@ -173,7 +173,7 @@ class TokenError(MonoCloudError):
         code: ``invalid_token``, ``inactive_token``, ``insufficient_scope`` or ``insufficient_groups``.
         description: the fixed sentence of the reason; the only part that goes out on the wire.
         detail: what a developer needs to find the cause, with foreign text escaped; for the log.
-        scopes: the scopes that were required, where the reason is ``insufficient_scope``.
+        scopes: the scopes that were required, where a scope or a group is missing.
         key_id: the token's ``kid``, escaped, where it is known; for the log.
         issuer: the token's ``iss``, escaped, where it is known; for the log.
     """
@@ -232,4 +232,5 @@ class HttpError(AuthorizationServerError):
         return status is None or not 400 <= status < 500 or status in _TEMPORARY_CLIENT_ERRORS
 
 
-_TEMPORARY_CLIENT_ERRORS: Final = frozenset({408, 425, 429})  # timeout, too early, too many requests
+# Client errors that pass with time (RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4).
+_TEMPORARY_CLIENT_ERRORS: Final = frozenset({408, 425, 429})

@@ -41,9 +41,6 @@ RETRY_AFTER_SECONDS: Final = 30
 
 _LOGGER: Final = logging.getLogger("monocloud_mw")
 
-# Client errors that pass with time (RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4).
-_PASSING_STATUSES: Final = frozenset({408, 425, 429})
-
 # scope-token of RFC 6749 section 3.3: nothing in it needs quoting.
 _SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
@@ -70,7 +67,7 @@ def render_refusal(error: Exception) -> Refusal:
         return _refusal(401, "unauthorized", "An access token is required", ("WWW-Authenticate", "Bearer"))
     if isinstance(error, TokenError):
         return _refuse_token(error)
-    if isinstance(error, HttpError) and _is_passing(error.status):
+    if isinstance(error, HttpError) and error.temporary:
         return _refusal(
             503,
             "temporarily_unavailable",
@@ -109,11 +106,6 @@ def _refuse_token(error: TokenError) -> Refusal:
         return _refusal(403, "insufficient_scope", error.description, ("WWW-Authenticate", challenge))
     challenge = f'Bearer error="invalid_token", error_description="{error.description}"'
     return _refusal(401, "invalid_token", error.description, ("WWW-Authenticate", challenge))
-
-
-def _is_passing(status: int | None) -> bool:
-    """Tell whether a failure of the tenant is one to wait for, rather than one to repair here."""
-    return status is None or not 400 <= status < 500 or status in _PASSING_STATUSES
 
 
 def _refusal(status: int, error: str, description: str, *headers: tuple[str, str]) -> Refusal:
