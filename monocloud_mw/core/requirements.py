@@ -92,5 +92,7 @@ def check_groups(claims: AccessTokenClaims, requirements: Requirements, *, match
     for wanted in requirements.groups:
         if not (wanted <= groups if match_all else wanted & groups):
             raise TokenError(
-                Reason.INSUFFICIENT_GROUPS, f"none of {quoted(sorted(wanted))}" if not match_all else None
+                Reason.INSUFFICIENT_GROUPS,
+                f"{'not all' if match_all else 'none'} of {quoted(sorted(wanted))}",
+                scopes=sorted(requirements.scopes),  # the challenge tells them, whatever is missing
             )

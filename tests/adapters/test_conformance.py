@@ -86,7 +86,7 @@ MALFORMED: dict[str, Any] = {
 }
 NO_GROUP: dict[str, Any] = {
     "status": 403,
-    "challenge": 'Bearer error="insufficient_scope"',
+    "challenge": 'Bearer error="insufficient_scope", scope="api"',
     "error": "insufficient_scope",
     "description": "The access token lacks a required group",
 }

@@ -173,14 +173,14 @@ def test_the_groups_are_there(groups: Any, required: Any, match_all: bool) -> No
     ],
 )
 def test_a_missing_group_is_refused(groups: Any, required: Any, match_all: bool) -> None:
-    """Names are compared as they are."""
+    """Names are compared as they are; the error lists the scopes that are required beside the groups."""
     with pytest.raises(TokenError) as caught:
         check_groups(
-            AccessTokenClaims({"groups": groups}), Requirements.of(groups=required), match_all=match_all
+            AccessTokenClaims({"groups": groups}), Requirements.of("b a", required), match_all=match_all
         )
     assert caught.value.reason is Reason.INSUFFICIENT_GROUPS
     assert caught.value.code == "insufficient_groups"
-    assert caught.value.scopes == ()
+    assert caught.value.scopes == ("a", "b")
 
 
 def test_every_set_of_groups_must_be_met() -> None:

@@ -72,6 +72,12 @@ TABLE: dict[str, tuple[Exception, int, tuple[str, str], tuple[str, str] | None]]
         ("insufficient_scope", "The access token lacks a required group"),
         _challenge('Bearer error="insufficient_scope"'),
     ),
+    "group, where scopes were asked for": (
+        TokenError(Reason.INSUFFICIENT_GROUPS, CANARY, scopes=["a:read"]),
+        403,
+        ("insufficient_scope", "The access token lacks a required group"),
+        _challenge('Bearer error="insufficient_scope", scope="a:read"'),
+    ),
     "network failure": (HttpError(CANARY), 503, UNAVAILABLE, RETRY),
     "nonsense": (HttpError(CANARY, status=200), 503, UNAVAILABLE, RETRY),
     "redirect": (HttpError(CANARY, status=302), 503, UNAVAILABLE, RETRY),
