@@ -2,7 +2,7 @@
 
 All flows here are pure: they yield effects (:mod:`.effects`) and never read a clock or touch a socket.
 The order is that of the documentation's page "How a token flows": origin, issuer, audience, lifetime,
-binding, scopes, groups.
+subject, binding, scopes, groups.
 """
 
 from __future__ import annotations
@@ -132,11 +132,15 @@ class Validator:
         if self._introspection is None:
             raise ConfigurationError([_NO_CLIENT])
         claims = yield from self._introspection.claims(token)
-        check_issuer(claims, (yield from self.tenant.metadata.current(now)).issuer, required=False)
-        check_audience(claims, self._options.audience)
-        lifetime = parse_lifetime(claims, expiry_required=False)
-        check_subject(claims)
-        self._check_request(claims, lifetime, certificate, requirements, now)
+        issuer = (yield from self.tenant.metadata.current(now)).issuer
+        try:
+            check_issuer(claims, issuer, required=False)
+            check_audience(claims, self._options.audience)
+            lifetime = parse_lifetime(claims, expiry_required=False)
+            self._check_request(claims, lifetime, certificate, requirements, now)
+        except TokenError as error:
+            name_origin(error, claims)
+            raise
         return claims
 
     def _check_request(
@@ -147,7 +151,10 @@ class Validator:
         requirements: Requirements,
         now: Instant,
     ) -> None:
-        """Check what differs from one request to the next, though the token is the same."""
+        """Check what differs from one request to the next, though the token is the same, and what follows it.
+
+        A wrong subject stays wrong, but a token that has expired as well is refused for that.
+        """
         options = self._options
         check_lifetime(
             lifetime,
@@ -155,6 +162,7 @@ class Validator:
             skew_seconds=options.clock_skew,
             tolerance_seconds=options.clock_tolerance,
         )
+        check_subject(claims)
         check_certificate_binding(claims, certificate, options.validate_certificate_binding)
         if requirements.scopes:
             check_scopes(claims, requirements)

@@ -102,6 +102,7 @@ def _parts() -> Iterator[Attack]:
         "a dot behind": f"{GOOD}.",
         "a dot in front": f".{GOOD}",
         "no header": f".{payload}.{signature}",
+        "no payload": f"{header}..{signature}",
         "full-width dots": GOOD.replace(".", "\uff0e"),
         "JSON serialisation": json.dumps(
             {"protected": header, "payload": payload, "signature": signature}, separators=(",", ":")
@@ -110,7 +111,6 @@ def _parts() -> Iterator[Attack]:
         yield Attack(name, text, Reason.MALFORMED, GOOD)
     for name, text in {
         "no signature": f"{header}.{payload}.",
-        "no payload": f"{header}..{signature}",
         "another payload": f"{header}.{token(ED, claims={'sub': 'admin'}).split('.')[1]}.{signature}",
         "the signature of another token": f"{header}.{payload}.{token(ED, claims={'x': 1}).split('.')[2]}",
     }.items():

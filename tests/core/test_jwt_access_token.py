@@ -110,6 +110,11 @@ def test_the_types_of_access_tokens(typ: str | None) -> None:
     assert Scene().read(sign_compact(CLAIMS, FIRST, {"typ": typ})).claims == CLAIMS
 
 
+def test_white_space_around_the_claims_is_json() -> None:
+    """RFC 8259 section 2."""
+    assert Scene().read(sign_compact(f" \n{json.dumps(CLAIMS)}\r\t".encode(), FIRST)).claims == CLAIMS
+
+
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c", "x5t"])
 def test_keys_in_a_header_are_never_looked_at(name: str) -> None:
     """Neither for the good, nor (in the table of refusals) for the bad."""
@@ -173,6 +178,8 @@ GARBAGE: Final[list[tuple[str, Reason]]] = [
     (token_of({"kid": "first"}), Reason.UNSUPPORTED_ALGORITHM),
     *((token_of({**EDDSA, "alg": name}), Reason.UNSUPPORTED_ALGORITHM) for name in NO_ALGORITHMS),
     *((token_of({**EDDSA, "typ": typ}), Reason.WRONG_TYPE) for typ in NO_TYPES),
+    *((token_of(EDDSA, payload), Reason.MALFORMED) for payload in (b"", b"{", b"}", b"not JSON", b"[{}]")),
+    (sign_compact(b"[]", SigningKey.generate("EdDSA", "unknown")), Reason.MALFORMED),
 ]
 
 
@@ -233,15 +240,13 @@ STRANGER: Final = SigningKey.generate("EdDSA", "first")
         (token_of(EDDSA), Reason.BAD_SIGNATURE),
         (token_of(EDDSA, signature=b""), Reason.BAD_SIGNATURE),
         (f"{GOOD.rpartition('.')[0]}.", Reason.BAD_SIGNATURE),
-        (sign_compact(b"not JSON", FIRST), Reason.MALFORMED),
-        (sign_compact(b"[]", FIRST), Reason.MALFORMED),
+        (sign_compact(b"{not JSON}", FIRST), Reason.MALFORMED),
         (sign_compact(b'{"aud": "api", "aud": "api"}', FIRST), Reason.MALFORMED),
         (sign_compact(b'{"exp": Infinity}', FIRST), Reason.MALFORMED),
-        (sign_compact(b"", FIRST), Reason.MALFORMED),
         (sign_compact({**CLAIMS, "iss": "https://evil.example"}, FIRST), Reason.WRONG_ISSUER),
         (sign_compact({**CLAIMS, "iss": f"{TENANT}/"}, FIRST), Reason.WRONG_ISSUER),
         (sign_compact({**CLAIMS, "aud": "other"}, FIRST), Reason.WRONG_AUDIENCE),
-        (sign_compact({**CLAIMS, "sub": 5}, FIRST), Reason.INVALID_CLAIM),
+        (sign_compact({**CLAIMS, "exp": "soon"}, FIRST), Reason.INVALID_CLAIM),
     ],
 )
 def test_what_is_refused(token: str, reason: Reason) -> None:
@@ -254,9 +259,9 @@ def test_what_is_refused(token: str, reason: Reason) -> None:
 def test_the_signature_counts_before_any_claim() -> None:
     """A forged token learns nothing about what its claims should be."""
     scene = Scene()
-    payload = {"iss": "x", "aud": "x", "exp": 0, "sub": 5}
+    payload = {"iss": "x", "aud": "x", "exp": "soon"}
     assert scene.error(sign_compact(payload, STRANGER)).reason is Reason.BAD_SIGNATURE
-    assert scene.error(sign_compact(b"not JSON", STRANGER)).reason is Reason.BAD_SIGNATURE
+    assert scene.error(sign_compact(b"{not JSON}", STRANGER)).reason is Reason.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize("position", [0, 1, 10, -1, -2, -20])
@@ -430,7 +435,7 @@ def test_only_tokens_of_our_tenant_for_our_api_get_in() -> None:
         sign_compact(CLAIMS, STRANGER),
         sign_compact({**CLAIMS, "iss": "x"}, FIRST),
         sign_compact({**CLAIMS, "aud": "x"}, FIRST),
-        sign_compact({**CLAIMS, "sub": 1}, FIRST),
+        sign_compact({**CLAIMS, "exp": True}, FIRST),
     ):
         scene.error(token)
         assert scene.reader.recall(scene.reader.digest(token), scene.now) is None

@@ -210,12 +210,14 @@ def test_what_is_refused_of_a_jwt(
 def test_what_is_refused_of_an_opaque_token(
     settings: Any, claims: dict[str, Any], certificate: Any, requirements: Requirements, reason: Reason
 ) -> None:
-    """The same checks, rerun on each hit of the cache."""
+    """The same checks, rerun on each hit of the cache; the log learns of the issuer."""
     scene = Scene(**CLIENT, **settings)
     merged = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not ...}
     scene.answer(**merged)
     for _ in range(2):
-        assert scene.error("opaque", certificate, requirements).reason is reason
+        error = scene.error("opaque", certificate, requirements)
+        assert error.reason is reason
+        assert (error.key_id, error.issuer) == (None, f"'{merged['iss']}'")
 
 
 @pytest.mark.parametrize(
@@ -244,6 +246,13 @@ def test_an_inactive_token() -> None:
     assert (error.reason, error.code) == (Reason.INACTIVE, "inactive_token")
 
 
+def test_an_issuer_that_introspection_leaves_out() -> None:
+    """It is not made up for the log."""
+    scene = Scene(**CLIENT)
+    scene.answer(**{name: value for name, value in CLAIMS.items() if name != "iss"})
+    assert scene.error("opaque", None, ADMINS).issuer is None
+
+
 def test_the_tables_reach_every_reason() -> None:
     """No reason exists that no check gives."""
     reached = {reason for *_, reason in REFUSALS}
@@ -252,7 +261,14 @@ def test_the_tables_reach_every_reason() -> None:
     assert reached == set(Reason)
 
 
-WRONG: Final[dict[str, Any]] = {"iss": "x", "aud": "x", "exp": T - 600, "nbf": T + 600, "cnf": {"jkt": "x"}}
+WRONG: Final[dict[str, Any]] = {
+    "iss": "x",
+    "aud": "x",
+    "exp": T - 600,
+    "nbf": T + 600,
+    "sub": 5,
+    "cnf": {"jkt": "x"},
+}
 
 
 @pytest.mark.parametrize(
@@ -262,9 +278,10 @@ WRONG: Final[dict[str, Any]] = {"iss": "x", "aud": "x", "exp": T - 600, "nbf": T
         (["iss"], Reason.WRONG_AUDIENCE),
         (["iss", "aud"], Reason.EXPIRED),
         (["iss", "aud", "exp"], Reason.NOT_YET_VALID),
-        (["iss", "aud", "exp", "nbf"], Reason.DPOP_REQUIRED),
-        (["iss", "aud", "exp", "nbf", "cnf"], Reason.INSUFFICIENT_SCOPE),
-        (["iss", "aud", "exp", "nbf", "cnf", "scope"], Reason.INSUFFICIENT_GROUPS),
+        (["iss", "aud", "exp", "nbf"], Reason.INVALID_CLAIM),
+        (["iss", "aud", "exp", "nbf", "sub"], Reason.DPOP_REQUIRED),
+        (["iss", "aud", "exp", "nbf", "sub", "cnf"], Reason.INSUFFICIENT_SCOPE),
+        (["iss", "aud", "exp", "nbf", "sub", "cnf", "scope"], Reason.INSUFFICIENT_GROUPS),
     ],
 )
 @pytest.mark.parametrize("is_jwt", [True, False], ids=["JWT", "opaque"])
