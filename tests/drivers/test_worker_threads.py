@@ -197,10 +197,10 @@ ENDINGS = {
 async def main():
     asyncio.create_task(pool.run(threading.Event().wait))
     await pool.run(int)
-asyncio.run(main())
+asyncio.run(main(), debug=False)
 """,
     "a thread was stopped holding the lock": """
-asyncio.run(pool.run(int))
+asyncio.run(pool.run(int), debug=False)
 pool._crew._lock.acquire()
 """,
 }
@@ -208,7 +208,10 @@ pool._crew._lock.acquire()
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
 def test_a_program_ends_although(ending: str) -> None:
-    """Whatever the threads are at: nobody waits for them, and nothing is said about it."""
+    """Whatever the threads are at: nobody waits for them, and nothing is said about it.
+
+    In development mode asyncio would tell of each step that takes a tenth of a second, hence ``debug=False``.
+    """
     script = (
         "import asyncio, threading\n"
         "from monocloud_mw.drivers.worker_threads import WorkerThreads\n"

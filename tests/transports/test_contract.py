@@ -525,7 +525,7 @@ def run(function, *arguments):
     if not inspect.iscoroutinefunction(function):
         return function(*arguments)
     if os.getpid() not in loops:
-        loops[os.getpid()] = asyncio.Runner()
+        loops[os.getpid()] = asyncio.Runner(debug=False)  # which tells of every step that takes its time
     return loops[os.getpid()].run(function(*arguments))
 
 is_async = inspect.iscoroutinefunction(Transport.__call__)

@@ -1,0 +1,1 @@
+"""The life of processes around the clients: forks, servers with several workers, event loops, shutdown."""

@@ -1,0 +1,23 @@
+"""A tenant for each test, and both kinds of clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from monocloud_mw.testing import LocalTenant
+
+
+@pytest.fixture
+def tenant() -> Iterator[LocalTenant]:
+    """Return a tenant that this test alone uses."""
+    with LocalTenant(algorithms=["ES256"]) as tenant:
+        yield tenant
+
+
+@pytest.fixture(params=["threads", "event loop"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Return which client a program uses."""
+    kind: str = request.param
+    return kind

@@ -1,0 +1,113 @@
+"""Programs of their own that use a client, and a tenant that answers them when a test says so."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from werkzeug import Response
+
+from monocloud_mw.testing.faults import Exchange
+
+__all__ = ["PATIENCE_SECONDS", "ROOT", "Gate", "Program", "environment", "running"]
+
+ROOT: Final = Path(__file__).parents[2]
+PATIENCE_SECONDS: Final = 120.0  # what must not run out in a test, on the busiest machine
+STRICT: Final = ("-X", "dev", "-W", "error", "-W", "ignore:This process:DeprecationWarning")
+"""Every warning ends a program, but that of Python 3.12 about forks beside threads, which are the point."""
+
+OPENING: Final = """
+import asyncio, logging, os, sys, threading
+from monocloud_mw import AsyncBackendClient, BackendClient
+from monocloud_mw.core.effects import Instant
+
+# In development mode asyncio tells of every step that took a tenth of a second, and busy machines are slow.
+logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing"))
+
+kind, token = sys.argv[1:]
+client = {"threads": BackendClient, "event loop": AsyncBackendClient}[kind](response_timeout=1000)
+
+def call(method, *arguments):
+    result = getattr(client, method)(*arguments)
+    return result if kind == "threads" else asyncio.run(result)
+
+def validate():
+    assert call("validate_access_token", token).subject == "user"
+
+def begin(function):
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    return thread
+"""
+
+
+class Gate:
+    """A fault that holds right answers back until the test opens the gate."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+        self._reached = threading.Event()
+
+    def __call__(self, exchange: Exchange) -> Response:
+        self._reached.set()
+        assert self._opened.wait(PATIENCE_SECONDS)
+        return exchange.answer()
+
+    def open(self) -> None:
+        """Let the answers go."""
+        self._opened.set()
+
+    def await_request(self) -> None:
+        """Wait until a request stands before the gate."""
+        assert self._reached.wait(PATIENCE_SECONDS)
+
+
+class Program:
+    """A program that runs; it talks to its test line by line."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def tell(self) -> None:
+        """Let the program go on from where it reads a line."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def read(self) -> str:
+        """Return the next line that the program prints; an empty one when it has ended."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the program's end; return its exit code and what it wrote to stderr."""
+        _, errors = self._process.communicate(timeout=PATIENCE_SECONDS)
+        return self._process.returncode, errors
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return our environment for another process, with more variables."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]), **variables}
+
+
+@contextlib.contextmanager
+def running(source: str, kind: str, token: str, variables: Mapping[str, str]) -> Iterator[Program]:
+    """Run a program: ``client``, ``token``, ``call``, ``validate`` and ``begin`` are there for it."""
+    with subprocess.Popen(
+        [sys.executable, *STRICT, "-c", OPENING + source, kind, token],
+        env=environment(variables),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Program(process)
+        finally:
+            process.kill()
