@@ -17,19 +17,21 @@ from monocloud_mw.drivers.worker_threads import WorkerThreads
 
 from .harness import PATIENCE_SECONDS
 
-
-def workers_alive() -> set[threading.Thread]:
-    """Return the worker threads of all pools."""
-    return {thread for thread in threading.enumerate() if thread.name == "monocloud-worker"}
+WorkersAlive = Callable[[], set[threading.Thread]]
 
 
 @pytest.fixture(autouse=True)
-def _no_thread_is_left_behind() -> Iterator[None]:
+def workers_alive() -> Iterator[WorkersAlive]:
+    """Return a function that lists the worker threads of a test's own pools; it may leave none behind."""
+
+    def list_workers() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name == "monocloud-worker"}
+
     gc.collect()
-    before = workers_alive()
-    yield
+    others = list_workers()  # of clients that serve whole modules of tests
+    yield lambda: list_workers() - others
     gc.collect()
-    for thread in workers_alive() - before:
+    for thread in list_workers() - others:
         thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive()
 
@@ -80,7 +82,9 @@ class InterruptError(BaseException):
         (StopIteration, RuntimeError),
     ],
 )
-def test_what_a_function_raises_comes_out(error: type[BaseException], expected: type[BaseException]) -> None:
+def test_what_a_function_raises_comes_out(
+    error: type[BaseException], expected: type[BaseException], workers_alive: WorkersAlive
+) -> None:
     """In the coroutine that waits; the thread lives on."""
 
     def function() -> None:
@@ -106,7 +110,7 @@ def test_idle_threads_are_used_again() -> None:
     assert len(asyncio.run(main())) <= 5
 
 
-def test_the_number_of_threads_is_bounded() -> None:
+def test_the_number_of_threads_is_bounded(workers_alive: WorkersAlive) -> None:
     """What comes when all are busy waits for its turn."""
 
     async def main() -> None:
@@ -144,7 +148,7 @@ def test_what_was_cancelled_before_its_turn_never_runs() -> None:
     assert calls == ["later"]
 
 
-def test_closing_ends_idle_threads_and_cancels_nothing() -> None:
+def test_closing_ends_idle_threads_and_cancels_nothing(workers_alive: WorkersAlive) -> None:
     """Somebody on another event loop may wait for what is still to be done."""
 
     async def main() -> None:
@@ -180,7 +184,7 @@ def test_an_event_loop_that_is_closed_meanwhile_misses_nothing(caplog: pytest.Lo
     gc.collect()  # asyncio says that a task was left behind: here, and not in another test
 
 
-def test_a_pool_that_is_forgotten_takes_its_threads_along() -> None:
+def test_a_pool_that_is_forgotten_takes_its_threads_along(workers_alive: WorkersAlive) -> None:
     """A client that nobody closed leaks no thread."""
     pool = WorkerThreads()
     asyncio.run(pool.run(int))
