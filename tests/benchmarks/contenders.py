@@ -1,15 +1,15 @@
 """Who takes part, each as its documentation says, and each doing the same: signature, ``iss``, ``aud``,
 ``exp`` (required), ``nbf``, sixty seconds of leeway, and one required scope.
 
-A contender is a function that takes a token and returns its claims or raises. :func:`check_fairness` makes
-sure that each accepts a good token and refuses every bad one, so nobody wins by leaving work out.
+A contender is a function that takes a token and returns its claims or raises. Nobody wins by leaving work
+out: :mod:`.fairness`.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import joserfc.errors
 import joserfc.jwk
@@ -19,18 +19,16 @@ from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
 
 from monocloud_mw import AsyncBackendClient, BackendClient
 
+from .fairness import Validate, check_fairness
 from .tokens import AUDIENCE, ISSUER, SCOPE, Workload
 
 __all__ = [
     "CONTENDERS",
     "OURS",
-    "check_fairness",
     "enter",
     "new_async_client",
     "new_client",
 ]
-
-Validate: TypeAlias = Callable[[str], Any]
 
 LEEWAY_SECONDS: Final = 60
 
@@ -149,18 +147,3 @@ def enter(workload: Workload, names: Iterable[str] | None = None) -> dict[str, V
             entered[name] = CONTENDERS[name](workload)
             check_fairness(name, entered[name], workload)
     return entered
-
-
-def check_fairness(name: str, validate: Validate, workload: Workload) -> None:
-    """Make sure that a contender does all the work.
-
-    Raises:
-        SystemExit: it refuses a good token, or accepts a bad one.
-    """
-    validate(workload.tokens[0])
-    for fault, token in workload.bad_tokens().items():
-        try:
-            validate(token)
-        except Exception:  # noqa: BLE001  whatever it refuses with
-            continue
-        raise SystemExit(f"{name} accepts a token that is bad ({fault}): its figures would say nothing")

@@ -27,11 +27,13 @@ def publish(results: Path) -> None:
     Raises:
         SystemExit: there are no figures of everything.
     """
-    if not results.is_file():
-        raise SystemExit("measure everything first: make bench")
-    document = json.loads(results.read_text(encoding="utf-8"))
-    sections = {section["name"]: section for section in document["sections"]}
-    for name, image in _charts(sections):
+    try:
+        document = json.loads(results.read_text(encoding="utf-8"))
+        sections = {section["name"]: section for section in document["sections"]}
+        charts = list(_charts(sections))
+    except (OSError, KeyError) as error:
+        raise SystemExit("measure everything first: make bench") from error
+    for name, image in charts:
         (DOCS / "images" / f"speed-{name}.svg").write_text(image, encoding="utf-8")
     for name, lines in (("claims", _claims(document)), ("figures", _figures(document))):
         (DOCS / "measured" / f"{name}.md").write_text("\n".join([NOTICE, *lines, ""]), encoding="utf-8")

@@ -1,0 +1,40 @@
+"""Figures are compared within a round, and the order of the rounds moves on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from .harness import Measurement, compare
+
+
+def test_ratios_and_differences_are_taken_round_by_round() -> None:
+    """A machine that is slow for a while slows both down, and the ratio does not show it."""
+    ours, theirs = Measurement("ours", (2.0, 20.0, 3.0)), Measurement("theirs", (1.0, 10.0, 1.0))
+    assert ours.over(theirs).samples == (2.0, 2.0, 3.0)
+    assert ours.over(theirs).median == 2.0
+    assert ours.less(theirs, "more").samples == (1.0, 10.0, 2.0)
+
+
+def test_spread_is_given_as_quartiles() -> None:
+    """One figure has no spread; several have a first and a third quartile."""
+    assert Measurement("one", (7.0,)).spread == (7.0, 7.0)
+    assert Measurement("five", (1.0, 2.0, 3.0, 4.0, 5.0)).spread == (2.0, 4.0)
+
+
+def test_rounds_are_interleaved() -> None:
+    """Everybody is timed once in each round, and who was first comes last in the next one."""
+    turns: list[str] = []
+
+    def work(name: str, seconds: float) -> Callable[[int], float]:
+        def run(times: int) -> float:
+            turns.append(name)
+            return seconds * times
+
+        return run
+
+    found = compare({"slow": work("slow", 0.01), "quick": work("quick", 0.001)}, rounds=2)
+    assert turns[-4:] == ["slow", "quick", "quick", "slow"]
+    assert found["slow"].samples == pytest.approx((0.01, 0.01))
+    assert found["quick"].samples == pytest.approx((0.001, 0.001))
