@@ -20,7 +20,7 @@ from monocloud_mw.client import AsyncBackendClient
 from monocloud_mw.core.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, MonoCloudError, quoted
 from monocloud_mw.protect.challenge import Refusal, log_refusal, render_refusal
-from monocloud_mw.protect.paths import strip_prefix
+from monocloud_mw.protect.paths import cut_at_prefix, strip_prefix
 from monocloud_mw.protect.resolvers import Resolver, Resolvers
 from monocloud_mw.protect.rules import Policy, Rule
 from monocloud_mw.protect.settings import (
@@ -109,12 +109,13 @@ class ProtectApiMiddleware:
         await app(scope, receive, send)
 
     def _requirements_for(self, scope: Scope) -> Requirements | None:
-        prefix = scope.get("root_path", "")
+        path, prefix = scope["path"], scope.get("root_path", "")
         return self._policy.requirements_for(
             scope["method"] if scope["type"] == "http" else "GET",  # as the handshake of a WebSocket is
-            strip_prefix(scope["path"], prefix),
+            strip_prefix(path, prefix),
             prefix=prefix,
             raw_path=strip_prefix((scope.get("raw_path") or b"").decode("latin-1"), prefix),
+            cut_path=cut_at_prefix(path, prefix),
         )
 
     async def _answer(self, error: MonoCloudError, scope: Scope) -> App:

@@ -10,7 +10,8 @@ any sequence of these steps makes of it:
 - parameters of a segment dropped (``/admin;x=1``), or a query or fragment that was hidden by encoding;
 - a leading ``//authority`` or ``scheme://authority`` dropped, as URL parsers do;
 - repeated slashes merged; dot segments removed (RFC 3986 section 5.2.4);
-- the prefix dropped under which the application is mounted (``SCRIPT_NAME``, ``root_path``).
+- the prefix dropped under which the application is mounted (``SCRIPT_NAME``, ``root_path``), and on ASGI
+  also all that stands in front of it.
 
 No honest client sends control characters, bytes that are not UTF-8, a path that unfolds into many
 readings, or one of thousands of characters: what an application makes of those is nothing to guess at, and
@@ -24,7 +25,14 @@ from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import unquote
 
-__all__ = ["MAX_PATH_CHARACTERS", "UNREADABLE", "list_readings", "mask_raw_path", "strip_prefix"]
+__all__ = [
+    "MAX_PATH_CHARACTERS",
+    "UNREADABLE",
+    "cut_at_prefix",
+    "list_readings",
+    "mask_raw_path",
+    "strip_prefix",
+]
 
 MAX_PATH_CHARACTERS: Final = 2048
 """Longer paths are unreadable; it also bounds what matching one can cost."""
@@ -62,6 +70,18 @@ def strip_prefix(path: str, prefix: str) -> str:
         return path
     prefix = prefix.rstrip("/")
     return path[len(prefix) :] if prefix and f"{path}/".startswith(f"{prefix}/") else path
+
+
+def cut_at_prefix(path: str, prefix: str) -> str:
+    """Return what some frameworks take for the path of one that is not below ``prefix``, or "".
+
+    Quart and Litestar cut a path where the prefix stands first, be it inside a segment or far down: with
+    ``/api`` they serve ``/admin`` as ``/apiadmin`` and (Litestar) as ``/x/api/admin``.
+    """
+    if not prefix or strip_prefix(path, prefix) != path or prefix not in path:
+        return ""
+    rest = path.partition(prefix)[2]
+    return rest if rest.startswith("/") else f"/{rest}"
 
 
 def mask_raw_path(raw: str) -> str:

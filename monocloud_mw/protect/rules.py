@@ -122,12 +122,12 @@ class Policy:
             for method in frozenset().union(*(rule.methods for rule in checked if rule.methods))
         }
         self._other_methods = _Matcher([rule for rule in checked if rule.methods is None])
-        self._look_up: Callable[[str, str, str, str], Requirements | None] = lru_cache(_REMEMBERED_LOOKUPS)(
-            self._decide
-        )
+        self._look_up: Callable[[str, str, str, str, str], Requirements | None] = lru_cache(
+            _REMEMBERED_LOOKUPS
+        )(self._decide)
 
     def requirements_for(
-        self, method: str, path: str, *, prefix: str = "", raw_path: str = ""
+        self, method: str, path: str, *, prefix: str = "", raw_path: str = "", cut_path: str = ""
     ) -> Requirements | None:
         """Return what a request needs, or ``None`` where it needs no token.
 
@@ -136,16 +136,17 @@ class Policy:
             path: decoded once, below ``prefix``.
             prefix: where the application is mounted.
             raw_path: as it stood in the request line, where the server tells; without the query.
+            cut_path: what a framework may take for the path of one that is not below ``prefix``.
         """
         if not self._has_rules:
             return self._defaults
         masked = mask_raw_path(raw_path) if "%" in raw_path else ""
         if len(path) + len(prefix) + len(masked) > MAX_PATH_CHARACTERS:
             return self._everything
-        return self._look_up(method.upper(), path, prefix, masked)
+        return self._look_up(method.upper(), path, prefix, masked, cut_path)
 
-    def _decide(self, method: str, path: str, prefix: str, masked: str) -> Requirements | None:
-        readings = list_readings((path, masked) if masked else (path,), prefix)
+    def _decide(self, method: str, path: str, prefix: str, masked: str, cut_path: str) -> Requirements | None:
+        readings = list_readings((path, *filter(None, (masked, cut_path))), prefix)
         if readings is None:
             return self._everything
         matcher = self._matchers.get(method, self._other_methods)

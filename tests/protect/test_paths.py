@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monocloud_mw.protect.paths import MAX_READINGS, list_readings, mask_raw_path, strip_prefix
+from monocloud_mw.protect.paths import MAX_READINGS, cut_at_prefix, list_readings, mask_raw_path, strip_prefix
 
 HIDDEN_ADMIN = {
     "repeated slashes": "//admin",
@@ -121,6 +121,31 @@ def test_readings_are_closed_under_what_applications_do(path: str, prefix: str) 
 def test_a_prefix_ends_with_a_segment(path: str, prefix: str, expected: str) -> None:
     """A prefix is stripped where a segment ends, and nowhere else."""
     assert strip_prefix(path, prefix) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "expected"),
+    [
+        ("/apiadmin", "/api", "/admin"),
+        ("/api;x/admin", "/api", "/;x/admin"),
+        ("/x/api/admin", "/api", "/admin"),
+        ("/x/apiadmin", "/api", "/admin"),
+        ("/x/api", "/api", "/"),
+        ("/x/api/api/admin", "/api", "/api/admin"),
+        ("/apix/api/admin", "/api/", "/admin"),
+        ("//api/admin", "/api", "/admin"),
+        ("/api/x/api/admin", "/api", ""),
+        ("/api", "/api/", ""),
+        ("/api", "/api", ""),
+        ("/orders", "/api", ""),
+        ("/api/orders", "", ""),
+    ],
+)
+def test_some_frameworks_cut_a_path_where_the_prefix_stands_first(
+    path: str, prefix: str, expected: str
+) -> None:
+    """Only a path that is not below the prefix has such a second meaning."""
+    assert cut_at_prefix(path, prefix) == expected
 
 
 @pytest.mark.parametrize(

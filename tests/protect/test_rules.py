@@ -262,6 +262,15 @@ def test_lookups_are_remembered_within_a_bound() -> None:
     assert policy._look_up.cache_info().currsize == 1024  # type: ignore[attr-defined]
 
 
+def test_what_a_framework_may_cut_a_path_down_to_counts_too() -> None:
+    """Another meaning of a path can ask for more, and make a public path one that is not."""
+    policy = Policy([Rule("/files/<path:x>", public=True), Rule("/admin", scopes="a")])
+    assert policy.requirements_for("GET", "/files/api/me") is None
+    assert policy.requirements_for("GET", "/files/api/me", cut_path="/me") == NOTHING
+    assert policy.requirements_for("GET", "/files/api/admin", cut_path="/admin") == _needs("a")
+    assert policy.requirements_for("GET", "/files/api/x", cut_path="//%61dmin") == _needs("a")
+
+
 PLAINLY = (
     "path must be written plainly: decoded, without dot segments, repeated slashes, a query, parameters, "
     "backslashes or control characters"
