@@ -143,7 +143,10 @@ class Policy:
         masked = mask_raw_path(raw_path) if "%" in raw_path else ""
         if len(path) + len(prefix) + len(masked) > MAX_PATH_CHARACTERS:
             return self._everything
-        return self._look_up(method.upper(), path, prefix, masked, cut_path)
+        method = method.upper()
+        if method not in self._matchers:
+            method = ""  # a made-up one may be of any length, and is not to be remembered
+        return self._look_up(method, path, prefix, masked, cut_path)
 
     def _decide(self, method: str, path: str, prefix: str, masked: str, cut_path: str) -> Requirements | None:
         readings = list_readings((path, *filter(None, (masked, cut_path))), prefix)

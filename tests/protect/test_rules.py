@@ -262,6 +262,15 @@ def test_lookups_are_remembered_within_a_bound() -> None:
     assert policy._look_up.cache_info().currsize == 1024  # type: ignore[attr-defined]
 
 
+def test_made_up_methods_are_not_remembered() -> None:
+    """A method may be as long as a server's header; a thousand of them would fill the memory."""
+    policy = Policy([Rule("/healthz", public=True), Rule("/orders", methods="POST", scopes="w")])
+    for number in range(3000):
+        policy.requirements_for(f"M{number}", "/orders")
+    assert policy._look_up.cache_info().currsize == 1  # type: ignore[attr-defined]
+    assert policy.requirements_for("post", "/orders") == _needs("w")
+
+
 def test_what_a_framework_may_cut_a_path_down_to_counts_too() -> None:
     """Another meaning of a path can ask for more, and make a public path one that is not."""
     policy = Policy([Rule("/files/<path:x>", public=True), Rule("/admin", scopes="a")])
