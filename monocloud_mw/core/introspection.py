@@ -26,7 +26,7 @@ from ..errors import (
 )
 from ..frozen import FrozenDict
 from ..http import HttpRequest, HttpResponse
-from ..options import Options
+from ..options import VARIABLE_PREFIX, Options
 from .circuit_breaker import CircuitBreaker
 from .client_authentication import METHODS, authenticate_client
 from .discovery import Metadata
@@ -63,8 +63,8 @@ class Introspection:
             HttpError: the tenant cannot be reached, or what it said makes no sense.
         """
         key = self._digest(token).hex()
-        answer: Any = (yield CacheGet(key)) if self._cached else None
-        if not _is_answer(answer):
+        answer: Any = yield from self._recall(key)
+        if answer is None:
             answer = yield from share(("introspection", key), lambda start: self._ask(token, key, start))
             if isinstance(answer, Failure):
                 raise answer.raised()
@@ -72,7 +72,16 @@ class Introspection:
             raise TokenError(Reason.INACTIVE)
         return AccessTokenClaims(answer, groups_claim=self._options.groups_claim)
 
-    def _ask(self, token: str, key: str, now: Instant) -> Flow[FrozenDict]:
+    def _recall(self, key: str) -> Flow[Mapping[str, Any] | None]:
+        """Return what the cache has, if it is an introspection response; anything else is a miss."""
+        entry: Any = (yield CacheGet(key)) if self._cached else None
+        return entry if isinstance(entry, Mapping) and isinstance(entry.get("active"), bool) else None
+
+    def _ask(self, token: str, key: str, now: Instant) -> Flow[Mapping[str, Any]]:
+        # Once more: the answer may have come to another request after this one looked for it.
+        answer = yield from self._recall(key)
+        if answer is not None:
+            return answer
         self._circuit.check(now)
         metadata = yield from self._metadata.current(now)
         request = yield from self._request(token, metadata, now)
@@ -137,15 +146,11 @@ def introspection_endpoint(metadata: Metadata, options: Options) -> str:
             aliases = _object(stores, options.trust_store_id)
     if ENDPOINT not in aliases:
         message = f"the tenant names no {ENDPOINT} in {place} for client {quoted(options.client_id)}"
+        variable = f"{VARIABLE_PREFIX}CLIENT_AUTH_METHOD"
         raise ConfigurationError(
-            [Problem("client_auth_method", None, f"{options.client_auth_method}: {message}")]
+            [Problem("client_auth_method", variable, f"{options.client_auth_method}: {message}")]
         )
     return metadata.endpoint(ENDPOINT, aliases)
-
-
-def _is_answer(entry: Any) -> bool:
-    """Tell whether a cache's entry is an introspection response; anything else is a miss."""
-    return isinstance(entry, Mapping) and isinstance(entry.get("active"), bool)
 
 
 def _object(parent: Mapping[str, Any], name: str) -> FrozenDict:

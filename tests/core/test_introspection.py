@@ -210,7 +210,8 @@ def test_there_is_no_fallback_to_another_endpoint(settings: Any, metadata: Any, 
     error = scene.error()
     assert isinstance(error, ConfigurationError)
     assert str(error) == (
-        f"client_auth_method: {method}: the tenant names no introspection_endpoint in {place} "
+        f"client_auth_method (MONOCLOUD_BACKEND_CLIENT_AUTH_METHOD): {method}: "
+        f"the tenant names no introspection_endpoint in {place} "
         "for client 'client-1'"
     )
     assert scene.urls == [DISCOVERY]
@@ -395,6 +396,18 @@ def test_an_answer_is_remembered() -> None:
     assert scene.cache == {key: ACTIVE | {"groups": ("admins",)}}
     assert scene.expiries == {key: scene.now.unix + 120}
     assert scene.ask() == first
+    assert scene.asked == [TOKEN]
+
+
+def test_an_answer_that_comes_while_a_request_is_on_its_way_is_not_asked_for_again() -> None:
+    """It found nothing in the cache, and then nobody whose question it could have joined."""
+    scene = Scene(cache=Cache())
+    late = scene.introspection.claims(TOKEN)
+    assert isinstance(step(late), CacheGet)
+    share = step(late)  # the cache had nothing
+    assert isinstance(share, Share)
+    scene.ask()
+    assert scene.run(share.start(scene.now)) == scene.ask()
     assert scene.asked == [TOKEN]
 
 
