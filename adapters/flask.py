@@ -22,30 +22,21 @@
 from __future__ import annotations
 
 import inspect
-import json
-import os
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import wraps
-from pathlib import Path
-from typing import Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 try:
-    from flask import Blueprint, Flask, Request, Response, current_app, has_request_context, request
-    from flask.json.provider import DefaultJSONProvider
+    from flask import Blueprint, Flask, Request, Response, current_app, request
 except ImportError as error:
     raise ImportError("monocloud_mw.adapters.flask needs Flask: pip install 'monocloud-mw[flask]'") from error
-from werkzeug.local import LocalProxy
 
-from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.client import BackendClient
 from monocloud_mw.core.requirements import Requirements
-from monocloud_mw.errors import ConfigurationError, MonoCloudError, Problem
-from monocloud_mw.options import VARIABLE_PREFIX, Options
+from monocloud_mw.errors import ConfigurationError, MonoCloudError
 from monocloud_mw.protect.challenge import log_refusal, render_refusal
 from monocloud_mw.protect.resolvers import Resolver, Resolvers
 from monocloud_mw.protect.settings import (
-    CLAIMS_KEY,
     Authenticator,
     check_callable,
     collect_problems,
@@ -53,20 +44,17 @@ from monocloud_mw.protect.settings import (
     select_client,
 )
 
+from .flask_claims import attach_claims, current_claims, remove_claims
+from .flask_config import client_of
 from .wsgi import list_authorization
+
+if TYPE_CHECKING:
+    from werkzeug.local import LocalProxy
 
 __all__ = ["ProtectApi", "current_claims", "protect_api"]
 
 Target = TypeVar("Target", bound=Callable[..., Any] | Blueprint | Flask)
 OnError = Callable[[MonoCloudError], Any]
-
-EXTENSION: Final = "monocloud_mw"
-
-# Where a request keeps its claims for current_claims: on the request object itself, which nothing from
-# outside can write to, unlike the environ, and which no two requests share, unlike flask.g.
-_PROVEN: Final = "_monocloud_claims"
-
-_making_a_client: Final = threading.Lock()
 
 
 class ProtectApi:
@@ -91,7 +79,7 @@ class ProtectApi:
             ConfigurationError: with every problem found.
         """
         if self._client is None:
-            _client_of(app)
+            client_of(app)
 
     @overload
     def __call__(self, target: Target, /) -> Target: ...
@@ -139,20 +127,16 @@ class ProtectApi:
     def _refuse(self, requirements: Requirements) -> Any:
         """Return the response that refuses the current request, or ``None`` once its claims are known."""
         incoming = cast("LocalProxy[Request]", request)._get_current_object()  # noqa: SLF001
-        environ = incoming.environ
-        environ.pop(CLAIMS_KEY, None)
-        setattr(incoming, _PROVEN, None)
+        remove_claims(incoming)
         try:
-            credentials = self._resolvers.read(list_authorization(environ), incoming)
-            client = self._client if self._client is not None else _client_of(current_app)
+            credentials = self._resolvers.read(list_authorization(incoming.environ), incoming)
+            client = self._client if self._client is not None else client_of(current_app)
             claims = require_claims(client.authenticate(credentials, requirements))
         except MonoCloudError as error:
             log_refusal(error)
             answer = self._on_error(error) if self._on_error else None
             return _respond(error) if answer is None else answer
-        environ[CLAIMS_KEY] = claims
-        setattr(incoming, _PROVEN, claims)
-        _teach_json(current_app)
+        attach_claims(incoming, claims, current_app)
         return None
 
 
@@ -197,69 +181,6 @@ def _synchronous(function: Callable[[Any], Any] | None) -> Callable[[Any], Any] 
     return None if function is None else lambda argument: current_app.ensure_sync(function)(argument)
 
 
-def _client_of(app: Flask) -> Authenticator:
-    """Return the client that all of an application share which have none of their own."""
-    client = app.extensions.get(EXTENSION)
-    if client is None:
-        with _making_a_client:
-            client = app.extensions.get(EXTENSION)
-            if client is None:
-                client = app.extensions[EXTENSION] = BackendClient(_read_options(app.config))
-    return cast(Authenticator, client)
-
-
 def _respond(error: MonoCloudError) -> Response:
     refusal = render_refusal(error)
     return Response(refusal.body, refusal.status, list(refusal.headers))
-
-
-def _read_options(config: Mapping[str, Any]) -> Options:
-    """Read the application's configuration as variables that stand before those of the environment."""
-    variables = {
-        name: _as_text(name, value)
-        for name, value in config.items()
-        if name.startswith(VARIABLE_PREFIX) and value is not None
-    }
-    return Options.from_environment({**os.environ, **variables})
-
-
-def _as_text(name: str, value: Any) -> str:
-    """Write a configured value as it would stand in an environment variable."""
-    if isinstance(value, Mapping):
-        return json.dumps(value)
-    if isinstance(value, (list, tuple)):
-        return " ".join(map(str, value))
-    if not isinstance(value, (str, int, float, Path)):
-        message = f"cannot be read from a {type(value).__name__}; give a client to protect_api instead"
-        raise ConfigurationError([Problem(name, None, message)])
-    return str(value)
-
-
-class _ProxyDefault:
-    """Writes ``current_claims`` as JSON, and leaves the rest to what the application had."""
-
-    def __init__(self, default: Callable[[Any], Any]) -> None:
-        self._default = default
-
-    def __call__(self, value: Any) -> Any:
-        return dict(current_claims) if value is current_claims else self._default(value)
-
-
-def _teach_json(app: Flask) -> None:
-    """Let ``jsonify(current_claims)`` work: JSON encoders do not look through proxies by themselves."""
-    provider = app.json
-    if isinstance(provider, DefaultJSONProvider) and not isinstance(provider.default, _ProxyDefault):
-        provider.default = _ProxyDefault(provider.default)
-
-
-def _read_claims() -> AccessTokenClaims:
-    claims = getattr(request, _PROVEN, None) if has_request_context() else None
-    if claims is None:
-        raise RuntimeError(
-            "there are no current_claims here: only requests that @protect has let through have some"
-        )
-    return cast(AccessTokenClaims, claims)
-
-
-current_claims: AccessTokenClaims = LocalProxy(_read_claims)  # type: ignore[assignment]
-"""The claims of the token that the current request came with, as this module found them."""

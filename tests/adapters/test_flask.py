@@ -19,7 +19,7 @@ from flask.views import MethodView
 from werkzeug.test import Client
 
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient, Options
-from monocloud_mw.adapters import flask as flask_adapter
+from monocloud_mw.adapters import flask_config
 from monocloud_mw.adapters.flask import current_claims, protect_api
 from monocloud_mw.errors import ConfigurationError, MonoCloudError
 from monocloud_mw.testing import LocalTenant
@@ -343,11 +343,29 @@ def test_a_wrong_configuration_fails_at_start(app: Flask) -> None:
     }
 
 
-def test_a_configured_value_that_is_no_text_is_refused(app: Flask) -> None:
-    """An object's repr must not become a secret."""
-    app.config["MONOCLOUD_BACKEND_CLIENT_SECRET"] = object()
-    with pytest.raises(ConfigurationError, match=r"^MONOCLOUD_BACKEND_CLIENT_SECRET: cannot be read from a"):
+def test_a_blank_key_counts_as_unset(
+    app: Flask, tenant: LocalTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a blank variable does, so the environment has its say."""
+    monkeypatch.setenv("MONOCLOUD_BACKEND_AUDIENCE", "from-the-environment")
+    app.config.update(MONOCLOUD_BACKEND_TENANT_DOMAIN=tenant.domain, MONOCLOUD_BACKEND_AUDIENCE=" ")
+    protect_api().init_app(app)
+    assert app.extensions["monocloud_mw"].options.audience == ("from-the-environment",)
+
+
+def test_configured_values_that_no_variable_could_hold_are_refused(app: Flask) -> None:
+    """All at once: an object's repr must not become a secret, nor one audience two."""
+    app.config.update(
+        MONOCLOUD_BACKEND_CLIENT_SECRET=object(),
+        MONOCLOUD_BACKEND_AUDIENCE=["https://api.example.com", "a b"],
+    )
+    with pytest.raises(ConfigurationError) as caught:
         protect_api().init_app(app)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): cannot be read from a object; "
+        "give a client to protect_api instead",
+        "audience (MONOCLOUD_BACKEND_AUDIENCE): must be a list of words without white space",
+    ]
 
 
 def test_without_init_app_a_wrong_configuration_is_a_500(
@@ -374,7 +392,7 @@ def test_all_protections_of_an_application_share_one_client(
         made.append(BackendClient(options))
         return made[-1]
 
-    monkeypatch.setattr(flask_adapter, "BackendClient", make_client)
+    monkeypatch.setattr(flask_config, "BackendClient", make_client)
     views = [protect_api()(_who) for _ in range(8)]
     for number, view in enumerate(views):
         app.add_url_rule(f"/{number}", f"view-{number}", view)
