@@ -140,7 +140,12 @@ $(VENV)/.bench: $(VENV)/.test tests/benchmarks/requirements.txt
 	$(call install,$(LOCKED) -r tests/benchmarks/requirements.txt)
 
 $(VENV)/.fuzz: $(VENV)/.test tests/fuzz/requirements.txt
-	$(call install,$(LOCKED) -r tests/fuzz/requirements.txt)
+	@echo "==> installing what 'make fuzz' needs into $(@D) (once)"
+	@$(@D)/bin/python -m pip install --quiet $(LOCKED) -r tests/fuzz/requirements.txt || { \
+		echo "==> atheris cannot be installed here: it comes for Linux and Python 3.11 to 3.13."; \
+		echo "    Try make fuzz PYTHON=python3.11. Meanwhile make test runs the same targets with hypothesis."; \
+		exit 1; } >&2
+	@touch $@
 
 $(VENV)/.soak: $(VENV)/.test tests/soak/requirements.txt
 	$(call install,$(LOCKED) -r tests/soak/requirements.txt)
