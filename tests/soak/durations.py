@@ -30,7 +30,7 @@ class Durations:
             "MONOCLOUD_BACKEND_MAX_STALE": f"{self.max_stale:g}",
             "MONOCLOUD_BACKEND_REFRESH_COOLDOWN": f"{self.cooldown:g}",
             "MONOCLOUD_BACKEND_RESPONSE_TIMEOUT": f"{1000 * self.response_timeout:g}",
-            "MONOCLOUD_BACKEND_JWT_CACHE_SIZE": "64",
+            "MONOCLOUD_BACKEND_JWT_CACHE_SIZE": "256",
         }
 
     @property

@@ -57,12 +57,13 @@ class Step:
 
 
 def plan_of(seed: int, seconds: float, durations: Durations) -> list[Step]:
-    """Return what happens in a run; it ends with calm that is long enough to show that all is well again.
+    """Return what happens in a run.
 
+    It ends with calm that is long enough to show that all is well again, and that withdrawn keys are not.
     In a long run some storms are longer than the keys may serve.
     """
     chance = random.Random(seed)
-    last_calm = durations.settle + durations.lifetime + 1.0
+    last_calm = 1.5 * (durations.settle + durations.lifetime + 1.0)
     left = seconds - last_calm
     steps: list[Step] = []
     names: list[str] = []
@@ -70,10 +71,12 @@ def plan_of(seed: int, seconds: float, durations: Durations) -> list[Step]:
         names = names or chance.sample(list(FAULTS), len(FAULTS))
         longest = chance.choice([0.3, 0.6, 1.6]) * (durations.lifetime + min(durations.max_stale, 10.0))
         storm = min(left, max(0.7, chance.uniform(0.4, 1.0) * longest * min(1.0, seconds / 60)))
-        calm = chance.uniform(0.5, 1.6) * durations.settle * min(1.0, seconds / 60)
+        calm = chance.uniform(0.5, 2.5) * durations.settle * min(1.0, seconds / 60)
         rotation = chance.choice([None, "add", "add", "withdraw"])
         left -= storm + calm
-        steps.append(Step(names.pop(), storm, calm if left > 0 else last_calm, rotation))
+        if left <= 0:
+            calm, rotation = last_calm, "withdraw"
+        steps.append(Step(names.pop(), storm, calm, rotation))
     return steps
 
 

@@ -21,7 +21,7 @@ from .weather import Storm, Weather
 __all__ = ["Evidence", "judge"]
 
 MEMORY_MIB: Final = 8.0  # growth over the second half of a run that may be chance
-PROCESSES_ASK: Final = 4  # requests for a document that one process may make per cool-down, for all causes
+DOCUMENTS: Final = 2.5  # per process and cool-down: two while they fail; one on demand and those that are due
 
 
 @attrs.frozen(kw_only=True)
@@ -118,6 +118,6 @@ def _complaints_about_load(evidence: Evidence) -> Iterator[str]:
         return
     seconds = evidence.samples[-1].ended - evidence.samples[0].began
     servers = len({sample.server for sample in evidence.samples})
-    most = servers * PROCESSES_ASK * (seconds / evidence.durations.cooldown + 1)
+    most = servers * DOCUMENTS * (seconds / evidence.durations.cooldown + 1)
     if evidence.documents_asked > most:
         yield f"the tenant was asked for {evidence.documents_asked} documents, and {most:.0f} would do"

@@ -59,7 +59,7 @@ class Mint:
         """Return a good token, often one that was presented before, and not rarely by an older key."""
         with self._lock:
             known = list(self._seen)
-        if known and chance.random() < 0.8:
+        if known and chance.random() < 0.95:
             return chance.choice(known)
         token = self.mint()
         with self._lock:

@@ -9,14 +9,15 @@ from .injector import FAULTS, plan_of
 
 
 @pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize(("seconds", "durations"), [(12.0, SHORT), (180.0, LONG)])
+@pytest.mark.parametrize(("seconds", "durations"), [(14.0, SHORT), (180.0, LONG)])
 def test_a_plan_lasts_about_as_long_as_asked_for(seed: int, seconds: float, durations: Durations) -> None:
-    """It has at least two faults, and ends with enough calm."""
+    """It has at least two faults, and ends with a rotation and enough calm."""
     plan = plan_of(seed, seconds, durations)
     length = sum(step.storm_seconds + step.calm_seconds for step in plan)
     assert 0.9 * seconds < length < 1.2 * seconds + durations.settle
     assert len(plan) >= 2
-    assert plan[-1].calm_seconds > durations.settle + durations.lifetime
+    assert plan[-1].rotation == "withdraw"
+    assert plan[-1].calm_seconds * 2 / 3 > durations.settle + durations.lifetime
 
 
 def test_the_same_seed_is_the_same_plan() -> None:

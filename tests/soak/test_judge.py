@@ -143,9 +143,9 @@ def test_growing_memory_is_named() -> None:
 def test_a_flooded_tenant_is_named() -> None:
     """Forged keys and failures may not become requests to the tenant."""
     samples = [sample_of("good", 200, CALM), sample_of("good", 200, CALM + 20)]
-    assert judge(evidence_of(*samples, documents_asked=40)) == []
-    assert judge(evidence_of(*samples, documents_asked=50)) == [
-        "1 x the tenant was asked for 50 documents, and 44 would do"
+    assert judge(evidence_of(*samples, documents_asked=27)) == []
+    assert judge(evidence_of(*samples, documents_asked=30)) == [
+        "1 x the tenant was asked for 30 documents, and 28 would do"
     ]
 
 

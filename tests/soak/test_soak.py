@@ -12,7 +12,7 @@ from .run import soak
 def test_every_response_is_one_that_the_contract_names(tmp_path: Path) -> None:
     """Some seconds of everything at once; where this fails, ``make soak`` shows more."""
     with (tmp_path / "servers.log").open("w") as log:
-        run = soak(12.0, 7, SHORT, log=log, say=print)
+        run = soak(14.0, 7, SHORT, log=log, say=print)
     assert judge(run.evidence) == []
     statuses = {sample.status for sample in run.evidence.samples}
     assert statuses == {200, 400, 401, 403, 503}, "without a 503 the tenant never failed"

@@ -60,7 +60,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "missing scope": Kind(path="/orders", status=403, good=True, make=lambda mint, _: mint.mint()),
     "missing group": Kind(path="/admin/users", status=403, good=True, make=lambda mint, _: mint.mint()),
     "expired": Kind(path="/me", status=401, good=True, make=lambda mint, _: mint.mint(lifetime_seconds=-300)),
-    "forged": Kind(path="/me", status=401, weight=2, make=lambda mint, _: mint.forge()),
+    "forged": Kind(path="/me", status=401, weight=4, make=lambda mint, _: mint.forge()),
     "impostor": Kind(path="/me", status=401, make=lambda mint, _: mint.mint(signed_by="impostor")),
     "opaque": Kind(
         path="/me",
