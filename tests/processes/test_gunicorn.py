@@ -1,0 +1,103 @@
+"""gunicorn with ``--preload``: the client is made once, before the workers are forked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from monocloud_mw.testing import LocalTenant
+
+from .programs import PATIENCE_SECONDS, ROOT, Gate, environment
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+WORKERS = 2
+REQUESTS = 20
+KINDS = {
+    "sync": ("create_wsgi_app", "--worker-class", "sync"),
+    "threads": ("create_wsgi_app", "--worker-class", "gthread", "--threads", "4"),
+    "event loop": ("create_asgi_app", "--worker-class", "asgi"),
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Return which kind of workers serves."""
+    kind: str = request.param
+    return kind
+
+
+@contextlib.contextmanager
+def gunicorn(kind: str, preload: str, tenant: LocalTenant) -> Iterator[str]:
+    """Serve the API with several workers; give its address, and require an end without a warning."""
+    app, *arguments = KINDS[kind]
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gunicorn", "--preload", "--workers", str(WORKERS), *arguments),
+                *("--bind", f"fd://{listening.fileno()}", "--log-level", "critical", "--timeout", "0"),
+                f"tests.processes.preloaded:{app}()",
+            ],
+            cwd=ROOT,
+            env=environment({**tenant.environment(), "PRELOAD": preload}),
+            pass_fds=[listening.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+            process.terminate()
+            _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+            assert (process.returncode, errors) == (0, "")
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def ask(address: str, token: str) -> str:
+    """Call the API on a connection of its own; return the process that served it."""
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
+        process: str = response.read().decode()
+    return process
+
+
+def crowd(address: str, tenant: LocalTenant) -> set[str]:
+    """Call the API many times at once, each time with a token of its own; return who served."""
+    tokens = [tenant.mint(subject=f"user {number}") for number in range(REQUESTS)]
+    with ThreadPoolExecutor(8) as threads:
+        return set(threads.map(ask, [address] * REQUESTS, tokens))
+
+
+def test_workers_of_a_warm_client_fetch_nothing(tenant: LocalTenant, kind: str) -> None:
+    """The keys come along from the parent."""
+    with gunicorn(kind, "warm", tenant) as address:
+        crowd(address, tenant)
+    assert (tenant.requests.count("discovery"), tenant.requests.count("jwks")) == (1, 1)
+
+
+def test_workers_of_a_cold_client_fetch_once_each(tenant: LocalTenant, kind: str) -> None:
+    """Whoever serves has asked the tenant once, however many requests came at the same time."""
+    with gunicorn(kind, "cold", tenant) as address:
+        served = crowd(address, tenant)
+    assert tenant.requests.count("jwks") == tenant.requests.count("discovery") == len(served)
+
+
+def test_workers_do_not_wait_for_what_the_parent_is_fetching(tenant: LocalTenant, kind: str) -> None:
+    """It hangs, and they serve."""
+    gate = Gate()
+    tenant.fail(gate, endpoint="discovery", times=1)
+    with gunicorn(kind, "leading", tenant) as address:
+        gate.await_request()
+        served = crowd(address, tenant)
+        assert tenant.requests.count("jwks") == len(served)
+        gate.open()
