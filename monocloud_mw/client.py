@@ -23,6 +23,7 @@ from .errors import ConfigurationError, Problem
 from .jose import KeySet
 from .options import Options
 from .protect.credentials import Credentials
+from .protect.settings import collect_problems
 from .transports.requests import RequestsTransport
 
 __all__ = ["AsyncBackendClient", "BackendClient"]
@@ -42,13 +43,18 @@ class _Client:
     def __init__(self, options: Options | None, settings: dict[str, Any]) -> None:
         self.options: Options = _read_options(options, settings)
         self._validator = Validator(self.options)
-        self._transport = None if self.options.fetcher is not None else self._new_transport()
+        self._transport, _ = collect_problems(
+            lambda: self._new_transport() if self.options.fetcher is None else None, self._check_options
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.options.tenant_domain!r}, audience={self.options.audience!r})"
 
     def _new_transport(self) -> Any:
         return RequestsTransport(**self._transport_settings)
+
+    def _check_options(self) -> None:
+        """Refuse options that are fine alone and that this kind of client cannot use."""
 
     @property
     def _transport_settings(self) -> dict[str, Any]:
@@ -79,22 +85,6 @@ def _read_options(options: Options | None, settings: dict[str, Any]) -> Options:
     return options
 
 
-def _refuse_coroutines(options: Options) -> None:
-    """Refuse, for threads, what only an event loop can run."""
-    names = ("fetcher", "metadata_resolver", "jwks_resolver", "client_secret")
-    functions = [(name, getattr(options, name)) for name in names]
-    functions += [("cache", getattr(options.cache, operation, None)) for operation in ("get", "set")]
-    asynchronous = dict.fromkeys(
-        name for name, function in functions if callable(function) and is_async(function)
-    )
-    problems = [
-        Problem(name, None, "is asynchronous; use AsyncBackendClient, or a synchronous one")
-        for name in asynchronous
-    ]
-    if problems:
-        raise ConfigurationError(problems)
-
-
 class BackendClient(_Client):
     """Validates access tokens, for code that runs in threads. One client may be shared by all of them.
 
@@ -109,8 +99,21 @@ class BackendClient(_Client):
 
     def __init__(self, options: Options | None = None, /, **settings: Any) -> None:
         super().__init__(options, settings)
-        _refuse_coroutines(self.options)
         self._driver = SyncDriver(**self._driver_settings)
+
+    def _check_options(self) -> None:
+        """Refuse, for threads, what only an event loop can run."""
+        names = ("fetcher", "metadata_resolver", "jwks_resolver", "client_secret")
+        functions = [(name, getattr(self.options, name)) for name in names]
+        functions += [("cache", getattr(self.options.cache, operation, None)) for operation in ("get", "set")]
+        asynchronous = dict.fromkeys(
+            name for name, function in functions if callable(function) and is_async(function)
+        )
+        if asynchronous:
+            raise ConfigurationError(
+                Problem(name, None, "is asynchronous; use AsyncBackendClient, or a synchronous one")
+                for name in asynchronous
+            )
 
     def __enter__(self) -> Self:
         return self

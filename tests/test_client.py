@@ -26,6 +26,7 @@ from monocloud_mw import (
 )
 from monocloud_mw.core.requirements import Requirements
 from monocloud_mw.testing import LocalTenant, faults
+from monocloud_mw.transports.requests import RequestsTransport
 
 PATIENCE_SECONDS = 120.0
 THREADS = 50
@@ -333,9 +334,12 @@ def test_a_fetcher_is_not_ours_to_close(connect: Callable[..., Caller]) -> None:
 
 
 def sessions(client: BackendClient | AsyncBackendClient) -> int:
-    """Return how many sessions hold connections."""
-    assert client._transport is not None
-    return len(client._transport._sessions)
+    """Return how many sessions (of a process, or of an event loop) hold connections."""
+    transport = client._transport
+    assert transport is not None
+    return len(
+        transport._sessions if isinstance(transport, RequestsTransport) else transport._connections._lifespans
+    )
 
 
 # Configuration
@@ -421,6 +425,15 @@ def test_threads_refuse_what_only_an_event_loop_can_run(option: str, value: Any)
     message = "is asynchronous; use AsyncBackendClient, or a synchronous one"
     assert problems_of(BackendClient, **SETTINGS | {option: value}) == [Problem(option, None, message)]
     assert AsyncBackendClient(**SETTINGS | {option: value})
+
+
+def test_files_and_functions_are_reported_together() -> None:
+    """What is wrong with a file does not hide what is wrong with a function."""
+    problems = problems_of(BackendClient, **SETTINGS, ca_bundle=__file__, jwks_resolver=coroutine_function)
+    assert [(problem.option, problem.variable) for problem in problems] == [
+        ("ca_bundle", "MONOCLOUD_BACKEND_CA_BUNDLE"),
+        ("jwks_resolver", None),
+    ]
 
 
 def test_a_client_shows_no_secret(kind: type) -> None:
