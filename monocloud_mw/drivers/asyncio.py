@@ -43,7 +43,7 @@ class AsyncDriver:
         cache: the claims cache, sync or async, or ``None``.
         clock: reads both clocks.
         patience_seconds: how long to wait for what another task leads.
-        workers: run what is not asynchronous.
+        workers: run what is not asynchronous, but for a cache.
     """
 
     def __init__(
@@ -59,6 +59,9 @@ class AsyncDriver:
         self._cache = cache
         self._patience = patience_seconds
         self._workers = workers
+        # A slow tenant, and a caller who makes up tokens, fill the workers with exchanges. A token that the
+        # cache knows must not have to wait for those.
+        self._cache_workers = WorkerThreads()
         self._flights = SingleFlight()
         self._tasks: dict[asyncio.Task[None], tuple[Hashable, Future[Any]]] = {}
         self.now = clock
@@ -98,11 +101,12 @@ class AsyncDriver:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._workers.close()
+        self._cache_workers.close()
 
     async def _perform_fetch(self, effect: Fetch) -> HttpResponse | Failure:
         try:
             async with asyncio.timeout(effect.request.timeout_seconds):
-                return checked(await self._await(self._fetch, effect.request))
+                return checked(await self._await(self._workers, self._fetch, effect.request))
         except TimeoutError:
             return Failure(HttpError(f"no complete answer within {effect.request.timeout_seconds:g} seconds"))
         except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
@@ -164,7 +168,7 @@ class AsyncDriver:
 
     async def _perform_call(self, effect: Call) -> Any:
         try:
-            return await self._await(effect.function)
+            return await self._await(self._workers, effect.function)
         except Exception as error:  # noqa: BLE001  a user's function may raise anything
             return failed(effect.purpose, error)
 
@@ -173,22 +177,24 @@ class AsyncDriver:
 
     async def _perform_cache_get(self, effect: CacheGet) -> Any:
         try:
-            return await self._await(self._cache.get, effect.key)
+            return await self._await(self._cache_workers, self._cache.get, effect.key)
         except Exception as error:  # noqa: BLE001  a cache that fails never fails a request
             return cache_missed("get", error)
 
     async def _perform_cache_set(self, effect: CacheSet) -> None:
         try:
-            await self._await(self._cache.set, effect.key, effect.claims, effect.expires_at)
+            await self._await(
+                self._cache_workers, self._cache.set, effect.key, effect.claims, effect.expires_at
+            )
         except Exception as error:  # noqa: BLE001
             cache_missed("set", error)
 
-    async def _await(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def _await(self, workers: WorkerThreads, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function: a coroutine function here, any other one where it may block."""
         try:
             if is_async(function):
                 return await function(*arguments)
-            result = await self._workers.run(function, *arguments)
+            result = await workers.run(function, *arguments)
             return await result if inspect.isawaitable(result) else result
         except asyncio.CancelledError as error:
             task = asyncio.current_task()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import os
 import random
 import subprocess
@@ -21,9 +22,11 @@ from typing import Any
 
 import pytest
 
-from monocloud_mw.core.effects import Background, Call, Failure, Fetch, Flow, Instant, Share
+from monocloud_mw.caches import MemoryCache
+from monocloud_mw.core.effects import Background, CacheGet, Call, Failure, Fetch, Flow, Instant, Share
 from monocloud_mw.drivers.asyncio import AsyncDriver
 from monocloud_mw.drivers.sync import SyncDriver
+from monocloud_mw.drivers.worker_threads import WorkerThreads
 from monocloud_mw.errors import HttpError
 from monocloud_mw.http import HttpRequest, HttpResponse
 
@@ -369,6 +372,29 @@ def test_the_exchange_is_bounded_where_the_fetcher_is_not() -> None:
     with pytest.raises(HttpError, match=r"^no complete answer within 0\.05 seconds$"):
         asyncio.run(new_async_driver(fetch=fetch).run(ask(Fetch(request))))
     assert cancelled == [True]
+
+
+def test_exchanges_hold_up_no_lookup() -> None:
+    """A caller who makes up tokens fills all threads with exchanges, and none of those of the cache."""
+    began, looked_up = threading.Event(), threading.Event()
+
+    def fetch(_request: HttpRequest) -> HttpResponse:
+        began.set()
+        assert looked_up.wait(REQUEST.timeout_seconds)
+        return RESPONSE
+
+    cache = MemoryCache()
+    cache.set("known", {"active": True}, math.inf)
+    driver = new_async_driver(fetch=fetch, cache=cache, workers=WorkerThreads(max_threads=1))
+
+    async def main() -> tuple[Any, Any]:
+        exchange = asyncio.ensure_future(driver.run(ask(Fetch(REQUEST))))
+        await asyncio.to_thread(began.wait)
+        found = await driver.run(ask(CacheGet("known")))
+        looked_up.set()
+        return found, await exchange
+
+    assert asyncio.run(main()) == ({"active": True}, RESPONSE)
 
 
 @pytest.mark.parametrize("where", ["fetch", "call", "cache"])
