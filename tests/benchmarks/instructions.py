@@ -16,9 +16,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from .bare import BARE
 from .harness import Measurement
-from .report import Bar, Effort, Section
+from .report import Effort, Section
 from .subject import WORK
 from .tokens import Workload
 
@@ -47,15 +46,10 @@ def measure_instructions(effort: Effort) -> Iterator[Section]:
         work: Measurement(work, ((count - base) / (MANY - FEW),), "")
         for work, count in zip(WORK, counts, strict=True)
     }
-    new, repeated, bare = found["a new token"], found["a repeated token"], found[BARE]
     yield Section(
         name="instructions",
         title=title,
         measurements=tuple(found.values()),
-        bars=(
-            Bar.at_most(150_000, "a new token, beyond bare verify", new.less(bare)),
-            Bar.at_most(40_000, "a repeated token", repeated),
-        ),
         notes=(f"counted by {VALGRIND[0]}, of {MANY - FEW} more tokens in a second run",),
     )
 
