@@ -39,7 +39,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "garbage": _failing(faults.garbage()),
     "wrong issuer": _failing(faults.document(), "discovery"),
     "slow": _failing(faults.delay(0.2)),
-    "hanging introspection": _failing(faults.hang(), "introspection"),
+    "opaque hang": _failing(faults.hang(), "introspection"),
     "429": _failing(faults.status(429)),
     "stall": _failing(faults.stall()),
 }
