@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .run import Run
@@ -19,6 +18,7 @@ from .traffic import Sample
 __all__ = ["draw"]
 
 BINS: Final = 180
+TITLE: Final = "Responses by status over time, with the faults of the tenant marked; latency and memory below"
 
 # A card of its own colour, so that the picture is readable on light and on dark pages.
 CARD, EDGE, INK, FAINT, STORM = "#fafafa", "#d1d5db", "#1f2937", "#4b5563", "#e5e7eb"
@@ -62,12 +62,6 @@ def draw(run: Run, path: Path) -> None:
         )
         figure.get_layout_engine().set(rect=(0.012, 0.015, 0.976, 0.965), hspace=0.03)
         figure.patch.set_alpha(0)
-        figure.add_artist(
-            FancyBboxPatch(
-                (0.004, 0.005), 0.992, 0.99, boxstyle="round,pad=0,rounding_size=0.012",
-                facecolor=CARD, edgecolor=EDGE, transform=figure.transFigure, zorder=-1,
-            )
-        )  # fmt: skip
         samples = run.evidence.samples
         end = max(sample.ended for sample in samples) - run.began
         edges = np.linspace(0.0, end, BINS + 1)
@@ -82,8 +76,24 @@ def draw(run: Run, path: Path) -> None:
         picture = io.StringIO()
         figure.savefig(picture, format="svg", dpi=72, metadata={"Date": None})
         plt.close(figure)
-    text = re.sub(rf"'{LAYOUT_FONT}'(, sans-serif)?", FONTS, picture.getvalue())
-    path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
+    path.write_text(_on_a_card(picture.getvalue()), encoding="utf-8")
+
+
+def _on_a_card(svg: str) -> str:
+    """Return matplotlib's SVG with a title, a card below it, and the fonts of the other pictures."""
+    view_box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert view_box is not None
+    width, height = view_box.groups()
+    head = (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="0 0 {width} {height}" role="img" aria-labelledby="title">\n'
+        f'<title id="title">{TITLE}</title>\n'
+        f'<rect x="1" y="1" width="{float(width) - 2:g}" height="{float(height) - 2:g}" rx="9" '
+        f'fill="{CARD}" stroke="{EDGE}"/>\n'
+    )
+    drawing = svg[svg.index("</metadata>") + len("</metadata>") :].lstrip()
+    drawing = re.sub(rf"'{LAYOUT_FONT}'(, sans-serif)?", FONTS, drawing)
+    return head + "\n".join(line.rstrip() for line in drawing.splitlines()) + "\n"
 
 
 def _draw_requests(axes: Any, run: Run, samples: Sequence[Sample], edges: Any) -> None:
