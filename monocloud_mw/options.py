@@ -20,31 +20,18 @@ from typing import Any, Final, Literal, Self, TypeAlias
 
 import attrs
 
-from .errors import ConfigurationError, Problem, TokenError, quoted
-from .jose import SIGNATURE_ALGORITHMS, SigningKey, parse_json_object
+from .client_secret import SECRETS, ClientSecret
+from .errors import ConfigurationError, Problem, quoted
+from .jose import SIGNATURE_ALGORITHMS, SigningKey
 from .urls import parse_url
 
-__all__ = ["VARIABLE_PREFIX", "ClientSecret", "Options"]
+__all__ = ["VARIABLE_PREFIX", "Options"]
 
 VARIABLE_PREFIX: Final = "MONOCLOUD_BACKEND_"
 
 MAX_SECONDS: Final = 1_000_000_000  # thirty years; sockets and locks refuse timeouts some way above
 
-ClientSecret: TypeAlias = str | SigningKey | Callable[[], Any] | None
 CertificateBinding: TypeAlias = Literal["when_present", "required", "dangerously_ignore"]
-
-# What each client authentication method needs of client_secret and mtls_certificate (RFC 6749 section
-# 2.3.1, RFC 7523, RFC 8705 section 2, draft-ietf-oauth-spiffe-client-auth).
-_NEEDS: Final[Mapping[str, Literal["text", "symmetric", "private", "svid", "certificate"]]] = {
-    "client_secret_basic": "text",
-    "client_secret_post": "text",
-    "client_secret_jwt": "symmetric",
-    "private_key_jwt": "private",
-    "tls_client_auth": "certificate",
-    "self_signed_tls_client_auth": "certificate",
-    "spiffe_jwt": "svid",
-    "spiffe_x509": "certificate",
-}
 
 
 class _Text(str):
@@ -232,7 +219,7 @@ class Options:
     audience: tuple[str, ...] = _option("AUDIENCE", _strings, from_text=str.split)
     client_id: str | None = _option("CLIENT_ID", _non_empty_string)
     client_secret: ClientSecret = _option("CLIENT_SECRET", _any_secret, secret=True)
-    client_auth_method: str = _option("CLIENT_AUTH_METHOD", _one_of(*_NEEDS), default="client_secret_post")
+    client_auth_method: str = _option("CLIENT_AUTH_METHOD", _one_of(*SECRETS), default="client_secret_post")
     mtls_certificate: tuple[str, str] | None = _option(
         ("MTLS_CERTIFICATE", "MTLS_CERTIFICATE_KEY"), _certificate_and_key, from_text=_pair_from
     )
@@ -330,15 +317,15 @@ class Options:
             return
         if "client_auth_method" in wrong:
             return
-        needs = _NEEDS[self.client_auth_method]
-        if needs == "certificate":
+        read_secret = SECRETS[self.client_auth_method]
+        if read_secret is None:
             if self.mtls_certificate is None and self.fetcher is None:
                 yield self._problem("mtls_certificate", f"is required with {self.client_auth_method}")
         elif self.client_secret is None:
             yield self._problem("client_secret", f"is required with {self.client_auth_method}")
         else:
             try:
-                secret = _SECRETS[needs](self.client_secret)
+                secret = read_secret(self.client_secret)
             except ValueError as error:
                 yield self._problem("client_secret", f"does not fit {self.client_auth_method}: {error}")
             else:
@@ -353,58 +340,3 @@ def _read(field: attrs.Attribute[Any], value: Any) -> Any:
     if isinstance(value, tuple) and any(isinstance(part, _Text) for part in value):
         value = field.metadata["from_text"](*value)
     return field.metadata["read"](value)
-
-
-def _text_secret(secret: Any) -> str:
-    if not isinstance(secret, str):
-        raise ValueError("it must be plain text")
-    return secret
-
-
-def _symmetric_secret(secret: Any) -> SigningKey:
-    if isinstance(secret, str) and not secret.lstrip().startswith("{"):
-        if secret.lstrip().startswith("-----BEGIN"):
-            raise ValueError("it must be plain text or an oct JWK, not a PEM key")
-        return SigningKey.from_secret(secret)
-    key = _signing_key(secret)
-    if not key.is_symmetric:
-        raise ValueError("it must be plain text or an oct JWK, not a private key")
-    return key
-
-
-def _private_secret(secret: Any) -> SigningKey:
-    if isinstance(secret, str) and not secret.lstrip().startswith(("{", "-----BEGIN")):
-        raise ValueError("it must be a private JWK or a PEM private key, not plain text")
-    key = _signing_key(secret)
-    if key.is_symmetric:
-        raise ValueError("it must be a private key, not a symmetric one")
-    return key
-
-
-def _signing_key(secret: Any) -> SigningKey:
-    if isinstance(secret, SigningKey):
-        return secret
-    if callable(secret):
-        raise ValueError("it must be a key, not a callable")
-    if isinstance(secret, Mapping):
-        return SigningKey.from_jwk(secret)
-    if secret.lstrip().startswith("{"):
-        try:
-            members = parse_json_object(secret.encode())
-        except TokenError:
-            raise ValueError("it begins like a JWK and is not a JSON object") from None
-        return SigningKey.from_jwk(members)
-    return SigningKey.from_pem(secret.replace("\\n", "\n"))  # many ways to set a variable take only one line
-
-
-def _svid_secret(secret: Any) -> Any:
-    """A JWT-SVID lives for minutes, so besides text it may be a callable that returns the current one."""
-    return secret if callable(secret) else _text_secret(secret)
-
-
-_SECRETS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "text": _text_secret,
-    "symmetric": _symmetric_secret,
-    "private": _private_secret,
-    "svid": _svid_secret,
-}

@@ -23,6 +23,7 @@ from .sources import ROOT, imports_of, package_modules
 LEVELS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"values"}),
     frozenset({"jose"}),
+    frozenset({"client_secret"}),
     frozenset({"options"}),
     frozenset({"core"}),
     frozenset({"protect"}),
@@ -39,6 +40,7 @@ VALUES: Final = frozenset({"claims", "errors", "frozen", "http", "urls", "versio
 PURE_ROOMS: Final[Mapping[str, frozenset[str]]] = {
     "values": frozenset({"attrs"}),
     "jose": frozenset({"attrs", "cryptography"}),
+    "client_secret": frozenset(),
     "options": frozenset({"attrs"}),
     "core": frozenset({"attrs", "cryptography"}),
     "protect": frozenset(
