@@ -46,8 +46,8 @@ test-lowest: $(VENV)-lowest/.lowest ## run the tests with the oldest dependencie
 	$(VENV)-lowest/bin/python -m pytest $(ARGS)
 
 .PHONY: test-wheel
-test-wheel: package $(VENV)/.python ## run the tests against the built wheel, away from the sources
-	.ci/test-wheel "$(VENV)" $(ARGS)
+test-wheel: package ## check types and run the tests against the built wheel, away from the sources
+	.ci/test-wheel $(BIN)/python $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.test ## check style and formatting
@@ -55,9 +55,10 @@ lint: $(VENV)/.test ## check style and formatting
 	$(BIN)/ruff format --check .
 
 .PHONY: types
-types: $(VENV)/.test ## check types with mypy --strict
+types: $(VENV)/.test ## check types with mypy --strict, and with pyright
 	$(BIN)/mypy
 	$(BIN)/mypy .ci/lowest.py docs/examples
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 
 .PHONY: coverage
 coverage: $(VENV)/.test ## run the tests and report the coverage of everything, also as build/coverage/index.html

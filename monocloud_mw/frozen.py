@@ -22,7 +22,7 @@ class FrozenDict(dict[str, Any]):
         raise TypeError(f"{type(self).__name__} is read-only; dict(...) makes a copy that is not")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
+    clear = pop = popitem = setdefault = update = _refuse  # pyright: ignore[reportAssignmentType]
 
     def __copy__(self) -> Self:
         return self

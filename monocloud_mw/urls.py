@@ -21,7 +21,7 @@ def parse_url(text: str) -> SplitResult:
         url = urlsplit(text)
         host, port = url.hostname, url.port
     except ValueError:
-        url = None
+        url, host, port = None, None, None
     if url is None:  # raised here, since the parser's error may quote the URL and would hang on to ours
         raise ValueError("must be a URL with a valid host and port")
     if not host or url.scheme not in ("https", "http"):

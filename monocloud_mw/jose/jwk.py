@@ -240,11 +240,15 @@ def render_public_key(public_key: Any) -> dict[str, str]:
         }
     for crv, (kind, _) in ED_CURVES.items():
         if isinstance(public_key, kind):
-            return {"kty": "OKP", "crv": crv, "x": base64url.encode(public_key.public_bytes_raw())}
+            return {"kty": "OKP", "crv": crv, "x": _render_raw(public_key)}
     for algorithm, (kind, _) in ML_DSA.items():
         if isinstance(public_key, kind):
-            return {"kty": "AKP", "alg": algorithm, "pub": base64url.encode(public_key.public_bytes_raw())}
+            return {"kty": "AKP", "alg": algorithm, "pub": _render_raw(public_key)}
     raise UnusableKeyError("it is of a kind that no algorithm signs with")
+
+
+def _render_raw(public_key: Any) -> str:
+    return base64url.encode(public_key.public_bytes_raw())
 
 
 def _render_unsigned(number: int) -> str:

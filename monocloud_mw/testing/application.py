@@ -57,7 +57,7 @@ class Application:
         faults: FaultBoard,
         requests: RequestLog,
     ) -> None:
-        self._names = {path + row.path: name for name, row in ENDPOINTS.items()}
+        self._names: dict[str, EndpointName] = {path + row.path: name for name, row in ENDPOINTS.items()}
         self._addresses = addresses
         self._issuer = issuer
         self._authenticator = authenticator
@@ -139,8 +139,8 @@ class Application:
             {
                 "access_token": token,
                 "token_type": "Bearer",
-                "expires_in": issued.parameters["lifetime_seconds"],
-                "scope": issued.parameters["scopes"],
+                "expires_in": issued.parameters.get("lifetime_seconds"),
+                "scope": issued.parameters.get("scopes"),
             }
         )
 

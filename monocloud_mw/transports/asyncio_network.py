@@ -60,8 +60,8 @@ class _Arrivals(asyncio.Protocol):
         self.ended = True
         self._news.set()
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self.error = error
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.error = exc
         self.eof_received()
 
     async def take(self, max_bytes: int) -> bytes:

@@ -112,11 +112,11 @@ class _DeadlineHTTPSConnection(_DeadlineHTTPConnection, HTTPSConnection):
 
 
 class _DeadlineHTTPConnectionPool(HTTPConnectionPool):
-    ConnectionCls = _DeadlineHTTPConnection
+    ConnectionCls: type[Any] = _DeadlineHTTPConnection
 
 
 class _DeadlineHTTPSConnectionPool(HTTPSConnectionPool):
-    ConnectionCls = _DeadlineHTTPSConnection
+    ConnectionCls: type[Any] = _DeadlineHTTPSConnection
 
 
 POOL_CLASSES = {"http": _DeadlineHTTPConnectionPool, "https": _DeadlineHTTPSConnectionPool}

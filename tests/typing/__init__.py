@@ -1,0 +1,1 @@
+"""What a type checker tells users about the package."""
