@@ -25,9 +25,11 @@ for _variable in [name for name in os.environ if name.startswith("MONOCLOUD_BACK
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
-# Deadlines measure the machine, not the code; in CI the examples are the same ones every time.
+# Deadlines measure the machine, not the code; in CI the examples are the same ones every time. Where the
+# whole suite has passed, `--hypothesis-profile=brief` is enough to see what other surroundings change.
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("brief", hypothesis.settings.get_profile("ci"), max_examples=10)
 hypothesis.settings.load_profile("ci" if IN_CI else "local")
 
 
