@@ -149,6 +149,9 @@ def main() -> int:
     def say(line: str) -> None:
         print(line, flush=True)
 
+    for variable in [name for name in os.environ if name.startswith("MONOCLOUD_BACKEND_")]:
+        del os.environ[variable]  # of another tenant
+
     with tempfile.TemporaryDirectory() as directory, LocalTenant() as tenant:
         say(f"local tenant at {tenant.domain}; starting Flask and WSGI on gunicorn, ASGI on uvicorn ...\n")
         with running_servers(tenant.environment(tenant.client)) as urls:
