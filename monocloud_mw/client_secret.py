@@ -15,7 +15,7 @@ from .jose import SigningKey, parse_json_object
 
 __all__ = ["SECRETS", "ClientSecret"]
 
-ClientSecret: TypeAlias = str | SigningKey | Callable[[], Any] | None
+ClientSecret: TypeAlias = str | Mapping[str, Any] | SigningKey | Callable[[], Any] | None
 
 
 def _text_secret(secret: Any) -> str:

@@ -46,6 +46,16 @@ def use_a_client() -> None:
     client.validate_access_token(b"t")  # type: ignore[arg-type]
 
 
+def choose_options(jwk: dict[str, Any]) -> None:
+    """An option has the type that it keeps: a type checker wants tuples where any collection would do."""
+    assert_type(Options.from_environment({}), Options)
+    Options(tenant_domain="t", audience=("a",), client_id="c", client_secret=jwk, algorithms=("ES256",))
+    Options(tenant_domain="t", audience=("a", "b"), client_secret="s", response_timeout=3)
+    Options(tenant_domain="t", audience=1)  # type: ignore[arg-type]
+    Options(tenant_domain="t", audience=("a",), clock_skew="1")  # type: ignore[arg-type]
+    Options(tenant_domain="t", audience=("a",), tenant="t")  # type: ignore[call-arg]
+
+
 async def use_an_async_client() -> None:
     """The same, awaited."""
     async with AsyncBackendClient(Options(tenant_domain="t", audience=("a",), cache=MemoryCache())) as client:
