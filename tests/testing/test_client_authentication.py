@@ -10,7 +10,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -27,6 +27,24 @@ JWT_SPIFFE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
 # Characters that come across whole only with the right encoding: RFC 6749 section 2.3.1 wants id and secret
 # form-encoded inside Basic, and %41 shows a double decoding.
 AWKWARD_ID, AWKWARD_SECRET = "orders api:basic+%41~é", "p@ss:word %41+&=/?\"'~é"
+
+
+# The time for all tests of this module, and for their tenants: minutes may pass between them.
+NOW = int(time.time())
+
+
+@pytest.fixture
+def tenant() -> Iterator[LocalTenant]:
+    """Return a tenant whose clock stands still."""
+    with LocalTenant(algorithms=["ES256"], clock=lambda: NOW) as tenant:
+        yield tenant
+
+
+@pytest.fixture(scope="module")
+def tls_tenant() -> Iterator[LocalTenant]:
+    """Return a tenant under TLS, with an additional trust store, whose clock stands still."""
+    with LocalTenant(tls=True, algorithms=["ES256"], trust_stores=["partners"], clock=lambda: NOW) as tenant:
+        yield tenant
 
 
 def _introspect(
@@ -72,14 +90,13 @@ def _basic(client_id: str, secret: str) -> dict[str, str]:
 
 
 def _claims(tenant: LocalTenant, client_id: str, **changes: Any) -> dict[str, Any]:
-    now = int(time.time())
     claims = {
         "iss": client_id,
         "sub": client_id,
         "aud": tenant.domain,
         "jti": secrets.token_urlsafe(),
-        "iat": now,
-        "exp": now + 60,
+        "iat": NOW,
+        "exp": NOW + 60,
     } | changes
     return {name: value for name, value in claims.items() if value is not None}
 
@@ -260,9 +277,6 @@ def test_forged_assertions(tenant: LocalTenant, method: str) -> None:
             "more parts": "the assertion was refused: malformed",
         }
     )
-
-
-NOW = int(time.time())
 
 
 @pytest.mark.parametrize(
