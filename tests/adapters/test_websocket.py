@@ -54,7 +54,7 @@ def test_a_public_path_opens_without_a_token(port: int) -> None:
             401,
             'Bearer error="invalid_token", error_description="The access token is malformed"',
         ),
-        ("good", "/admin/live", 403, 'Bearer error="insufficient_scope"'),
+        ("good", "/admin/live", 403, 'Bearer error="insufficient_scope", scope="api"'),
     ],
 )
 def test_a_websocket_is_refused_with_the_status_of_a_request(

@@ -84,7 +84,7 @@ LANGUAGES: Final = frozenset({"bash", "nginx", "python", "text", "yaml"})
 def test_no_example_hides(name: str) -> None:
     """Every block says its language, so that no Python block escapes these tests under another name."""
     languages = {fence.language for fence in list_fences(PAGES[name])}
-    directives = {language for language in languages if language in ("{eval-rst}", "{toctree}")}
+    directives = {text for text in languages if text.startswith(("{eval-rst}", "{include}", "{toctree}"))}
     unnamed = {""} if name == "README.md" else set()  # commands, which GitHub shows without colours
     assert languages <= LANGUAGES | directives | unnamed
     assert "code-block" not in PAGES[name]

@@ -234,6 +234,13 @@ def test_flask_is_named_where_it_is_missing(installed: Path) -> None:
     assert "monocloud-mw[flask]" in answer
 
 
+PARTS = {  # of modules that say it for them
+    "monocloud_mw.adapters.flask_claims",
+    "monocloud_mw.adapters.flask_config",
+    "monocloud_mw.transports.asyncio_network",
+}
+
+
 def test_every_other_module_needs_no_extra(installed: Path) -> None:
     """Every module imports, or says which extra it needs."""
     code = """
@@ -247,7 +254,7 @@ for module in sys.argv[1].split():
 print("done")
 """
     finished = subprocess.run(
-        [installed, "-I", "-W", "error", "-c", code, " ".join(package_modules())],
+        [installed, "-I", "-W", "error", "-c", code, " ".join(sorted({*package_modules()} - PARTS))],
         check=False,
         capture_output=True,
         text=True,
