@@ -38,7 +38,7 @@ from .asyncio_network import AsyncioNetwork
 
 __all__ = ["Httpcore2Transport"]
 
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 32  # opening more at once takes the loop longer than they save
 KEEP_IDLE_SECONDS: Final = 60.0  # gateways forget idle connections without a word; most keep them for longer
 
 _FAILURES: Final = (
