@@ -7,34 +7,50 @@ Those would leave a socket behind where an exchange is cancelled during a TLS ha
 - what a server sends unasked is seen (``is_readable``): it would pass for the answer to the next request;
 - what arrives before TLS, from a proxy, never passes for what came through TLS.
 
-There are no timeouts here: the transport's deadline cancels what waits.
+The transport's deadline cancels what waits here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from typing import Any, Final
-
-import httpcore2
+from typing import Any, Final, cast
 
 from .deadline import MAX_WIRE_BYTES
+
+try:
+    import httpcore2
+except ImportError as error:
+    raise ImportError("This transport needs httpcore2: pip install 'monocloud-mw[async]'") from error
 
 __all__ = ["AsyncioNetwork"]
 
 READ_BYTES: Final = 16 * 1024
-NEXT_ADDRESS_SECONDS: Final = 0.25  # after which a host's next address is tried as well (RFC 8305 section 5)
 
 
 class AsyncioNetwork(httpcore2.AsyncNetworkBackend):
     """Opens connections."""
 
-    async def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore2.AsyncNetworkStream:
+    async def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
+    ) -> httpcore2.AsyncNetworkStream:
+        """Try one address of the host after the other, each with its share of the time.
+
+        asyncio could try them side by side (RFC 8305), but not every event loop can.
+        """
         loop = asyncio.get_running_loop()
-        transport, arrivals = await loop.create_connection(
-            _Arrivals, host, port, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS
-        )
-        return _Stream(transport, arrivals)
+        deadline = loop.time() + cast(float, timeout)
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+        while True:
+            address = addresses.pop(0)
+            try:
+                async with asyncio.timeout((deadline - loop.time()) / (len(addresses) + 1)):
+                    return _Stream(*await loop.create_connection(_Arrivals, address, port))
+            except OSError:
+                if not addresses:
+                    raise
 
 
 class _Arrivals(asyncio.Protocol):
@@ -75,7 +91,7 @@ class _Arrivals(asyncio.Protocol):
         del self.unread[:max_bytes]
         if not taken and self.error is not None:
             raise self.error
-        if len(self.unread) <= READ_BYTES:
+        if len(self.unread) <= READ_BYTES and not self._transport.is_closing():
             self._transport.resume_reading()
         return taken
 
@@ -94,6 +110,8 @@ class _Stream(httpcore2.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, *_: Any, **__: Any) -> None:
+        if self._transport.is_closing():  # which some event loops tell by an error of their own
+            raise ConnectionResetError("the connection is closed")
         self._bytes_left = MAX_WIRE_BYTES  # for the response to this
         self._transport.write(buffer)
 

@@ -182,6 +182,7 @@ def _message(request: HttpRequest) -> httpcore2.Request:
         _url(request.url),
         headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
         content=request.body,
+        extensions={"timeout": {"connect": request.timeout_seconds}},
     )
 
 

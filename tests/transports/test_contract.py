@@ -742,8 +742,11 @@ def test_what_a_proxy_says_in_plain_text_never_passes_for_the_tenants_answer(
         received = connection.receive()
         assert received is not None
         with socket.create_connection(("127.0.0.1", int(received.target.split(":")[1]))) as target:
-            connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n" + response(b"forged"))
+            connection.send(head + response(b"forged"))
             connection.relay(target)
+
+    # As long as what is read in one go, so that what follows is read later.
+    head = b"HTTP/1.1 200 Connection established\r\nX-A: ".ljust(16 * 1024 - 4, b"x") + b"\r\n\r\n"
 
     monkeypatch.setenv("HTTPS_PROXY", serve(script).origin)
     with suppress(HttpError):

@@ -242,6 +242,32 @@ def test_connections_that_nobody_needs_any_more_are_closed(
     assert server.connections == 3
 
 
+def test_addresses_of_a_host_share_the_time(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that refuses, and one whose share runs out, leave the rest of the time to the next."""
+    server, tried = serve(answer()), []
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        connect = loop.create_connection
+
+        async def getaddrinfo(*_: object, **__: object) -> list[Any]:
+            return [(0, 0, 0, "", (address, 0)) for address in ("::1", "127.0.0.2", "127.0.0.1", "::1")]
+
+        async def create_connection(make: Any, address: str, port: int) -> Any:
+            tried.append(address)
+            if address == "127.0.0.2":
+                await asyncio.Event().wait()
+            return await connect(make, address, port)
+
+        monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+        monkeypatch.setattr(loop, "create_connection", create_connection)
+        request = get(f"http://tenant.localhost:{server.port}/", timeout_seconds=8.0)
+        assert (await Httpcore2Transport()(request)).status == 200
+
+    asyncio.run(work())
+    assert tried == ["::1", "127.0.0.2", "127.0.0.1"]
+
+
 def test_no_framing_gets_past_the_limit_on_the_wire(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """A response ends at the limit even where its body might be larger; each response has its own."""
     monkeypatch.setattr("monocloud_mw.transports.asyncio_network.MAX_WIRE_BYTES", 100_000)
