@@ -24,6 +24,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 __all__ = ["POOL_CLASSES"]
 
+LEAST_SECONDS: Final = 0.001
 MAX_WIRE_BYTES: Final = 16 * 1024 * 1024  # headers and framing included; bodies have a limit of their own
 
 
@@ -42,16 +43,20 @@ class _DeadlineSocket:
         self._socket.settimeout(seconds)
 
     def gettimeout(self) -> float | None:
-        """Return what is left, which is what a TLS handshake on this socket may take."""
+        """Return what is left, which is what a TLS handshake on this socket may take.
+
+        Never raises, and never returns zero, which would mean not to block: ``ssl`` asks while it takes the
+        socket over. An error then leaves the file descriptor with two owners, and the second to close it
+        closes the connection of somebody else.
+        """
         if self._deadline is None:
             return None
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the deadline has passed")
-        return left
+        return max(self._deadline - time.monotonic(), LEAST_SECONDS)
 
     def limit_next_read(self) -> None:
         """Let the socket itself wait no longer than until the deadline."""
+        if self._deadline is not None and self._deadline <= time.monotonic():
+            raise TimeoutError("the deadline has passed")
         self._socket.settimeout(self.gettimeout())
 
     def makefile(self, *_args: Any, **_kwargs: Any) -> io.BufferedReader:

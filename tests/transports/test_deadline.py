@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import urllib3
@@ -130,3 +132,14 @@ def test_a_deadline_that_has_passed_ends_reading_even_where_data_waits() -> None
         limited.settimeout(0.0)
         with limited.makefile("rb") as reader, pytest.raises(TimeoutError, match="the deadline has passed"):
             reader.read(1)
+
+
+def test_a_deadline_that_passes_before_the_handshake_closes_the_socket_once() -> None:
+    """An error while TLS takes the socket over would leave two owners, and one closes what is not its own."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        limited: Any = _DeadlineSocket(ours)
+        limited.settimeout(0.0)
+        with pytest.raises(TimeoutError):
+            ssl.create_default_context().wrap_socket(limited, server_hostname="tenant.example.test")
+        assert ours.fileno() == -1
