@@ -19,7 +19,7 @@ from .harness import Measurement
 __all__ = ["Bar", "Effort", "Section", "describe_machine", "render_section", "write_json"]
 
 LIBRARIES: Final = (
-    *("attrs", "cryptography", "requests", "werkzeug", "flask", "httpx2"),
+    *("attrs", "cryptography", "requests", "werkzeug", "flask", "httpcore2"),
     *("pyjwt", "joserfc", "authlib", "uvicorn", "httptools", "gunicorn"),
 )
 SCALES: Final[Mapping[str, tuple[tuple[float, str], ...]]] = {
