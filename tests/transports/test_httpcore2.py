@@ -145,10 +145,17 @@ def test_closing_closes_idle_connections_now_and_the_others_later(serve: Serve, 
 @pytest.mark.parametrize("by_deadline", [False, True], ids=["cancelled", "deadline"])
 def test_a_cancelled_exchange_leaves_no_connection(
     serve: Serve, tls: ssl.SSLContext, ca_bundle: str, gone: Gone,
-    sent: bytes | None, encrypted: bool, by_deadline: bool,
+    sent: bytes | None, encrypted: bool, by_deadline: bool, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Wherever it stood, its connection is closed at once, and the next exchange has one of its own."""
+    """Wherever it stood when it was cancelled, or its time was up, its connection is closed at once."""
     reached = Event()
+    deadlines: list[asyncio.Timeout] = []
+
+    def timeout(seconds: float) -> asyncio.Timeout:
+        deadlines.append(asyncio.timeouts.timeout(seconds))
+        return deadlines[-1]
+
+    monkeypatch.setattr(asyncio, "timeout", timeout)
 
     def script(connection: Connection) -> None:
         if sent is None:
@@ -159,10 +166,10 @@ def test_a_cancelled_exchange_leaves_no_connection(
         gone.watch(connection)
 
     async def work() -> None:
-        request = get(hanging, timeout_seconds=0.3 if by_deadline else WAIT_SECONDS)
-        exchange = asyncio.create_task(transport(request))
+        exchange = asyncio.create_task(transport(get(hanging)))
         assert await asyncio.to_thread(reached.wait, WAIT_SECONDS)
         if by_deadline:
+            deadlines[0].reschedule(asyncio.get_running_loop().time())  # now that it is where it should be
             with pytest.raises(HttpError, match="gave no complete answer"):
                 await exchange
         else:
