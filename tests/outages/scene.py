@@ -100,20 +100,22 @@ class Line:
     def __init__(self) -> None:
         self._transport = RequestsTransport()
         self._lock = threading.Lock()
-        self._timeout_seconds = PATIENCE_SECONDS
+        self._impatient_with: str | None = None
         self._attempts = 0
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with self._lock:
             self._attempts += 1
-        return self._transport(attrs.evolve(request, timeout_seconds=self._timeout_seconds))
+        short = self._impatient_with is not None and request.url.endswith(self._impatient_with)
+        timeout = SHORT_SECONDS if short else PATIENCE_SECONDS
+        return self._transport(attrs.evolve(request, timeout_seconds=timeout))
 
     @contextmanager
-    def impatient(self, impatient: bool = True) -> Iterator[None]:
-        """Wait for a moment only: for a tenant that will not answer in time, however long that is."""
-        self._timeout_seconds = SHORT_SECONDS if impatient else PATIENCE_SECONDS
+    def impatient(self, impatient: bool = True, *, path: str = "") -> Iterator[None]:
+        """Wait for a moment only: for what will not be answered in time, however long that is."""
+        self._impatient_with = path if impatient else None
         yield
-        self._timeout_seconds = PATIENCE_SECONDS
+        self._impatient_with = None
 
     def count(self) -> int:
         """Return how often the tenant was tried since the last time, whether or not it could be reached."""

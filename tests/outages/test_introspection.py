@@ -24,7 +24,7 @@ def opaque_tokens(tenant: LocalTenant, count: int = CROWD) -> list[str]:
 def hang_until_it_opens(face: Face, tenant: LocalTenant) -> None:
     """Let introspection hang until the client has had enough of it."""
     face.line.count()
-    with face.line.impatient(), tenant.failing(faults.hang(), endpoint="introspection"):
+    with face.line.impatient(path="/introspect"), tenant.failing(faults.hang(), endpoint="introspection"):
         for token in opaque_tokens(tenant, THRESHOLD):
             assert face.verdict(token) == "503"
     assert face.line.count() == THRESHOLD
@@ -62,7 +62,7 @@ def test_a_probe_that_fails_is_followed_by_another_pause(
 ) -> None:
     """An outage costs one request per pause, however long it is and however many ask."""
     hang_until_it_opens(warm, tenant)
-    with warm.line.impatient(), tenant.failing(faults.hang(), endpoint="introspection"):
+    with warm.line.impatient(path="/introspect"), tenant.failing(faults.hang(), endpoint="introspection"):
         for _ in range(5):
             clock.advance(PAUSE)
             assert warm.verdict(tenant.mint_opaque()) == "503"
@@ -75,7 +75,7 @@ def test_a_probe_that_fails_is_followed_by_another_pause(
 
 def test_those_who_hang_already_are_all_who_hang(warm: Face, tenant: LocalTenant) -> None:
     """A crowd that came before the first failure gets free again, and nobody takes its place."""
-    with warm.line.impatient(), tenant.failing(faults.hang(), endpoint="introspection"):
+    with warm.line.impatient(path="/introspect"), tenant.failing(faults.hang(), endpoint="introspection"):
         assert warm.verdicts(opaque_tokens(tenant, 10)) == {"503"}
         assert warm.line.count() <= 10
         assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
