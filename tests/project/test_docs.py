@@ -58,7 +58,7 @@ DEFAULTS_IN_WORDS: Final[Mapping[str, str]] = {
     "ca_bundle": "what `requests` trusts",
     "client_assertion_audience": "the issuer",
     "clock": "the system's",
-    "fetcher": "`requests`",
+    "fetcher": "`requests`, or `httpcore2` with the extra `async`",
 }
 
 
