@@ -33,13 +33,19 @@ def parse_url(text: str) -> SplitResult:
     if "#" in text:
         raise ValueError("must not have a fragment")
     if url.scheme == "http" and not is_loopback(host):
-        raise ValueError("must be https:// (plain http:// only for a loopback host, in development)")
+        raise ValueError(
+            "must be https:// (http:// only for localhost or a loopback address, in development)"
+        )
     return url
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine: ``localhost`` (RFC 6761 section 6.3) or a loopback address."""
-    if host == "localhost" or host.endswith(".localhost"):
+    """Tell whether a host is this machine: ``localhost`` or a loopback address.
+
+    Names beneath ``localhost`` are not: they should lead here (RFC 6761 section 6.3), but many systems ask a
+    name server for them, and containers are given such names.
+    """
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -295,7 +295,7 @@ KNOWN: Final = f"known are {', '.join(SIGNATURE_ALGORITHMS)}"
         (
             "tenant_domain",
             "http://acme.example",
-            "must be https:// (plain http:// only for a loopback host, in development)",
+            "must be https:// (http:// only for localhost or a loopback address, in development)",
         ),
         ("tenant_domain", "https://u:p@acme.example", "must not hold user info"),
         ("tenant_domain", "https://acme.example?a=b", "must not have a query"),

@@ -18,6 +18,7 @@ import ssl
 from typing import Any, Final, cast
 
 from .deadline import MAX_WIRE_BYTES
+from .loopback import pick_addresses
 
 try:
     import httpcore2
@@ -42,7 +43,7 @@ class AsyncioNetwork(httpcore2.AsyncNetworkBackend):
         loop = asyncio.get_running_loop()
         deadline = loop.time() + cast(float, timeout)
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+        addresses = pick_addresses(host, found)
         while True:
             address = addresses.pop(0)
             try:

@@ -22,6 +22,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from .loopback import pick_addresses
+
 __all__ = ["POOL_CLASSES"]
 
 LEAST_SECONDS: Final = 0.001
@@ -93,7 +95,7 @@ class _DeadlineHTTPConnection(HTTPConnection):
         host, timeout = self._dns_host, self.timeout
         deadline = time.monotonic() + cast(float, timeout)
         found = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+        addresses = pick_addresses(host, found)
         try:
             while True:
                 self._dns_host = addresses.pop(0)

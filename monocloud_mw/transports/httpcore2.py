@@ -27,6 +27,7 @@ from ..http import HttpRequest, HttpResponse
 from ..per_loop import PerLoop
 from .certificate_files import check_files
 from .failures import NO_SOCKS, check_encoding, check_size, failed_exchange
+from .loopback import stays_here
 
 try:
     import anyio._backends._asyncio  # noqa: F401  httpcore2 needs it, and would import it on the event loop
@@ -203,8 +204,8 @@ def _url(text: str) -> httpcore2.URL:
 
 
 def _proxy_for(origin: str, context: ssl.SSLContext) -> httpcore2.Proxy | None:
-    """Return the proxy that ``requests`` would use. Finding it takes as long as an exchange."""
-    proxy = select_proxy(origin, get_environ_proxies(origin))
+    """Return the proxy that the other transport would use. Finding it takes as long as an exchange."""
+    proxy = None if stays_here(origin) else select_proxy(origin, get_environ_proxies(origin))
     if proxy is None:
         return None
     if proxy.lower().startswith("socks"):

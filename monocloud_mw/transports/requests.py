@@ -3,7 +3,8 @@
 Rules: the timeout bounds the whole exchange; at most ``max_body_bytes`` are read; redirects are not
 followed; compression is neither asked for nor undone, so that no bomb goes off; no cookies; the headers
 go out as the flow made them, whatever a ``.netrc`` says; a connection that still owes an answer is never
-used again. Proxies and ``REQUESTS_CA_BUNDLE`` of the environment are respected.
+used again. Proxies and ``REQUESTS_CA_BUNDLE`` of the environment are respected, but what is meant for
+this machine never goes through a proxy.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..http import HttpRequest, HttpResponse
 from .certificate_files import check_files
 from .deadline import POOL_CLASSES
 from .failures import NO_SOCKS, check_encoding, check_size, failed_exchange
+from .loopback import stays_here
 
 __all__ = ["RequestsTransport"]
 
@@ -88,6 +90,8 @@ class RequestsTransport:
             verify=self._ca_bundle,
             cert=self._client_certificate if request.mutual_tls else None,
         )
+        if stays_here(request.url):
+            settings["proxies"] = {}
         # Past the session's own send(), which keeps cookies and, even where it is told not to follow a
         # redirect, reads and unpacks the redirect's whole body.
         adapter: Any = session.get_adapter(request.url)

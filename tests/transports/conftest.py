@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 import trustme
@@ -19,6 +20,8 @@ from .on_event_loop import OnEventLoop
 from .scripted_server import Script, ScriptedServer
 
 Exchange = Callable[[HttpRequest], HttpResponse]
+
+ELSEWHERE = "tenant.example.test"
 
 
 class Serve(Protocol):
@@ -47,6 +50,19 @@ def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Return the addresses that the name server gives for a host, to be filled in by the test."""
+    given: dict[str, list[str]] = {}
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *rest: Any, **named: Any) -> list[Any]:
+        return [found for address in given.get(host, [host]) for found in resolve(address, *rest, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return given
 
 
 @pytest.fixture
@@ -103,9 +119,9 @@ def ca_bundle(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def tls(ca: trustme.CA) -> ssl.SSLContext:
-    """Return the server's side of TLS at 127.0.0.1; it takes a client's certificate but needs none."""
+    """Return the server's side of TLS at 127.0.0.1 and :data:`ELSEWHERE`; a client needs no certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("127.0.0.1").configure_cert(context)
+    ca.issue_cert("127.0.0.1", ELSEWHERE).configure_cert(context)
     ca.configure_trust(context)
     context.verify_mode = ssl.CERT_OPTIONAL
     return context

@@ -24,8 +24,8 @@ import trustme
 from monocloud_mw.errors import HttpError
 from monocloud_mw.http import HttpRequest, HttpResponse
 
-from .conftest import Connect, Exchange, Serve
-from .scripted_server import Connection, Script, answer, response, trickle
+from .conftest import ELSEWHERE, Connect, Exchange, Serve
+from .scripted_server import Connection, Script, ScriptedServer, answer, response, trickle
 
 MAX_BODY_BYTES = 100_000
 SHORT_SECONDS = 0.3  # for what must run out
@@ -641,13 +641,17 @@ def test_our_certificate_is_presented_only_where_the_request_says_so(
 
 
 def tunnel(connection: Connection) -> None:
-    """Be a proxy for CONNECT."""
+    """Be a proxy for CONNECT, to whom every host is a server of the test."""
     received = connection.receive()
     assert received is not None
-    host, port = received.target.split(":")
-    with socket.create_connection((host, int(port))) as target:
+    with socket.create_connection(("127.0.0.1", int(received.target.split(":")[1]))) as target:
         connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
         connection.relay(target)
+
+
+def elsewhere(server: ScriptedServer) -> str:
+    """Return the origin of a server as if it stood on another machine."""
+    return server.origin.replace("127.0.0.1", ELSEWHERE)
 
 
 def test_a_tunnel_of_the_environment_is_used_for_https(
@@ -658,9 +662,9 @@ def test_a_tunnel_of_the_environment_is_used_for_https(
     monkeypatch.setenv("HTTPS_PROXY", proxy.origin)
     exchange = connect(ca_bundle=ca_bundle)
     for _ in range(2):
-        assert exchange(get(server.origin, headers={"authorization": SECRET})).status == 200
+        assert exchange(get(elsewhere(server), headers={"authorization": SECRET})).status == 200
     (received,) = proxy.requests
-    assert (received.method, received.target) == ("CONNECT", f"127.0.0.1:{server.port}")
+    assert (received.method, received.target) == ("CONNECT", f"{ELSEWHERE}:{server.port}")
     assert SECRET not in str(received)
     assert len(server.requests) == 2
 
@@ -668,22 +672,54 @@ def test_a_tunnel_of_the_environment_is_used_for_https(
 def test_a_proxy_of_the_environment_is_used_for_http(
     serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For development only; the request goes to the proxy in absolute form (RFC 9112 section 3.2.2)."""
-    server, proxy = serve(answer()), serve(answer(response(b"proxy")))
+    """The request goes to the proxy in absolute form (RFC 9112 section 3.2.2)."""
+    proxy = serve(answer(response(b"proxy")))
     monkeypatch.setenv("HTTP_PROXY", proxy.origin)
-    assert exchange(get(server.origin + "/a")).body == b"proxy"
-    assert proxy.requests[0].target == f"{server.origin}/a"
-    assert server.connections == 0
+    assert exchange(get(f"http://{ELSEWHERE}/a")).body == b"proxy"
+    assert proxy.requests[0].target == f"http://{ELSEWHERE}/a"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LocalHost", "[::1]"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_what_is_meant_for_this_machine_never_goes_through_a_proxy(
+    serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]],
+    host: str, variable: str,
+) -> None:  # fmt: skip
+    """Plain ``http`` is allowed since nobody else hears it there, and a proxy would."""
+    server, proxy = serve(answer()), serve(answer(response(b"proxy")))
+    names["localhost"] = names["::1"] = ["127.0.0.1"]  # where the server listens
+    monkeypatch.setenv(variable, proxy.origin)
+    url = f"http://{host}:{server.port}/a"
+    assert exchange(get(url, headers={"authorization": SECRET})).body == b"{}"
+    assert (server.connections, proxy.connections) == (1, 0)
+
+
+def test_no_tunnel_leads_to_this_machine(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the proxy, it would be another one."""
+    server, proxy = serve(answer(), tls), serve(tunnel)
+    monkeypatch.setenv("HTTPS_PROXY", proxy.origin)
+    assert connect(ca_bundle=ca_bundle)(get(server.origin)).status == 200
+    assert (server.connections, proxy.connections) == (1, 0)
+
+
+def test_the_name_of_this_machine_leads_nowhere_else(exchange: Exchange, names: dict[str, list[str]]) -> None:
+    """Where no file knows ``localhost``, a name server is asked, which may say anything."""
+    names["localhost"] = ["192.0.2.1"]
+    error = failure_of(lambda: exchange(get("http://localhost/", headers={"authorization": SECRET})))
+    assert "the name of this machine has no loopback address" in str(error)
 
 
 def test_no_proxy_of_the_environment_is_respected(
-    serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]]
 ) -> None:
     """Hosts that the environment excludes are spoken to directly."""
     server, proxy = serve(answer()), serve(answer())
+    names[ELSEWHERE] = ["127.0.0.1"]
     monkeypatch.setenv("HTTP_PROXY", proxy.origin)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert exchange(get(server.origin)).status == 200
+    monkeypatch.setenv("NO_PROXY", ELSEWHERE)
+    assert exchange(get(elsewhere(server))).status == 200
     assert (server.connections, proxy.connections) == (1, 0)
 
 
@@ -750,4 +786,4 @@ def test_what_a_proxy_says_in_plain_text_never_passes_for_the_tenants_answer(
 
     monkeypatch.setenv("HTTPS_PROXY", serve(script).origin)
     with suppress(HttpError):
-        assert connect(ca_bundle=ca_bundle)(get(serve(answer(), tls).origin)).body == b"{}"
+        assert connect(ca_bundle=ca_bundle)(get(elsewhere(serve(answer(), tls)))).body == b"{}"
