@@ -82,7 +82,7 @@ class Introspection:
         answer = yield from self._recall(key)
         if answer is not None:
             return answer
-        self._circuit.check(now)
+        self._circuit.check(key, now)
         metadata = yield from self._metadata.current(now)
         request = yield from self._request(token, metadata, now)
         try:
@@ -90,7 +90,7 @@ class Introspection:
             answer = parse_introspection(request.url, response, self._options)
         except AuthorizationServerError as error:
             if isinstance(error, HttpError) and error.temporary:
-                self._circuit.failed(Failure(error), (yield from read_clock()))
+                self._circuit.failed(key, Failure(error), (yield from read_clock()))
             else:
                 self._circuit.succeeded()  # it answers, though not what we want to hear
             raise

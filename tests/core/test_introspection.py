@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs, quote_plus
 
@@ -25,7 +26,7 @@ from monocloud_mw.errors import (
     TokenError,
 )
 from monocloud_mw.frozen import FrozenDict, freeze
-from monocloud_mw.http import HttpResponse
+from monocloud_mw.http import HttpRequest, HttpResponse
 from monocloud_mw.options import Options
 
 from ..test_frozen import JSON
@@ -550,6 +551,57 @@ def test_the_pause_begins_when_the_failure_is_known() -> None:
     scene.pass_time(0.001)
     scene.error()
     assert len(scene.asked) == THRESHOLD + 1
+
+
+def chokes_on(poison: str) -> Callable[[HttpRequest], Any]:
+    """Return a tenant that fails at one token, always."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        asked = parse_qs((request.body or b"").decode())["token"][0]
+        return HttpResponse(status=500) if asked == poison else json_response(json.dumps(ACTIVE))
+
+    return answer
+
+
+def test_a_token_that_the_tenant_chokes_on_stops_nobody_else() -> None:
+    """Whoever presents it again and again is refused at once; all other tokens are asked about."""
+    scene = Scene(chokes_on("poison"))
+    for _ in range(3 * THRESHOLD):
+        assert "status 500" in str(scene.error("poison"))
+    assert scene.asked == ["poison"] * THRESHOLD
+    assert scene.ask("another")["sub"] == "user-1"
+
+
+def test_a_token_that_the_tenant_chokes_on_does_not_prolong_an_outage() -> None:
+    """It may be faster than all others whenever the circuit lets one through, yet not twice in a row."""
+    scene = Scene(TIMEOUT)
+    for number in range(THRESHOLD):
+        scene.error(f"token {number}")
+    scene.responses[ENDPOINT] = chokes_on("poison")
+    scene.pass_time(MAX_PAUSE_SECONDS)
+    assert "status 500" in str(scene.error("poison"))
+    scene.error("another")
+    scene.pass_time(MAX_PAUSE_SECONDS)
+    scene.error("poison")
+    assert scene.asked[THRESHOLD:] == ["poison"]
+    assert scene.ask("another")["sub"] == "user-1"
+    assert scene.ask("and another")["sub"] == "user-1"
+
+
+def test_several_tokens_that_the_tenant_chokes_on_are_an_outage() -> None:
+    """Nobody could tell from here: that is for the tenant to mend."""
+    scene = Scene(lambda request: HttpResponse(status=500 if b"poison" in request.body else 200))
+    for number in range(THRESHOLD):
+        scene.error(f"poison {number}")
+    assert "status 500" in str(scene.error("another"))
+    assert len(scene.asked) == THRESHOLD
+
+
+def test_the_circuit_knows_tokens_by_their_digest() -> None:
+    """It outlives requests, and tokens should not."""
+    scene = Scene(TIMEOUT)
+    scene.error()
+    assert TOKEN not in repr(vars(scene.introspection._circuit))
 
 
 def test_cached_answers_pass_an_open_circuit() -> None:
