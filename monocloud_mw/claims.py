@@ -27,10 +27,7 @@ class AccessTokenClaims(FrozenDict):
     def __init__(self, claims: Mapping[str, Any], *, groups_claim: str = "groups") -> None:
         if self:
             self._refuse()  # a second call would change claims that other requests share
-        if isinstance(claims, FrozenDict):
-            super().__init__(claims)
-        else:
-            super().__init__((name, freeze(value)) for name, value in claims.items())
+        dict.__init__(self, claims if isinstance(claims, FrozenDict) else freeze(claims))
         self._groups_claim = groups_claim
         self._groups: tuple[str, ...] | None = None
         self._scopes: frozenset[str] | None = None

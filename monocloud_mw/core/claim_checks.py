@@ -8,10 +8,9 @@ never converted: ``true`` is no date, and ``"12"`` is none either.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
-from typing import Any
-
-import attrs
+from typing import Any, Final, TypeAlias
 
 from ..errors import Reason, TokenError, quoted
 from .effects import Instant
@@ -19,12 +18,11 @@ from .effects import Instant
 __all__ = ["Lifetime", "check_audience", "check_issuer", "check_lifetime", "check_subject", "parse_lifetime"]
 
 
-@attrs.frozen
-class Lifetime:
-    """When a token is valid, in Unix seconds; ``None`` is no bound."""
+Lifetime: TypeAlias = tuple[float, float]
+"""When we accept a token, in Unix seconds of our own clock: from the first on, and before the second."""
 
-    expires_at: float | None
-    not_before: float | None
+_FOREVER: Final = sys.float_info.max  # a date beyond it is none, and would not survive arithmetic
+_LONG_AGO: Final = -_FOREVER
 
 
 def check_issuer(claims: Mapping[str, Any], issuer: str, *, required: bool = True) -> None:
@@ -46,31 +44,38 @@ def check_audience(claims: Mapping[str, Any], audience: tuple[str, ...]) -> None
     raise TokenError(Reason.WRONG_AUDIENCE, f"expected {', '.join(map(quoted, audience))}")
 
 
-def parse_lifetime(claims: Mapping[str, Any], *, expiry_required: bool = True) -> Lifetime:
+def parse_lifetime(
+    claims: Mapping[str, Any],
+    *,
+    skew_seconds: float,
+    tolerance_seconds: float,
+    expiry_required: bool = True,
+) -> Lifetime:
     """Read ``exp`` and ``nbf`` (RFC 7519 sections 4.1.4 and 4.1.5).
+
+    Args:
+        claims: of a token whose origin is proven.
+        skew_seconds: how far our clock is behind the tenant's.
+        tolerance_seconds: how much earlier, and longer, than it says a token is accepted.
+        expiry_required: there must be an ``exp``.
 
     Raises:
         TokenError: a date is no number, or ``exp`` is missing where it is required [invalid_claim].
     """
-    expires_at = _date(claims, "exp")
+    expires_at, not_before = _date(claims, "exp"), _date(claims, "nbf")
     if expires_at is None and expiry_required:
         raise TokenError(Reason.INVALID_CLAIM, "exp is missing")
-    return Lifetime(expires_at, _date(claims, "nbf"))
+    return (
+        -math.inf if not_before is None else not_before - skew_seconds - tolerance_seconds,
+        math.inf if expires_at is None else expires_at - skew_seconds + tolerance_seconds,
+    )
 
 
-def check_lifetime(
-    lifetime: Lifetime, now: Instant, *, skew_seconds: float, tolerance_seconds: float
-) -> None:
-    """Refuse a token outside its lifetime [expired, not_yet_valid].
-
-    Valid while ``now + skew < exp + tolerance`` and ``nbf <= now + skew + tolerance``; Unix seconds.
-    """
-    adjusted = now.unix + skew_seconds
-    expires_at, not_before = lifetime.expires_at, lifetime.not_before
-    if expires_at is not None and expires_at <= adjusted - tolerance_seconds:
-        raise TokenError(Reason.EXPIRED)
-    if not_before is not None and not_before > adjusted + tolerance_seconds:
-        raise TokenError(Reason.NOT_YET_VALID)
+def check_lifetime(lifetime: Lifetime, now: Instant) -> None:
+    """Refuse a token outside its lifetime [expired, not_yet_valid]."""
+    begins, ends = lifetime
+    if not begins <= now.unix < ends:
+        raise TokenError(Reason.NOT_YET_VALID if now.unix < ends else Reason.EXPIRED)
 
 
 def check_subject(claims: Mapping[str, Any]) -> None:
@@ -82,7 +87,7 @@ def check_subject(claims: Mapping[str, Any]) -> None:
 def _date(claims: Mapping[str, Any], name: str) -> float | None:
     """Read a NumericDate (RFC 7519 section 2); ``bool`` is an ``int`` in Python, and no date."""
     value = claims.get(name)
-    if type(value) is int or (type(value) is float and math.isfinite(value)):
+    if (type(value) is int or type(value) is float) and _LONG_AGO < value < _FOREVER:
         return value
     if name not in claims:
         return None

@@ -12,6 +12,7 @@ tenant for our API get in, so that nobody can fill it with others.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
@@ -20,17 +21,25 @@ from ..claims import AccessTokenClaims
 from ..errors import Reason, TokenError, quoted
 from ..jose import (
     CompactJws,
+    CompactParts,
     Jwk,
     JwsHeader,
     KeySet,
-    parse_compact,
     parse_header,
     parse_json_object,
+    parse_parts,
     verify,
 )
 from ..options import Options
 from .bounded_memo import BoundedMemo
-from .claim_checks import Lifetime, check_audience, check_issuer, parse_lifetime
+from .claim_checks import (
+    Lifetime,
+    check_audience,
+    check_issuer,
+    check_lifetime,
+    check_subject,
+    parse_lifetime,
+)
 from .effects import Flow, Instant
 from .tenant import Tenant
 from .token_digest import token_digest
@@ -86,15 +95,24 @@ class JwtReader:
         self._algorithms = frozenset(options.algorithms)
         self._groups_claim = options.groups_claim
         self._verified: BoundedMemo[bytes, VerifiedToken] = BoundedMemo(options.jwt_cache_size)
-        self._headers: BoundedMemo[bytes, JwsHeader] = BoundedMemo(MAX_HEADERS)
+        self._headers: BoundedMemo[str, JwsHeader] = BoundedMemo(MAX_HEADERS)
+        self._skew, self._tolerance = options.clock_skew, options.clock_tolerance
         self.digest = token_digest("jwt", options)
+        self.recall: Callable[[bytes], VerifiedToken | None] = self._verified.get
 
-    def recall(self, digest: bytes, now: Instant) -> VerifiedToken | None:
-        """Return a token that was verified before, where its key is known to be in the key set still."""
-        known = self._verified.get(digest)
-        return known if known is not None and known.keys is self._keys.fresh(now) else None
+    def renew(self, known: VerifiedToken, digest: bytes, now: Instant) -> Flow[VerifiedToken | None]:
+        """Return a token that was verified before, where its key is in the current key set as well.
 
-    def verify(self, token: str, digest: bytes, now: Instant) -> Flow[VerifiedToken]:
+        Raises:
+            AuthorizationServerError: there is no key set.
+        """
+        keys = yield from self._keys.current(now)
+        if known.key in keys:
+            return self._remember(digest, attrs.evolve(known, keys=keys))
+        self._verified.discard(digest)
+        return None
+
+    def verify(self, parts: CompactParts, digest: bytes, now: Instant) -> Flow[VerifiedToken]:
         """Return what the token says, once it is known to be the tenant's and for this API.
 
         Raises:
@@ -102,13 +120,7 @@ class JwtReader:
                 wrong_issuer, wrong_audience, invalid_claim (a date)]
             AuthorizationServerError: there are no keys to check it with.
         """
-        known = self._verified.get(digest)
-        if known is not None:
-            keys = yield from self._keys.current(now)
-            if known.key in keys:
-                return self._remember(digest, attrs.evolve(known, keys=keys))
-            self._verified.discard(digest)
-        jws = parse_compact(token, self._header_of)
+        jws = parse_parts(parts, self._header_of)
         check_payload(jws.payload)
         fresh = self._keys.fresh(now)
         keys = fresh if fresh is not None else (yield from self._keys.current(now))
@@ -118,11 +130,13 @@ class JwtReader:
             keys = yield from self._newer_keys(error, jws, keys, now)
             key = verify(jws, keys)
         claims = AccessTokenClaims(parse_json_object(jws.payload), groups_claim=self._groups_claim)
-        issuer = yield from self._tenant.jwt_issuer(now)
+        issuer = self._tenant.known_jwt_issuer(now) or (yield from self._tenant.jwt_issuer(now))
         try:
             check_issuer(claims, issuer)
             check_audience(claims, self._audience)
-            lifetime = parse_lifetime(claims)
+            lifetime = parse_lifetime(claims, skew_seconds=self._skew, tolerance_seconds=self._tolerance)
+            check_lifetime(lifetime, now)
+            check_subject(claims)
         except TokenError as error:
             name_origin(error, claims, key)
             raise
@@ -133,7 +147,7 @@ class JwtReader:
         self._verified.put(digest, verified)
         return verified
 
-    def _header_of(self, segment: bytes) -> JwsHeader:
+    def _header_of(self, segment: str) -> JwsHeader:
         """Read a header, unless a token with a valid signature brought the same one before."""
         header = self._headers.get(segment)
         if header is None:

@@ -12,11 +12,10 @@ from typing import Final, TypeAlias
 
 from ..claims import AccessTokenClaims
 from ..errors import ConfigurationError, Problem, Reason, TokenError
-from ..jose import MAX_TOKEN_CHARACTERS
+from ..jose import MAX_TOKEN_CHARACTERS, split_compact
 from ..options import VARIABLE_PREFIX, Options
 from .certificate_binding import check_certificate_binding
 from .claim_checks import (
-    Lifetime,
     check_audience,
     check_issuer,
     check_lifetime,
@@ -48,6 +47,8 @@ class Validator:
         self.tenant = Tenant(options)
         self._jwt = JwtReader(options, self.tenant)
         self._introspection = Introspection(options, self.tenant) if options.client_id else None
+        self._if_opaque: Validation = self._introspect
+        self._if_opaque_in_request = REFUSE_OPAQUE if self._introspection is None else self._introspect
 
     def validate(
         self,
@@ -74,7 +75,7 @@ class Validator:
             AuthorizationServerError: the tenant is needed and does not do its part.
         """
         check_form(token)
-        otherwise = refuse_opaque if from_request and self._introspection is None else self._introspect
+        otherwise = self._if_opaque_in_request if from_request else self._if_opaque
         if self._introspects_jwts:
             return otherwise(token, certificate, requirements, now)
         return self._validate_jwt(token, certificate, requirements, now, otherwise)
@@ -89,7 +90,7 @@ class Validator:
             AuthorizationServerError: there are no keys to check it with.
         """
         check_form(token)
-        return self._validate_jwt(token, certificate, requirements, now)
+        return self._validate_jwt(token, certificate, requirements, now, REFUSE_FORM)
 
     def introspect(
         self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
@@ -110,17 +111,21 @@ class Validator:
         certificate: Certificate,
         requirements: Requirements,
         now: Instant,
-        otherwise: Validation | None = None,
+        otherwise: Validation,
     ) -> Flow[AccessTokenClaims]:
-        digest = self._jwt.digest(token)
-        verified = self._jwt.recall(digest, now)
+        jwt = self._jwt
+        digest = jwt.digest(token)
+        verified = jwt.recall(digest)
+        if verified is not None and verified.keys is not self.tenant.keys.fresh(now):
+            verified = yield from jwt.renew(verified, digest, now)
         if verified is None:
-            # Only now, since recalling a token takes less time than counting its dots.
-            if otherwise is not None and token.count(".") != 2:
+            parts = split_compact(token)
+            if parts is None:
                 return (yield from otherwise(token, certificate, requirements, now))
-            verified = yield from self._jwt.verify(token, digest, now)
+            verified = yield from jwt.verify(parts, digest, now)
         try:
-            self._check_request(verified.claims, verified.lifetime, certificate, requirements, now)
+            check_lifetime(verified.lifetime, now)
+            self._check_request(verified.claims, certificate, requirements)
         except TokenError as error:
             name_origin(error, verified.claims, verified.key)
             raise
@@ -129,45 +134,39 @@ class Validator:
     def _introspect(
         self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
     ) -> Flow[AccessTokenClaims]:
+        if token.strip() != token:
+            raise TokenError(Reason.MALFORMED, "white space around it is not part of a token")
         if self._introspection is None:
             raise ConfigurationError([_NO_CLIENT])
+        options = self._options
         claims = yield from self._introspection.claims(token)
         issuer = (yield from self.tenant.metadata.current(now)).issuer
         try:
             check_issuer(claims, issuer, required=False)
-            check_audience(claims, self._options.audience)
-            lifetime = parse_lifetime(claims, expiry_required=False)
-            self._check_request(claims, lifetime, certificate, requirements, now)
+            check_audience(claims, options.audience)
+            lifetime = parse_lifetime(
+                claims,
+                skew_seconds=options.clock_skew,
+                tolerance_seconds=options.clock_tolerance,
+                expiry_required=False,
+            )
+            check_lifetime(lifetime, now)
+            check_subject(claims)
+            self._check_request(claims, certificate, requirements)
         except TokenError as error:
             name_origin(error, claims)
             raise
         return claims
 
     def _check_request(
-        self,
-        claims: AccessTokenClaims,
-        lifetime: Lifetime,
-        certificate: Certificate,
-        requirements: Requirements,
-        now: Instant,
+        self, claims: AccessTokenClaims, certificate: Certificate, requirements: Requirements
     ) -> None:
-        """Check what differs from one request to the next, though the token is the same, and what follows it.
-
-        A wrong subject stays wrong, but a token that has expired as well is refused for that.
-        """
-        options = self._options
-        check_lifetime(
-            lifetime,
-            now,
-            skew_seconds=options.clock_skew,
-            tolerance_seconds=options.clock_tolerance,
-        )
-        check_subject(claims)
-        check_certificate_binding(claims, certificate, options.validate_certificate_binding)
+        """Check what differs from one request to the next, though the token is the same."""
+        check_certificate_binding(claims, certificate, self._options.validate_certificate_binding)
         if requirements.scopes:
             check_scopes(claims, requirements)
         if requirements.groups:
-            check_groups(claims, requirements, match_all=options.groups_match_all)
+            check_groups(claims, requirements, match_all=self._options.groups_match_all)
 
 
 def check_form(token: object) -> None:
@@ -176,12 +175,16 @@ def check_form(token: object) -> None:
         raise TokenError(Reason.MALFORMED, "it is not a string")
     if not 0 < len(token) <= MAX_TOKEN_CHARACTERS:
         raise TokenError(Reason.MALFORMED, "it is empty or too long")
-    if token.strip() != token:
-        raise TokenError(Reason.MALFORMED, "white space around it is not part of a token")
 
 
-def refuse_opaque(
-    _token: str, _certificate: Certificate, _requirements: Requirements, _now: Instant
-) -> Flow[AccessTokenClaims]:
-    """Refuse what could only be introspected, where that is not set up [malformed]."""
-    raise TokenError(Reason.MALFORMED, "it is no JWT, and introspection is not configured")
+def refusing(detail: str) -> Validation:
+    """Return what refuses every token [malformed]."""
+
+    def refuse(*_: object) -> Flow[AccessTokenClaims]:
+        raise TokenError(Reason.MALFORMED, detail)
+
+    return refuse
+
+
+REFUSE_OPAQUE: Final = refusing("it is no JWT, and introspection is not configured")
+REFUSE_FORM: Final = refusing("it does not have three parts")

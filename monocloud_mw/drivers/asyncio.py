@@ -82,16 +82,17 @@ class AsyncDriver:
             MonoCloudError: what the flow raises.
         """
         answer: Any = None
-        try:
-            while True:
-                try:
-                    effect = flow.send(answer)
-                except StopIteration as end:
-                    result: T = end.value
-                    return result
+        while True:
+            try:
+                effect = flow.send(answer)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            try:
                 answer = await self._perform[type(effect)](effect)
-        finally:
-            flow.close()
+            except BaseException:
+                flow.close()
+                raise
 
     async def aclose(self) -> None:
         """Stop what runs in the background on this event loop, and wait until it has stopped."""

@@ -73,16 +73,17 @@ class SyncDriver:
             MonoCloudError: what the flow raises.
         """
         answer: Any = None
-        try:
-            while True:
-                try:
-                    effect = flow.send(answer)
-                except StopIteration as end:
-                    result: T = end.value
-                    return result
+        while True:
+            try:
+                effect = flow.send(answer)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            try:
                 answer = self._perform[type(effect)](effect)
-        finally:
-            flow.close()
+            except BaseException:
+                flow.close()
+                raise
 
     def close(self) -> None:
         """Wait a moment for refreshes in the background; they end by themselves soon after."""

@@ -12,10 +12,13 @@ from .jwk import Jwk
 from .jws import (
     MAX_TOKEN_CHARACTERS,
     CompactJws,
+    CompactParts,
     JwsHeader,
     VerifiedJws,
     parse_compact,
     parse_header,
+    parse_parts,
+    split_compact,
     verify,
     verify_compact,
 )
@@ -28,6 +31,7 @@ __all__ = [
     "SIGNATURE_ALGORITHMS",
     "Algorithm",
     "CompactJws",
+    "CompactParts",
     "Jwk",
     "JwsHeader",
     "KeySet",
@@ -36,7 +40,9 @@ __all__ = [
     "parse_compact",
     "parse_header",
     "parse_json_object",
+    "parse_parts",
     "sign_compact",
+    "split_compact",
     "verify",
     "verify_compact",
 ]

@@ -9,7 +9,7 @@ own key (RFC 8725 section 3.10 and RFC 7515 section 10.3).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -25,10 +25,13 @@ from .strict_json import parse_json_object
 __all__ = [
     "MAX_TOKEN_CHARACTERS",
     "CompactJws",
+    "CompactParts",
     "JwsHeader",
     "VerifiedJws",
     "parse_compact",
     "parse_header",
+    "parse_parts",
+    "split_compact",
     "verify",
     "verify_compact",
 ]
@@ -47,6 +50,10 @@ MAX_ATTEMPTS: Final = 8
 """How many keys one signature is tried with: a refusal must not cost much more than an acceptance."""
 
 
+CompactParts: TypeAlias = tuple[str, str, str, str]
+"""Header, payload and signature, all encoded, and the signing input: the first two with their dot."""
+
+
 @attrs.frozen
 class JwsHeader:
     """A header that may be acted upon.
@@ -58,7 +65,7 @@ class JwsHeader:
         key_id: ``kid``.
     """
 
-    segment: bytes = attrs.field(repr=False)
+    segment: str = attrs.field(repr=False)
     parameters: FrozenDict = attrs.field(repr=False)
     algorithm: Algorithm
     key_id: str | None = attrs.field(repr=False)
@@ -83,7 +90,7 @@ class VerifiedJws:
     key: Jwk
 
 
-def parse_header(segment: bytes, algorithms: Collection[str] = SIGNATURE_ALGORITHMS.keys()) -> JwsHeader:
+def parse_header(segment: str, algorithms: Collection[str] = SIGNATURE_ALGORITHMS.keys()) -> JwsHeader:
     """Read the first part of a compact JWS (RFC 7515 section 4).
 
     Raises:
@@ -108,27 +115,45 @@ def parse_header(segment: bytes, algorithms: Collection[str] = SIGNATURE_ALGORIT
     return JwsHeader(segment, parameters, algorithm, key_id)
 
 
-def parse_compact(token: str, header_of: Callable[[bytes], JwsHeader] = parse_header) -> CompactJws:
+def split_compact(token: str) -> CompactParts | None:
+    """Return the parts of a text, or ``None`` where there are not exactly three. Nothing else is checked."""
+    signing_input, _, signature = token.rpartition(".")
+    header, dot, payload = signing_input.partition(".")
+    return (header, payload, signature, signing_input) if dot and "." not in payload else None
+
+
+def parse_parts(parts: CompactParts, header_of: Callable[[str], JwsHeader]) -> CompactJws:
+    """Read the parts of a compact JWS.
+
+    Args:
+        parts: from :func:`split_compact`, of at most ``MAX_TOKEN_CHARACTERS``.
+        header_of: reads the first part; issuers sign millions of tokens with one header, so a caller may
+            remember what :func:`parse_header` returned.
+
+    Raises:
+        TokenError: one of them is not base64url [malformed], or ``header_of`` refuses the header.
+    """
+    header, payload, signature, signing_input = parts
+    content, proof = base64url.decode(payload), base64url.decode(signature)
+    return CompactJws(header_of(header), content, proof, signing_input.encode())
+
+
+def parse_compact(token: str, header_of: Callable[[str], JwsHeader] = parse_header) -> CompactJws:
     """Take a compact JWS apart.
 
     Args:
         token: three base64url parts, ASCII.
-        header_of: reads the first part; issuers sign millions of tokens with one header, so a caller may
-            remember what :func:`parse_header` returned.
+        header_of: reads the first part, as in :func:`parse_parts`.
 
     Raises:
         TokenError: it is not one [malformed], or ``header_of`` refuses the header.
     """
     if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS:
         raise TokenError(Reason.MALFORMED, f"it is not text of at most {MAX_TOKEN_CHARACTERS} characters")
-    if not token.isascii():  # asked, since the error of a codec would hold on to the token
-        raise TokenError(Reason.MALFORMED, "it is not in ASCII")
-    signing_input, _, signature = token.encode("ascii").rpartition(b".")
-    header, dot, payload = signing_input.partition(b".")
-    if not dot or b"." in payload:
+    parts = split_compact(token)
+    if parts is None:
         raise TokenError(Reason.MALFORMED, "it does not have three parts")
-    content, proof = base64url.decode(payload), base64url.decode(signature)
-    return CompactJws(header_of(header), content, proof, signing_input)
+    return parse_parts(parts, header_of)
 
 
 def verify(jws: CompactJws, key_set: KeySet) -> Jwk:

@@ -20,6 +20,7 @@ __all__ = ["parse_json_object"]
 
 MAX_DEPTH: Final = 32
 INTEGER_BOUND: Final = 10**64
+_NEGATIVE_BOUND: Final = -INTEGER_BOUND
 
 _WHITE_SPACE: Final = " \t\n\r"  # RFC 8259 section 2, and no other
 # A string, closed or not. Possessive, so that each character is read once: with backtracking, 16 KiB of
@@ -27,7 +28,6 @@ _WHITE_SPACE: Final = " \t\n\r"  # RFC 8259 section 2, and no other
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-_PLAIN: Final = frozenset({str, bool, type(None), FrozenDict})  # what needs no second look
 
 
 def parse_json_object(data: bytes, *, max_values: int | None = None) -> FrozenDict:
@@ -42,7 +42,7 @@ def parse_json_object(data: bytes, *, max_values: int | None = None) -> FrozenDi
         TokenError: it holds none, or breaks a rule above [malformed].
     """
     try:
-        text = data.decode("utf-8")
+        text = data.decode()
         brackets = text.count("[") + text.count("{")
         if max_values is not None:
             _check_size(brackets + text.count(","), max_values)
@@ -77,24 +77,22 @@ def _check_depth(text: str) -> None:
 
 
 def _object(members: list[tuple[str, Any]]) -> FrozenDict:
-    value = FrozenDict(members)
+    value = FrozenDict({name: item if type(item) is str else _strict(item) for name, item in members})
     if len(value) != len(members):
         raise ValueError("duplicate name")
-    for name, member in members:
-        if type(member) not in _PLAIN:
-            dict.__setitem__(value, name, _strict(member))  # nobody else has seen it yet
     return value
 
 
-def _strict(value: Any) -> Any:
-    """Return an array in its read-only form, and a number as it is, unless it is out of bounds."""
-    if type(value) is list:
-        return tuple(value) if _PLAIN.issuperset(map(type, value)) else tuple(map(_strict, value))
-    if type(value) is int and not -INTEGER_BOUND < value < INTEGER_BOUND:
+def _strict(item: Any) -> Any:
+    """Return an array in its read-only form, and anything else as it is, unless it is out of bounds."""
+    kind = type(item)
+    if kind is int and not _NEGATIVE_BOUND < item < INTEGER_BOUND:
         raise ValueError("integer too long")
-    if type(value) is float and not math.isfinite(value):
+    if kind is float and not math.isfinite(item):
         raise ValueError("number out of range")
-    return value
+    if kind is list:
+        return tuple([element if type(element) is str else _strict(element) for element in item])
+    return item
 
 
 def _constant(name: str) -> NoReturn:

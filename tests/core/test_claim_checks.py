@@ -27,6 +27,7 @@ NOW = 1_700_000_000
 NOT_NUMBERS: list[Any] = [
     None,
     True,
+    10**400,  # from a cache: JSON text is bounded
     False,
     "1800000000",
     "",
@@ -121,10 +122,10 @@ def lifetime(
 ) -> None:
     """Check a lifetime at a moment; the monotonic clock must not matter."""
     check_lifetime(
-        parse_lifetime(freeze(claims), expiry_required=required),
+        parse_lifetime(
+            freeze(claims), skew_seconds=skew, tolerance_seconds=tolerance, expiry_required=required
+        ),
         Instant(unix=now, monotonic=-1.0),
-        skew_seconds=skew,
-        tolerance_seconds=tolerance,
     )
 
 

@@ -139,7 +139,7 @@ def _token_seeds() -> Iterator[bytes]:
 def _header(data: bytes) -> None:
     """A header gives an algorithm that can verify and the name of a key, or is refused."""
     with _refusing(TokenError):
-        header = parse_header(base64url.encode(data).encode())
+        header = parse_header(base64url.encode(data))
         assert SIGNATURE_ALGORITHMS[header.parameters["alg"]] is header.algorithm
         assert header.key_id == header.parameters.get("kid")
         assert "crit" not in header.parameters
@@ -166,7 +166,7 @@ def _check_claims(document: FrozenDict) -> None:
     checks: tuple[Callable[[], None], ...] = (
         lambda: check_issuer(claims, TENANT),
         lambda: check_audience(claims, ("api",)),
-        lambda: check_lifetime(parse_lifetime(claims), NOW, skew_seconds=0, tolerance_seconds=60),
+        lambda: check_lifetime(parse_lifetime(claims, skew_seconds=0, tolerance_seconds=60), NOW),
         lambda: check_subject(claims),
         lambda: check_certificate_binding(claims, None, "when_present"),
         lambda: check_certificate_binding(claims, b"\x30", "required"),
