@@ -304,10 +304,10 @@ def test_a_client_can_be_closed_and_used_again(connect: Callable[..., Caller], t
     caller = connect()
     caller.close()
     caller("prefetch")
-    assert sessions(caller.client) == 1
+    assert pools(caller.client) == 1
     caller.close()
     caller.close()
-    assert sessions(caller.client) == 0
+    assert pools(caller.client) == 0
     assert caller("validate_access_token", tenant.mint(subject="user")).subject == "user"
     assert caller("get_metadata", force_refresh=True).issuer == tenant.domain
     assert tenant.requests.count("jwks") == 1
@@ -317,7 +317,7 @@ def test_leaving_the_context_closes(connect: Callable[..., Caller]) -> None:
     """Both clients are context managers, of their kind."""
     caller = connect()
     caller.enter_and_leave()
-    assert sessions(caller.client) == 0
+    assert pools(caller.client) == 0
 
 
 def test_a_fetcher_is_not_ours_to_close(connect: Callable[..., Caller]) -> None:
@@ -333,13 +333,13 @@ def test_a_fetcher_is_not_ours_to_close(connect: Callable[..., Caller]) -> None:
     caller.close()
 
 
-def sessions(client: BackendClient | AsyncBackendClient) -> int:
-    """Return how many sessions (of a process, or of an event loop) hold connections."""
+def pools(client: BackendClient | AsyncBackendClient) -> int:
+    """Return how many pools (for an origin, or of an event loop) hold connections."""
     transport = client._transport
     assert transport is not None
-    return len(
-        transport._sessions if isinstance(transport, RequestsTransport) else transport._connections._lifespans
-    )
+    if isinstance(transport, RequestsTransport):
+        return sum(len(adapter.poolmanager.pools) for adapter in transport._adapters.last() or ())
+    return len(transport._connections._lifespans)
 
 
 # Configuration

@@ -1,7 +1,7 @@
 """The transport for event loops, on ``httpcore2``, the engine of ``httpx2``: no threads.
 
 It keeps to the rules of :mod:`monocloud_mw.transports.requests`, and takes proxies and authorities from the
-same places; the environment's ``REQUESTS_CA_BUNDLE`` is read when the transport is made.
+same places.
 
 What ``httpx2`` adds to its engine (cookies, redirects, decompression, tidy URLs) would all have to be taken
 off again. And the connections are kept here, since the pool of ``httpcore2`` looks at each of them whenever
@@ -11,21 +11,20 @@ one is taken or given back: with a hundred that costs several times what an exch
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import sys
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, get_environ_proxies, select_proxy
+from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
 
-from ..errors import ConfigurationError, HttpError, Problem
+from ..errors import HttpError
 from ..http import HttpRequest, HttpResponse
 from ..per_loop import PerLoop
-from .certificate_files import check_files
+from .certificate_files import CertificateFiles, Contexts
 from .failures import NO_SOCKS, check_encoding, check_size, failed_exchange
 from .loopback import stays_here
 
@@ -68,12 +67,8 @@ class Httpcore2Transport:
     def __init__(
         self, *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None
     ) -> None:
-        check_files(ca_bundle, client_certificate)
-        self._context = self._mutual_context = _new_context(ca_bundle)
-        if client_certificate is not None:
-            self._mutual_context = _new_context(ca_bundle)
-            self._mutual_context.load_cert_chain(*client_certificate)
-        self._connections = PerLoop(_Connections, _Connections.aclose)
+        self._contexts = CertificateFiles(ca_bundle, client_certificate, _as_they_are)
+        self._connections = PerLoop(lambda: _Connections(self._contexts.current()), _Connections.aclose)
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
         """Perform one exchange.
@@ -95,8 +90,12 @@ class Httpcore2Transport:
 
     async def _exchange(self, request: HttpRequest) -> HttpResponse:
         route = _Route(_origin(request.url), request.mutual_tls)
+        contexts = self._contexts.current()
         connections = await self._connections.get()
-        async with connections.lend(route, self._new_connection) as connection:
+        if connections.contexts is not contexts:
+            await self._connections.aclose()
+            connections = await self._connections.get()
+        async with connections.lend(route) as connection:
             response = await connection.handle_async_request(_message(request))
             try:
                 headers = _headers(response)
@@ -104,16 +103,6 @@ class Httpcore2Transport:
             finally:
                 await response.aclose()
         return HttpResponse(status=response.status, headers=headers, body=body)
-
-    def _new_connection(self, route: _Route) -> httpcore2.AsyncConnectionInterface:
-        """Return a connection that opens itself when it is first used; the pool only makes it."""
-        pool = httpcore2.AsyncConnectionPool(
-            ssl_context=self._mutual_context if route.mutual_tls else self._context,
-            proxy=_proxy_for(route.origin, self._context),
-            keepalive_expiry=KEEP_IDLE_SECONDS,
-            network_backend=AsyncioNetwork(),
-        )
-        return pool.create_connection(_url(route.origin).origin)
 
 
 class _Route(NamedTuple):
@@ -126,22 +115,21 @@ class _Route(NamedTuple):
 class _Connections:
     """The connections of one event loop. A connection that an exchange did not end well with is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, contexts: Contexts) -> None:
+        self.contexts = contexts
         self._free = asyncio.Semaphore(CONNECTIONS)
         self._idle: defaultdict[_Route, deque[Any]] = defaultdict(deque)
         self._closed = False
 
     @asynccontextmanager
-    async def lend(
-        self, route: _Route, new: Callable[[_Route], httpcore2.AsyncConnectionInterface]
-    ) -> AsyncIterator[httpcore2.AsyncConnectionInterface]:
+    async def lend(self, route: _Route) -> AsyncIterator[httpcore2.AsyncConnectionInterface]:
         """Lend a connection for one exchange."""
         async with self._free:
             idle = self._idle[route]
-            connection: Any = idle.pop() if idle else new(route)
+            connection: Any = idle.pop() if idle else self._new_connection(route)
             while connection.is_idle() and connection.has_expired():
                 await connection.aclose()
-                connection = idle.pop() if idle else new(route)
+                connection = idle.pop() if idle else self._new_connection(route)
             try:
                 yield connection
             except BaseException:
@@ -157,9 +145,20 @@ class _Connections:
     async def aclose(self) -> None:
         """Close what is idle now, and the others when they come back."""
         self._closed = True
-        for connections in self._idle.values():
+        for connections in list(self._idle.values()):  # exchanges that began before may add to them
             while connections:
                 await connections.pop().aclose()
+
+    def _new_connection(self, route: _Route) -> httpcore2.AsyncConnectionInterface:
+        """Return a connection that opens itself when it is first used; the pool only makes it."""
+        plain, mutual = self.contexts
+        pool = httpcore2.AsyncConnectionPool(
+            ssl_context=mutual if route.mutual_tls else plain,
+            proxy=_proxy_for(route.origin, plain),
+            keepalive_expiry=KEEP_IDLE_SECONDS,
+            network_backend=AsyncioNetwork(),
+        )
+        return pool.create_connection(_url(route.origin).origin)
 
 
 def _has_more_to_say(connection: Any) -> bool:
@@ -238,15 +237,5 @@ async def _read_body(request: HttpRequest, response: httpcore2.Response, headers
     return body
 
 
-def _new_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """Trust what ``requests`` trusts."""
-    variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-    variable = next((name for name in variables if os.environ.get(name)), None)
-    path = ca_bundle or (os.environ[variable] if variable else DEFAULT_CA_BUNDLE_PATH)
-    try:
-        if os.path.isdir(path):
-            return ssl.create_default_context(capath=path)
-        return ssl.create_default_context(cafile=path)
-    except OSError:
-        problem = Problem("ca_bundle", variable, "holds no PEM certificates that can be read")
-    raise ConfigurationError([problem])
+def _as_they_are(contexts: Contexts) -> Contexts:
+    return contexts

@@ -9,17 +9,18 @@ this machine never goes through a proxy.
 
 from __future__ import annotations
 
-import os
+import ssl
 import sys
 from typing import Any, Final
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
 
 from ..errors import HttpError, quoted
 from ..http import HttpRequest, HttpResponse
-from .certificate_files import check_files
+from .certificate_files import CertificateFiles, Contexts
 from .deadline import POOL_CLASSES
 from .failures import NO_SOCKS, check_encoding, check_size, failed_exchange
 from .loopback import stays_here
@@ -43,10 +44,7 @@ class RequestsTransport:
     def __init__(
         self, *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None
     ) -> None:
-        check_files(ca_bundle, client_certificate)
-        self._ca_bundle = ca_bundle
-        self._client_certificate = client_certificate
-        self._sessions: dict[int, requests.Session] = {}
+        self._adapters = CertificateFiles(ca_bundle, client_certificate, _new_adapters)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Perform one exchange.
@@ -68,71 +66,55 @@ class RequestsTransport:
 
     def close(self) -> None:
         """Close all idle connections; the next exchange opens new ones."""
-        session = self._sessions.pop(os.getpid(), None)
-        if session is not None:
-            session.close()
+        for adapter in self._adapters.last() or ():
+            adapter.close()
 
     def _send(self, request: HttpRequest) -> requests.Response:
-        session = self._connected()
-        message = requests.Request(
-            request.method,
-            request.url,
-            headers={"accept-encoding": "identity", **request.headers},
-            data=request.body,
-            auth=_as_it_is,
-        )
-        prepared = session.prepare_request(message)
-        prepared.url = request.url  # byte for byte: requests would tidy it up
-        settings = session.merge_environment_settings(
-            request.url,
-            {},
-            stream=True,
-            verify=self._ca_bundle,
-            cert=self._client_certificate if request.mutual_tls else None,
-        )
-        if stays_here(request.url):
-            settings["proxies"] = {}
-        # Past the session's own send(), which keeps cookies and, even where it is told not to follow a
-        # redirect, reads and unpacks the redirect's whole body.
-        adapter: Any = session.get_adapter(request.url)
+        plain, mutual = self._adapters.current()
+        headers = {"user-agent": "monocloud-mw", "accept-encoding": "identity", **request.headers}
+        # Prepared without a session, and sent past one: it would put a ``.netrc`` entry over our header, keep
+        # cookies and, even where it is told not to follow a redirect, read and unpack the redirect's body.
+        message = requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
+        message.url = request.url  # byte for byte: requests would tidy it up
+        adapter: Any = mutual if request.mutual_tls else plain
         answer: requests.Response = adapter.send(
-            prepared, timeout=urllib3.Timeout(total=request.timeout_seconds), **settings
+            message,
+            stream=True,
+            timeout=urllib3.Timeout(total=request.timeout_seconds),
+            verify=None,  # the adapter's context does, and True would mean another in some versions
+            proxies={} if stays_here(request.url) else get_environ_proxies(request.url),
         )
         return answer
 
-    def _connected(self) -> requests.Session:
-        """Return the session of this process: after a fork, connections still belong to the parent."""
-        process = os.getpid()
-        # Without a lock, since a child could inherit it locked. Of two new sessions one stays unused.
-        return self._sessions.get(process) or self._sessions.setdefault(process, _new_session())
 
+class _Adapter(HTTPAdapter):
+    """Connections with a deadline, all made with one context; ``proxy_context`` is for proxies over TLS."""
 
-class _DeadlineAdapter(HTTPAdapter):
+    def __init__(self, context: ssl.SSLContext, proxy_context: ssl.SSLContext) -> None:
+        self._context = context
+        self._proxy_context = proxy_context
+        super().__init__(pool_maxsize=CONNECTIONS)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         if proxy.lower().startswith("socks"):
             raise HttpError(NO_SOCKS)
-        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager = super().proxy_manager_for(
+            proxy, ssl_context=self._context, proxy_ssl_context=self._proxy_context, **kwargs
+        )
         manager.pool_classes_by_scheme = POOL_CLASSES
         return manager
 
-
-def _new_session() -> requests.Session:
-    session = requests.Session()
-    session.headers.clear()
-    session.headers["user-agent"] = "monocloud-mw"
-    adapter = _DeadlineAdapter(pool_maxsize=CONNECTIONS)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Leave the connections to their context, which verifies and presents what it should."""
 
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Stand in for authentication, or ``requests`` would put a ``.netrc`` entry over our header."""
-    return request
+def _new_adapters(contexts: Contexts) -> tuple[_Adapter, _Adapter]:
+    plain, mutual = contexts
+    return _Adapter(plain, plain), _Adapter(mutual, plain)
 
 
 def _read_body(request: HttpRequest, response: requests.Response) -> bytes:

@@ -1,20 +1,25 @@
-"""Unusable files of TLS are found when a transport is made."""
+"""The files of TLS: what is unusable is found when a transport is made, and they are read once."""
 
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
 from monocloud_mw.errors import ConfigurationError, Problem
-from monocloud_mw.transports.certificate_files import check_files
+from monocloud_mw.transports.certificate_files import CertificateFiles, Contexts
 
-from .conftest import Connect
+from .conftest import Connect, Serve
+from .scripted_server import Connection
 
 CA_BUNDLE = Problem("ca_bundle", "MONOCLOUD_BACKEND_CA_BUNDLE", "holds no PEM certificates that can be read")
 CERTIFICATE = Problem(
@@ -42,7 +47,7 @@ def encrypted_key(client_certificate: tuple[str, str], tmp_path: Path) -> str:
 def problems_of(ca_bundle: str | None, client_certificate: tuple[str, str] | None) -> tuple[Problem, ...]:
     """Return the problems of files that cannot be used."""
     with pytest.raises(ConfigurationError) as caught:
-        check_files(ca_bundle, client_certificate)
+        CertificateFiles(ca_bundle, client_certificate, tuple)
     return caught.value.problems
 
 
@@ -70,8 +75,8 @@ def test_an_encrypted_key_is_refused_without_a_prompt(
     """OpenSSL would ask for the password on the terminal, and a service would wait there for ever."""
     assert problems_of(None, (client_certificate[0], encrypted_key)) == (CERTIFICATE,)
     script = (
-        "import sys; from monocloud_mw.transports.certificate_files import check_files\n"
-        "try: check_files(None, (sys.argv[1], sys.argv[2]))\n"
+        "import sys; from monocloud_mw.transports.certificate_files import CertificateFiles\n"
+        "try: CertificateFiles(None, (sys.argv[1], sys.argv[2]), tuple)\n"
         "except Exception as error: print(type(error).__name__)"
     )
     done = subprocess.run(
@@ -92,3 +97,67 @@ def test_every_transport_checks_its_files(connect: Connect, garbage: str) -> Non
     with pytest.raises(ConfigurationError) as caught:
         connect(ca_bundle=garbage, client_certificate=(garbage, garbage))
     assert caught.value.problems == (CA_BUNDLE, CERTIFICATE)
+
+
+@pytest.fixture
+def made() -> list[Contexts]:
+    """Return the contexts that were made, as the test goes on."""
+    return []
+
+
+@pytest.fixture
+def files(ca_bundle: str, made: list[Contexts]) -> CertificateFiles[Contexts]:
+    """Return what keeps the contexts of a bundle."""
+
+    def make(contexts: Contexts) -> Contexts:
+        made.append(contexts)
+        return contexts
+
+    return CertificateFiles(ca_bundle, None, make)
+
+
+def test_of_many_that_need_them_one_reads_the_files(
+    files: CertificateFiles[Contexts], made: list[Contexts], ca_bundle: str
+) -> None:
+    """Reading keeps a processor busy, and more so where many do it side by side."""
+    os.utime(ca_bundle, ns=(0, 0))
+    together = Barrier(8)
+
+    def work(_: int) -> Contexts:
+        together.wait(30)
+        return files.current()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(map(id, pool.map(work, range(8)))) == {id(files.last())}
+    assert len(made) == 2
+
+
+def test_a_forked_child_reads_the_files_itself(
+    files: CertificateFiles[Contexts], made: list[Contexts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it inherits may be locked by a thread that only its parent has: here, and within OpenSSL."""
+    parent = files.current()
+    with files._by_process[os.getpid()].lock, monkeypatch.context() as forked:
+        forked.setattr(os, "getpid", lambda: -1)
+        assert files.last() is None
+        child = files.current()
+        assert files.current() is files.last() is child
+    assert files.current() is parent
+    assert made == [parent, child]
+    assert not set(parent) & set(child)
+
+
+def test_contexts_verify_and_cannot_be_changed_by_http_clients(
+    files: CertificateFiles[Contexts], serve: Serve, ca: trustme.CA
+) -> None:
+    """Chain, host name, TLS 1.2 at least; and what other threads are reading stays as it is."""
+    context, _ = files.current()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["h2"])
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(server)
+    server.set_alpn_protocols(["h2", "http/1.1"])
+    address = ("127.0.0.1", serve(Connection.pause, server).port)
+    with context.wrap_socket(socket.create_connection(address), server_hostname="127.0.0.1") as connected:
+        assert connected.selected_alpn_protocol() == "http/1.1"

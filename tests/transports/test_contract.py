@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Event, Semaphore
 from typing import Any
 
 import pytest
 import trustme
 
-from monocloud_mw.errors import HttpError
+from monocloud_mw.errors import ConfigurationError, HttpError, Problem
 from monocloud_mw.http import HttpRequest, HttpResponse
 
 from .conftest import ELSEWHERE, Connect, Exchange, Serve
@@ -595,6 +596,26 @@ def test_the_environments_ca_bundle_counts_where_there_is_no_option(
     assert connect()(get(serve(answer(), tls).origin)).status == 200
 
 
+def test_an_unusable_bundle_of_the_environment_is_found_at_once(
+    connect: Connect, garbage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable is named, so that the mistake is found where it is."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", garbage)
+    with pytest.raises(ConfigurationError) as caught:
+        connect()
+    problem = Problem("ca_bundle", "REQUESTS_CA_BUNDLE", "holds no PEM certificates that can be read")
+    assert caught.value.problems == (problem,)
+
+
+def test_a_folder_of_authorities_may_stand_for_a_bundle(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for ``requests``: OpenSSL looks into it when it needs an authority; in this one there is none."""
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path))
+    error = failure_of(lambda: connect()(get(serve(answer(), tls).origin)))
+    assert "SSLCertVerificationError" in str(error)
+
+
 def test_another_authority_than_the_bundles_is_refused(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, tmp_path: Path
 ) -> None:
@@ -635,6 +656,157 @@ def test_our_certificate_is_presented_only_where_the_request_says_so(
         assert exchange(get(server.origin, mutual_tls=mutual_tls)).status == 200
     assert presented == order
     assert server.connections == 2
+
+
+def test_a_server_may_ask_for_our_certificate_after_the_request(
+    serve: Serve, connect: Connect, ca: trustme.CA, ca_bundle: str, client_certificate: tuple[str, str]
+) -> None:
+    """Some do, for some of their paths only (RFC 8446 section 4.6.2)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    ca.configure_trust(context)
+    context.verify_mode, context.post_handshake_auth = ssl.CERT_REQUIRED, True
+    context.num_tickets = 0  # what arrives after an answer ends a connection
+    presented: list[bool] = []
+
+    def script(connection: Connection) -> None:
+        while connection.receive() is not None:
+            assert isinstance(connection.socket, ssl.SSLSocket)
+            presented.append(connection.peer_certificate() is not None)
+            if len(presented) == 1:
+                connection.socket.verify_client_post_handshake()
+            connection.send(response())
+
+    exchange = connect(ca_bundle=ca_bundle, client_certificate=client_certificate)
+    server = serve(script, context)
+    for _ in range(2):
+        assert exchange(get(server.origin, mutual_tls=True)).status == 200
+    assert (presented, server.connections) == ([False, True], 1)
+
+
+# Files of TLS that change
+
+
+def test_new_connections_read_no_files(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, client_certificate: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Reading the authorities takes longer than several exchanges; a burst of them would stand still."""
+    read: list[object] = []
+
+    def spy(name: str) -> Any:
+        load = getattr(ssl.SSLContext, name)
+
+        def loading(self: ssl.SSLContext, *files: Any, **named: Any) -> None:
+            read.append(files or named)
+            load(self, *files, **named)
+
+        return loading
+
+    server = serve(say(response(headers="Connection: close\r\n")), tls)
+    for name in ("load_verify_locations", "load_default_certs", "load_cert_chain"):
+        monkeypatch.setattr(ssl.SSLContext, name, spy(name))
+    exchange = connect(ca_bundle=ca_bundle, client_certificate=client_certificate)
+    assert read
+    read.clear()
+    for mutual_tls in (False, True, False, True):
+        assert exchange(get(server.origin, mutual_tls=mutual_tls)).status == 200
+    assert server.connections == 4
+    assert read == []
+
+
+@pytest.fixture
+def replaceable(client_certificate: tuple[str, str], ca_bundle: str, tmp_path: Path) -> tuple[Path, ...]:
+    """Return paths of an authority, a client's certificate and its key, which the test may write to."""
+    paths = tuple(tmp_path / name for name in ("ca.pem", "certificate.pem", "key.pem"))
+    for path, original in zip(paths, (ca_bundle, *client_certificate), strict=True):
+        path.write_bytes(Path(original).read_bytes())
+    return paths
+
+
+def test_a_renewed_certificate_of_ours_is_presented_from_then_on(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, ca: trustme.CA, replaceable: tuple[Path, ...]
+) -> None:
+    """Some live for an hour (SPIFFE). A connection that was made with the old one is not used again."""
+    authorities, certificate, key = replaceable
+    presented: list[bytes | None] = []
+
+    def script(connection: Connection) -> None:
+        while connection.receive() is not None:
+            presented.append(connection.peer_certificate())
+            connection.send(response())
+
+    server = serve(script, tls)
+    exchange = connect(ca_bundle=str(authorities), client_certificate=(str(certificate), str(key)))
+    expected = []
+    for number in range(3):
+        renewed = ca.issue_cert(f"client-{number}@example.test")
+        renewed.cert_chain_pems[0].write_to_path(str(certificate))
+        assert "cannot be used: mtls_certificate" in str(failure_of(lambda: exchange(get(server.origin))))
+        renewed.private_key_pem.write_to_path(str(key))
+        for _ in range(2):
+            assert exchange(get(server.origin, mutual_tls=True)).status == 200
+        expected += [ssl.PEM_cert_to_DER_cert(renewed.cert_chain_pems[0].bytes().decode())] * 2
+    assert presented == expected
+    assert server.connections == 3
+
+
+def test_an_authority_that_is_replaced_is_distrusted_at_once(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, replaceable: tuple[Path, ...]
+) -> None:
+    """Also where a connection was open; while the file cannot be read at all, nobody is trusted."""
+    authorities, *_ = replaceable
+    good = authorities.read_bytes()
+    server = serve(answer(), tls)
+    exchange = connect(ca_bundle=str(authorities))
+    assert exchange(get(server.origin)).status == 200
+    authorities.write_bytes(trustme.CA().cert_pem.bytes())
+    assert "SSLCertVerificationError" in str(failure_of(lambda: exchange(get(server.origin))))
+    message = (
+        "a file has changed and cannot be used: ca_bundle (MONOCLOUD_BACKEND_CA_BUNDLE):"
+        " holds no PEM certificates that can be read"
+    )
+    authorities.write_text("no certificate")
+    assert str(failure_of(lambda: exchange(get(server.origin)))) == message
+    authorities.unlink()
+    for _ in range(2):
+        assert str(failure_of(lambda: exchange(get(server.origin)))) == message
+    assert len(server.requests) == 1
+    authorities.write_bytes(good)
+    assert exchange(get(server.origin)).status == 200
+
+
+def test_connections_of_old_files_are_closed(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, replaceable: tuple[Path, ...]
+) -> None:
+    """The idle ones, and those in use, at the latest when the exchanges that they are used for have ended."""
+    authorities, *_ = replaceable
+    asked, go_on, gone = Event(), Event(), Semaphore(0)
+
+    def script(connection: Connection) -> None:
+        with suppress(OSError):
+            while (received := connection.receive()) is not None:
+                if received.target == "/slow":
+                    asked.set()
+                    assert go_on.wait(LONG_SECONDS)
+                connection.send(response())
+        gone.release()
+
+    server = serve(script, tls)
+    exchange = connect(ca_bundle=str(authorities))
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(lambda: exchange(get(server.origin + "/slow")))
+        assert asked.wait(LONG_SECONDS)
+        assert exchange(get(server.origin)).status == 200
+        authorities.write_bytes(authorities.read_bytes() * 2)
+        assert exchange(get(server.origin)).status == 200
+        go_on.set()
+        assert slow.result().status == 200
+    for _ in range(2):
+        assert gone.acquire(timeout=LONG_SECONDS)
+    assert server.connections == 3
+    assert exchange(get(server.origin)).status == 200
+    assert server.connections == 3
 
 
 # Proxies of the environment
@@ -787,3 +959,23 @@ def test_what_a_proxy_says_in_plain_text_never_passes_for_the_tenants_answer(
     monkeypatch.setenv("HTTPS_PROXY", serve(script).origin)
     with suppress(HttpError):
         assert connect(ca_bundle=ca_bundle)(get(elsewhere(serve(answer(), tls)))).body == b"{}"
+
+
+@pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "unknown"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_over_tls_is_verified_like_the_tenant(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, monkeypatch: pytest.MonkeyPatch,
+    scheme: str, trusted: bool,
+) -> None:  # fmt: skip
+    """By the same authorities, and before it learns anything; a tunnel through it is TLS in TLS."""
+    server = serve(answer(), tls)
+    proxy = serve(tunnel if scheme == "https" else answer(), tls)
+    monkeypatch.setenv(f"{scheme}_proxy", proxy.origin)
+    exchange = connect(ca_bundle=ca_bundle if trusted else None)
+    url = elsewhere(server) if scheme == "https" else "http://tenant.example.test"
+    if trusted:
+        assert exchange(get(url)).status == 200
+        assert len(proxy.requests) == 1
+    else:
+        assert re.search("SSLError|SSLCertVerificationError", str(failure_of(lambda: exchange(get(url)))))
+        assert proxy.requests == []

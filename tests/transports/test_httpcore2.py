@@ -10,14 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier, Event, Semaphore
 from typing import Any
 
 import pytest
 
 from monocloud_mw import AsyncBackendClient
-from monocloud_mw.errors import ConfigurationError, HttpError, Problem
+from monocloud_mw.errors import HttpError
 from monocloud_mw.http import HttpRequest
 from monocloud_mw.transports import httpcore2 as module
 from monocloud_mw.transports.httpcore2 import Httpcore2Transport
@@ -308,29 +307,6 @@ def test_other_tasks_get_their_turn_while_a_server_floods_us(serve: Serve) -> No
 
     server, transport = serve(script), Httpcore2Transport()
     asyncio.run(work())
-
-
-# What it takes from its surroundings
-
-
-def test_an_unusable_bundle_of_the_environment_is_found_at_once(
-    garbage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The variable is named, so that the mistake is found where it is."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", garbage)
-    with pytest.raises(ConfigurationError) as caught:
-        Httpcore2Transport()
-    problem = Problem("ca_bundle", "REQUESTS_CA_BUNDLE", "holds no PEM certificates that can be read")
-    assert caught.value.problems == (problem,)
-
-
-def test_a_folder_of_authorities_may_stand_for_a_bundle(
-    serve: Serve, tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As for ``requests``: OpenSSL looks into it when it needs an authority; in this one there is none."""
-    monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path))
-    with pytest.raises(HttpError, match="SSLCertVerificationError"):
-        asyncio.run(Httpcore2Transport()(get(serve(answer(), tls).origin)))
 
 
 # Who uses it
