@@ -40,6 +40,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 OnError: TypeAlias = Callable[[MonoCloudError, Scope], App | Awaitable[App | None] | None]
 
+PROTECTED: Final = frozenset({"http", "websocket"})
 POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
 
 
@@ -76,6 +77,7 @@ class ProtectApiMiddleware:
     ) -> None:
         self._app = app
         self._resolvers = Resolvers(token_resolver, certificate_resolver)
+        self._has_resolvers = token_resolver is not None or certificate_resolver is not None
         self._on_error = on_error
         self._policy: Policy
         self.client: AsyncAuthenticator
@@ -88,19 +90,22 @@ class ProtectApiMiddleware:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = scope["type"]
-        if kind == "lifespan":
-            await self._app(scope, receive, send)
+        app, kind = self._app, scope["type"]
+        if kind not in PROTECTED:
+            if kind != "lifespan":
+                raise ConfigurationError(f"cannot protect connections of type {quoted(kind)}")
+            await app(scope, receive, send)
             return
-        if kind not in ("http", "websocket"):
-            raise ConfigurationError(f"cannot protect connections of type {quoted(kind)}")
-        scope = dict(scope)
+        scope = {**scope}
         scope.pop(CLAIMS_KEY, None)
-        app = self._app
-        requirements = self._requirements_for(scope)
+        requirements = self._policy.for_all or self._requirements_for(scope)
         if requirements is not None:
             try:
-                credentials = await self._resolvers.read_async(_list_authorization(scope), scope)
+                authorization = _list_authorization(scope)
+                if self._has_resolvers:
+                    credentials = await self._resolvers.read_async(authorization, scope)
+                else:  # nothing to wait for
+                    credentials = self._resolvers.read(authorization, scope)
                 claims = await self.client.authenticate(credentials, requirements)
                 scope[CLAIMS_KEY] = require_claims(claims)
             except MonoCloudError as error:

@@ -48,7 +48,7 @@ class _ProxyDefault:
 def _teach_json(app: Flask) -> None:
     """Let ``jsonify(current_claims)`` work: JSON encoders do not look through proxies by themselves."""
     provider = app.json
-    if isinstance(provider, DefaultJSONProvider) and not isinstance(provider.default, _ProxyDefault):
+    if isinstance(provider, DefaultJSONProvider) and type(provider.default) is not _ProxyDefault:
         provider.default = _ProxyDefault(provider.default)
 
 

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from monocloud_mw.client import BackendClient
+from monocloud_mw.core.requirements import Requirements
 from monocloud_mw.errors import MonoCloudError
 from monocloud_mw.protect.challenge import Refusal, log_refusal, render_refusal
 from monocloud_mw.protect.paths import UNREADABLE
@@ -81,12 +82,7 @@ class ProtectApiMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ.pop(CLAIMS_KEY, None)
-        requirements = self._policy.requirements_for(
-            environ["REQUEST_METHOD"],
-            _decode(environ.get("PATH_INFO", "")),
-            prefix=_decode(environ.get("SCRIPT_NAME", "")),
-            raw_path=(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "").partition("?")[0],
-        )
+        requirements = self._policy.for_all or self._requirements_for(environ)
         if requirements is not None:
             try:
                 credentials = self._resolvers.read(list_authorization(environ), environ)
@@ -98,6 +94,14 @@ class ProtectApiMiddleware:
                 answer = _Response(render_refusal(error)) if answer is None else answer
                 return answer(environ, start_response)
         return self._app(environ, start_response)
+
+    def _requirements_for(self, environ: WSGIEnvironment) -> Requirements | None:
+        return self._policy.requirements_for(
+            environ["REQUEST_METHOD"],
+            _decode(environ.get("PATH_INFO", "")),
+            prefix=_decode(environ.get("SCRIPT_NAME", "")),
+            raw_path=(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "").partition("?")[0],
+        )
 
 
 def list_authorization(environ: WSGIEnvironment) -> tuple[str, ...]:

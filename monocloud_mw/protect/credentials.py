@@ -24,9 +24,10 @@ from ..errors import CredentialsError
 
 __all__ = ["Credentials", "parse_authorization"]
 
-# No two neighbours in these patterns can match the same character, so both run in linear time. Only the
-# scheme ignores case: doing so for the token as well would cost ten times as much.
-_BEARER_TOKEN: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*)", re.ASCII)
+# RFC 6750 section 2.1: what a token may be made of, but for "=" at its end.
+_TOKEN_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
+
+# No two neighbours in this pattern can match the same character, so it runs in linear time.
 _MENTIONS_BEARER: Final = re.compile(
     r"(?:^|,)[ \t]*bearer(?![!#$%&'*+.^_`|~0-9a-z-])", re.ASCII | re.IGNORECASE
 )
@@ -52,9 +53,16 @@ def parse_authorization(values: Sequence[str]) -> str:
         CredentialsError: no bearer token, or (``malformed``) a ``Bearer`` header that cannot be read.
     """
     text = values[0] if len(values) == 1 else ", ".join(values)
-    found = _BEARER_TOKEN.fullmatch(text.strip(" \t"))
-    if found is not None:
-        return found[1]
+    scheme, _, rest = text.strip(" \t").partition(" ")
+    token = rest.lstrip(" ")
+    if scheme.lower() == "bearer" and _is_b64token(token):
+        return token
     if _MENTIONS_BEARER.search(text):
         raise CredentialsError("The Authorization header is malformed", malformed=True)
     raise CredentialsError("The request has no access token")
+
+
+def _is_b64token(text: str) -> bool:
+    """Tell whether a text has the form of a bearer token; to delete takes half as long as to match."""
+    characters = text.rstrip("=").encode("ascii", "replace")  # by "?", which no token has
+    return characters != b"" and not characters.translate(None, _TOKEN_CHARACTERS)

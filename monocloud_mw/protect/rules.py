@@ -116,7 +116,8 @@ class Policy:
         self._everything = self._defaults
         for rule in checked:
             self._everything = self._everything.and_also(rule.requirements)
-        self._has_rules = bool(checked)
+        self.for_all: Requirements | None = None if checked else self._defaults
+        """What every request needs, where no rule tells them apart."""
         self._matchers = {
             method: _Matcher([rule for rule in checked if rule.holds_for(method)])
             for method in frozenset().union(*(rule.methods for rule in checked if rule.methods))
@@ -138,8 +139,8 @@ class Policy:
             raw_path: as it stood in the request line, where the server tells; without the query.
             cut_path: what a framework may take for the path of one that is not below ``prefix``.
         """
-        if not self._has_rules:
-            return self._defaults
+        if self.for_all is not None:
+            return self.for_all
         masked = mask_raw_path(raw_path) if "%" in raw_path else ""
         if len(path) + len(prefix) + len(masked) > MAX_PATH_CHARACTERS:
             return self._everything
