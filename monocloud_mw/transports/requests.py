@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ssl
 import sys
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import requests
 import urllib3
@@ -28,6 +28,9 @@ from .loopback import stays_here
 __all__ = ["RequestsTransport"]
 
 CONNECTIONS: Final = 32
+
+# urllib3 1.26 keeps addresses from OpenSSL, and compares host names itself, but not those of proxies.
+COMPARES_NAMES: Final[bool] = cast(Any, urllib3).__version__.startswith("1.")
 
 
 class RequestsTransport:
@@ -102,6 +105,8 @@ class _Adapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         if proxy.lower().startswith("socks"):
             raise HttpError(NO_SOCKS)
+        if COMPARES_NAMES and proxy.lower().startswith("https:"):
+            raise HttpError("the environment names a proxy over TLS, for which urllib3 is too old")
         manager = super().proxy_manager_for(
             proxy, ssl_context=self._context, proxy_ssl_context=self._proxy_context, **kwargs
         )
@@ -114,6 +119,7 @@ class _Adapter(HTTPAdapter):
 
 def _new_adapters(contexts: Contexts) -> tuple[_Adapter, _Adapter]:
     plain, mutual = contexts
+    plain.check_hostname = mutual.check_hostname = not COMPARES_NAMES
     return _Adapter(plain, plain), _Adapter(mutual, plain)
 
 

@@ -24,6 +24,8 @@ import trustme
 
 from monocloud_mw.errors import ConfigurationError, HttpError, Problem
 from monocloud_mw.http import HttpRequest, HttpResponse
+from monocloud_mw.transports.httpcore2 import Httpcore2Transport
+from monocloud_mw.transports.requests import COMPARES_NAMES, RequestsTransport
 
 from .conftest import ELSEWHERE, Connect, Exchange, Serve
 from .scripted_server import Connection, Script, ScriptedServer, answer, response, trickle
@@ -303,6 +305,72 @@ def test_an_unknown_host_is_an_http_error(exchange: Exchange) -> None:
     error = failure_of(lambda: exchange(get("http://tenant.invalid/")))
     assert "cannot be reached: " in str(error)
     assert error.status is None
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("interim", "refused_by"),
+    [
+        (CONTINUE, ()),
+        (CONTINUE * 100, ()),
+        (SWITCHING, (RequestsTransport, Httpcore2Transport)),
+        (b"HTTP/1.1 102 Processing\r\n\r\n", (RequestsTransport,)),
+        (EARLY_HINTS, (RequestsTransport,)),
+        (CONTINUE + EARLY_HINTS * 2 + CONTINUE, (RequestsTransport,)),
+    ],
+    ids=["100", "many 100", "101", "102", "103", "several"],
+)  # fmt: skip
+@pytest.mark.parametrize("at_once", [True, False], ids=["with the answer", "before the answer"])
+def test_an_interim_response_is_not_the_answer(
+    serve: Serve, exchange: Exchange, transport_kind: type,
+    interim: bytes, refused_by: tuple[type, ...], at_once: bool,
+) -> None:  # fmt: skip
+    """The answer comes after it (RFC 9110 section 15.2), for this request and no other, or there is none."""
+
+    def script(connection: Connection) -> None:
+        while (received := connection.receive()) is not None:
+            real = response(received.target.encode())
+            connection.send(interim + real if at_once else interim)
+            if not at_once:
+                connection.pause(0.02)
+                connection.send(real)
+
+    server = serve(script)
+    is_refused = transport_kind in refused_by
+    for number in range(3):
+        asked = get(f"{server.origin}/{number}")
+        if is_refused:
+            failure_of(partial(exchange, asked))
+        else:
+            assert exchange(asked).body == f"/{number}".encode()
+    assert server.connections == (3 if is_refused else 1)
+
+
+@pytest.mark.parametrize("interim", [CONTINUE, EARLY_HINTS], ids=["100", "103"])
+@pytest.mark.parametrize("is_fast", [True, False], ids=["flood", "trickle"])
+def test_endless_interim_responses_are_bounded(
+    serve: Serve, exchange: Exchange, interim: bytes, is_fast: bool
+) -> None:
+    """None of them buys a server more time, and together they may not take more than one answer may."""
+    server = serve(flood(b"", interim * 1000) if is_fast else trickle(interim, interim * 100))
+    began = time.monotonic()
+    error = failure_of(lambda: exchange(get(server.origin, timeout_seconds=SHORT_SECONDS)))
+    assert time.monotonic() - began < 10 * SHORT_SECONDS
+    assert re.search("no complete answer within|sent an interim response|is too large", str(error))
+
+
+def test_interim_responses_count_on_the_wire(
+    serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much time there is, an endless stream of them ends at the limit."""
+    for module in ("deadline", "asyncio_network"):
+        monkeypatch.setattr(f"monocloud_mw.transports.{module}.MAX_WIRE_BYTES", 100_000)
+    error = failure_of(lambda: exchange(get(serve(flood(b"", CONTINUE * 1000)).origin)))
+    assert "the response is too large" in str(error)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
@@ -965,7 +1033,7 @@ def test_what_a_proxy_says_in_plain_text_never_passes_for_the_tenants_answer(
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_over_tls_is_verified_like_the_tenant(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, monkeypatch: pytest.MonkeyPatch,
-    scheme: str, trusted: bool,
+    scheme: str, trusted: bool, transport_kind: type,
 ) -> None:  # fmt: skip
     """By the same authorities, and before it learns anything; a tunnel through it is TLS in TLS."""
     server = serve(answer(), tls)
@@ -973,7 +1041,9 @@ def test_a_proxy_over_tls_is_verified_like_the_tenant(
     monkeypatch.setenv(f"{scheme}_proxy", proxy.origin)
     exchange = connect(ca_bundle=ca_bundle if trusted else None)
     url = elsewhere(server) if scheme == "https" else "http://tenant.example.test"
-    if trusted:
+    if transport_kind is RequestsTransport and COMPARES_NAMES:
+        assert "for which urllib3 is too old" in str(failure_of(lambda: exchange(get(url))))
+    elif trusted:
         assert exchange(get(url)).status == 200
         assert len(proxy.requests) == 1
     else:

@@ -42,3 +42,14 @@ def test_an_answer_that_comes_late_is_nobody_elses(status: str) -> None:
                 transport(request)
             assert (caught.value.status, server.connections) == (int(status[:3]), number)
         transport.close()
+
+
+def test_an_old_urllib3_tunnels_through_no_proxy_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would not compare the proxy's name, and so take anybody with a certificate for it."""
+    monkeypatch.setattr("monocloud_mw.transports.requests.COMPARES_NAMES", True)
+    monkeypatch.setenv("HTTPS_PROXY", "HTTPS://user:password@127.0.0.1:1")
+    request = HttpRequest(url="https://tenant.example.test", timeout_seconds=30, max_body_bytes=100)
+    with pytest.raises(
+        HttpError, match=r"^the environment names a proxy over TLS, for which urllib3 is too old$"
+    ):
+        RequestsTransport()(request)
