@@ -128,13 +128,10 @@ class _Stream(httpcore2.AsyncNetworkStream):
         **__: Any,
     ) -> httpcore2.AsyncNetworkStream:
         arrivals = _Arrivals()
-        try:
-            encrypted: Any = await asyncio.get_running_loop().start_tls(
-                self._transport, arrivals, ssl_context, server_hostname=server_hostname
-            )
-        except BaseException:
-            await self.aclose()
-            raise
+        # Where the handshake fails or is cancelled, the loop closes the connection.
+        encrypted: Any = await asyncio.get_running_loop().start_tls(
+            self._transport, arrivals, ssl_context, server_hostname=server_hostname
+        )
         arrivals.connection_made(encrypted)
         return _Stream(encrypted, arrivals)
 

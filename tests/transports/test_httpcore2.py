@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -182,6 +183,36 @@ def test_a_cancelled_exchange_leaves_no_connection(
     transport = Httpcore2Transport(ca_bundle=ca_bundle)
     asyncio.run(work())
     gc.collect()
+
+
+def test_a_cancelled_handshake_through_a_proxy_over_tls_leaves_no_connection(
+    serve: Serve, tls: ssl.SSLContext, ca_bundle: str, gone: Gone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the proxy get to say goodbye first: one that hangs would keep the connection."""
+    reached = Event()
+
+    def script(connection: Connection) -> None:
+        assert connection.receive() is not None
+        connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        connection.socket.recv(1)
+        reached.set()
+        while connection.socket.recv(65536):
+            pass
+        connection.socket.settimeout(WAIT_SECONDS / 6)  # asyncio would wait for six times as long
+        assert socket.socket.recv(connection.socket, 1) == b""  # beneath TLS
+        gone.watch(connection)
+
+    async def work() -> None:
+        exchange = asyncio.create_task(transport(get("https://tenant.example.test/")))
+        assert await asyncio.to_thread(reached.wait, WAIT_SECONDS)
+        exchange.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await exchange
+        await asyncio.to_thread(gone.expect)
+
+    monkeypatch.setenv("HTTPS_PROXY", serve(script, tls).origin)
+    transport = Httpcore2Transport(ca_bundle=ca_bundle)
+    asyncio.run(work())
 
 
 def test_a_cancelled_exchange_gives_its_place_to_the_next(
