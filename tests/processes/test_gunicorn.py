@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ KINDS = {
     "sync": ("create_wsgi_app", "--worker-class", "sync"),
     "threads": ("create_wsgi_app", "--worker-class", "gthread", "--threads", "4"),
     "event loop": ("create_asgi_app", "--worker-class", "asgi"),
+    "uvicorn": ("create_asgi_app", "--worker-class", "uvicorn_worker.UvicornWorker"),
 }
 
 
@@ -101,3 +103,15 @@ def test_workers_do_not_wait_for_what_the_parent_is_fetching(tenant: LocalTenant
         served = crowd(address, tenant)
         assert tenant.requests.count("jwks") == len(served)
         gate.open()
+
+
+def test_workers_refuse_who_has_no_good_token(tenant: LocalTenant, kind: str) -> None:
+    """What stands in front of the API does so in every worker."""
+    forged = tenant.mint(subject="user", signed_by="stranger")
+    with gunicorn(kind, "cold", tenant) as address:
+        for token, status in [("", 400), ("no.such.token", 401), (forged, 401)]:
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                ask(address, token)
+            caught.value.close()
+            assert caught.value.code == status
+            assert caught.value.headers["WWW-Authenticate"].startswith("Bearer error=")
