@@ -16,7 +16,7 @@ def tenant() -> Iterator[LocalTenant]:
         yield tenant
 
 
-@pytest.fixture(params=["threads", "event loop"])
+@pytest.fixture(params=["threads", "event loop", "event loop, HTTP in threads"])
 def kind(request: pytest.FixtureRequest) -> str:
     """Return which client a program uses."""
     kind: str = request.param

@@ -24,14 +24,17 @@ STRICT: Final = ("-X", "dev", "-W", "error", "-W", "ignore:This process:Deprecat
 
 OPENING: Final = """
 import asyncio, logging, os, sys, threading
+
+kind, token = sys.argv[1:]
+if kind == "event loop, HTTP in threads":
+    sys.modules["httpcore2"] = None  # as without the extra
 from monocloud_mw import AsyncBackendClient, BackendClient
 from monocloud_mw.core.effects import Instant
 
 # In development mode asyncio tells of every step that took a tenth of a second, and busy machines are slow.
 logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing"))
 
-kind, token = sys.argv[1:]
-client = {"threads": BackendClient, "event loop": AsyncBackendClient}[kind](response_timeout=1000)
+client = (BackendClient if kind == "threads" else AsyncBackendClient)(response_timeout=1000)
 
 def call(method, *arguments):
     result = getattr(client, method)(*arguments)
