@@ -20,6 +20,7 @@ from monocloud_mw.client import AsyncBackendClient
 from monocloud_mw.core.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, MonoCloudError, quoted
 from monocloud_mw.protect.challenge import Refusal, log_refusal, render_refusal
+from monocloud_mw.protect.credentials import Credentials, parse_authorization
 from monocloud_mw.protect.paths import cut_at_prefix, strip_prefix
 from monocloud_mw.protect.resolvers import Resolver, Resolvers
 from monocloud_mw.protect.rules import Policy, Rule
@@ -104,8 +105,8 @@ class ProtectApiMiddleware:
                 authorization = _list_authorization(scope)
                 if self._has_resolvers:
                     credentials = await self._resolvers.read_async(authorization, scope)
-                else:  # nothing to wait for
-                    credentials = self._resolvers.read(authorization, scope)
+                else:
+                    credentials = Credentials(parse_authorization(authorization))
                 claims = await self.client.authenticate(credentials, requirements)
                 scope[CLAIMS_KEY] = require_claims(claims)
             except MonoCloudError as error:

@@ -139,9 +139,7 @@ class BackendClient(_Client):
         """
         driver = self._driver
         token, certificate = credentials.token, credentials.client_certificate
-        return driver.run(
-            self._validator.validate(token, certificate, requirements, driver.now(), from_request=True)
-        )
+        return driver.run(self._validator.authenticate(token, certificate, requirements, driver.now()))
 
     def validate_access_token(
         self,
@@ -263,9 +261,7 @@ class AsyncBackendClient(_Client):
         """Validate the credentials of a request, as :meth:`BackendClient.authenticate`."""
         driver = self._driver
         token, certificate = credentials.token, credentials.client_certificate
-        return await driver.run(
-            self._validator.validate(token, certificate, requirements, driver.now(), from_request=True)
-        )
+        return await driver.run(self._validator.authenticate(token, certificate, requirements, driver.now()))
 
     async def validate_access_token(
         self,

@@ -47,17 +47,28 @@ class Validator:
         self.tenant = Tenant(options)
         self._jwt = JwtReader(options, self.tenant)
         self._introspection = Introspection(options, self.tenant) if options.client_id else None
-        self._if_opaque: Validation = self._introspect
-        self._if_opaque_in_request = REFUSE_OPAQUE if self._introspection is None else self._introspect
+        self._if_opaque = REFUSE_OPAQUE if self._introspection is None else self._introspect
+        self._requires_binding = options.validate_certificate_binding == "required"
+
+    def authenticate(
+        self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
+    ) -> Flow[AccessTokenClaims]:
+        """Return the flow that validates the access token of a request.
+
+        Unlike :meth:`validate`, an opaque token where introspection is not set up is [malformed]: the caller
+        chose it, not the developer.
+
+        Raises:
+            TokenError: it is refused.
+            AuthorizationServerError: the tenant is needed and does not do its part.
+        """
+        check_form(token)
+        if self._introspects_jwts:
+            return self._if_opaque(token, certificate, requirements, now)
+        return self._validate_jwt(token, certificate, requirements, now, self._if_opaque)
 
     def validate(
-        self,
-        token: str,
-        certificate: Certificate,
-        requirements: Requirements,
-        now: Instant,
-        *,
-        from_request: bool = False,
+        self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
     ) -> Flow[AccessTokenClaims]:
         """Return the flow that validates an access token of either kind.
 
@@ -66,8 +77,6 @@ class Validator:
             certificate: what the caller presented in TLS, PEM or DER.
             requirements: what the route asks for.
             now: when.
-            from_request: the caller chose the token, not the developer, so that an opaque one where
-                introspection is not set up is [malformed] and no mistake in the configuration.
 
         Raises:
             TokenError: it is refused.
@@ -75,10 +84,9 @@ class Validator:
             AuthorizationServerError: the tenant is needed and does not do its part.
         """
         check_form(token)
-        otherwise = self._if_opaque_in_request if from_request else self._if_opaque
         if self._introspects_jwts:
-            return otherwise(token, certificate, requirements, now)
-        return self._validate_jwt(token, certificate, requirements, now, otherwise)
+            return self._introspect(token, certificate, requirements, now)
+        return self._validate_jwt(token, certificate, requirements, now, self._introspect)
 
     def validate_jwt(
         self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
@@ -162,7 +170,8 @@ class Validator:
         self, claims: AccessTokenClaims, certificate: Certificate, requirements: Requirements
     ) -> None:
         """Check what differs from one request to the next, though the token is the same."""
-        check_certificate_binding(claims, certificate, self._options.validate_certificate_binding)
+        if "cnf" in claims or self._requires_binding:
+            check_certificate_binding(claims, certificate, self._options.validate_certificate_binding)
         if requirements.scopes:
             check_scopes(claims, requirements)
         if requirements.groups:

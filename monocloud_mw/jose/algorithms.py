@@ -70,6 +70,8 @@ def _ecdsa(name: str, curve: ec.EllipticCurve, crv: str, digest: hashes.HashAlgo
     """ECDSA with the signature as ``r || s`` of exactly the curve's length (RFC 7518 section 3.4)."""
     scheme = ec.ECDSA(digest)
     size = (curve.key_size + 7) // 8
+    bits = 8 * size
+    mask = (1 << bits) - 1
 
     def sign(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
         r, s = decode_dss_signature(key.sign(data, scheme))
@@ -78,8 +80,8 @@ def _ecdsa(name: str, curve: ec.EllipticCurve, crv: str, digest: hashes.HashAlgo
     def verify(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> None:
         if len(signature) != 2 * size:
             raise InvalidSignature
-        r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
-        key.verify(encode_dss_signature(r, s), data, scheme)
+        both = int.from_bytes(signature, "big")
+        key.verify(encode_dss_signature(both >> bits, both & mask), data, scheme)
 
     def generate() -> ec.EllipticCurvePrivateKey:
         return ec.generate_private_key(curve)

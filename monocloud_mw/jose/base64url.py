@@ -33,14 +33,14 @@ def encode(data: bytes) -> str:
     return binascii.b2a_base64(data, newline=False).rstrip(b"=").translate(_FROM_BINASCII).decode("ascii")
 
 
-def decode(text: bytes | str) -> bytes:
+def decode(text: str) -> bytes:
     """Return what ``text`` stands for.
 
     Raises:
         TokenError: it is not strict base64url [malformed].
     """
     try:
-        data = text.encode("ascii") if isinstance(text, str) else text
+        data = text.encode("ascii")
         padding, last_characters = _ENDINGS[len(data) % 4]
         if not data or data[-1] in last_characters:
             return binascii.a2b_base64(data.translate(_TO_BINASCII) + padding, strict_mode=True)

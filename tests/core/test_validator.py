@@ -66,11 +66,16 @@ class Scene(World):
         self.responses[ENDPOINT] = json_response(json.dumps({"active": True, **claims}))
 
     def validate(
-        self, token: str, certificate: Any = None, requirements: Requirements = NOTHING, **settings: Any
+        self, token: str, certificate: Any = None, requirements: Requirements = NOTHING
     ) -> AccessTokenClaims:
         """Validate a token."""
         self.effects.clear()
-        return self.run(self.validator.validate(token, certificate, requirements, self.now, **settings))
+        return self.run(self.validator.validate(token, certificate, requirements, self.now))
+
+    def authenticate(self, token: str) -> AccessTokenClaims:
+        """Validate a token that came with a request."""
+        self.effects.clear()
+        return self.run(self.validator.authenticate(token, None, NOTHING, self.now))
 
     def error(self, *arguments: Any, **settings: Any) -> TokenError:
         """Return the error with which a token is refused."""
@@ -102,7 +107,7 @@ GOOD: Final = token_with()
         (GOOD + "A" * MAX_TOKEN_CHARACTERS, "it is empty or too long"),
     ],
 )
-@pytest.mark.parametrize("method", ["validate", "validate_jwt", "introspect"])
+@pytest.mark.parametrize("method", ["authenticate", "validate", "validate_jwt", "introspect"])
 def test_what_cannot_be_a_token(method: str, token: Any, detail: str) -> None:
     """Refused before anything is decoded or anybody is asked."""
     scene = Scene(**CLIENT)
@@ -113,7 +118,7 @@ def test_what_cannot_be_a_token(method: str, token: Any, detail: str) -> None:
 
 
 @pytest.mark.parametrize("known", [False, True])
-@pytest.mark.parametrize("method", ["validate", "validate_jwt", "introspect"])
+@pytest.mark.parametrize("method", ["authenticate", "validate", "validate_jwt", "introspect"])
 @pytest.mark.parametrize(
     "token", [f" {GOOD}", f"{GOOD}\n", f"\t{GOOD}", f"{GOOD}\u00a0", "\u00a0opaque", " "]
 )
@@ -141,11 +146,12 @@ def test_white_space_around_a_token_is_not_part_of_it(token: str, method: str, k
         ("x" * MAX_TOKEN_CHARACTERS, CLIENT, ENDPOINT),
     ],
 )
-def test_which_way_a_token_goes(token: str, settings: Any, url: str) -> None:
+@pytest.mark.parametrize("method", ["authenticate", "validate"])
+def test_which_way_a_token_goes(token: str, settings: Any, url: str, method: str) -> None:
     """Exactly three parts are a JWT, checked locally; everything else the tenant is asked about."""
     scene = Scene(**settings)
     scene.answer(**CLAIMS)
-    assert scene.validate(token)["sub"] == "user-1"
+    assert getattr(scene, method)(token)["sub"] == "user-1"
     assert scene.urls == [DISCOVERY, url]
 
 
@@ -175,7 +181,9 @@ def test_an_opaque_token_needs_a_client(method: str) -> None:
 def test_an_opaque_token_from_a_request_is_the_callers_fault() -> None:
     """No caller may turn 401 into 500 by sending nonsense."""
     scene = Scene()
-    error = scene.error("opaque", from_request=True)
+    with pytest.raises(TokenError) as caught:
+        scene.authenticate("opaque")
+    error = caught.value
     assert (error.reason, error.detail) == (
         Reason.MALFORMED,
         "it is no JWT, and introspection is not configured",
@@ -481,10 +489,10 @@ def test_no_claim_escapes_the_documented_errors(claims: dict[str, Any], is_jwt: 
 
 
 @given(st.text(), st.booleans())
-def test_no_token_escapes_the_documented_errors(token: str, from_request: bool) -> None:
+def test_no_token_escapes_the_documented_errors(token: str, of_request: bool) -> None:
     """Text of any kind, at an API without and with introspection."""
     for settings in ({}, CLIENT):
         scene = Scene(**settings)
         scene.responses[ENDPOINT] = json_response('{"active": false}')
         with pytest.raises((TokenError, ConfigurationError)):
-            scene.validate(token, from_request=from_request)
+            (scene.authenticate if of_request else scene.validate)(token)

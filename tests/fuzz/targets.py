@@ -147,7 +147,9 @@ def _header(data: bytes) -> None:
 
 
 def _header_seeds() -> Iterator[bytes]:
-    yield from (base64url.decode(token.partition(b".")[0]) for token in _token_seeds() if token[:2] == b"ey")
+    yield from (
+        base64url.decode(token.partition(b".")[0].decode()) for token in _token_seeds() if token[:2] == b"ey"
+    )
     yield b'{"alg":"ES256","kid":"key","typ":"at+jwt","crit":["b64"],"jwk":{"kty":"EC"},"x5c":["MIIB"]}'
 
 

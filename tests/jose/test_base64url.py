@@ -33,7 +33,6 @@ def test_known_values(data: bytes, text: str) -> None:
     """RFC 4648 section 10 and RFC 7515 appendix C, in both directions."""
     assert text == base64url.encode(data)
     assert data == base64url.decode(text)
-    assert data == base64url.decode(text.encode())
 
 
 @pytest.mark.parametrize(
@@ -60,11 +59,9 @@ def test_every_value_survives(data: bytes) -> None:
     assert data == base64url.decode(text)
 
 
-@given(st.binary() | st.text() | st.text("ABCDwxyz0189-_=+/ \n"))
-def test_one_text_per_value(text: bytes | str) -> None:
+@given(st.text() | st.text("ABCDwxyz0189-_=+/ \n"))
+def test_one_text_per_value(text: str) -> None:
     """A text that decodes is the only one for its value; every other is refused as malformed."""
     assert reason_of(base64url.decode, text) in (None, Reason.MALFORMED)
     with contextlib.suppress(TokenError):
-        assert (text if isinstance(text, str) else text.decode("latin-1")) == base64url.encode(
-            base64url.decode(text)
-        )
+        assert text == base64url.encode(base64url.decode(text))
