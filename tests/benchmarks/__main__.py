@@ -17,6 +17,7 @@ from .instructions import measure_instructions
 from .memory import measure_import, measure_memory
 from .middleware import measure_middleware
 from .opaque_tokens import measure_opaque_tokens
+from .parts import measure_parts
 from .publish import publish
 from .report import Effort, Section, describe_machine, render_section, write_json
 from .serving import measure_serving
@@ -26,6 +27,7 @@ Group = Callable[[Effort], Iterator[Section]]
 
 GROUPS: Final[Mapping[str, Group]] = {
     "new": measure_new_tokens,
+    "parts": measure_parts,
     "repeated": measure_repeated_tokens,
     "middleware": measure_middleware,
     "opaque": measure_opaque_tokens,

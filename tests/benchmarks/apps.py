@@ -11,12 +11,15 @@ from flask import Flask
 
 from monocloud_mw.adapters import asgi, wsgi
 
+from .least import least_asgi, least_wsgi
 from .tokens import AUDIENCE, SCOPE
 
 __all__ = [
     "TENANT_SECONDS",
     "bare_asgi_app",
     "bare_wsgi_app",
+    "least_asgi_app",
+    "least_wsgi_app",
     "plain_asgi",
     "plain_flask",
     "plain_wsgi",
@@ -80,6 +83,16 @@ def bare_wsgi_app() -> Any:
 def bare_asgi_app() -> Any:
     """What uvicorn serves without protection."""
     return plain_asgi
+
+
+def least_wsgi_app() -> Any:
+    """The same with a middleware that does next to nothing."""
+    return least_wsgi(plain_wsgi)
+
+
+def least_asgi_app() -> Any:
+    """The same with a middleware that does next to nothing."""
+    return least_asgi(plain_asgi)
 
 
 def protected_wsgi_app() -> Any:

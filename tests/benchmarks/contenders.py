@@ -20,7 +20,9 @@ from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
 from monocloud_mw import AsyncBackendClient, BackendClient
 
 from .fairness import Validate, check_fairness
-from .tokens import AUDIENCE, ISSUER, SCOPE, Workload
+from .least import LEAST, least_validation
+from .one_piece import ONE_PIECE, one_piece_validation
+from .tokens import AUDIENCE, ISSUER, LEEWAY_SECONDS, SCOPE, Workload
 
 __all__ = [
     "CONTENDERS",
@@ -29,8 +31,6 @@ __all__ = [
     "new_async_client",
     "new_client",
 ]
-
-LEEWAY_SECONDS: Final = 60
 
 warnings.simplefilter("ignore", joserfc.errors.SecurityWarning)  # it would rather call EdDSA Ed25519
 
@@ -127,6 +127,8 @@ def _require_scope(claims: Mapping[str, Any]) -> Mapping[str, Any]:
 
 OURS: Final = "monocloud_mw"
 CONTENDERS: Final[Mapping[str, Callable[[Workload], Validate]]] = {
+    LEAST: least_validation,
+    ONE_PIECE: one_piece_validation,
     OURS: _ours,
     "PyJWT": _pyjwt,
     "joserfc": _joserfc,

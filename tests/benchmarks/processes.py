@@ -55,9 +55,15 @@ Serving: TypeAlias = contextlib.AbstractContextManager[Server]
 """A server that is up within a ``with`` block."""
 
 
-def uvicorn(factory: str, environ: Mapping[str, str] | None = None) -> Serving:
-    """Serve the ASGI application that ``factory`` of :mod:`.apps` returns, in one process."""
-    options = ("--factory", "--no-access-log", "--log-level", "error", "--lifespan", "off")
+def uvicorn(factory: str, environ: Mapping[str, str] | None = None, *, http: str = "httptools") -> Serving:
+    """Serve the ASGI application that ``factory`` of :mod:`.apps` returns, in one process.
+
+    Args:
+        factory: the name of a function.
+        environ: beside what the environment has.
+        http: who reads requests: ``h11`` is what uvicorn brings along, ``httptools`` is in C.
+    """
+    options = ("--factory", "--no-access-log", "--log-level", "error", "--lifespan", "off", "--http", http)
     return _serve(("uvicorn", f"{__package__}.apps:{factory}", *options, "--fd", "{fd}"), environ)
 
 

@@ -12,6 +12,7 @@ from .charts import Bars, draw_chart
 from .contenders import OURS
 from .processes import ROOT
 from .report import render_value
+from .serving import SERVERS
 
 __all__ = ["publish"]
 
@@ -51,7 +52,7 @@ def _charts(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         draw_chart("A token that comes again, all checks of the request", note, [repeated], ours=OURS),
     )
 
-    servers = [Bars(name, tuple(_bars(sections[f"serving-{name}"]))) for name in ("uvicorn", "gunicorn")]
+    servers = [Bars(name, tuple(_bars(sections[f"serving-{name.replace(' ', '-')}"]))) for name in SERVERS]
     note = "Requests a second, as a multiple of the bare application. More is better."
     yield "serving", draw_chart("A small application behind a real server", note, servers, ours="protected")
 

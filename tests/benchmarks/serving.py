@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from monocloud_mw.testing import LocalTenant
 
 from .harness import Measurement
+from .least import LEAST
 from .load import CONNECTIONS, GENERATOR, count_answers
 from .processes import Server, Serving, gunicorn, uvicorn
 from .report import Bar, Effort, Section
 from .tokens import SCOPE
 
-__all__ = ["measure_serving"]
+__all__ = ["SERVERS", "measure_serving"]
 
 SERVERS: Final[Mapping[str, tuple[Callable[..., Serving], str]]] = {
-    "uvicorn": (uvicorn, "asgi_app"),
+    "uvicorn with h11": (functools.partial(uvicorn, http="h11"), "asgi_app"),
+    "uvicorn with httptools": (functools.partial(uvicorn, http="httptools"), "asgi_app"),
     "gunicorn": (gunicorn, "wsgi_app"),
 }
+KINDS: Final = ("bare", "least", "protected")
 ROUND_SECONDS: Final = 1
 MAX_ROUNDS: Final = 9
 
@@ -31,22 +35,21 @@ def measure_serving(effort: Effort) -> Iterator[Section]:
         for name, (serve, app) in SERVERS.items():
             with contextlib.ExitStack() as stack:
                 servers = {
-                    kind: stack.enter_context(serve(f"{kind}_{app}", tenant.environment()))
-                    for kind in ("bare", "protected")
+                    kind: stack.enter_context(serve(f"{kind}_{app}", tenant.environment())) for kind in KINDS
                 }
                 rounds = _take_turns(servers, token, min(effort.rounds, MAX_ROUNDS))
-            notes = (f"load from {GENERATOR}, {CONNECTIONS} connections; {name} has one process",)
+            notes = (f"load from {GENERATOR}, {CONNECTIONS} connections; one process serves",)
             for figure, (suffix, title) in enumerate(
                 [("", "requests a second"), ("-processor", "requests a second of its processor time")]
             ):
-                bare, protected = (
-                    Measurement(kind, tuple(one[kind][figure] for one in rounds), "requests/s")
-                    for kind in servers
+                bare, least, protected = (
+                    Measurement(who, tuple(one[kind][figure] for one in rounds), "requests/s")
+                    for kind, who in zip(KINDS, ("bare", LEAST, "protected"), strict=True)
                 )
                 yield Section(
-                    name=f"serving-{name}{suffix}",
+                    name=f"serving-{name.replace(' ', '-')}{suffix}",
                     title=f"{name}, {title}",
-                    measurements=(bare, protected),
+                    measurements=(bare, least, protected),
                     bars=(Bar.at_least(0.9, "protected to bare", protected.over(bare)),),
                     notes=notes,
                 )
@@ -68,5 +71,5 @@ def _take_turns(
             answers = count_answers(server.port, token, ROUND_SECONDS)
             rates[kind] = (answers / ROUND_SECONDS, answers / (server.processor_seconds() - busy))
         measured.append(rates)
-        order.reverse()
+        order.append(order.pop(0))
     return measured

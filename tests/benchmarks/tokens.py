@@ -11,11 +11,12 @@ import attrs
 
 from monocloud_mw.jose import SigningKey, sign_compact
 
-__all__ = ["AUDIENCE", "ISSUER", "SCOPE", "Workload"]
+__all__ = ["AUDIENCE", "ISSUER", "LEEWAY_SECONDS", "SCOPE", "Workload"]
 
 ISSUER: Final = "https://tenant.example.com"
 AUDIENCE: Final = "https://api.example.com"
 SCOPE: Final = "orders:read"
+LEEWAY_SECONDS: Final = 60
 KEY_ID: Final = "benchmark-key"
 NEW_TOKENS: Final = 1200  # more than any cache of the contenders holds, so that going round misses always
 

@@ -1,0 +1,76 @@
+"""What the time of a new token goes to: its parts, each measured alone, beside all of them in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monocloud_mw import AccessTokenClaims
+from monocloud_mw.core.claim_checks import (
+    check_audience,
+    check_issuer,
+    check_lifetime,
+    check_subject,
+    parse_lifetime,
+)
+from monocloud_mw.core.effects import Instant
+from monocloud_mw.core.token_digest import token_digest
+from monocloud_mw.drivers.clock import system_clock
+from monocloud_mw.jose import parse_compact, parse_json_object
+
+from .bare import BARE, bare_verify
+from .contenders import OURS, enter, new_client
+from .harness import Measurement, compare, repeat
+from .report import Effort, Section
+from .tokens import AUDIENCE, ISSUER, LEEWAY_SECONDS, SCOPE, Workload
+
+__all__ = ["measure_parts"]
+
+DIGEST = "its digest, to be remembered by"
+APART = "taken apart: base64url, strict"
+JSON = "its JSON: strict, read-only"
+CLAIMS = "its claims, checked"
+REQUEST = "client, flow, driver, request checks"
+ALL = "all in one piece"
+
+
+def measure_parts(effort: Effort) -> Iterator[Section]:
+    """A new RS256 token, part by part."""
+    workload = Workload.create("RS256")
+    token = workload.tokens[0]
+    client, next_token = new_client(workload), workload.next_token()
+    validate = enter(workload, (OURS,))[OURS]
+    digest = token_digest("jwt", client.options)
+    message = parse_compact(token)
+    claims = parse_json_object(message.payload)
+    now = system_clock()()
+
+    found = compare(
+        {
+            ALL: repeat(lambda: validate(next_token())),
+            BARE: repeat(bare_verify(token, workload.key.secret.public_key())),
+            DIGEST: repeat(lambda: digest(token)),
+            APART: repeat(lambda: parse_compact(token, lambda _: message.header)),
+            JSON: repeat(lambda: parse_json_object(message.payload)),
+            CLAIMS: repeat(lambda: _check(AccessTokenClaims(claims), now)),
+            REQUEST: repeat(lambda: client.validate_access_token(token, scopes=(SCOPE,))),
+        },
+        rounds=effort.rounds,
+    )
+    found[REQUEST] = found[REQUEST].less(found[DIGEST], REQUEST)
+    whole, *parts = found.values()
+    alone = Measurement(
+        "together, each alone", tuple(map(sum, zip(*(part.samples for part in parts), strict=True)))
+    )
+    yield Section(
+        name="parts",
+        title="RS256, the parts of a new token",
+        measurements=(whole, *parts, alone),
+        notes=("the processor runs the same few lines over and over here; in one piece it does not",),
+    )
+
+
+def _check(claims: AccessTokenClaims, now: Instant) -> None:
+    check_issuer(claims, ISSUER)
+    check_audience(claims, (AUDIENCE,))
+    check_lifetime(parse_lifetime(claims, skew_seconds=0, tolerance_seconds=LEEWAY_SECONDS), now)
+    check_subject(claims)
