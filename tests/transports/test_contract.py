@@ -431,13 +431,13 @@ def test_every_exchange_on_a_kept_connection_has_its_own_deadline(
                     connection.pause(0.05)
                     connection.send(b"x")
             else:
-                connection.pause(0.1)
+                connection.pause(0.3)
                 connection.send(response())
 
     server = serve(script, tls if encrypted else None)
     exchange = connect(ca_bundle=ca_bundle)
-    for _ in range(12):
-        assert exchange(get(server.origin, timeout_seconds=1.0)).status == 200
+    for _ in range(7):
+        assert exchange(get(server.origin, timeout_seconds=2.0)).status == 200
     assert server.connections == 1
     error = failure_of(lambda: exchange(get(server.origin + "/trickle", timeout_seconds=SHORT_SECONDS)))
     assert "no complete answer within" in str(error)
