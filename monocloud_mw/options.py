@@ -13,23 +13,38 @@ Nothing here reads the process's environment: :meth:`Options.from_environment` i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias
 
 import attrs
 
 from .client_secret import SECRETS, ClientSecret
-from .errors import ConfigurationError, Problem, quoted
-from .jose import SIGNATURE_ALGORITHMS, SigningKey
-from .urls import parse_url
+from .errors import ConfigurationError, Problem
+from .jose import SIGNATURE_ALGORITHMS
+from .option_values import (
+    boolean_from_text,
+    count_from_text,
+    number_from_text,
+    one_of,
+    pair_from_texts,
+    read_algorithms,
+    read_any_secret,
+    read_boolean,
+    read_cache,
+    read_callable,
+    read_certificate_and_key,
+    read_count,
+    read_file,
+    read_seconds,
+    read_tenant_domain,
+    read_text,
+    read_texts,
+    read_timeout,
+)
 
 __all__ = ["VARIABLE_PREFIX", "Options"]
 
 VARIABLE_PREFIX: Final = "MONOCLOUD_BACKEND_"
-
-MAX_SECONDS: Final = 1_000_000_000  # thirty years; sockets and locks refuse timeouts some way above
 
 CertificateBinding: TypeAlias = Literal["when_present", "required", "dangerously_ignore"]
 
@@ -62,151 +77,6 @@ def _option(
     return attrs.field(default=default, repr=not secret, metadata=metadata)
 
 
-def _tenant_domain(value: Any) -> str:
-    text = _non_empty_string(value).strip()
-    text = text if "://" in text else f"https://{text}"
-    text = text.removesuffix("/")
-    parse_url(text)
-    if "?" in text:
-        raise ValueError("must not have a query")
-    return text
-
-
-def _non_empty_string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"must be a string, not {type(value).__name__}")
-    if not value.strip():
-        raise ValueError("must not be blank")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        pass
-    else:
-        return str(value)
-    raise ValueError("must be text that UTF-8 can carry")  # not in the handler: its error holds the value
-
-
-def _strings(value: Any) -> tuple[str, ...]:
-    values = (value,) if isinstance(value, str) else value
-    if not isinstance(values, (list, tuple, set, frozenset)) or not values:
-        raise ValueError("must be a string or a non-empty list of strings")
-    return tuple(map(_non_empty_string, values))
-
-
-def _algorithms(value: Any) -> tuple[str, ...]:
-    names = _strings(value)
-    unknown = [quoted(name) for name in names if name not in SIGNATURE_ALGORITHMS]
-    if unknown:
-        raise ValueError(
-            f"has no asymmetric algorithm {', '.join(unknown)}; known are {', '.join(SIGNATURE_ALGORITHMS)}"
-        )
-    return names
-
-
-def _boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"must be True or False, not {quoted(value)}")
-    return value
-
-
-def _boolean_from(text: str) -> bool:
-    word = text.strip().lower()
-    if word in ("true", "1", "yes", "on"):
-        return True
-    if word in ("false", "0", "no", "off"):
-        return False
-    raise ValueError(f"must be true, false, 1, 0, yes, no, on or off, not {quoted(text)}")
-
-
-def _seconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"must be a number of seconds, not {quoted(value)}")
-    if not 0 <= value <= MAX_SECONDS:
-        raise ValueError(f"must be from 0 to {MAX_SECONDS} seconds, not {quoted(value)}")
-    return float(value)
-
-
-def _timeout(value: Any) -> float:
-    seconds = _seconds(value)
-    if seconds == 0:
-        raise ValueError("must be more than 0")
-    return seconds
-
-
-def _number_from(text: str) -> float:
-    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", text.strip(), re.ASCII):
-        raise ValueError(f"must be a number, not {quoted(text)}")
-    return float(text)
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"must be a whole number, 0 or more, not {quoted(value)}")
-    return value
-
-
-def _count_from(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,12}", text.strip(), re.ASCII):
-        raise ValueError(f"must be a whole number, 0 or more, not {quoted(text)}")
-    return int(text)
-
-
-def _one_of(*names: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value not in names:
-            raise ValueError(f"must be one of {', '.join(names)}, not {quoted(value)}")
-        return str(value)
-
-    return read
-
-
-def _callable(value: Any) -> Any:
-    if value is not None and not callable(value):
-        raise ValueError(f"must be callable, not {type(value).__name__}")
-    return value
-
-
-def _cache(value: Any) -> Any:
-    if value is not None and not all(
-        callable(getattr(value, name, None)) for name in ("get", "set", "delete")
-    ):
-        raise ValueError("must have the methods get, set and delete of a claims cache")
-    return value
-
-
-def _file(value: Any) -> str:
-    path = _non_empty_string(str(value) if isinstance(value, Path) else value)
-    if "-----BEGIN" in path:
-        raise ValueError("must be the path of a PEM file, not what is in it")
-    try:
-        found = Path(path).is_file()
-    except OSError:  # it may not be looked at, or is too long for a path
-        found = False
-    if not found:
-        raise ValueError(f"there is no file {quoted(path)}")
-    return path
-
-
-def _certificate_and_key(value: Any) -> tuple[str, str]:
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise ValueError("must be a pair: the paths of a PEM certificate and of its key")
-    return _file(value[0]), _file(value[1])
-
-
-def _pair_from(certificate: str | None, key: str | None) -> tuple[str, str]:
-    if certificate is None or key is None:
-        raise ValueError("needs both variables, the certificate's and the key's")
-    return certificate, key
-
-
-def _any_secret(value: Any) -> Any:
-    if isinstance(value, str):
-        return _non_empty_string(value)
-    if not (isinstance(value, (Mapping, SigningKey)) or callable(value)):
-        raise ValueError("must be text, a JWK or a PEM private key")
-    return value
-
-
 @attrs.frozen(kw_only=True)
 class Options:
     """All settings of a client. Durations are in seconds.
@@ -215,52 +85,58 @@ class Options:
         ConfigurationError: with every problem found, each naming its option and variable.
     """
 
-    tenant_domain: str = _option("TENANT_DOMAIN", _tenant_domain)
-    audience: tuple[str, ...] = _option("AUDIENCE", _strings, from_text=str.split)
-    client_id: str | None = _option("CLIENT_ID", _non_empty_string)
-    client_secret: ClientSecret = _option("CLIENT_SECRET", _any_secret, secret=True)
-    client_auth_method: str = _option("CLIENT_AUTH_METHOD", _one_of(*SECRETS), default="client_secret_post")
+    tenant_domain: str = _option("TENANT_DOMAIN", read_tenant_domain)
+    audience: tuple[str, ...] = _option("AUDIENCE", read_texts, from_text=str.split)
+    client_id: str | None = _option("CLIENT_ID", read_text)
+    client_secret: ClientSecret = _option("CLIENT_SECRET", read_any_secret, secret=True)
+    client_auth_method: str = _option("CLIENT_AUTH_METHOD", one_of(*SECRETS), default="client_secret_post")
     mtls_certificate: tuple[str, str] | None = _option(
-        ("MTLS_CERTIFICATE", "MTLS_CERTIFICATE_KEY"), _certificate_and_key, from_text=_pair_from
+        ("MTLS_CERTIFICATE", "MTLS_CERTIFICATE_KEY"), read_certificate_and_key, from_text=pair_from_texts
     )
-    client_assertion_audience: str | None = _option("CLIENT_ASSERTION_AUDIENCE", _non_empty_string)
-    trust_store_id: str | None = _option("TRUST_STORE_ID", _non_empty_string)
-    ca_bundle: str | None = _option("CA_BUNDLE", _file)
-    groups_claim: str = _option("GROUPS_CLAIM", _non_empty_string, default="groups")
-    groups_match_all: bool = _option("GROUPS_MATCH_ALL", _boolean, default=False, from_text=_boolean_from)
-    clock_skew: float = _option("CLOCK_SKEW", _seconds, default=0.0, from_text=_number_from)
-    clock_tolerance: float = _option("CLOCK_TOLERANCE", _seconds, default=60.0, from_text=_number_from)
+    client_assertion_audience: str | None = _option("CLIENT_ASSERTION_AUDIENCE", read_text)
+    trust_store_id: str | None = _option("TRUST_STORE_ID", read_text)
+    ca_bundle: str | None = _option("CA_BUNDLE", read_file)
+    groups_claim: str = _option("GROUPS_CLAIM", read_text, default="groups")
+    groups_match_all: bool = _option(
+        "GROUPS_MATCH_ALL", read_boolean, default=False, from_text=boolean_from_text
+    )
+    clock_skew: float = _option("CLOCK_SKEW", read_seconds, default=0.0, from_text=number_from_text)
+    clock_tolerance: float = _option(
+        "CLOCK_TOLERANCE", read_seconds, default=60.0, from_text=number_from_text
+    )
     introspect_jwt_tokens: bool = _option(
-        "INTROSPECT_JWT_TOKENS", _boolean, default=False, from_text=_boolean_from
+        "INTROSPECT_JWT_TOKENS", read_boolean, default=False, from_text=boolean_from_text
     )
     validate_certificate_binding: CertificateBinding = _option(
         "VALIDATE_CERTIFICATE_BINDING",
-        _one_of("when_present", "required", "dangerously_ignore"),
+        one_of("when_present", "required", "dangerously_ignore"),
         default="when_present",
     )
     jwks_cache_duration: float = _option(
-        "JWKS_CACHE_DURATION", _seconds, default=300.0, from_text=_number_from
+        "JWKS_CACHE_DURATION", read_seconds, default=300.0, from_text=number_from_text
     )
     metadata_cache_duration: float = _option(
-        "METADATA_CACHE_DURATION", _seconds, default=300.0, from_text=_number_from
+        "METADATA_CACHE_DURATION", read_seconds, default=300.0, from_text=number_from_text
     )
     introspection_cache_duration: float = _option(
-        "INTROSPECTION_CACHE_DURATION", _seconds, default=300.0, from_text=_number_from
+        "INTROSPECTION_CACHE_DURATION", read_seconds, default=300.0, from_text=number_from_text
     )
-    max_stale: float = _option("MAX_STALE", _seconds, default=3600.0, from_text=_number_from)
-    refresh_cooldown: float = _option("REFRESH_COOLDOWN", _seconds, default=30.0, from_text=_number_from)
+    max_stale: float = _option("MAX_STALE", read_seconds, default=3600.0, from_text=number_from_text)
+    refresh_cooldown: float = _option(
+        "REFRESH_COOLDOWN", read_seconds, default=30.0, from_text=number_from_text
+    )
     response_timeout: float = _option(
-        "RESPONSE_TIMEOUT", _timeout, default=10.0, from_text=lambda text: _number_from(text) / 1000
+        "RESPONSE_TIMEOUT", read_timeout, default=10.0, from_text=lambda text: number_from_text(text) / 1000
     )
     algorithms: tuple[str, ...] = _option(
-        "ALGORITHMS", _algorithms, default=tuple(SIGNATURE_ALGORITHMS), from_text=str.split
+        "ALGORITHMS", read_algorithms, default=tuple(SIGNATURE_ALGORITHMS), from_text=str.split
     )
-    jwt_cache_size: int = _option("JWT_CACHE_SIZE", _count, default=1024, from_text=_count_from)
-    cache: Any = _option((), _cache, secret=True)
-    fetcher: Callable[..., Any] | None = _option((), _callable)
-    metadata_resolver: Callable[[], Any] | None = _option((), _callable)
-    jwks_resolver: Callable[[], Any] | None = _option((), _callable)
-    clock: Callable[[], float] | None = _option((), _callable)
+    jwt_cache_size: int = _option("JWT_CACHE_SIZE", read_count, default=1024, from_text=count_from_text)
+    cache: Any = _option((), read_cache, secret=True)
+    fetcher: Callable[..., Any] | None = _option((), read_callable)
+    metadata_resolver: Callable[[], Any] | None = _option((), read_callable)
+    jwks_resolver: Callable[[], Any] | None = _option((), read_callable)
+    clock: Callable[[], float] | None = _option((), read_callable)
 
     def __attrs_post_init__(self) -> None:
         problems = list(self._read_each())

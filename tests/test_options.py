@@ -17,7 +17,8 @@ from jwt.algorithms import ECAlgorithm
 
 from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.jose import SIGNATURE_ALGORITHMS, SigningKey
-from monocloud_mw.options import MAX_SECONDS, VARIABLE_PREFIX, Options
+from monocloud_mw.option_values import MAX_SECONDS
+from monocloud_mw.options import VARIABLE_PREFIX, Options
 
 TENANT: Final = "https://acme.us.monocloud.com"
 API: Final = "https://api.example.com"

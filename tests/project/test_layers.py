@@ -23,7 +23,7 @@ from .sources import ROOT, imports_of, package_modules
 LEVELS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"values"}),
     frozenset({"jose"}),
-    frozenset({"client_secret"}),
+    frozenset({"client_secret", "option_values"}),
     frozenset({"options"}),
     frozenset({"core"}),
     frozenset({"protect"}),
@@ -41,6 +41,7 @@ PURE_ROOMS: Final[Mapping[str, frozenset[str]]] = {
     "values": frozenset({"attrs"}),
     "jose": frozenset({"attrs", "cryptography"}),
     "client_secret": frozenset(),
+    "option_values": frozenset(),
     "options": frozenset({"attrs"}),
     "core": frozenset({"attrs", "cryptography"}),
     "protect": frozenset(
