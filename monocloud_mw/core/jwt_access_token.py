@@ -20,14 +20,13 @@ import attrs
 from ..claims import AccessTokenClaims
 from ..errors import Reason, TokenError, quoted
 from ..jose import (
-    CompactJws,
     CompactParts,
     Jwk,
     JwsHeader,
     KeySet,
+    base64url,
     parse_header,
     parse_json_object,
-    parse_parts,
     verify,
 )
 from ..options import Options
@@ -95,6 +94,7 @@ class JwtReader:
         self._algorithms = frozenset(options.algorithms)
         self._groups_claim = options.groups_claim
         self._verified: BoundedMemo[bytes, VerifiedToken] = BoundedMemo(options.jwt_cache_size)
+        # Of good tokens: issuers sign millions with one header. Nobody else can fill this memory.
         self._headers: BoundedMemo[str, JwsHeader] = BoundedMemo(MAX_HEADERS)
         self._skew, self._tolerance = options.clock_skew, options.clock_tolerance
         self.digest = token_digest("jwt", options)
@@ -120,16 +120,20 @@ class JwtReader:
                 wrong_issuer, wrong_audience, invalid_claim (a date)]
             AuthorizationServerError: there are no keys to check it with.
         """
-        jws = parse_parts(parts, self._header_of)
-        check_payload(jws.payload)
+        encoded_header, encoded_payload, encoded_signature, signing_input = parts
+        payload, signature = base64url.decode(encoded_payload), base64url.decode(encoded_signature)
+        known_header = self._headers.get(encoded_header)
+        header = known_header or self._read_header(encoded_header)
+        check_payload(payload)
+        message = signing_input.encode()
         fresh = self._keys.fresh(now)
         keys = fresh if fresh is not None else (yield from self._keys.current(now))
         try:
-            key = verify(jws, keys)
+            key = verify(header, signature, message, keys)
         except TokenError as error:
-            keys = yield from self._newer_keys(error, jws, keys, now)
-            key = verify(jws, keys)
-        claims = AccessTokenClaims(parse_json_object(jws.payload), groups_claim=self._groups_claim)
+            keys = yield from self._newer_keys(error, header, keys, now)
+            key = verify(header, signature, message, keys)
+        claims = AccessTokenClaims(parse_json_object(payload), groups_claim=self._groups_claim)
         issuer = self._tenant.known_jwt_issuer(now) or (yield from self._tenant.jwt_issuer(now))
         try:
             check_issuer(claims, issuer)
@@ -140,29 +144,27 @@ class JwtReader:
         except TokenError as error:
             name_origin(error, claims, key)
             raise
-        self._headers.put(jws.header.segment, jws.header)
+        if known_header is None:
+            self._headers.put(encoded_header, header)
         return self._remember(digest, VerifiedToken(claims, lifetime, key, keys))
 
     def _remember(self, digest: bytes, verified: VerifiedToken) -> VerifiedToken:
         self._verified.put(digest, verified)
         return verified
 
-    def _header_of(self, segment: str) -> JwsHeader:
-        """Read a header, unless a token with a valid signature brought the same one before."""
-        header = self._headers.get(segment)
-        if header is None:
-            header = parse_header(segment, self._algorithms)
-            check_type(header.parameters)
+    def _read_header(self, encoded: str) -> JwsHeader:
+        header = parse_header(encoded, self._algorithms)
+        check_type(header.parameters)
         return header
 
-    def _newer_keys(self, refusal: TokenError, jws: CompactJws, keys: KeySet, now: Instant) -> Flow[KeySet]:
+    def _newer_keys(self, refusal: TokenError, header: JwsHeader, keys: KeySet, now: Instant) -> Flow[KeySet]:
         """Return a newer key set where it may hold the key that signed the token, or raise the refusal.
 
         Without a ``kid`` a new key cannot be told from a forgery, so a signature that fits no key is
         treated like an unknown ``kid`` there.
         """
         unknown = refusal.reason is Reason.UNKNOWN_KEY
-        if unknown or (refusal.reason is Reason.BAD_SIGNATURE and jws.header.key_id is None):
+        if unknown or (refusal.reason is Reason.BAD_SIGNATURE and header.key_id is None):
             newer = yield from self._keys.newer(keys, now)
             if newer is not keys:
                 return newer

@@ -8,7 +8,7 @@ own key (RFC 8725 section 3.10 and RFC 7515 section 10.3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final, TypeAlias
 
 import attrs
@@ -24,13 +24,10 @@ from .strict_json import parse_json_object
 
 __all__ = [
     "MAX_TOKEN_CHARACTERS",
-    "CompactJws",
     "CompactParts",
     "JwsHeader",
     "VerifiedJws",
-    "parse_compact",
     "parse_header",
-    "parse_parts",
     "split_compact",
     "verify",
     "verify_compact",
@@ -51,7 +48,7 @@ MAX_ATTEMPTS: Final = 8
 
 
 CompactParts: TypeAlias = tuple[str, str, str, str]
-"""Header, payload and signature, all encoded, and the signing input: the first two with their dot."""
+"""Header, payload and signature, all three encoded, and what was signed: the first two and their dot."""
 
 
 @attrs.frozen
@@ -59,26 +56,14 @@ class JwsHeader:
     """A header that may be acted upon.
 
     Args:
-        segment: the first part of the message, as it came.
         parameters: all header parameters, read-only.
         algorithm: the row that ``alg`` names.
         key_id: ``kid``.
     """
 
-    segment: str = attrs.field(repr=False)
     parameters: FrozenDict = attrs.field(repr=False)
     algorithm: Algorithm
     key_id: str | None = attrs.field(repr=False)
-
-
-@attrs.frozen
-class CompactJws:
-    """A message whose form is right, and of whose origin nothing is known yet."""
-
-    header: JwsHeader
-    payload: bytes = attrs.field(repr=False)
-    signature: bytes = attrs.field(repr=False)
-    signing_input: bytes = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -112,7 +97,7 @@ def parse_header(segment: str, algorithms: Collection[str] = SIGNATURE_ALGORITHM
         )
     if "crit" in parameters:  # we know no extension, so none can be understood (RFC 7515 section 4.1.11)
         raise TokenError(Reason.MALFORMED, "it has critical header parameters")
-    return JwsHeader(segment, parameters, algorithm, key_id)
+    return JwsHeader(parameters, algorithm, key_id)
 
 
 def split_compact(token: str) -> CompactParts | None:
@@ -122,52 +107,17 @@ def split_compact(token: str) -> CompactParts | None:
     return (header, payload, signature, signing_input) if dot and "." not in payload else None
 
 
-def parse_parts(parts: CompactParts, header_of: Callable[[str], JwsHeader]) -> CompactJws:
-    """Read the parts of a compact JWS.
-
-    Args:
-        parts: from :func:`split_compact`, of at most ``MAX_TOKEN_CHARACTERS``.
-        header_of: reads the first part; issuers sign millions of tokens with one header, so a caller may
-            remember what :func:`parse_header` returned.
-
-    Raises:
-        TokenError: one of them is not base64url [malformed], or ``header_of`` refuses the header.
-    """
-    header, payload, signature, signing_input = parts
-    content, proof = base64url.decode(payload), base64url.decode(signature)
-    return CompactJws(header_of(header), content, proof, signing_input.encode())
-
-
-def parse_compact(token: str, header_of: Callable[[str], JwsHeader] = parse_header) -> CompactJws:
-    """Take a compact JWS apart.
-
-    Args:
-        token: three base64url parts, ASCII.
-        header_of: reads the first part, as in :func:`parse_parts`.
-
-    Raises:
-        TokenError: it is not one [malformed], or ``header_of`` refuses the header.
-    """
-    if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS:
-        raise TokenError(Reason.MALFORMED, f"it is not text of at most {MAX_TOKEN_CHARACTERS} characters")
-    parts = split_compact(token)
-    if parts is None:
-        raise TokenError(Reason.MALFORMED, "it does not have three parts")
-    return parse_parts(parts, header_of)
-
-
-def verify(jws: CompactJws, key_set: KeySet) -> Jwk:
+def verify(header: JwsHeader, signature: bytes, signing_input: bytes, key_set: KeySet) -> Jwk:
     """Return the key that signed a message.
 
     Raises:
         TokenError: no key fits its header [unknown_key], or none of those signed it [bad_signature].
     """
-    header = jws.header
     algorithm = header.algorithm
     keys = key_set.select(algorithm.name, header.key_id)
     for key in keys[:MAX_ATTEMPTS]:
         try:
-            algorithm.verify(key.public_key, jws.signature, jws.signing_input)
+            algorithm.verify(key.public_key, signature, signing_input)
         except (InvalidSignature, ValueError, UnsupportedAlgorithm):
             continue
         return key
@@ -197,5 +147,13 @@ def verify_compact(
     Raises:
         TokenError: [malformed, unsupported_algorithm, unknown_key, bad_signature]
     """
-    jws = parse_compact(token, lambda segment: parse_header(segment, algorithms))
-    return VerifiedJws(jws.header.parameters, jws.payload, verify(jws, key_set))
+    if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS:
+        raise TokenError(Reason.MALFORMED, f"it is not text of at most {MAX_TOKEN_CHARACTERS} characters")
+    parts = split_compact(token)
+    if parts is None:
+        raise TokenError(Reason.MALFORMED, "it does not have three parts")
+    encoded_header, encoded_payload, encoded_signature, signing_input = parts
+    payload, signature = base64url.decode(encoded_payload), base64url.decode(encoded_signature)
+    header = parse_header(encoded_header, algorithms)
+    key = verify(header, signature, signing_input.encode(), key_set)
+    return VerifiedJws(header.parameters, payload, key)

@@ -15,7 +15,7 @@ from monocloud_mw.core.claim_checks import (
 from monocloud_mw.core.effects import Instant
 from monocloud_mw.core.token_digest import token_digest
 from monocloud_mw.drivers.clock import system_clock
-from monocloud_mw.jose import parse_compact, parse_json_object
+from monocloud_mw.jose import base64url, parse_json_object, split_compact
 
 from .bare import BARE, bare_verify
 from .contenders import OURS, enter, new_client
@@ -40,8 +40,8 @@ def measure_parts(effort: Effort) -> Iterator[Section]:
     client, next_token = new_client(workload), workload.next_token()
     validate = enter(workload, (OURS,))[OURS]
     digest = token_digest("jwt", client.options)
-    message = parse_compact(token)
-    claims = parse_json_object(message.payload)
+    payload, _, _ = _take_apart(token)
+    claims = parse_json_object(payload)
     now = system_clock()()
 
     found = compare(
@@ -49,8 +49,8 @@ def measure_parts(effort: Effort) -> Iterator[Section]:
             ALL: repeat(lambda: validate(next_token())),
             BARE: repeat(bare_verify(token, workload.key.secret.public_key())),
             DIGEST: repeat(lambda: digest(token)),
-            APART: repeat(lambda: parse_compact(token, lambda _: message.header)),
-            JSON: repeat(lambda: parse_json_object(message.payload)),
+            APART: repeat(lambda: _take_apart(token)),
+            JSON: repeat(lambda: parse_json_object(payload)),
             CLAIMS: repeat(lambda: _check(AccessTokenClaims(claims), now)),
             REQUEST: repeat(lambda: client.validate_access_token(token, scopes=(SCOPE,))),
         },
@@ -67,6 +67,13 @@ def measure_parts(effort: Effort) -> Iterator[Section]:
         measurements=(whole, *parts, alone),
         notes=("the processor runs the same few lines over and over here; in one piece it does not",),
     )
+
+
+def _take_apart(token: str) -> tuple[bytes, bytes, bytes]:
+    parts = split_compact(token)
+    assert parts is not None
+    _, payload, signature, signing_input = parts
+    return base64url.decode(payload), base64url.decode(signature), signing_input.encode()
 
 
 def _check(claims: AccessTokenClaims, now: Instant) -> None:
