@@ -86,12 +86,14 @@ def _object(members: list[tuple[str, Any]]) -> FrozenDict:
 def _strict(item: Any) -> Any:
     """Return an array in its read-only form, and anything else as it is, unless it is out of bounds."""
     kind = type(item)
-    if kind is int and not _NEGATIVE_BOUND < item < INTEGER_BOUND:
+    if kind is list:
+        return tuple([element if type(element) is str else _strict(element) for element in item])
+    if kind is int:
+        if _NEGATIVE_BOUND < item < INTEGER_BOUND:
+            return item
         raise ValueError("integer too long")
     if kind is float and not math.isfinite(item):
         raise ValueError("number out of range")
-    if kind is list:
-        return tuple([element if type(element) is str else _strict(element) for element in item])
     return item
 
 
