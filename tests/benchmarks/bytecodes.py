@@ -18,8 +18,8 @@ from .tokens import SCOPE, Workload
 
 __all__ = ["measure_bytecodes"]
 
-NEW_TOKEN: Final = 2000  # on Python 3.11, which counts the most; a third more than when this was written
-REPEATED_TOKEN: Final = 500
+NEW_TOKEN: Final = 1800  # on Python 3.11, which counts the most; a third more than when this was written
+REPEATED_TOKEN: Final = 370
 SHOWN: Final = 6
 
 
