@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from monocloud_mw.errors import Reason, TokenError
@@ -426,6 +427,29 @@ def test_three_parts_of_anything(text: str) -> None:
     """Splitting looks at dots only."""
     parts = split_compact(text)
     assert parts == (*text.split("."), text.rpartition(".")[0])
+
+
+@given(st.text(".a\n\0=\u3002\uff0e\ud800", max_size=8))
+def test_exactly_two_dots_make_three_parts(text: str) -> None:
+    """However empty the parts, and whatever else looks like a dot."""
+    first, *others = text.split(".")
+    parts = (first, *others, text.rpartition(".")[0]) if len(others) == 2 else None
+    assert split_compact(text) == parts
+
+
+@given(st.data())
+def test_no_edit_of_a_good_token_verifies(data: st.DataObject) -> None:
+    """Whatever is cut out of it, and whatever is put in its place, its own pieces included."""
+    token = _token("ES256")
+    places = st.integers(0, len(token)) | st.sampled_from(
+        [found.start() + shift for found in re.finditer(r"\.", token) for shift in (0, 1)]
+    )
+    start, end = sorted((data.draw(places), data.draw(places)))
+    pieces = st.sampled_from([*token.split("."), token, token[start:end] * 2])
+    put_in = data.draw(st.text("Aa0-_.=+/\n \0\xe9\u3002\ud800", max_size=4) | pieces)
+    edited = token[:start] + put_in + token[end:]
+    assume(edited != token)
+    assert reason_of(verify_compact, edited, key_set(key("ES256"))) is not None
 
 
 @given(st.text() | st.from_regex(r"[A-Za-z0-9_=.-]{0,40}(\.[A-Za-z0-9_-]{0,20}){2}", fullmatch=True))

@@ -13,6 +13,14 @@ from monocloud_mw.protect.credentials import Credentials, parse_authorization
 
 B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
+# credentials = "Bearer" 1*SP b64token (RFC 6750 section 2.1), the scheme in any case (RFC 9110 section 11.1)
+CREDENTIALS = re.compile(rf"[Bb][Ee][Aa][Rr][Ee][Rr] +({B64TOKEN.pattern})")
+# Besides what HTTP gives a meaning: what some functions take for white space, for digits or for letters.
+HOSTILE = st.sampled_from(
+    '=,?"%:@ \t\n\r\0\x0b\x1c\x7f\x85\xa0\xad\xb2\xe9\u0130\u0660\u2028\u212a\ufeff\uff21\ud800'
+)
+TOKENS = st.from_regex(B64TOKEN, fullmatch=True)
+
 ACCEPTED = {
     "plain": ("Bearer abc.def.ghi", "abc.def.ghi"),
     "lower case scheme": ("bearer abc", "abc"),
@@ -100,6 +108,39 @@ def test_any_header_gives_a_token_or_the_documented_error(values: list[str]) -> 
     (value,) = values
     assert B64TOKEN.fullmatch(token)
     assert value.strip(" \t").endswith(f" {token}")
+
+
+@given(
+    st.tuples(
+        st.text(" \t", max_size=2) | HOSTILE,
+        st.sampled_from(["Bearer", "bearer", "BEARER", "bEaReR", "Beare", "Bearer,", "Bearers", ""]),
+        st.text(" ", max_size=3) | HOSTILE,
+        TOKENS | st.just("") | st.tuples(TOKENS, HOSTILE, TOKENS | st.just("")).map("".join),
+        st.text(" \t", max_size=2) | HOSTILE,
+    ).map("".join)
+)
+def test_one_header_is_read_exactly_where_the_grammar_allows_it(value: str) -> None:
+    """Everything that is credentials gives its very token, and nothing that is not gives one."""
+    found = CREDENTIALS.fullmatch(value.strip(" \t"))
+    if found is not None:
+        assert parse_authorization([value]) == found[1]
+        return
+    with pytest.raises(CredentialsError):
+        parse_authorization([value])
+
+
+@pytest.mark.parametrize("code", range(256))
+def test_which_characters_a_token_has(code: int) -> None:
+    """Of all that a server can hand on, inside a token and as all of it."""
+    character = chr(code)
+    allowed = re.fullmatch(r"[A-Za-z0-9\-._~+/]", character) is not None
+    for token in (f"a{character}b", character):
+        if allowed:
+            assert parse_authorization([f"Bearer {token}"]) == token
+        else:
+            with pytest.raises(CredentialsError) as caught:
+                parse_authorization([f"Bearer {token}"])
+            assert caught.value.malformed
 
 
 def test_credentials_hide_what_they_hold() -> None:
