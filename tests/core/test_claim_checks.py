@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,8 @@ NOT_NUMBERS: list[Any] = [
     float("nan"),
     float("inf"),
     float("-inf"),
+    sys.float_info.max,  # the first that is refused, either way
+    -sys.float_info.max,
 ]
 
 

@@ -11,11 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monocloud_mw.core import jwt_access_token
 from monocloud_mw.core.effects import Background, Instant, Share
 from monocloud_mw.core.jwt_access_token import JwtReader, VerifiedToken, check_type
 from monocloud_mw.core.tenant import Tenant
 from monocloud_mw.errors import HttpError, MonoCloudError, Reason, TokenError
-from monocloud_mw.jose import SIGNATURE_ALGORITHMS, SigningKey, sign_compact, split_compact
+from monocloud_mw.jose import (
+    SIGNATURE_ALGORITHMS,
+    JwsHeader,
+    SigningKey,
+    parse_header,
+    sign_compact,
+    split_compact,
+)
 from monocloud_mw.options import Options
 
 from ..test_frozen import JSON
@@ -80,6 +88,7 @@ def token_of(header: object, payload: object = CLAIMS, signature: bytes = b"\0" 
 
 
 GOOD: Final = sign_compact(CLAIMS, FIRST)
+STRANGER: Final = SigningKey.generate("EdDSA", "first")
 
 
 # -- What is accepted -----------------------------------------------------------------------------------
@@ -224,9 +233,42 @@ def test_a_header_that_is_known_still_needs_a_signature() -> None:
     assert scene.error(forged).reason is Reason.BAD_SIGNATURE
 
 
-# -- What is refused once the keys are there --------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("claims", "by_stranger"),
+    [
+        (CLAIMS, True),
+        (b"{not JSON}", False),
+        ({**CLAIMS, "iss": "x"}, False),
+        ({**CLAIMS, "aud": "x"}, False),
+        ({**CLAIMS, "exp": True}, False),
+        ({**CLAIMS, "exp": 1_600_000_000}, False),
+        ({**CLAIMS, "sub": 5}, False),
+        (CLAIMS, False),
+    ],
+)
+def test_headers_of_good_tokens_are_read_once_and_no_others_are_remembered(
+    claims: Any, by_stranger: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes up tokens, or has some for another API, cannot push out the headers of ours."""
+    read: list[str] = []
 
-STRANGER: Final = SigningKey.generate("EdDSA", "first")
+    def reading(encoded: str, *arguments: Any) -> JwsHeader:
+        read.append(encoded)
+        return parse_header(encoded, *arguments)
+
+    monkeypatch.setattr(jwt_access_token, "parse_header", reading)
+    scene = Scene(jwt_cache_size=0)
+    token = sign_compact(claims, STRANGER if by_stranger else FIRST)
+    is_good = claims is CLAIMS and not by_stranger
+    for _ in range(3):
+        if is_good:
+            scene.read(token)
+        else:
+            scene.error(token)
+    assert len(read) == (1 if is_good else 3)
+
+
+# -- What is refused once the keys are there --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -408,6 +450,7 @@ def test_a_withdrawn_key_stops_working_at_the_next_refresh() -> None:
     assert scene.read(GOOD).claims == CLAIMS
     scene.run(scene.tenant.keys.get(scene.now, reload=True))
     assert scene.error(GOOD).reason is Reason.UNKNOWN_KEY
+    assert scene.reader.recall(scene.reader.digest(GOOD)) is None
 
 
 @pytest.mark.parametrize("age", [250.0, 350.0])
