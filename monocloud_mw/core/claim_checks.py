@@ -89,7 +89,7 @@ def check_subject(claims: Mapping[str, Any]) -> None:
 def _date(claims: Mapping[str, Any], name: str) -> float | None:
     """Read a NumericDate (RFC 7519 section 2); ``bool`` is an ``int`` in Python, and no date."""
     value = claims.get(name)
-    if (type(value) is int or type(value) is float) and _LONG_AGO < value < _FOREVER:
+    if (type(value) is int or type(value) is float) and _LONG_AGO <= value <= _FOREVER:
         return value
     if name not in claims:
         return None

@@ -37,8 +37,8 @@ NOT_NUMBERS: list[Any] = [
     float("nan"),
     float("inf"),
     float("-inf"),
-    sys.float_info.max,  # the first that is refused, either way
-    -sys.float_info.max,
+    int(sys.float_info.max) + 1,  # the first that is refused, either way
+    -int(sys.float_info.max) - 1,
 ]
 
 
@@ -141,6 +141,8 @@ def lifetime(
         ({"exp": NOW + 6}, {"skew": 5}),
         ({"exp": NOW - 54}, {"skew": 5, "tolerance": 60}),
         ({"exp": 10**60}, {}),
+        ({"exp": sys.float_info.max}, {"skew": 5, "tolerance": 60}),
+        ({"exp": int(sys.float_info.max), "nbf": -sys.float_info.max}, {"skew": 5, "tolerance": 60}),
         ({"exp": NOW + 1, "nbf": NOW}, {}),
         ({"exp": NOW + 1, "nbf": NOW + 60}, {"tolerance": 60}),
         ({"exp": NOW + 9, "nbf": NOW + 5}, {"skew": 5}),
