@@ -4,8 +4,9 @@ Checks run cheap before expensive: size, form and header before any key is looke
 never causes a request to the tenant; the signature before any claim is believed.
 
 What cannot change about a token is remembered: that this key signed these claims, when they are valid, and
-that they are from our issuer and for our audience. Everything that can change is checked again on each
-request: whether the key is still in the key set, the time, the certificate, and what the route asks for.
+that they are from our issuer, for our audience, and about a subject that is text. Everything that can change
+is checked again on each request: whether the key is still in the key set, the time, the certificate, and
+what the route asks for.
 The memory is keyed by a digest of the token together with our issuer and audiences, and only tokens of our
 tenant for our API get in, so that nobody can fill it with others.
 """
@@ -117,7 +118,7 @@ class JwtReader:
 
         Raises:
             TokenError: [malformed, unsupported_algorithm, wrong_type, unknown_key, bad_signature,
-                wrong_issuer, wrong_audience, invalid_claim (a date)]
+                wrong_issuer, wrong_audience, expired, not_yet_valid, invalid_claim (a date or ``sub``)]
             AuthorizationServerError: there are no keys to check it with.
         """
         encoded_header, encoded_payload, encoded_signature, signing_input = parts
