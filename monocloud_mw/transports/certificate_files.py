@@ -6,6 +6,7 @@
   out at once.
 - A file that is not what it should be is a mistake in the settings when a client is made. Later on,
   exchanges fail until it is mended; they never go on with what it said before.
+- Of a folder of authorities OpenSSL reads a file when it needs it; only that files come and go is noticed.
 - The authorities are those of ``ca_bundle``, or of the variables :data:`VARIABLES`, or what comes with
   ``requests``. The variables are read when the client is made.
 - A forked child reads the files itself: a thread of its parent may have held a lock of OpenSSL's.
@@ -132,7 +133,9 @@ def _state_of(path: str) -> object:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    # Renewed files may have the size of the old ones, and some tools give all files one time of modification;
+    # nobody can choose when the system says that a file has changed.
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _trust(authorities: str) -> ssl.SSLContext:
@@ -142,6 +145,7 @@ def _trust(authorities: str) -> ssl.SSLContext:
     context.minimum_version = max(
         context.minimum_version, ssl.TLSVersion.TLSv1_2
     )  # whatever Python's default is
+    context.hostname_checks_common_name = False  # only alternative names count (RFC 9525 section 2)
     context.post_handshake_auth = True  # some servers want our certificate only once they know the request
     context.set_alpn_protocols(["http/1.1"])
     # HTTP clients would set that again for every connection, and free what another thread is just reading.

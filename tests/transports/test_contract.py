@@ -706,6 +706,22 @@ def test_a_certificate_for_another_host_is_refused(
     assert server.requests == []
 
 
+def test_the_common_name_of_a_certificate_does_not_count(
+    serve: Serve, connect: Connect, ca: trustme.CA, ca_bundle: str, names: dict[str, list[str]],
+    transport_kind: type,
+) -> None:  # fmt: skip
+    """It is free text, which an authority need not have looked at (RFC 9525 section 2)."""
+    if transport_kind is RequestsTransport and COMPARES_NAMES:
+        pytest.skip("urllib3 1.26 takes it where there is no alternative name")
+    names[ELSEWHERE] = ["127.0.0.1"]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1", common_name=ELSEWHERE).configure_cert(context)
+    server = serve(answer(), context)
+    error = failure_of(lambda: connect(ca_bundle=ca_bundle)(get(elsewhere(server))))
+    assert "SSLCertVerificationError" in str(error)
+    assert server.requests == []
+
+
 def test_our_certificate_is_presented_only_where_the_request_says_so(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, client_certificate: tuple[str, str]
 ) -> None:
