@@ -41,6 +41,7 @@ MAX_SECONDS: Final = 1_000_000_000  # thirty years; sockets and locks refuse tim
 
 
 def read_tenant_domain(value: Any) -> str:
+    """Read the URL of a tenant; ``https://`` is added where no scheme stands."""
     text = read_text(value).strip()
     text = text if "://" in text else f"https://{text}"
     text = text.removesuffix("/")
@@ -51,6 +52,7 @@ def read_tenant_domain(value: Any) -> str:
 
 
 def read_text(value: Any) -> str:
+    """Read text that is not blank."""
     if not isinstance(value, str):
         raise ValueError(f"must be a string, not {type(value).__name__}")
     if not value.strip():
@@ -65,6 +67,7 @@ def read_text(value: Any) -> str:
 
 
 def read_texts(value: Any) -> tuple[str, ...]:
+    """Read one text or several."""
     values = (value,) if isinstance(value, str) else value
     if not isinstance(values, (list, tuple, set, frozenset)) or not values:
         raise ValueError("must be a string or a non-empty list of strings")
@@ -72,6 +75,7 @@ def read_texts(value: Any) -> tuple[str, ...]:
 
 
 def read_algorithms(value: Any) -> tuple[str, ...]:
+    """Read the names of signature algorithms that there are."""
     names = read_texts(value)
     unknown = [quoted(name) for name in names if name not in SIGNATURE_ALGORITHMS]
     if unknown:
@@ -82,12 +86,14 @@ def read_algorithms(value: Any) -> tuple[str, ...]:
 
 
 def read_boolean(value: Any) -> bool:
+    """Read ``True`` or ``False``."""
     if not isinstance(value, bool):
         raise ValueError(f"must be True or False, not {quoted(value)}")
     return value
 
 
 def boolean_from_text(text: str) -> bool:
+    """Understand the usual words for true and false, in any case."""
     word = text.strip().lower()
     if word in ("true", "1", "yes", "on"):
         return True
@@ -97,6 +103,7 @@ def boolean_from_text(text: str) -> bool:
 
 
 def read_seconds(value: Any) -> float:
+    """Read a duration in seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"must be a number of seconds, not {quoted(value)}")
     if not 0 <= value <= MAX_SECONDS:
@@ -105,6 +112,7 @@ def read_seconds(value: Any) -> float:
 
 
 def read_timeout(value: Any) -> float:
+    """Read a duration in seconds that is not 0."""
     seconds = read_seconds(value)
     if seconds == 0:
         raise ValueError("must be more than 0")
@@ -112,24 +120,29 @@ def read_timeout(value: Any) -> float:
 
 
 def number_from_text(text: str) -> float:
+    """Understand a decimal number that stands there in full."""
     if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", text.strip(), re.ASCII):
         raise ValueError(f"must be a number, not {quoted(text)}")
     return float(text)
 
 
 def read_count(value: Any) -> int:
+    """Read a whole number, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"must be a whole number, 0 or more, not {quoted(value)}")
     return value
 
 
 def count_from_text(text: str) -> int:
+    """Understand a whole number, 0 or more."""
     if not re.fullmatch(r"[0-9]{1,12}", text.strip(), re.ASCII):
         raise ValueError(f"must be a whole number, 0 or more, not {quoted(text)}")
     return int(text)
 
 
 def one_of(*names: str) -> Callable[[Any], str]:
+    """Return what reads one of a few names."""
+
     def read(value: Any) -> str:
         if value not in names:
             raise ValueError(f"must be one of {', '.join(names)}, not {quoted(value)}")
@@ -139,12 +152,14 @@ def one_of(*names: str) -> Callable[[Any], str]:
 
 
 def read_callable(value: Any) -> Any:
+    """Read something that can be called."""
     if value is not None and not callable(value):
         raise ValueError(f"must be callable, not {type(value).__name__}")
     return value
 
 
 def read_cache(value: Any) -> Any:
+    """Read a claims cache (:mod:`monocloud_mw.caches.protocol`)."""
     if value is not None and not all(
         callable(getattr(value, name, None)) for name in ("get", "set", "delete")
     ):
@@ -153,6 +168,7 @@ def read_cache(value: Any) -> Any:
 
 
 def read_file(value: Any) -> str:
+    """Read the path of a file that is there."""
     path = read_text(str(value) if isinstance(value, Path) else value)
     if "-----BEGIN" in path:
         raise ValueError("must be the path of a PEM file, not what is in it")
@@ -166,18 +182,21 @@ def read_file(value: Any) -> str:
 
 
 def read_certificate_and_key(value: Any) -> tuple[str, str]:
+    """Read the paths of a certificate and of its key."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise ValueError("must be a pair: the paths of a PEM certificate and of its key")
     return read_file(value[0]), read_file(value[1])
 
 
 def pair_from_texts(certificate: str | None, key: str | None) -> tuple[str, str]:
+    """Put the texts of two variables together; one alone is a mistake."""
     if certificate is None or key is None:
         raise ValueError("needs both variables, the certificate's and the key's")
     return certificate, key
 
 
 def read_any_secret(value: Any) -> Any:
+    """Read what may be a secret; whether it fits the way to authenticate is for later to find out."""
     if isinstance(value, str):
         return read_text(value)
     if not (isinstance(value, (Mapping, SigningKey)) or callable(value)):

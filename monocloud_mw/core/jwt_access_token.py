@@ -118,7 +118,8 @@ class JwtReader:
 
         Raises:
             TokenError: [malformed, unsupported_algorithm, wrong_type, unknown_key, bad_signature,
-                wrong_issuer, wrong_audience, expired, not_yet_valid, invalid_claim (a date or ``sub``)]
+                wrong_issuer, wrong_audience, invalid_claim (a date or ``sub``), and expired or not_yet_valid
+                where ``sub`` is wrong as well]
             AuthorizationServerError: there are no keys to check it with.
         """
         encoded_header, encoded_payload, encoded_signature, signing_input = parts
@@ -140,8 +141,11 @@ class JwtReader:
             check_issuer(claims, issuer)
             check_audience(claims, self._audience)
             lifetime = parse_lifetime(claims, skew_seconds=self._skew, tolerance_seconds=self._tolerance)
-            check_lifetime(lifetime, now)
-            check_subject(claims)
+            try:
+                check_subject(claims)
+            except TokenError:
+                check_lifetime(lifetime, now)  # which comes first, and is otherwise for each request to check
+                raise
         except TokenError as error:
             name_origin(error, claims, key)
             raise

@@ -47,7 +47,6 @@ class Validator:
         self.tenant = Tenant(options)
         self._jwt = JwtReader(options, self.tenant)
         self._introspection = Introspection(options, self.tenant) if options.client_id else None
-        self._if_opaque = REFUSE_OPAQUE if self._introspection is None else self._introspect
         self._requires_binding = options.validate_certificate_binding == "required"
 
     def authenticate(
@@ -63,9 +62,10 @@ class Validator:
             AuthorizationServerError: the tenant is needed and does not do its part.
         """
         check_form(token)
+        if_opaque = REFUSE_OPAQUE if self._introspection is None else self._introspect
         if self._introspects_jwts:
-            return self._if_opaque(token, certificate, requirements, now)
-        return self._validate_jwt(token, certificate, requirements, now, self._if_opaque)
+            return if_opaque(token, certificate, requirements, now)
+        return self._validate_jwt(token, certificate, requirements, now, if_opaque)
 
     def validate(
         self, token: str, certificate: Certificate, requirements: Requirements, now: Instant
