@@ -635,9 +635,11 @@ def test_which_failures_open_the_circuit(answer: Any, opens: bool) -> None:
     assert len(scene.asked) == (THRESHOLD if opens else THRESHOLD + 2)
 
 
-@pytest.mark.parametrize("answer", [HttpResponse(status=401), HttpResponse(status=404)])
+@pytest.mark.parametrize(
+    "answer", [HttpResponse(status=401), HttpResponse(status=404), json_response('{"active": false}')]
+)
 def test_a_server_that_answers_again_closes_the_circuit(answer: HttpResponse) -> None:
-    """Even if it refuses us: the error from before must not hide the one of today."""
+    """Even if it refuses us or the token: the error from before must not hide the one of today."""
     scene = Scene(TIMEOUT)
     for _ in range(THRESHOLD):
         scene.error()

@@ -18,11 +18,14 @@ from monocloud_mw.core.tenant import Tenant
 from monocloud_mw.errors import HttpError, MonoCloudError, Reason, TokenError
 from monocloud_mw.jose import (
     SIGNATURE_ALGORITHMS,
+    Jwk,
     JwsHeader,
+    KeySet,
     SigningKey,
     parse_header,
     sign_compact,
     split_compact,
+    verify,
 )
 from monocloud_mw.options import Options
 
@@ -195,6 +198,7 @@ GARBAGE: Final[list[tuple[str, Reason]]] = [
     *((token_of({**EDDSA, "alg": name}), Reason.UNSUPPORTED_ALGORITHM) for name in NO_ALGORITHMS),
     *((token_of({**EDDSA, "typ": typ}), Reason.WRONG_TYPE) for typ in NO_TYPES),
     *((token_of(EDDSA, payload), Reason.MALFORMED) for payload in (b"", b"{", b"}", b"not JSON", b"[{}]")),
+    *((token_of(EDDSA, payload), Reason.MALFORMED) for payload in (b"\x0b{}", b"{}\x0c", b"\xc2\xa0{}")),
     (sign_compact(b"[]", SigningKey.generate("EdDSA", "unknown")), Reason.MALFORMED),
 ]
 
@@ -406,6 +410,24 @@ def test_tokens_without_a_key_id() -> None:
     assert scene.fetches_of_keys == 2
 
 
+def test_a_bad_signature_is_checked_once_where_there_are_no_newer_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or a forgery without a key id would cost twice what a good token does."""
+    checked: list[KeySet] = []
+
+    def checking(header: JwsHeader, signature: bytes, message: bytes, keys: KeySet) -> Jwk:
+        checked.append(keys)
+        return verify(header, signature, message, keys)
+
+    scene = Scene()
+    forged = sign_compact(CLAIMS, STRANGER, {"kid": None})
+    scene.error(forged)
+    monkeypatch.setattr(jwt_access_token, "verify", checking)
+    assert scene.error(forged).reason is Reason.BAD_SIGNATURE
+    assert len(checked) == 1
+
+
 def test_an_unknown_key_while_the_tenant_is_down() -> None:
     """It is refused, and the known keys serve on."""
     scene = Scene(FIRST)
@@ -438,6 +460,7 @@ def test_a_token_seen_before_survives_a_refresh_that_kept_its_key() -> None:
     second = scene.read(GOOD)
     assert second.claims is first.claims
     assert second.key == first.key
+    assert second.keys is scene.tenant.keys.fresh(scene.now)
     assert scene.read(GOOD) is second
 
 
@@ -464,6 +487,15 @@ def test_a_withdrawn_key_stops_working_without_being_asked(age: float) -> None:
         assert [type(effect) for effect in scene.effects] == [Background]
         scene.run_background()
     assert scene.error(GOOD).reason is Reason.UNKNOWN_KEY
+
+
+def test_a_key_under_the_name_of_another_is_another_key() -> None:
+    """What the old one signed is checked with the new one, and refused."""
+    scene = Scene(FIRST)
+    scene.read(GOOD)
+    scene.publish(STRANGER)
+    scene.run(scene.tenant.keys.get(scene.now, reload=True))
+    assert scene.error(GOOD).reason is Reason.BAD_SIGNATURE
 
 
 def test_a_key_whose_use_changed_is_another_key() -> None:

@@ -19,7 +19,7 @@ from monocloud_mw.options import Options
 from ..test_frozen import JSON
 from .by_hand import NOW, World, json_response
 from .certificates import make_certificate, pem_of, thumbprint_of
-from .keys import FIRST, jwks_of
+from .keys import FIRST, SECOND, jwks_of
 
 TENANT: Final = "https://acme.us.monocloud.com"
 DISCOVERY: Final = f"{TENANT}/.well-known/openid-configuration"
@@ -141,6 +141,7 @@ def test_white_space_around_a_token_is_not_part_of_it(token: str, method: str, k
         (GOOD, CLIENT, JWKS_URI),
         (GOOD, {**CLIENT, "introspect_jwt_tokens": True}, ENDPOINT),
         ("opaque", CLIENT, ENDPOINT),
+        ("x", CLIENT, ENDPOINT),
         ("one.dot", CLIENT, ENDPOINT),
         ("more.than.two.dots", CLIENT, ENDPOINT),
         ("x" * MAX_TOKEN_CHARACTERS, CLIENT, ENDPOINT),
@@ -393,6 +394,27 @@ def test_a_remembered_token_expires() -> None:
     assert scene.validate(GOOD)["sub"] == "user-1"
     scene.pass_time(0.001)
     assert scene.error(GOOD).reason is Reason.EXPIRED
+    assert scene.effects == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [([SECOND], Reason.UNKNOWN_KEY), ([STRANGER], Reason.BAD_SIGNATURE), ([SECOND, FIRST], None)],
+    ids=["withdrawn", "another by the same name", "still there"],
+)
+def test_a_remembered_token_is_held_against_each_new_key_set(
+    keys: list[SigningKey], reason: Reason | None
+) -> None:
+    """From the first request on that finds it, and for as long as it is the one."""
+    scene = Scene(refresh_cooldown=1000)
+    claims = scene.validate(GOOD)
+    scene.responses[JWKS_URI] = json_response(json.dumps(jwks_of(*keys)))
+    scene.error(sign_compact(CLAIMS, STRANGER, {"kid": "unknown"}))  # has the key set loaded again
+    for _ in range(2):
+        if reason is None:
+            assert scene.validate(GOOD) is claims
+        else:
+            assert scene.error(GOOD).reason is reason
     assert scene.effects == []
 
 
