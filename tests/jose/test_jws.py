@@ -281,14 +281,15 @@ def test_ecdsa_signatures_come_in_one_form() -> None:
 
 
 def test_ecdsa_signatures_keep_their_zeros() -> None:
-    """An ``s`` without its leading zero is the same number, but another text for one signature: bad."""
+    """Without a leading zero, or with one more, it is the same number, but another text for it: bad."""
     raw, token = b"", ""
-    while raw[66:67] != b"\0":  # of P-521, the first of the 66 octets is zero about every other time
+    while raw[:1] + raw[66:67] != b"\0\0":  # of P-521, each is zero about every other time
         token = _token("ES512")
         raw = _signature(token)
-    shortened = _with_signature(token, raw[:66] + raw[67:])
     assert verify_compact(token, key_set(key("ES512")))
-    assert _refusal(shortened, key_set(key("ES512"))).reason is Reason.BAD_SIGNATURE
+    for signature in (raw[:66] + raw[67:], raw[1:], raw[1:66] + raw[67:], b"\0" + raw, bytes(132) + raw):
+        other = _with_signature(token, signature)
+        assert _refusal(other, key_set(key("ES512"))).reason is Reason.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize("salt_length", [0, 20, 31, 33, padding.PSS.MAX_LENGTH])
