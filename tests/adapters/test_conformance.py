@@ -18,6 +18,7 @@ from monocloud_mw.protect.challenge import RETRY_AFTER_SECONDS
 from monocloud_mw.testing import LocalTenant
 from monocloud_mw.testing.faults import FAULTS
 
+from ..core.certificates import make_certificate, thumbprint_of
 from .exchange import Answer, Call, RequestHeaders, call_asgi, call_wsgi
 from .sample_api import ADAPTERS, create_asgi_app, create_flask_app, create_wsgi_app
 
@@ -252,18 +253,18 @@ def test_a_refusal_is_logged_with_reason_key_and_issuer(
 
 
 @pytest.fixture(params=ADAPTERS)
-def call_afresh(request: pytest.FixtureRequest) -> Iterator[Callable[[dict[str, Any]], Call]]:
+def call_afresh(request: pytest.FixtureRequest) -> Iterator[Callable[..., Call]]:
     """Return a function that serves the sample API in process with a client of its own."""
     clients: list[BackendClient | AsyncBackendClient] = []
 
-    def serve(settings: dict[str, Any]) -> Call:
+    def serve(settings: dict[str, Any], **more: Any) -> Call:
         if request.param == "asgi":
             async_client = AsyncBackendClient(**settings)
             clients.append(async_client)
-            return call_asgi(create_asgi_app(async_client))
+            return call_asgi(create_asgi_app(async_client, **more))
         client = BackendClient(**settings)
         clients.append(client)
-        return call_wsgi({"flask": create_flask_app, "wsgi": create_wsgi_app}[request.param](client))
+        return call_wsgi({"flask": create_flask_app, "wsgi": create_wsgi_app}[request.param](client, **more))
 
     yield serve
     for client in clients:
@@ -318,6 +319,22 @@ def test_a_tenant_that_refuses_our_client_is_a_500(
         "error": "server_error",
         "error_description": "The request could not be authenticated",
     }
+
+
+@pytest.mark.parametrize("is_jwt", [True, False])
+def test_a_bound_token_needs_the_certificate_that_a_resolver_finds(
+    call_afresh: Callable[..., Call], tenant: LocalTenant, is_jwt: bool
+) -> None:
+    """Of each request anew, whether or not it brings a token that came with the right one before."""
+    certificate, stolen = make_certificate(), make_certificate("thief")
+    bound = {"cnf": {"x5t#S256": thumbprint_of(certificate)}}
+    token = (tenant.mint if is_jwt else tenant.mint_opaque)(scopes="api", claims=bound)
+    presented: list[bytes | None] = []
+    call = call_afresh(tenant.settings(tenant.client), certificate_resolver=lambda _request: presented.pop())
+    for shown, status in ((certificate, 200), (None, 401), (stolen, 401), (certificate, 200)):
+        presented.append(shown)
+        assert call("GET", "/me", _bearer(token)).status == status
+    assert call_afresh(tenant.settings(tenant.client))("GET", "/me", _bearer(token)).status == 401
 
 
 def test_an_opaque_token_at_an_api_without_introspection_is_the_callers_fault(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Blueprint, Flask, jsonify, request
-from flask.json.provider import JSONProvider
+from flask.json.provider import DefaultJSONProvider, JSONProvider
 from flask.views import MethodView
 from werkzeug.test import Client
 
@@ -276,6 +276,17 @@ def test_claims_become_json(app: Flask, client: BackendClient, tenant: LocalTena
         assert _get(app, path, token).json["sub"] == "J\u00f6rg"
     assert _get(app, "/nested", token).json["claims"]["groups"] == [{"id": "1", "name": "admin"}]
     assert _get(app, "/unknown", token).status_code == 500
+
+
+def test_json_is_taught_once(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """However many requests come, or each would make all later ones slower."""
+    app.add_url_rule("/", "view", protect_api(client)(_who))
+    defaults = []
+    for _ in range(2):
+        assert _get(app, token=tenant.mint()).status_code == 200
+        assert isinstance(app.json, DefaultJSONProvider)
+        defaults.append(app.json.default)
+    assert defaults[0] is defaults[1]
 
 
 def test_another_json_provider_is_left_alone(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
