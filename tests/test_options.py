@@ -685,6 +685,18 @@ def test_a_secret_is_in_no_repr_and_in_no_message(method: str, secret: Any, sens
         assert sensitive not in shown
 
 
+def test_a_cache_is_in_no_repr() -> None:
+    """It may show the address of its server, and a password in that."""
+
+    class Cache:
+        get = set = delete = print
+
+        def __repr__(self) -> str:
+            return "redis://:passw0rd@cache"
+
+    assert "passw0rd" not in repr(Options(**REQUIRED, cache=Cache()))
+
+
 @pytest.mark.parametrize("option", ["ca_bundle", "mtls_certificate"])
 def test_a_key_in_place_of_its_path_is_not_quoted(option: str) -> None:
     """A private key in a message would end up in a log."""

@@ -59,6 +59,7 @@ MALFORMED = {
     "a NUL": ["Bearer abc\x00"],
     "Latin-1": ["Bearer abc\xe9"],
     "a letter that folds to k": ["Bearer \u212a"],
+    "such a letter at the end of the scheme": ["Bearer\u212a abc"],
     "two headers": ["Bearer abc", "Bearer def"],
     "the same header twice": ["Bearer abc", "Bearer abc"],
     "joined by a server": ["Bearer abc,Bearer def"],
