@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -10,13 +11,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from monocloud_mw.errors import ConfigurationError, Problem
-from monocloud_mw.transports.certificate_files import CertificateFiles, Contexts
+from monocloud_mw.errors import ConfigurationError, HttpError, Problem
+from monocloud_mw.transports.certificate_files import VARIABLES, CertificateFiles, Contexts
 
 from .conftest import Connect, Serve
 from .scripted_server import Connection
@@ -144,6 +146,71 @@ def test_a_file_that_looks_the_same_is_read_again(
     assert path.stat().st_mtime_ns == before.st_mtime_ns
     files.current()
     assert len(made) == 2
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(made: list[Contexts], ca_bundle: str) -> None:
+    """Nobody knows how much of the old one was read, so what was made of it counts as old."""
+
+    def make(contexts: Contexts) -> Contexts:
+        made.append(contexts)
+        os.utime(ca_bundle, ns=(0, len(made) == 1))
+        return contexts
+
+    files = CertificateFiles(ca_bundle, None, make)
+    assert files.current() is made[1]
+
+
+@pytest.mark.parametrize("index", [0, 1, 2], ids=["authorities", "certificate", "key"])
+def test_no_file_may_go_bad(
+    ca_bundle: str, client_certificate: tuple[str, str], tmp_path: Path, index: int
+) -> None:
+    """Exchanges fail for as long as it is, each of them; a mended one is read again."""
+    bundle, certificate, key = (
+        str(shutil.copy(path, tmp_path / f"{number}.pem"))
+        for number, path in enumerate((ca_bundle, *client_certificate))
+    )
+    files = CertificateFiles(bundle, (certificate, key), tuple)
+    path = Path((bundle, certificate, key)[index])
+    content = path.read_bytes()
+    path.write_bytes(b"garbage")
+    for _ in range(2):
+        with pytest.raises(HttpError, match="a file has changed and cannot be used"):
+            files.current()
+    path.write_bytes(content)
+    assert len(files.current()) == 2
+
+
+def test_which_variable_names_the_authorities(monkeypatch: pytest.MonkeyPatch, garbage: str) -> None:
+    """The one of ``requests`` before the one of curl, as ``requests`` has it; blank ones do not count."""
+    for name in VARIABLES:
+        monkeypatch.setenv(name, garbage)
+    assert [problem.variable for problem in problems_of(None, None)] == ["REQUESTS_CA_BUNDLE"]
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
+    assert [problem.variable for problem in problems_of(None, None)] == ["CURL_CA_BUNDLE"]
+
+
+@pytest.mark.parametrize(
+    ("default", "expected"),
+    [
+        (ssl.TLSVersion.MINIMUM_SUPPORTED, ssl.TLSVersion.TLSv1_2),
+        (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
+        (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3),
+    ],
+)
+def test_the_least_version_of_tls(
+    monkeypatch: pytest.MonkeyPatch, ca_bundle: str, default: ssl.TLSVersion, expected: ssl.TLSVersion
+) -> None:
+    """TLS 1.2, or what the system asks for where that is more."""
+    create = ssl.create_default_context
+
+    def create_as_the_system_would(**settings: Any) -> ssl.SSLContext:
+        context = create(**settings)
+        context.minimum_version = default
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", create_as_the_system_would)
+    contexts = CertificateFiles(ca_bundle, None, tuple).current()
+    assert {context.minimum_version for context in contexts} == {expected}
 
 
 def test_a_forked_child_reads_the_files_itself(
