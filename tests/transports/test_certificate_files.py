@@ -228,6 +228,17 @@ def test_a_forked_child_reads_the_files_itself(
     assert not set(parent) & set(child)
 
 
+def test_what_a_child_could_not_read_it_has_never_made(
+    files: CertificateFiles[Contexts], garbage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing a transport asks for it, and must not fail for a file that went bad."""
+    monkeypatch.setattr(files, "_authorities", garbage)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(HttpError):
+        files.current()
+    assert files.last() is None
+
+
 def test_contexts_verify_and_cannot_be_changed_by_http_clients(
     files: CertificateFiles[Contexts], serve: Serve, ca: trustme.CA
 ) -> None:

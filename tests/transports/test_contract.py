@@ -1065,3 +1065,30 @@ def test_a_proxy_over_tls_is_verified_like_the_tenant(
     else:
         assert re.search("SSLError|SSLCertVerificationError", str(failure_of(lambda: exchange(get(url)))))
         assert proxy.requests == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_our_certificate_is_not_for_a_proxy(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, client_certificate: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch, scheme: str, transport_kind: type,
+) -> None:  # fmt: skip
+    """One that asks for it gets none; at the end of its tunnel the tenant gets it."""
+    if transport_kind is RequestsTransport and COMPARES_NAMES:
+        return  # no such proxy is spoken to
+    seen: dict[str, bytes | None] = {}
+
+    def noting(name: str, script: Script) -> Script:
+        def note(connection: Connection) -> None:
+            seen[name] = connection.peer_certificate()
+            script(connection)
+
+        return note
+
+    server = serve(noting("tenant", answer()), tls)
+    proxy = serve(noting("proxy", tunnel if scheme == "https" else answer()), tls)
+    monkeypatch.setenv(f"{scheme}_proxy", proxy.origin)
+    exchange = connect(ca_bundle=ca_bundle, client_certificate=client_certificate)
+    url = elsewhere(server) if scheme == "https" else "http://tenant.example.test"
+    assert exchange(get(url, mutual_tls=True)).status == 200
+    assert seen["proxy"] is None
+    assert scheme == "http" or seen["tenant"] is not None
