@@ -136,7 +136,7 @@ class ProtectApi:
             log_refusal(error)
             answer = self._on_error(error) if self._on_error else None
             return _respond(error) if answer is None else answer
-        attach_claims(incoming, claims, current_app)
+        attach_claims(incoming, claims)
         return None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from flask import Flask, Request, has_request_context, request
+from flask import Request, has_request_context, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.local import LocalProxy
 
@@ -28,11 +28,11 @@ def remove_claims(incoming: Request) -> None:
     setattr(incoming, _PROVEN, None)
 
 
-def attach_claims(incoming: Request, claims: AccessTokenClaims, app: Flask) -> None:
+def attach_claims(incoming: Request, claims: AccessTokenClaims) -> None:
     """Give a request the claims of its token, in a form that ``jsonify`` of its application takes."""
     incoming.environ[CLAIMS_KEY] = claims
     setattr(incoming, _PROVEN, claims)
-    _teach_json(app)
+    _teach_json(incoming.json_module)  # the application's; to ask current_app for it would take longer
 
 
 class _ProxyDefault:
@@ -45,9 +45,8 @@ class _ProxyDefault:
         return dict(current_claims) if value is current_claims else self._default(value)
 
 
-def _teach_json(app: Flask) -> None:
+def _teach_json(provider: Any) -> None:
     """Let ``jsonify(current_claims)`` work: JSON encoders do not look through proxies by themselves."""
-    provider = app.json
     if isinstance(provider, DefaultJSONProvider) and type(provider.default) is not _ProxyDefault:
         provider.default = _ProxyDefault(provider.default)
 
