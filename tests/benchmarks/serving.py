@@ -25,7 +25,7 @@ SERVERS: Final[Mapping[str, tuple[Callable[..., Serving], str]]] = {
 }
 KINDS: Final = ("bare", "least", "protected")
 ROUND_SECONDS: Final = 1
-MAX_ROUNDS: Final = 9
+MAX_ROUNDS: Final = 15
 
 
 def measure_serving(effort: Effort) -> Iterator[Section]:
