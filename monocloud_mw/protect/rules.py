@@ -139,8 +139,6 @@ class Policy:
             raw_path: as it stood in the request line, where the server tells; without the query.
             cut_path: what a framework may take for the path of one that is not below ``prefix``.
         """
-        if self.for_all is not None:
-            return self.for_all
         masked = mask_raw_path(raw_path) if "%" in raw_path else ""
         if len(path) + len(prefix) + len(masked) > MAX_PATH_CHARACTERS:
             return self._everything

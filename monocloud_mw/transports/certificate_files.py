@@ -142,9 +142,8 @@ def _trust(authorities: str) -> ssl.SSLContext:
     """Return a context that many connections may be made with at once."""
     file, folder = (None, authorities) if os.path.isdir(authorities) else (authorities, None)
     context = ssl.create_default_context(cafile=file, capath=folder)
-    context.minimum_version = max(
-        context.minimum_version, ssl.TLSVersion.TLSv1_2
-    )  # whatever Python's default is
+    # Whatever Python's default is; a system that demands more keeps its way.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     context.hostname_checks_common_name = False  # only alternative names count (RFC 9525 section 2)
     context.post_handshake_auth = True  # some servers want our certificate only once they know the request
     context.set_alpn_protocols(["http/1.1"])

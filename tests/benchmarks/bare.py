@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from monocloud_mw.jose import base64url, parse_header, split_compact
+from monocloud_mw.jose import base64url, parse_header
 
 __all__ = ["BARE", "bare_verify"]
 
@@ -27,11 +27,9 @@ def bare_verify(token: str, key: Any) -> Callable[[], None]:
         token: compact JWS.
         key: the public key that belongs to it.
     """
-    parts = split_compact(token)
-    assert parts is not None
-    header, _, encoded_signature, signing_input = parts
-    algorithm, signature = parse_header(header).algorithm.name, base64url.decode(encoded_signature)
-    data = signing_input.encode()
+    encoded_header, _, encoded_signature = token.split(".")
+    algorithm, signature = parse_header(encoded_header).algorithm.name, base64url.decode(encoded_signature)
+    data = token.rpartition(".")[0].encode()
     if algorithm in RSA_PADDINGS:
         scheme, digest = RSA_PADDINGS[algorithm], hashes.SHA256()
         return lambda: key.verify(signature, data, scheme, digest)

@@ -75,6 +75,7 @@ def one_piece_validation(workload: Workload) -> Validate:
                 young, old = {}, young
             young[digest] = verified
         claims, begins, ends, verified_at = verified
+        # The time of the verification stands in for the question whether its key is still in the key set.
         if not begins <= now < ends or verified_at > monotonic or "cnf" in claims:
             raise ValueError
         if not scopes <= claims.scopes:
