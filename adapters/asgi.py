@@ -17,14 +17,9 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Seque
 from typing import Any, Final, TypeAlias
 
 from monocloud_mw.client import AsyncBackendClient
-from monocloud_mw.core.requirements import Requirements
+from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, MonoCloudError, quoted
-from monocloud_mw.protect.challenge import Refusal, log_refusal, render_refusal
-from monocloud_mw.protect.credentials import Credentials, parse_authorization
-from monocloud_mw.protect.paths import cut_at_prefix, strip_prefix
-from monocloud_mw.protect.resolvers import Resolver, Resolvers
-from monocloud_mw.protect.rules import Policy, Rule
-from monocloud_mw.protect.settings import (
+from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
     check_callable,
@@ -32,6 +27,11 @@ from monocloud_mw.protect.settings import (
     require_claims,
     select_client,
 )
+from monocloud_mw.protect.credentials import Credentials, parse_authorization
+from monocloud_mw.protect.paths import cut_at_prefix, strip_prefix
+from monocloud_mw.protect.resolvers import Resolver, Resolvers
+from monocloud_mw.protect.responses import ErrorResponse, error_response, log_refusal
+from monocloud_mw.protect.rules import Policy, Rule
 
 __all__ = ["ProtectApiMiddleware"]
 
@@ -128,7 +128,7 @@ class ProtectApiMiddleware:
         answer = self._on_error(error, scope) if self._on_error else None
         if inspect.isawaitable(answer):
             answer = await answer
-        return _Response(render_refusal(error)) if answer is None else answer
+        return _Response(error_response(error)) if answer is None else answer
 
 
 def _list_authorization(scope: Scope) -> list[str]:
@@ -138,7 +138,7 @@ def _list_authorization(scope: Scope) -> list[str]:
 class _Response:
     """A refusal as an ASGI application."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: ErrorResponse) -> None:
         self._refusal = refusal
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:

@@ -14,13 +14,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from monocloud_mw.client import BackendClient
-from monocloud_mw.core.requirements import Requirements
+from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import MonoCloudError
-from monocloud_mw.protect.challenge import Refusal, log_refusal, render_refusal
-from monocloud_mw.protect.paths import UNREADABLE
-from monocloud_mw.protect.resolvers import Resolver, Resolvers
-from monocloud_mw.protect.rules import Policy, Rule
-from monocloud_mw.protect.settings import (
+from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     Authenticator,
     check_callable,
@@ -28,6 +24,10 @@ from monocloud_mw.protect.settings import (
     require_claims,
     select_client,
 )
+from monocloud_mw.protect.paths import UNREADABLE
+from monocloud_mw.protect.resolvers import Resolver, Resolvers
+from monocloud_mw.protect.responses import ErrorResponse, error_response, log_refusal
+from monocloud_mw.protect.rules import Policy, Rule
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -91,7 +91,7 @@ class ProtectApiMiddleware:
             except MonoCloudError as error:
                 log_refusal(error)
                 answer = self._on_error(error, environ) if self._on_error else None
-                answer = _Response(render_refusal(error)) if answer is None else answer
+                answer = _Response(error_response(error)) if answer is None else answer
                 return answer(environ, start_response)
         return self._app(environ, start_response)
 
@@ -123,7 +123,7 @@ def _decode(text: str) -> str:
 class _Response:
     """A refusal as a WSGI application."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: ErrorResponse) -> None:
         self._refusal = refusal
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

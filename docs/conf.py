@@ -30,7 +30,7 @@ napoleon_numpy_docstring = False
 nitpick_ignore_regex = [(r"py:.*", r"(?!monocloud_mw\b).*"), (r"py:class", r"monocloud_mw\..*\.[A-Z]")]
 
 # The packages that re-export names from their modules.
-FACES = ("monocloud_mw", "monocloud_mw.caches", "monocloud_mw.jose", "monocloud_mw.testing")
+FACES = ("monocloud_mw", "monocloud_mw.stores", "monocloud_mw.jose", "monocloud_mw.testing")
 
 
 def point_to_the_definition(_app: Sphinx, document: nodes.document) -> None:

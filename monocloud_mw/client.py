@@ -1,7 +1,7 @@
 """The two clients: the pure core, a driver and a transport, wired from options.
 
 :class:`BackendClient` serves threads and :class:`AsyncBackendClient` event loops, with the same methods
-and the same logic (:class:`~monocloud_mw.core.validator.Validator`). Make one client and share it: it
+and the same logic (:class:`~monocloud_mw.core.token.validator.Validator`). Make one client and share it: it
 keeps the tenant's keys and the tokens it has verified.
 """
 
@@ -12,18 +12,18 @@ from collections.abc import Iterable
 from typing import Any, Final, Self, TypeAlias
 
 from .claims import AccessTokenClaims
-from .core.discovery import Metadata
-from .core.requirements import Requirements
-from .core.validator import Validator
+from .core.tenant.metadata import Metadata
+from .core.token.requirements import Requirements
+from .core.token.validator import Validator
 from .drivers.asyncio import AsyncDriver, is_async
 from .drivers.clock import system_clock
-from .drivers.sync import SyncDriver
+from .drivers.threads import SyncDriver
 from .drivers.worker_threads import WorkerThreads
 from .errors import ConfigurationError, Problem
 from .jose import KeySet
 from .options import Options
+from .protect.adapter_checks import collect_problems
 from .protect.credentials import Credentials
-from .protect.settings import collect_problems
 from .transports.requests import RequestsTransport
 
 __all__ = ["AsyncBackendClient", "BackendClient"]

@@ -24,7 +24,7 @@ from monocloud_mw import (
     Problem,
     TokenError,
 )
-from monocloud_mw.core.requirements import Requirements
+from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.testing import LocalTenant, faults
 from monocloud_mw.transports.requests import RequestsTransport
 

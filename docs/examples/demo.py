@@ -20,7 +20,7 @@ import requests
 from servers import running_servers
 
 from monocloud_mw.testing import LocalTenant
-from monocloud_mw.testing.certificates import CertificateAuthority
+from monocloud_mw.testing._tenant.certificates import CertificateAuthority
 
 WIDTH: Final = 34
 

@@ -1,0 +1,1 @@
+"""What decides: flows that yield effects. Pure; see :mod:`.effects`."""

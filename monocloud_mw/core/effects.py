@@ -25,7 +25,6 @@ from ..errors import MonoCloudError
 from ..http import HttpRequest, HttpResponse
 
 __all__ = [
-    "Background",
     "CacheGet",
     "CacheSet",
     "Call",
@@ -35,11 +34,12 @@ __all__ = [
     "Flow",
     "Instant",
     "ReadClock",
-    "Share",
+    "RunOnce",
+    "RunOnceInBackground",
     "call",
     "fetch",
     "read_clock",
-    "share",
+    "run_once",
 ]
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Fetch:
 
 
 @attrs.frozen
-class Share:
+class RunOnce:
     """Run a flow once for all concurrent callers with the same ``key``.
 
     Answer: its result, or :class:`Failure`, also where the flow raises a :class:`MonoCloudError`.
@@ -72,8 +72,8 @@ class Share:
 
 
 @attrs.frozen
-class Background:
-    """Start what :class:`Share` would run, and do not wait for it. Answer: ``None``, at once."""
+class RunOnceInBackground:
+    """Start what :class:`RunOnce` would run, and do not wait for it. Answer: ``None``, at once."""
 
     key: Hashable
     start: Callable[[Instant], Flow[Any]] = attrs.field(repr=False)
@@ -111,7 +111,7 @@ class CacheSet:
     expires_at: float
 
 
-Effect: TypeAlias = Fetch | Share | Background | Call | ReadClock | CacheGet | CacheSet
+Effect: TypeAlias = Fetch | RunOnce | RunOnceInBackground | Call | ReadClock | CacheGet | CacheSet
 Flow: TypeAlias = Generator[Effect, Any, T]
 
 
@@ -121,7 +121,7 @@ class Failure:
 
     error: MonoCloudError
 
-    def raised(self) -> MonoCloudError:
+    def copy(self) -> MonoCloudError:
         """Return a copy of the error to raise in one caller."""
         return copy.copy(self.error)
 
@@ -132,9 +132,9 @@ def fetch(request: HttpRequest) -> Flow[HttpResponse | Failure]:
     return answer
 
 
-def share(key: Hashable, start: Callable[[Instant], Flow[T]]) -> Flow[T | Failure]:
+def run_once(key: Hashable, start: Callable[[Instant], Flow[T]]) -> Flow[T | Failure]:
     """Run a flow once for all concurrent callers."""
-    answer: T | Failure = yield Share(key, start)
+    answer: T | Failure = yield RunOnce(key, start)
     return answer
 
 

@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from ..core.effects import (
-    Background,
     CacheGet,
     CacheSet,
     Call,
@@ -18,13 +17,14 @@ from ..core.effects import (
     Flow,
     Instant,
     ReadClock,
-    Share,
+    RunOnce,
+    RunOnceInBackground,
 )
 from ..errors import HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
 from .failures import cache_missed, checked, failed, went_wrong
-from .single_flight import INTERRUPTED, SingleFlight
+from .run_once import INTERRUPTED, SingleFlight
 from .worker_threads import WorkerThreads
 
 __all__ = ["AsyncDriver"]
@@ -67,8 +67,8 @@ class AsyncDriver:
         self.now = clock
         self._perform: Mapping[type, Callable[[Any], Awaitable[Any]]] = {
             Fetch: self._perform_fetch,
-            Share: self._perform_share,
-            Background: self._perform_background,
+            RunOnce: self._perform_run_once,
+            RunOnceInBackground: self._perform_run_once_in_background,
             Call: self._perform_call,
             ReadClock: self._perform_read_clock,
             CacheGet: self._perform_cache_get,
@@ -113,7 +113,7 @@ class AsyncDriver:
         except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
             return failed("fetcher", error)
 
-    async def _perform_share(self, effect: Share) -> Any:
+    async def _perform_run_once(self, effect: RunOnce) -> Any:
         while True:
             flight, leads = self._board(effect.key)
             if leads:
@@ -127,7 +127,7 @@ class AsyncDriver:
             if result is not INTERRUPTED:
                 return result
 
-    async def _perform_background(self, effect: Background) -> None:
+    async def _perform_run_once_in_background(self, effect: RunOnceInBackground) -> None:
         flight, leads = self._board(effect.key)
         if leads:
             self._lead(effect.key, effect.start, flight)

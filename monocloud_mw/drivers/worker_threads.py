@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
-from .fork_safety import start_afresh_in_children
+from ..lifecycle.forks import reset_in_children
 
 __all__ = ["WorkerThreads"]
 
@@ -36,14 +36,14 @@ class WorkerThreads:
 
     def __init__(self, max_threads: int = DEFAULT_MAX_THREADS) -> None:
         self._max_threads = max_threads
-        self.start_afresh()
-        start_afresh_in_children(self)
+        self.reset_after_fork()
+        reset_in_children(self)
 
     def __del__(self) -> None:
         # Without the lock: when the interpreter ends, a daemon thread may be stopped for good holding it.
         self._crew.send_home()
 
-    def start_afresh(self) -> None:
+    def reset_after_fork(self) -> None:
         """Leave the threads to themselves, and start others when they are needed."""
         self._crew = _Crew(self._max_threads)
 
@@ -72,7 +72,7 @@ class WorkerThreads:
     def close(self) -> None:
         """Let the threads end when they have done what they were given; a later use starts new ones."""
         crew = self._crew
-        self.start_afresh()
+        self.reset_after_fork()
         crew.dismiss()
 
 

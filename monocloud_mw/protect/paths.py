@@ -29,7 +29,7 @@ __all__ = [
     "MAX_PATH_CHARACTERS",
     "UNREADABLE",
     "cut_at_prefix",
-    "list_readings",
+    "list_interpretations",
     "mask_raw_path",
     "strip_prefix",
 ]
@@ -52,7 +52,7 @@ _SLASHES: Final = re.compile(r"//+")
 _STRUCTURAL_ENCODING: Final = re.compile(r"%(?=2[35ef]|3[bf]|5c)", re.IGNORECASE)
 
 
-def list_readings(spellings: Iterable[str], prefix: str = "") -> list[str] | None:
+def list_interpretations(spellings: Iterable[str], prefix: str = "") -> list[str] | None:
     """Return all readings of a path that arrived in these spellings, or ``None`` if it is unreadable."""
     readings = [path if path.startswith("/") else f"/{path}" for path in dict.fromkeys(spellings)]
     for reading in readings:  # grows while it is walked

@@ -29,9 +29,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, MapAdapter
 from werkzeug.routing import Rule as WerkzeugRule
 
-from ..core.requirements import NOTHING, Requirements
+from ..core.token.requirements import NO_REQUIREMENTS, Requirements
 from ..errors import ConfigurationError, Problem, quoted
-from .paths import MAX_PATH_CHARACTERS, list_readings, mask_raw_path
+from .paths import MAX_PATH_CHARACTERS, list_interpretations, mask_raw_path
 
 __all__ = ["Policy", "Rule"]
 
@@ -115,7 +115,7 @@ class Policy:
             raise ConfigurationError(problems)
         self._everything = self._defaults
         for rule in checked:
-            self._everything = self._everything.and_also(rule.requirements)
+            self._everything = self._everything.merge(rule.requirements)
         self.for_all: Requirements | None = None if checked else self._defaults
         """What every request needs, where no rule tells them apart."""
         self._matchers = {
@@ -148,7 +148,7 @@ class Policy:
         return self._look_up(method, path, prefix, masked, cut_path)
 
     def _decide(self, method: str, path: str, prefix: str, masked: str, cut_path: str) -> Requirements | None:
-        readings = list_readings((path, *filter(None, (masked, cut_path))), prefix)
+        readings = list_interpretations((path, *filter(None, (masked, cut_path))), prefix)
         if readings is None:
             return self._everything
         matcher = self._matchers.get(method, self._other_methods)
@@ -162,7 +162,7 @@ class Policy:
                 asking |= matching
             for rule in asking:
                 public = False
-                needed = needed.and_also(rule.requirements)
+                needed = needed.merge(rule.requirements)
         return None if public else needed
 
 
@@ -218,7 +218,7 @@ def _read_requirements(scopes: Any, groups: Any, problems: list[Problem], rule: 
             Problem(rule, None, f"{problem.option} {problem.message}") if rule else problem
             for problem in error.problems
         )
-        return NOTHING
+        return NO_REQUIREMENTS
 
 
 def _read_rules(rules: Any, problems: list[Problem]) -> Iterator[_CheckedRule]:

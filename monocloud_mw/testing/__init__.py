@@ -24,11 +24,11 @@ Everything is in :class:`LocalTenant`; :mod:`monocloud_mw.testing.faults` are it
 from __future__ import annotations
 
 from . import faults
-from .certificates import CertificateAuthority, ClientCertificate
-from .clients import Client
-from .request_log import RecordedRequest
-from .tenant import LocalTenant
-from .tokens import AccessTokenParameters
+from ._tenant.certificates import CertificateAuthority, ClientCertificate
+from ._tenant.clients import Client
+from ._tenant.request_log import RecordedRequest
+from ._tenant.tenant import LocalTenant
+from ._tenant.tokens import AccessTokenParameters
 
 __all__ = [
     "AccessTokenParameters",

@@ -23,7 +23,7 @@ from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
 
 from ..errors import HttpError
 from ..http import HttpRequest, HttpResponse
-from ..per_loop import PerLoop
+from ..lifecycle.event_loops import PerLoop
 from .certificate_files import CertificateFiles, Contexts
 from .failures import NO_SOCKS, check_encoding, check_size, failed_exchange
 from .loopback import stays_here

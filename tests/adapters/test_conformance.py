@@ -14,7 +14,7 @@ import pytest
 from monocloud_mw import AsyncBackendClient, BackendClient
 from monocloud_mw.errors import quoted
 from monocloud_mw.jose import SigningKey, parse_header
-from monocloud_mw.protect.challenge import RETRY_AFTER_SECONDS
+from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
 from monocloud_mw.testing import LocalTenant
 from monocloud_mw.testing.faults import FAULTS
 

@@ -19,7 +19,7 @@ from flask.views import MethodView
 from werkzeug.test import Client
 
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient, Options
-from monocloud_mw.adapters import flask_config
+from monocloud_mw.adapters.flask import config as flask_config
 from monocloud_mw.adapters.flask import current_claims, protect_api
 from monocloud_mw.errors import ConfigurationError, MonoCloudError
 from monocloud_mw.testing import LocalTenant

@@ -11,10 +11,16 @@ import attrs
 from flask import Flask, jsonify
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient, Credentials, MonoCloudError
+from monocloud_mw import (
+    AccessTokenClaims,
+    AsyncBackendClient,
+    BackendClient,
+    Credentials,
+    MonoCloudError,
+)
 from monocloud_mw.adapters import asgi, wsgi
 from monocloud_mw.adapters.flask import protect_api
-from monocloud_mw.core.requirements import Requirements
+from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.options import Options
 
 from ..adapters.exchange import exchange, http_scope

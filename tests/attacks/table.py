@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from . import algorithms, headers, json_tricks, other_tokens, signatures, smuggled_keys
+from . import (
+    algorithms,
+    headers,
+    json_tricks,
+    other_tokens,
+    signatures,
+    smuggled_keys,
+)
 from .attack import Attack
 
 __all__ = ["ATTACKS"]

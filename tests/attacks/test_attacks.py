@@ -10,7 +10,7 @@ import pytest
 
 from monocloud_mw import AccessTokenClaims, MonoCloudError, TokenError
 from monocloud_mw.errors import Reason
-from monocloud_mw.protect.challenge import render_refusal
+from monocloud_mw.protect.responses import error_response
 
 from .api import Api
 from .attack import SUBJECT, Attack, options
@@ -52,7 +52,7 @@ def test_an_attack_over_http_is_refused_for_its_reason(
         # White space around it belongs to HTTP (RFC 9110 section 5.5): to the token it never gets.
         assert statuses in ([200] * 3, [400] * 3)
     elif B64TOKEN.fullmatch(sent):
-        refusal = render_refusal(TokenError(attack.reason, scopes=["api"]))
+        refusal = error_response(TokenError(attack.reason, scopes=["api"]))
         assert statuses == [refusal.status] * 3
         assert challenges == [dict(refusal.headers)["WWW-Authenticate"]] * 3
         assert [answer.body for answer in answers] == [refusal.body] * 3

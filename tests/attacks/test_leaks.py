@@ -38,22 +38,34 @@ from monocloud_mw import (
     Options,
     TokenError,
 )
-from monocloud_mw.caches import MemoryCache, entry
-from monocloud_mw.caches.entry import EntryError, EntryFormat
-from monocloud_mw.caches.redis import AsyncRedisCache, RedisCache
-from monocloud_mw.core import certificate_binding
 from monocloud_mw.core.effects import CacheSet, Failure, Fetch
+from monocloud_mw.core.token import sender_constraint as certificate_binding
 from monocloud_mw.errors import Reason
 from monocloud_mw.frozen import freeze
 from monocloud_mw.jose import KeySet, SigningKey, parse_header, verify_compact
+from monocloud_mw.stores import MemoryCache, entry
+from monocloud_mw.stores.entry import EntryError, EntryFormat
+from monocloud_mw.stores.redis import AsyncRedisCache, RedisCache
 from monocloud_mw.testing import LocalTenant
-from monocloud_mw.testing.endpoints import EndpointName
+from monocloud_mw.testing._tenant.endpoints import EndpointName
 from monocloud_mw.testing.faults import FAULTS
 from monocloud_mw.transports.requests import RequestsTransport
 
 from ..core.certificates import make_certificate, pem_of, thumbprint_of
 from .api import NEEDED, Api
-from .attack import AUDIENCE, CLAIMS, ED, GOOD, ISSUER, JWKS, SUBJECT, Attack, encode, options, token
+from .attack import (
+    AUDIENCE,
+    CLAIMS,
+    ED,
+    GOOD,
+    ISSUER,
+    JWKS,
+    SUBJECT,
+    Attack,
+    encode,
+    options,
+    token,
+)
 from .exposure import pieces_of, seen_in, shown_by, shown_in_log
 from .table import ATTACKS
 

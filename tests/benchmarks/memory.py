@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from monocloud_mw.caches import MemoryCache
+from monocloud_mw.stores import MemoryCache
 
 from .contenders import new_client
 from .harness import Measurement

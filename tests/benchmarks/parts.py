@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from monocloud_mw import AccessTokenClaims
-from monocloud_mw.core.claim_checks import (
+from monocloud_mw.core.effects import Instant
+from monocloud_mw.core.token.cache_key import token_cache_key
+from monocloud_mw.core.token.claim_checks import (
     check_audience,
     check_issuer,
     check_lifetime,
     check_subject,
     parse_lifetime,
 )
-from monocloud_mw.core.effects import Instant
-from monocloud_mw.core.token_digest import token_digest
 from monocloud_mw.drivers.clock import system_clock
 from monocloud_mw.jose import base64url, parse_json_object, split_compact
 
@@ -39,7 +39,7 @@ def measure_parts(effort: Effort) -> Iterator[Section]:
     token = workload.tokens[0]
     client, next_token = new_client(workload), workload.next_token()
     validate = enter(workload, (OURS,))[OURS]
-    digest = token_digest("jwt", client.options)
+    digest = token_cache_key("jwt", client.options)
     payload, _, _ = _take_apart(token)
     claims = parse_json_object(payload)
     now = system_clock()()

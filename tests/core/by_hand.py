@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
 from monocloud_mw.core.effects import (
-    Background,
     CacheGet,
     CacheSet,
     Call,
@@ -20,7 +19,8 @@ from monocloud_mw.core.effects import (
     Flow,
     Instant,
     ReadClock,
-    Share,
+    RunOnce,
+    RunOnceInBackground,
 )
 from monocloud_mw.errors import HttpError, MonoCloudError
 from monocloud_mw.http import HttpRequest, HttpResponse
@@ -98,9 +98,9 @@ class World:
                 self.requests.append(request)
                 answer = self.responses.get(request.url, Failure(HttpError("nothing answers there")))
                 return answer(request) if callable(answer) else answer
-            case Share(key, start):
+            case RunOnce(key, start):
                 return self._share(self.background.pop(key, start))
-            case Background(key, start):
+            case RunOnceInBackground(key, start):
                 self.background.setdefault(key, start)
             case Call(function, purpose):
                 return self._call(function, purpose)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from monocloud_mw.core.effects import (
-    Background,
     CacheGet,
     CacheSet,
     Call,
@@ -15,11 +14,12 @@ from monocloud_mw.core.effects import (
     Flow,
     Instant,
     ReadClock,
-    Share,
+    RunOnce,
+    RunOnceInBackground,
     call,
     fetch,
     read_clock,
-    share,
+    run_once,
 )
 from monocloud_mw.errors import Reason, TokenError
 from monocloud_mw.http import HttpRequest
@@ -48,11 +48,11 @@ def function() -> None:
     ("flow", "effect"),
     [
         (fetch(REQUEST), Fetch(REQUEST)),
-        (share("key", secret_flow), Share("key", secret_flow)),
+        (run_once("key", secret_flow), RunOnce("key", secret_flow)),
         (call(function, "purpose"), Call(function, "purpose")),
         (read_clock(), ReadClock()),
     ],
-    ids=["fetch", "share", "call", "read_clock"],
+    ids=["fetch", "run_once", "call", "read_clock"],
 )
 def test_a_flow_asks_for_one_effect_and_returns_its_answer(flow: Flow[object], effect: Effect) -> None:
     """Whatever the answer is, a failure included."""
@@ -65,8 +65,8 @@ def test_a_flow_asks_for_one_effect_and_returns_its_answer(flow: Flow[object], e
     "effect",
     [
         Fetch(REQUEST),
-        Share("key", secret_flow),
-        Background("key", secret_flow),
+        RunOnce("key", secret_flow),
+        RunOnceInBackground("key", secret_flow),
         CacheGet("key"),
         CacheSet("key", {"sub": "secret"}, 1.0),
         ReadClock(),
@@ -81,7 +81,7 @@ def test_no_effect_shows_what_it_carries(effect: Effect) -> None:
 def test_a_failure_is_raised_as_a_copy() -> None:
     """Many callers share one failure; none may find another's traceback or changes on it."""
     failure = Failure(TokenError(Reason.EXPIRED, "detail"))
-    first, second = failure.raised(), failure.raised()
+    first, second = failure.copy(), failure.copy()
     assert isinstance(first, TokenError)
     assert isinstance(second, TokenError)
     first.issuer = "'mine'"

@@ -8,10 +8,10 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, Final
 
-from monocloud_mw.core.effects import Effect, Failure, Flow, Instant, Share
+from monocloud_mw.core.effects import Effect, Failure, Flow, Instant, RunOnce
 from monocloud_mw.drivers.asyncio import AsyncDriver
-from monocloud_mw.drivers.single_flight import SingleFlight
-from monocloud_mw.drivers.sync import SyncDriver
+from monocloud_mw.drivers.run_once import SingleFlight
+from monocloud_mw.drivers.threads import SyncDriver
 from monocloud_mw.drivers.worker_threads import WorkerThreads
 from monocloud_mw.http import HttpRequest, HttpResponse
 
@@ -124,13 +124,13 @@ def ask(effect: Effect) -> Flow[Any]:
     """Yield one effect, and return its answer; raise a failure as every flow does."""
     answer = yield effect
     if isinstance(answer, Failure):
-        raise answer.raised()
+        raise answer.copy()
     return answer
 
 
 def shared(start: Callable[[Instant], Flow[Any]], key: Hashable = "key") -> Flow[Any]:
     """Return a flow that shares another one, and raises its failure."""
-    return ask(Share(key, start))
+    return ask(RunOnce(key, start))
 
 
 class CountedFlights(SingleFlight):

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from monocloud_mw.core.effects import (
-    Background,
     CacheGet,
     CacheSet,
     Call,
@@ -19,7 +18,8 @@ from monocloud_mw.core.effects import (
     Flow,
     Instant,
     ReadClock,
-    Share,
+    RunOnce,
+    RunOnceInBackground,
 )
 from monocloud_mw.errors import ConfigurationError, HttpError, MonoCloudError, OAuthResponseError
 from monocloud_mw.http import HttpRequest, HttpResponse
@@ -252,7 +252,7 @@ def test_a_cache_that_fails_is_a_miss(
     assert SECRET not in caplog.text
 
 
-# Share and Background, alone; test_sharing.py has the crowds
+# RunOnce and RunOnceInBackground, alone; test_sharing.py has the crowds
 
 
 def test_share_runs_what_it_starts(harness: Harness) -> None:
@@ -277,7 +277,7 @@ def test_shares_nest(harness: Harness) -> None:
         return (yield Fetch(REQUEST))
 
     def outer(_now: Instant) -> Flow[object]:
-        return (yield Share("inner", inner))
+        return (yield RunOnce("inner", inner))
 
     assert harness().run(shared(outer, "outer")) is RESPONSE
 
@@ -290,7 +290,7 @@ def test_an_error_of_a_shared_flow_is_a_failure(harness: Harness, error: MonoClo
         yield ReadClock()
         raise error
 
-    answer = harness().run(failure(Share("key", start)))
+    answer = harness().run(failure(RunOnce("key", start)))
     assert answer == Failure(error)
     with pytest.raises(type(error)) as caught:
         harness().run(shared(start))
@@ -314,7 +314,7 @@ def test_a_defect_in_a_shared_flow_is_a_failure_too(
         raise defect
 
     for begin in start, flow:
-        answer = harness().run(failure(Share("key", begin)))
+        answer = harness().run(failure(RunOnce("key", begin)))
         assert isinstance(answer, Failure)
         assert type(answer.error) is MonoCloudError
         assert "a shared flow failed with " in str(answer.error)
@@ -351,7 +351,7 @@ def test_background_starts_and_answers_none(harness: Harness) -> None:
         return "result"
 
     running = harness()
-    assert running.run(failure(Background("key", start))) is None
+    assert running.run(failure(RunOnceInBackground("key", start))) is None
     assert done == [NOW]
     assert running.driver._flights._flights == {}
 
@@ -365,5 +365,5 @@ def test_a_failure_in_the_background_harms_nobody(harness: Harness, error: Excep
         raise error
 
     running = harness()
-    assert running.run(failure(Background("key", start))) is None
+    assert running.run(failure(RunOnceInBackground("key", start))) is None
     assert running.driver._flights._flights == {}

@@ -22,13 +22,22 @@ from typing import Any
 
 import pytest
 
-from monocloud_mw.caches import MemoryCache
-from monocloud_mw.core.effects import Background, CacheGet, Call, Failure, Fetch, Flow, Instant, Share
+from monocloud_mw.core.effects import (
+    CacheGet,
+    Call,
+    Failure,
+    Fetch,
+    Flow,
+    Instant,
+    RunOnce,
+    RunOnceInBackground,
+)
 from monocloud_mw.drivers.asyncio import AsyncDriver
-from monocloud_mw.drivers.sync import SyncDriver
+from monocloud_mw.drivers.threads import SyncDriver
 from monocloud_mw.drivers.worker_threads import WorkerThreads
 from monocloud_mw.errors import HttpError
 from monocloud_mw.http import HttpRequest, HttpResponse
+from monocloud_mw.stores import MemoryCache
 
 from .harness import (
     PATIENCE_SECONDS,
@@ -181,7 +190,7 @@ def test_only_one_refresh_runs_in_the_background() -> None:
     over = threading.Event()
     runs = Runs(patient(over))
     for _ in range(20):
-        assert driver.run(ask(Background("key", runs))) is None
+        assert driver.run(ask(RunOnceInBackground("key", runs))) is None
     all_aboard = aboard_existing(driver, 1)
     with ThreadPoolExecutor(1) as pool:
         joined = pool.submit(driver.run, shared(runs))
@@ -211,17 +220,17 @@ def test_a_refresh_that_gets_no_thread_is_left_to_the_next(monkeypatch: pytest.M
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
-        assert driver.run(ask(Background("key", runs))) is None
+        assert driver.run(ask(RunOnceInBackground("key", runs))) is None
     assert (runs.count, driver._threads) == (0, set())
     assert driver.run(shared(runs)) == 1
 
 
 def test_closing_waits_a_moment_for_refreshes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not longer: one that hangs ends with the process. One that has yet to start is not waited for."""
-    monkeypatch.setattr("monocloud_mw.drivers.sync.CLOSE_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("monocloud_mw.drivers.threads.CLOSE_PATIENCE_SECONDS", 0.01)
     driver = new_sync_driver()
     over = threading.Event()
-    driver.run(ask(Background("key", Runs(patient(over)))))
+    driver.run(ask(RunOnceInBackground("key", Runs(patient(over)))))
     (refresh,) = driver._threads
     unstarted = threading.Thread()
     driver._threads.add(unstarted)
@@ -312,7 +321,7 @@ def test_a_leader_that_was_cancelled_before_it_began_hands_over() -> None:
     runs = Runs(lambda: None)
 
     async def main() -> int:
-        await driver.run(ask(Background("key", runs)))
+        await driver.run(ask(RunOnceInBackground("key", runs)))
         await driver.aclose()
         assert (runs.count, driver._tasks, driver._flights._flights) == (0, {}, {})
         result: int = await driver.run(shared(runs))
@@ -328,7 +337,7 @@ def test_a_task_loses_patience_and_the_next_leads() -> None:
     hanging = Runs(patient(over))
 
     async def main() -> None:
-        await driver.run(ask(Background("key", hanging)))
+        await driver.run(ask(RunOnceInBackground("key", hanging)))
         with pytest.raises(HttpError, match="no answer in time from the request that this one waited for"):
             await driver.run(shared(hanging))
         assert await driver.run(shared(Runs(lambda: None))) == 1
@@ -347,7 +356,7 @@ def test_only_one_refresh_task_runs_in_the_background() -> None:
 
     async def main() -> None:
         for _ in range(20):
-            assert await driver.run(ask(Background("key", runs))) is None
+            assert await driver.run(ask(RunOnceInBackground("key", runs))) is None
         assert len(driver._tasks) == 1
         await driver.aclose()
         assert driver._tasks == {}
@@ -417,7 +426,7 @@ def test_a_function_that_cancels_itself_has_failed(where: str) -> None:
 
 def shared_answer(start: Callable[[Instant], Flow[Any]]) -> Flow[Any]:
     """Return a flow that shares another, and returns the answer as it comes back."""
-    return (yield Share("key", start))
+    return (yield RunOnce("key", start))
 
 
 # Several event loops, and forks
@@ -445,7 +454,7 @@ def test_an_event_loop_that_ends_hands_over() -> None:
         await asyncio.Event().wait()
 
     async def short_lived() -> None:
-        await driver.run(ask(Background("key", Runs(hang))))
+        await driver.run(ask(RunOnceInBackground("key", Runs(hang))))
         await asyncio.to_thread(patient(all_aboard))
 
     async def long_lived() -> list[Any]:
@@ -458,9 +467,9 @@ def test_an_event_loop_that_ends_hands_over() -> None:
     assert results == [1, 1, 1, 1]
 
 
-@pytest.mark.parametrize("asks", [Background, Share])
+@pytest.mark.parametrize("asks", [RunOnceInBackground, RunOnce])
 def test_an_event_loop_that_was_closed_under_its_leader_holds_nobody_up(
-    asks: type[Background] | type[Share], caplog: pytest.LogCaptureFixture
+    asks: type[RunOnceInBackground] | type[RunOnce], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing cancels what is left on a loop that is only closed; whoever asks next leads at once."""
     driver = new_async_driver()
@@ -471,7 +480,7 @@ def test_an_event_loop_that_was_closed_under_its_leader_holds_nobody_up(
         patient(over)()
 
     async def start() -> None:
-        await driver.run(ask(Background("key", Runs(hang))))
+        await driver.run(ask(RunOnceInBackground("key", Runs(hang))))
         await asyncio.to_thread(patient(begun))
 
     with contextlib.closing(asyncio.new_event_loop()) as short_lived:
@@ -492,9 +501,9 @@ def test_an_event_loop_that_was_closed_under_its_leader_holds_nobody_up(
 
 FORKING = """
 import os, sys, threading
-from monocloud_mw.core.effects import Instant, Share
+from monocloud_mw.core.effects import Instant, RunOnce
 from monocloud_mw.drivers.asyncio import AsyncDriver
-from monocloud_mw.drivers.sync import SyncDriver
+from monocloud_mw.drivers.threads import SyncDriver
 from monocloud_mw.drivers.worker_threads import WorkerThreads
 import asyncio
 
@@ -508,7 +517,7 @@ def start(now):
     yield
 
 def flow():
-    return (yield Share("key", start))
+    return (yield RunOnce("key", start))
 
 assert asyncio.run(workers.run(int)) == 0
 for driver in sync, loops:

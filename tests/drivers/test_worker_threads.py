@@ -238,7 +238,7 @@ def test_work_that_meets_a_pool_being_closed_goes_to_the_next_threads() -> None:
 
     class Dismissed:
         def accept(self, _job: Callable[[], Awaitable[None]]) -> bool:
-            pool.start_afresh()
+            pool.reset_after_fork()
             return False
 
     pool._crew.dismiss()

@@ -15,21 +15,20 @@ from typing import Any, Final
 
 import attrs
 
-from monocloud_mw.caches.entry import EntryError, EntryFormat
 from monocloud_mw.claims import AccessTokenClaims
-from monocloud_mw.core.certificate_binding import check_certificate_binding, parse_certificate
-from monocloud_mw.core.claim_checks import (
+from monocloud_mw.core.effects import Instant
+from monocloud_mw.core.tenant.metadata import parse_metadata
+from monocloud_mw.core.token.claim_checks import (
     check_audience,
     check_issuer,
     check_lifetime,
     check_subject,
     parse_lifetime,
 )
-from monocloud_mw.core.discovery import parse_metadata
-from monocloud_mw.core.effects import Instant
-from monocloud_mw.core.introspection import introspection_endpoint, parse_introspection
-from monocloud_mw.core.jwt_access_token import check_type
-from monocloud_mw.core.requirements import Requirements, check_groups, check_scopes
+from monocloud_mw.core.token.introspection import introspection_endpoint, parse_introspection
+from monocloud_mw.core.token.jwt import check_type
+from monocloud_mw.core.token.requirements import Requirements, check_groups, check_scopes
+from monocloud_mw.core.token.sender_constraint import certificate_to_der, check_certificate_binding
 from monocloud_mw.errors import (
     AuthorizationServerError,
     ConfigurationError,
@@ -49,10 +48,11 @@ from monocloud_mw.jose import (
     verify_compact,
 )
 from monocloud_mw.options import Options
-from monocloud_mw.protect.challenge import render_refusal
 from monocloud_mw.protect.credentials import parse_authorization
-from monocloud_mw.protect.paths import list_readings
+from monocloud_mw.protect.paths import list_interpretations
+from monocloud_mw.protect.responses import error_response
 from monocloud_mw.protect.rules import Policy, Rule
+from monocloud_mw.stores.entry import EntryError, EntryFormat
 from monocloud_mw.urls import parse_url
 
 __all__ = ["TARGETS", "Target"]
@@ -95,7 +95,7 @@ def _refusing(*documented: type[MonoCloudError]) -> Iterator[None]:
         text = f"{error} {error!r}"
         if not text.isprintable() or len(text) > 2000:
             raise AssertionError("a message is not escaped, or too long") from error
-        if any("\n" in value or "\r" in value for _, value in render_refusal(error).headers):
+        if any("\n" in value or "\r" in value for _, value in error_response(error).headers):
             raise AssertionError("a header can be broken out of") from error
 
 
@@ -206,9 +206,9 @@ CLAIM_WORDS: Final = (
 def _certificate(data: bytes) -> None:
     """Whatever a proxy's header holds is a certificate or refused."""
     with _refusing(TokenError):
-        parse_certificate(data)
+        certificate_to_der(data)
     with _refusing(TokenError):
-        parse_certificate(data.decode("latin-1"))
+        certificate_to_der(data.decode("latin-1"))
 
 
 def _certificate_seeds() -> Iterator[bytes]:
@@ -264,7 +264,7 @@ def _path(data: bytes) -> None:
     path, prefix, raw, *_ = [*data.decode("utf-8", "replace").split("\n"), "", "", ""]
     needed = _policy().requirements_for("GET", path, prefix=prefix, raw_path=raw)
     if needed is None:
-        readings = list_readings([path], prefix)
+        readings = list_interpretations([path], prefix)
         assert readings is not None
         for reading in ("/" + path.lstrip("/") for path in readings):  # one slash or several are one path
             assert reading.rstrip("/") == "/healthz" or reading.startswith("/public/")

@@ -28,7 +28,13 @@ from monocloud_mw import (
 )
 
 from .oidc_provider.certificates import ClientCertificate
-from .oidc_provider.clients import AUTHENTICATIONS, CALLER, CERTIFICATE_BOUND_CALLER, Client, impersonate
+from .oidc_provider.clients import (
+    AUTHENTICATIONS,
+    CALLER,
+    CERTIFICATE_BOUND_CALLER,
+    Client,
+    impersonate,
+)
 from .oidc_provider.dpop import sign_dpop_proof
 from .oidc_provider.keys import ALGORITHMS, generate_key_set
 from .oidc_provider.provider import AUDIENCE, OTHER_AUDIENCE, SCOPES, OidcProvider

@@ -23,7 +23,7 @@ from werkzeug import Response
 from monocloud_mw import AsyncBackendClient, BackendClient, MonoCloudError, TokenError
 from monocloud_mw.core.effects import Instant
 from monocloud_mw.http import HttpRequest, HttpResponse
-from monocloud_mw.protect.challenge import render_refusal
+from monocloud_mw.protect.responses import error_response
 from monocloud_mw.testing import LocalTenant
 from monocloud_mw.testing.faults import Exchange
 from monocloud_mw.transports.requests import RequestsTransport
@@ -177,7 +177,7 @@ def _judge(result: Future[Any]) -> str:
     except TokenError as error:
         return str(error.reason)
     except MonoCloudError as error:
-        return str(render_refusal(error).status)
+        return str(error_response(error).status)
     return ACCEPTED
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from monocloud_mw.caches import MemoryCache
-from monocloud_mw.core.circuit_breaker import MAX_PAUSE_SECONDS, THRESHOLD
+from monocloud_mw.core.tenant.circuit_breaker import MAX_PAUSE_SECONDS, THRESHOLD
+from monocloud_mw.stores import MemoryCache
 from monocloud_mw.testing import LocalTenant, faults
 from monocloud_mw.testing.faults import Fault
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from monocloud_mw.testing import LocalTenant, faults
-from monocloud_mw.testing.endpoints import EndpointName
+from monocloud_mw.testing._tenant.endpoints import EndpointName
 from monocloud_mw.testing.faults import FAULTS, Fault
 
 from .scene import (

@@ -10,9 +10,20 @@ import pytest
 
 from monocloud_mw import AsyncBackendClient
 from monocloud_mw.testing import LocalTenant
-from monocloud_mw.testing.endpoints import EndpointName
+from monocloud_mw.testing._tenant.endpoints import EndpointName
 
-from .scene import ACCEPTED, COOLDOWN, DUE, LIFETIME, SETTINGS, Clock, Face, Gate, judge, new_tokens
+from .scene import (
+    ACCEPTED,
+    COOLDOWN,
+    DUE,
+    LIFETIME,
+    SETTINGS,
+    Clock,
+    Face,
+    Gate,
+    judge,
+    new_tokens,
+)
 
 DOCUMENTS: Final[tuple[EndpointName, ...]] = ("discovery", "jwks")
 

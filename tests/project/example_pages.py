@@ -27,7 +27,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
-from monocloud_mw.caches.redis import AsyncRedisCache, RedisCache
+from monocloud_mw.stores.redis import AsyncRedisCache, RedisCache
 
 from .. import conftest  # noqa: F401  # keeps the process off the internet as well
 from .pages import PAGES, list_fences

@@ -24,10 +24,10 @@ from monocloud_mw import (
     Reason,
     TokenError,
 )
-from monocloud_mw.core.client_authentication import METHODS
 from monocloud_mw.core.effects import Effect
+from monocloud_mw.core.tenant.client_authentication import METHODS
 from monocloud_mw.options import VARIABLE_PREFIX
-from monocloud_mw.protect.challenge import log_refusal, render_refusal
+from monocloud_mw.protect.responses import error_response, log_refusal
 from monocloud_mw.testing.faults import FAULTS
 
 from .pages import PAGES, list_tables
@@ -128,7 +128,7 @@ def test_every_error_has_its_answer(page: str) -> None:
     if page == "README.md":
         assert [row["case"] for row in rows] == list(ERRORS)
     for row, error in zip(rows, ERRORS.values(), strict=True):
-        refusal = render_refusal(error)
+        refusal = error_response(error)
         headers = dict(refusal.headers)
         assert row["status"].split(",")[0] == str(refusal.status)
         assert row["body: `error`"].strip("`") in refusal.body.decode()

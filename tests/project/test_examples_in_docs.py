@@ -20,11 +20,11 @@ import trustme
 from werkzeug import Request
 from werkzeug.test import Client, create_environ
 
-from monocloud_mw.core.certificate_binding import parse_certificate
+from monocloud_mw.core.token.sender_constraint import certificate_to_der
 from monocloud_mw.testing import ClientCertificate, LocalTenant
 
 from ..adapters.exchange import Answer, Call, call_asgi, call_wsgi, exchange, websocket_scope
-from ..caches.redis_server import RedisServer
+from ..stores.redis_server import RedisServer
 from .example_pages import EXAMPLES, RunningPage
 from .pages import PAGES, list_fences, list_tables
 
@@ -320,7 +320,7 @@ def test_the_certificate_of_a_proxy_is_found(proxy: str, kind: str, run_page: Ru
     """The certificate resolvers read what each proxy sends, and find nothing where it sends nothing."""
     found, nothing, certificate = run_page("docs/opaque-tokens.md").do(_resolve_certificate, proxy, kind)
     assert not nothing
-    assert parse_certificate(found) == certificate.der
+    assert certificate_to_der(found) == certificate.der
 
 
 def _resolve_certificate(page: Mapping[str, Any], proxy: str, kind: str) -> tuple[Any, Any, Any]:

@@ -23,12 +23,11 @@ from .sources import ROOT, imports_of, package_modules
 LEVELS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"values"}),
     frozenset({"jose"}),
-    frozenset({"client_secret", "option_values"}),
     frozenset({"options"}),
     frozenset({"core"}),
     frozenset({"protect"}),
-    frozenset({"per_loop"}),
-    frozenset({"caches", "transports"}),
+    frozenset({"lifecycle"}),
+    frozenset({"stores", "transports"}),
     frozenset({"drivers"}),
     frozenset({"client"}),
     frozenset({""}),
@@ -40,8 +39,6 @@ VALUES: Final = frozenset({"claims", "errors", "frozen", "http", "urls", "versio
 PURE_ROOMS: Final[Mapping[str, frozenset[str]]] = {
     "values": frozenset({"attrs"}),
     "jose": frozenset({"attrs", "cryptography"}),
-    "client_secret": frozenset(),
-    "option_values": frozenset(),
     "options": frozenset({"attrs"}),
     "core": frozenset({"attrs", "cryptography"}),
     "protect": frozenset(
@@ -122,15 +119,15 @@ def test_imports_point_downwards(module: str) -> None:
         ("monocloud_mw.jose.jws", "from ..errors import TokenError"),
         ("monocloud_mw.jose.jws", "from . import base64url"),
         ("monocloud_mw.jose.jws", "from cryptography import exceptions"),
-        ("monocloud_mw.core.validator", "from ..options import Options"),
-        ("monocloud_mw.core.validator", "import datetime"),
+        ("monocloud_mw.core.token.validator", "from ..options import Options"),
+        ("monocloud_mw.core.token.validator", "import datetime"),
         ("monocloud_mw.protect.rules", "from werkzeug.routing import Map"),
-        ("monocloud_mw.drivers.sync", "import time, threading, requests"),
+        ("monocloud_mw.drivers.threads", "import time, threading, requests"),
         ("monocloud_mw.client", "from .core.validator import Validator"),
         ("monocloud_mw.adapters.flask", "from .wsgi import ProtectApiMiddleware"),
         ("monocloud_mw.adapters.flask", "from monocloud_mw.client import BackendClient"),
         ("monocloud_mw.adapters.flask", "from monocloud_mw import BackendClient"),
-        ("monocloud_mw.testing.tenant", "from ..jose import SigningKey"),
+        ("monocloud_mw.testing._tenant.tenant", "from ..jose import SigningKey"),
     ],
 )
 def test_good_imports_pass(module: str, source: str) -> None:
@@ -182,9 +179,9 @@ def test_good_imports_pass(module: str, source: str) -> None:
             "protect is pure and must not import werkzeug.",
         ),
         (
-            "monocloud_mw.caches.redis",
+            "monocloud_mw.stores.redis",
             "from ..transports import x",
-            "caches must not import monocloud_mw.transports",
+            "stores must not import monocloud_mw.transports",
         ),
         (
             "monocloud_mw.client",

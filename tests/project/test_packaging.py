@@ -235,8 +235,8 @@ def test_flask_is_named_where_it_is_missing(installed: Path) -> None:
 
 
 PARTS = {  # of modules that say it for them
-    "monocloud_mw.adapters.flask_claims",
-    "monocloud_mw.adapters.flask_config",
+    "monocloud_mw.adapters.flask.claims",
+    "monocloud_mw.adapters.flask.config",
     "monocloud_mw.transports.asyncio_network",
 }
 

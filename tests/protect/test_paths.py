@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monocloud_mw.protect.paths import MAX_READINGS, cut_at_prefix, list_readings, mask_raw_path, strip_prefix
+from monocloud_mw.protect.paths import (
+    MAX_READINGS,
+    cut_at_prefix,
+    list_interpretations,
+    mask_raw_path,
+    strip_prefix,
+)
 
 HIDDEN_ADMIN = {
     "repeated slashes": "//admin",
@@ -64,7 +70,7 @@ UNREADABLE_PATHS = {
 @pytest.mark.parametrize("path", HIDDEN_ADMIN.values(), ids=HIDDEN_ADMIN)
 def test_a_hidden_path_is_among_the_readings(path: str) -> None:
     """Every known way of writing /admin differently leads to /admin, up to a trailing slash."""
-    readings = list_readings([path], "/api")
+    readings = list_interpretations([path], "/api")
     assert readings is not None
     assert "/admin" in [reading.rstrip("/") for reading in readings]
 
@@ -72,7 +78,7 @@ def test_a_hidden_path_is_among_the_readings(path: str) -> None:
 @pytest.mark.parametrize("path", UNREADABLE_PATHS.values(), ids=UNREADABLE_PATHS)
 def test_what_no_honest_client_sends_is_unreadable(path: str) -> None:
     """Control characters, broken UTF-8 and nested encodings are not interpreted at all."""
-    assert list_readings([path]) is None
+    assert list_interpretations([path]) is None
 
 
 @pytest.mark.parametrize(
@@ -81,19 +87,19 @@ def test_what_no_honest_client_sends_is_unreadable(path: str) -> None:
 )
 def test_a_plain_path_has_one_reading(path: str) -> None:
     """Ordinary paths mean one thing, however unusual their letters are."""
-    assert list_readings([path]) == [path]
+    assert list_interpretations([path]) == [path]
 
 
 def test_the_path_as_given_comes_first() -> None:
     """What the server said is always among the readings."""
-    readings = list_readings(["/a/../b"])
+    readings = list_interpretations(["/a/../b"])
     assert readings == ["/a/../b", "/b"]
 
 
 @given(st.text(alphabet="/.\\;%25aeF?#:\u00e9\x00", max_size=40), st.sampled_from(["", "/a", "/a/e/"]))
 def test_readings_are_closed_under_what_applications_do(path: str, prefix: str) -> None:
     """No step makes a path of a reading that is not itself a reading; their number is bounded."""
-    readings = list_readings([path], prefix)
+    readings = list_interpretations([path], prefix)
     if readings is None:
         return
     assert len(readings) <= MAX_READINGS

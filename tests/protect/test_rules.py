@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monocloud_mw.core.requirements import NOTHING, Requirements
+from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.paths import MAX_PATH_CHARACTERS
 from monocloud_mw.protect.rules import Policy, Rule
@@ -153,7 +153,7 @@ def test_without_rules_everything_needs_the_defaults() -> None:
     policy = Policy(scopes=["a", "b"], groups="staff")
     for path in ("/", "/healthz", "/\x00", "x" * 9999):
         assert policy.requirements_for("GET", path) == _needs("a b", "staff")
-    assert Policy().requirements_for("GET", "/") == NOTHING
+    assert Policy().requirements_for("GET", "/") == NO_REQUIREMENTS
 
 
 def test_groups_of_several_rules_must_each_be_met() -> None:
@@ -177,7 +177,7 @@ def test_the_root_can_be_public() -> None:
     """``/`` is a path like others, and only that path."""
     policy = Policy([Rule("/", public=True)])
     assert policy.requirements_for("GET", "/") is None
-    assert policy.requirements_for("GET", "/x") == NOTHING
+    assert policy.requirements_for("GET", "/x") == NO_REQUIREMENTS
 
 
 def test_a_directory_that_is_named_keeps_its_own_rule() -> None:
@@ -200,7 +200,7 @@ def test_a_public_method_leaves_the_others_alone() -> None:
     assert policy.requirements_for("GET", "/a") is None
     assert policy.requirements_for("head", "/a") is None
     assert policy.requirements_for("POST", "/a") == _needs("w")
-    assert policy.requirements_for("DELETE", "/a") == NOTHING
+    assert policy.requirements_for("DELETE", "/a") == NO_REQUIREMENTS
 
 
 def test_rules_are_written_below_the_prefix() -> None:
@@ -275,7 +275,7 @@ def test_what_a_framework_may_cut_a_path_down_to_counts_too() -> None:
     """Another meaning of a path can ask for more, and make a public path one that is not."""
     policy = Policy([Rule("/files/<path:x>", public=True), Rule("/admin", scopes="a")])
     assert policy.requirements_for("GET", "/files/api/me") is None
-    assert policy.requirements_for("GET", "/files/api/me", cut_path="/me") == NOTHING
+    assert policy.requirements_for("GET", "/files/api/me", cut_path="/me") == NO_REQUIREMENTS
     assert policy.requirements_for("GET", "/files/api/admin", cut_path="/admin") == _needs("a")
     assert policy.requirements_for("GET", "/files/api/x", cut_path="//%61dmin") == _needs("a")
 
@@ -413,7 +413,7 @@ def test_rules_that_repeat_or_contradict_each_other_are_refused(rules: Sequence[
 )
 def test_rules_that_add_to_each_other_are_fine(rules: Sequence[Rule]) -> None:
     """The same path may have a rule for all methods and another one for some."""
-    assert Policy(rules).requirements_for("GET", "/not/named") == NOTHING
+    assert Policy(rules).requirements_for("GET", "/not/named") == NO_REQUIREMENTS
 
 
 def test_all_problems_are_reported_together() -> None:

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from monocloud_mw.testing import LocalTenant, faults
-from monocloud_mw.testing.endpoints import EndpointName
+from monocloud_mw.testing._tenant.endpoints import EndpointName
 
 from .durations import Durations
 from .mint import Mint

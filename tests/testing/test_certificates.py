@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from monocloud_mw.testing.certificates import CertificateAuthority, certificate_thumbprint, parse_certificate
-from monocloud_mw.testing.server import HOST
+from monocloud_mw.testing._tenant.certificates import (
+    CertificateAuthority,
+    certificate_thumbprint,
+    load_certificate,
+)
+from monocloud_mw.testing._tenant.server import HOST
 
 SPIFFE_ID = "spiffe://local.test/api"
 
@@ -85,7 +89,7 @@ def test_a_self_signed_certificate_can_be_trusted(authority: CertificateAuthorit
 def test_a_client_certificate_names_its_client(authority: CertificateAuthority) -> None:
     """The subject is the common name, and an SVID has the SPIFFE id as its only URI."""
     certificate = authority.issue_client("alice", spiffe_id=SPIFFE_ID)
-    names = parse_certificate(certificate.pem).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    names = load_certificate(certificate.pem).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     assert certificate.subject == "CN=alice"
     assert names.value.get_values_for_type(x509.UniformResourceIdentifier) == [SPIFFE_ID]
 
@@ -94,7 +98,7 @@ def test_certificates_are_valid_now_and_not_for_long(authority: CertificateAutho
     """They began an hour ago, for clocks that differ, and end within a month."""
     now = datetime.datetime.now(datetime.UTC)
     for pem in (authority.issue_client("alice").pem, authority.self_sign_client("bob").pem):
-        certificate = parse_certificate(pem)
+        certificate = load_certificate(pem)
         assert certificate.not_valid_before_utc < now - datetime.timedelta(minutes=59)
         assert now < certificate.not_valid_after_utc <= now + datetime.timedelta(days=30)
 
@@ -118,4 +122,4 @@ def test_the_thumbprint_is_that_of_rfc_8705(authority: CertificateAuthority) -> 
 def test_nonsense_is_no_certificate(nonsense: str | bytes) -> None:
     """The error says what was expected."""
     with pytest.raises(ValueError, match="a certificate must be PEM or DER"):
-        parse_certificate(nonsense)
+        load_certificate(nonsense)

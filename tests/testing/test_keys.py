@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monocloud_mw.jose import SIGNATURE_ALGORITHMS
-from monocloud_mw.testing.keys import KeyRing
+from monocloud_mw.testing._tenant.keys import KeyRing
 
 
 def _ids(ring: KeyRing) -> list[str]:

@@ -17,8 +17,8 @@ import pytest
 import requests
 from werkzeug import Request, Response
 
-from monocloud_mw.testing.certificates import CertificateAuthority
-from monocloud_mw.testing.server import HOST, LoopbackServer
+from monocloud_mw.testing._tenant.certificates import CertificateAuthority
+from monocloud_mw.testing._tenant.server import HOST, LoopbackServer
 
 PROMPT_SECONDS = (
     5.0  # of a stop that takes about 0.02: generous, and far below any timeout it must not wait for

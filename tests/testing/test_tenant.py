@@ -19,7 +19,7 @@ import requests
 import monocloud_mw.testing
 from monocloud_mw import BackendClient, OAuthResponseError, Reason, TokenError
 from monocloud_mw.testing import LocalTenant, faults
-from monocloud_mw.testing import tenant as tenant_module
+from monocloud_mw.testing._tenant import tenant as tenant_module
 
 METHODS = [
     "client_secret_basic",

@@ -15,9 +15,9 @@ from joserfc.errors import BadSignatureError, InvalidKeyIdError
 from joserfc.jwk import KeySet
 
 from monocloud_mw.jose import SIGNATURE_ALGORITHMS, SigningKey
-from monocloud_mw.testing.certificates import CertificateAuthority
-from monocloud_mw.testing.keys import KeyRing, Signer
-from monocloud_mw.testing.tokens import AccessTokenParameters, Issuer
+from monocloud_mw.testing._tenant.certificates import CertificateAuthority
+from monocloud_mw.testing._tenant.keys import KeyRing, Signer
+from monocloud_mw.testing._tenant.tokens import AccessTokenParameters, Issuer
 
 NOW = 1_800_000_000
 SIGNATURE_ONLY: jwt.types.Options = {"verify_aud": False, "verify_iat": False, "verify_nbf": False}

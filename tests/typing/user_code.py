@@ -25,8 +25,8 @@ from monocloud_mw import (
 )
 from monocloud_mw.adapters import asgi, wsgi
 from monocloud_mw.adapters.flask import current_claims, protect_api
-from monocloud_mw.caches import MemoryCache
 from monocloud_mw.jose import KeySet, VerifiedJws, verify_compact
+from monocloud_mw.stores import MemoryCache
 from monocloud_mw.testing import LocalTenant
 
 

@@ -1,0 +1,64 @@
+"""Fetching a JSON document of the tenant, and trusting nothing about it but that it is one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...errors import HttpError, TokenError, quoted
+from ...frozen import FrozenDict
+from ...http import HttpRequest, HttpResponse
+from ...jose import parse_json_object
+from ..effects import Failure, Flow, fetch
+
+__all__ = ["MAX_BODY_BYTES", "exchange", "fetch_document", "parse_body"]
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+"""Bounds every response body; the largest real key sets have some ten kilobytes."""
+
+_ACCEPT_JSON: Final = {"accept": "application/json"}
+
+
+def exchange(request: HttpRequest) -> Flow[HttpResponse]:
+    """Perform one exchange.
+
+    Raises:
+        HttpError: no whole response arrived (``status`` is ``None``), it is larger than asked for, or the
+            user's fetcher returned something else.
+    """
+    response = yield from fetch(request)
+    if isinstance(response, Failure):
+        raise response.copy()
+    if not isinstance(response, HttpResponse):
+        raise HttpError(f"the fetcher returned {type(response).__name__}, not an HttpResponse")
+    if len(response.body) > request.max_body_bytes:
+        raise HttpError(
+            f"{quoted(request.url)} sent more than {request.max_body_bytes} bytes", status=response.status
+        )
+    return response
+
+
+def fetch_document(url: str, *, timeout_seconds: float) -> Flow[FrozenDict]:
+    """Fetch one JSON object.
+
+    Raises:
+        HttpError: it cannot be had; a redirect is not followed, since it may lead out of the tenant.
+    """
+    request = HttpRequest(
+        url=url, headers=_ACCEPT_JSON, timeout_seconds=timeout_seconds, max_body_bytes=MAX_BODY_BYTES
+    )
+    response = yield from exchange(request)
+    if response.status != 200:
+        raise HttpError(f"{quoted(url)} answered with status {response.status}", status=response.status)
+    return parse_body(url, response)
+
+
+def parse_body(url: str, response: HttpResponse) -> FrozenDict:
+    """Read the body of a response as a JSON object.
+
+    Raises:
+        HttpError: it is none; the message does not quote the body, which may hold claims.
+    """
+    try:
+        return parse_json_object(response.body)
+    except TokenError as error:
+        raise HttpError(f"{quoted(url)} did not answer with a JSON object", status=response.status) from error

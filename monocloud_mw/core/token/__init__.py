@@ -1,0 +1,1 @@
+"""From an untrusted token to claims: JWTs, introspection, and the checks of a request."""

@@ -1,0 +1,201 @@
+"""Asking the tenant about an access token (RFC 7662), and remembering what it said.
+
+``active`` must be the JSON value ``true``; anything else is an inactive token or no answer at all, never
+claims. Concurrent questions about one token are one request. An answer goes into the claims cache as soon
+as it arrives, under a digest of the token with our issuer, audiences and client; every check of the claims
+runs again on each hit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from ...claims import AccessTokenClaims
+from ...errors import (
+    AuthorizationServerError,
+    ConfigurationError,
+    HttpError,
+    OAuthResponseError,
+    Problem,
+    Reason,
+    TokenError,
+    quoted,
+)
+from ...frozen import FrozenDict
+from ...http import HttpRequest, HttpResponse
+from ...options import VARIABLE_PREFIX, Options
+from ..effects import CacheGet, CacheSet, Failure, Flow, Instant, read_clock, run_once
+from ..tenant.circuit_breaker import CircuitBreaker
+from ..tenant.client_authentication import METHODS, authenticate_client
+from ..tenant.http_json import MAX_BODY_BYTES, exchange, parse_body
+from ..tenant.metadata import Metadata
+from ..tenant.tenant import Tenant
+from .cache_key import token_cache_key
+
+__all__ = ["Introspection", "introspection_endpoint", "parse_introspection"]
+
+ENDPOINT: Final = "introspection_endpoint"
+_ERROR_TEXT: Final = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749 section 5.2
+
+INACTIVE: Final = FrozenDict({"active": False})
+
+
+class Introspection:
+    """Asks one tenant on behalf of one client."""
+
+    def __init__(self, options: Options, tenant: Tenant) -> None:
+        self._options = options
+        self._metadata = tenant.metadata
+        self._circuit = CircuitBreaker(options.refresh_cooldown)
+        self._cached = options.cache is not None and options.introspection_cache_duration > 0
+        self._digest = token_cache_key("introspection", options)
+
+    def claims(self, token: str) -> Flow[AccessTokenClaims]:
+        """Return what the tenant says of an active token; no check of the claims is made here.
+
+        Raises:
+            TokenError: it is not active [inactive].
+            ConfigurationError: the tenant has no endpoint for our way to authenticate.
+            OAuthResponseError: the tenant refused our client.
+            HttpError: the tenant cannot be reached, or what it said makes no sense.
+        """
+        key = self._digest(token).hex()
+        answer: Any = yield from self._recall(key)
+        if answer is None:
+            answer = yield from run_once(("introspection", key), lambda start: self._ask(token, key, start))
+            if isinstance(answer, Failure):
+                raise answer.copy()
+        if answer.get("active") is not True:
+            raise TokenError(Reason.INACTIVE)
+        return AccessTokenClaims(answer, groups_claim=self._options.groups_claim)
+
+    def _recall(self, key: str) -> Flow[Mapping[str, Any] | None]:
+        """Return what the cache has, if it is an introspection response; anything else is a miss."""
+        entry: Any = (yield CacheGet(key)) if self._cached else None
+        return entry if isinstance(entry, Mapping) and isinstance(entry.get("active"), bool) else None
+
+    def _ask(self, token: str, key: str, now: Instant) -> Flow[Mapping[str, Any]]:
+        # Once more: the answer may have come to another request after this one looked for it.
+        answer = yield from self._recall(key)
+        if answer is not None:
+            return answer
+        self._circuit.check(key, now)
+        metadata = yield from self._metadata.current(now)
+        request = yield from self._request(token, metadata, now)
+        try:
+            response = yield from exchange(request)
+            answer = parse_introspection(request.url, response, self._options)
+        except AuthorizationServerError as error:
+            if isinstance(error, HttpError) and error.temporary:
+                self._circuit.failed(key, Failure(error), (yield from read_clock()))
+            else:
+                self._circuit.succeeded()  # it answers, though not what we want to hear
+            raise
+        self._circuit.succeeded()
+        if self._cached:
+            yield CacheSet(key, answer, self._forget_at(answer, now))
+        return answer
+
+    def _request(self, token: str, metadata: Metadata, now: Instant) -> Flow[HttpRequest]:
+        options = self._options
+        url = introspection_endpoint(metadata, options)
+        client = yield from authenticate_client(options, metadata.issuer, now)
+        fields = {"token": token, "token_type_hint": "access_token", **client.fields}
+        return HttpRequest(
+            method="POST",
+            url=url,
+            headers={
+                "accept": "application/json",
+                "content-type": "application/x-www-form-urlencoded",
+                **client.headers,
+            },
+            body=urlencode(fields, errors="surrogatepass").encode("ascii"),
+            timeout_seconds=options.response_timeout,
+            max_body_bytes=MAX_BODY_BYTES,
+            mutual_tls=METHODS[options.client_auth_method].mutual_tls,
+        )
+
+    def _forget_at(self, answer: Mapping[str, Any], now: Instant) -> float:
+        """Return when the cache must forget an answer, in Unix seconds: never after the token expires."""
+        forget_at = now.unix + self._options.introspection_cache_duration
+        expires_at = answer.get("exp")
+        if isinstance(expires_at, (int, float)) and not isinstance(expires_at, bool):
+            return min(forget_at, expires_at)
+        return forget_at
+
+
+def introspection_endpoint(metadata: Metadata, options: Options) -> str:
+    """Return the endpoint that serves our way to authenticate.
+
+    A method with a certificate has an endpoint of its own (RFC 8705 section 5). There is no fallback to
+    the common one: it would not ask for the certificate, and refuse us for a reason nobody could guess.
+
+    Raises:
+        ConfigurationError: the tenant names none.
+        HttpError: it names one that is not safe to speak to.
+    """
+    place, aliases = "the discovery document", metadata.document
+    if METHODS[options.client_auth_method].mutual_tls:
+        place, aliases = "mtls_endpoint_aliases", _object(metadata.document, "mtls_endpoint_aliases")
+        if options.trust_store_id is not None:
+            place = f"mtls_additional_endpoint_aliases[{quoted(options.trust_store_id)}]"
+            stores = _object(metadata.document, "mtls_additional_endpoint_aliases")
+            aliases = _object(stores, options.trust_store_id)
+    if ENDPOINT not in aliases:
+        message = f"the tenant names no {ENDPOINT} in {place} for client {quoted(options.client_id)}"
+        variable = f"{VARIABLE_PREFIX}CLIENT_AUTH_METHOD"
+        raise ConfigurationError(
+            [Problem("client_auth_method", variable, f"{options.client_auth_method}: {message}")]
+        )
+    return metadata.endpoint(ENDPOINT, aliases)
+
+
+def _object(parent: Mapping[str, Any], name: str) -> FrozenDict:
+    member = parent.get(name)
+    return member if isinstance(member, FrozenDict) else FrozenDict()
+
+
+def parse_introspection(url: str, response: HttpResponse, options: Options) -> FrozenDict:
+    """Read an introspection response (RFC 7662 section 2.2, errors by RFC 6749 section 5.2).
+
+    Returns:
+        The members of an active token's response, or ``{"active": false}``, whatever else was said.
+
+    Raises:
+        OAuthResponseError: the tenant refused our client or request (400, 401, 403; the body may be empty).
+        HttpError: any other status, or a body that is no JSON object.
+    """
+    if response.status in (400, 401, 403):
+        raise _refusal(url, response, options)
+    if response.status != 200:
+        raise HttpError(f"{quoted(url)} answered with status {response.status}", status=response.status)
+    answer = parse_body(url, response)
+    active = answer.get("active")
+    if not isinstance(active, bool):
+        raise HttpError(f"{quoted(url)} did not say whether the token is active", status=200)
+    return answer if active else INACTIVE
+
+
+def _refusal(url: str, response: HttpResponse, options: Options) -> OAuthResponseError:
+    try:
+        body: Mapping[str, Any] = parse_body(url, response)
+    except HttpError:
+        body = {}
+    error, description = _error_text(body.get("error")), _error_text(body.get("error_description"))
+    return OAuthResponseError(
+        f"{quoted(url)} refused client {quoted(options.client_id)} with {options.client_auth_method}: "
+        f"{error or 'no error code'} (status {response.status})",
+        error=error,
+        error_description=description,
+        status=response.status,
+    )
+
+
+def _error_text(value: Any) -> str | None:
+    """Return an error member as it stands where it keeps to its grammar, and escaped where it does not."""
+    if not isinstance(value, str):
+        return None
+    return value if _ERROR_TEXT.fullmatch(value) else quoted(value)

@@ -1,0 +1,1 @@
+"""Event loops that end and processes that fork: one mechanism each."""

@@ -1,0 +1,7 @@
+"""The settings of a client: what each is named, what it accepts, and where it comes from."""
+
+from __future__ import annotations
+
+from .options import VARIABLE_PREFIX, Options
+
+__all__ = ["VARIABLE_PREFIX", "Options"]

@@ -1,0 +1,102 @@
+"""What every adapter checks when it is made, so that a mistake shows at start and not at a request.
+
+A client or a callable of the wrong colour (async where calls are sync) is refused here: its answer would be
+a coroutine, which is neither claims nor a refusal.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from ..claims import AccessTokenClaims
+from ..core.token.requirements import Requirements
+from ..errors import ConfigurationError, Problem
+from .credentials import Credentials
+
+__all__ = [
+    "CLAIMS_KEY",
+    "AsyncAuthenticator",
+    "Authenticator",
+    "check_callable",
+    "collect_problems",
+    "require_claims",
+    "select_client",
+]
+
+CLAIMS_KEY: Final = "monocloud.claims"
+"""Where adapters put the claims; whatever stands there when a request comes in is removed first."""
+
+
+class Authenticator(Protocol):
+    """What adapters need of a client; :class:`monocloud_mw.BackendClient` has it.
+
+    ``authenticate`` returns the claims of valid credentials, or raises a ``MonoCloudError``.
+    """
+
+    def authenticate(self, credentials: Credentials, requirements: Requirements, /) -> AccessTokenClaims: ...
+
+
+class AsyncAuthenticator(Protocol):
+    """The same on an event loop; :class:`monocloud_mw.AsyncBackendClient` has it."""
+
+    async def authenticate(
+        self, credentials: Credentials, requirements: Requirements, /
+    ) -> AccessTokenClaims: ...
+
+
+def collect_problems(*steps: Callable[[], Any]) -> tuple[Any, ...]:
+    """Run all steps and return their results.
+
+    Raises:
+        ConfigurationError: with the problems of all steps together.
+    """
+    results: list[Any] = []
+    problems: list[Problem] = []
+    for step in steps:
+        try:
+            results.append(step())
+        except ConfigurationError as error:
+            problems.extend(error.problems or [Problem("configuration", None, str(error))])
+    if problems:
+        raise ConfigurationError(problems)
+    return tuple(results)
+
+
+def select_client(client: Any, kind: type[Any]) -> Any:
+    """Return the given client, or one of ``kind`` that takes its options from the environment.
+
+    Raises:
+        ConfigurationError: the environment's options cannot work, or the client is not like ``kind``.
+    """
+    if client is None:
+        return kind()
+    authenticate = getattr(client, "authenticate", None)
+    if not callable(authenticate) or _is_async(authenticate) is not _is_async(kind.authenticate):
+        message = f"must be like {kind.__name__}, which {type(client).__name__} is not"
+        raise ConfigurationError([Problem("client", None, message)])
+    return client
+
+
+def check_callable(name: str, function: Any, *, may_be_async: bool) -> None:
+    """Refuse what is neither ``None`` nor a callable that can be called here."""
+    if function is not None and not callable(function):
+        message = f"must be callable, not {type(function).__name__}"
+        raise ConfigurationError([Problem(name, None, message)])
+    if not may_be_async and _is_async(function):
+        message = "must not be async: this adapter has no event loop to run it on"
+        raise ConfigurationError([Problem(name, None, message)])
+
+
+def require_claims(answer: Any) -> AccessTokenClaims:
+    """Return what a client answered, if it is claims: nothing else lets a request pass."""
+    if not isinstance(answer, AccessTokenClaims):
+        raise ConfigurationError(f"the client must answer with claims, not {type(answer).__name__}")
+    return answer
+
+
+def _is_async(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - the method, to see whether it is async
+    )

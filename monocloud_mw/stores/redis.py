@@ -1,0 +1,306 @@
+"""Claims caches on Redis (or Valkey), shared by all processes and machines of an API.
+
+Rules:
+
+- an entry is one string value: :mod:`monocloud_mw.stores.entry` says what is in it. Redis forgets it when
+  it expires, counted by the writer's clock; readers check the expiry again by their own;
+- whatever else is found under a key (garbage, a list, half an entry) counts as a miss and is logged; the
+  next write replaces it. At most ``MAX_ENTRY_BYTES`` of it are ever transferred;
+- a Redis that cannot be reached or does not answer in time raises. The clients count that as a miss, and
+  for ``rest_seconds`` nobody asks again (:mod:`monocloud_mw.stores.circuit_breaker`), so that a hanging Redis
+  costs one request per rest its timeout, and not every request;
+- no message, log or repr holds the URL, which may contain a password.
+
+Security: **who can write into this Redis decides which tokens pass.** An entry answers for the tenant, so
+a forged one makes a token of the forger's choice valid. Give Redis a password and TLS (``rediss://``); and
+set ``integrity_key``, a secret that only the API's processes know, and entries that were not written with
+it count as misses. What remains to a writer is deleting entries, and putting back an authentic one before
+it expires (at most the ``introspection_cache_duration`` after it was written). Who can *read* this Redis
+sees the claims, but no token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, Self
+
+from ..errors import ConfigurationError, Problem
+from ..frozen import FrozenDict
+from ..lifecycle.event_loops import PerLoop
+from .circuit_breaker import Breaker
+from .entry import MAX_ENTRY_BYTES, EntryError, EntryFormat
+from .redis_connection import (
+    DEFAULT_MAX_CONNECTIONS,
+    DEFAULT_TIMEOUT_SECONDS,
+    connection_settings,
+    made_from_url,
+)
+
+try:
+    import redis
+    import redis.asyncio
+    from redis.asyncio.retry import Retry as AsyncRetry
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+except ImportError as error:
+    raise ImportError("The Redis caches need the redis package: pip install 'monocloud-mw[redis]'") from error
+
+__all__ = ["AsyncRedisCache", "RedisCache"]
+
+_log: Final = logging.getLogger(__name__)
+
+_CLOSED: Final = (redis.ConnectionError,)
+_FAILURES: Final = (redis.ConnectionError, redis.TimeoutError, OSError)
+_MISFITS: Final = (EntryError, UnicodeError, redis.ResponseError)
+
+
+def _log_misfit(error: Exception) -> None:
+    """Log what was found instead of an entry, quoting nothing of it; raise what is another error."""
+    if isinstance(error, EntryError):
+        why = str(error)
+    elif isinstance(error, UnicodeError):  # only from clients that decode responses
+        why = "it is not text"
+    elif str(error).startswith("WRONGTYPE"):
+        why = "it is not a string value"
+    else:
+        raise error
+    _log.warning("An entry of the claims cache on Redis counts as a miss: %s", why)
+
+
+class _RedisEntries:
+    """What the sync and the async cache share: all but the waiting."""
+
+    def __init__(
+        self,
+        *,
+        prefix: str,
+        integrity_key: bytes | str | None,
+        rest_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._prefix = prefix
+        self._format = EntryFormat(integrity_key)
+        self._breaker = Breaker(failures=_FAILURES, rest_seconds=rest_seconds)
+        self._clock = clock
+
+    def _claims(self, name: str, found: bytes | str) -> FrozenDict | None:
+        """Read what Redis returned: an entry (one that is too long is cut off one byte later), or nothing."""
+        if not found:
+            return None
+        entry = self._format.parse(name, found.encode() if isinstance(found, str) else found)
+        return entry.claims if self._clock() < entry.expires_at else None
+
+    def _lifetime_milliseconds(self, expires_at: float) -> int:
+        return max(1, int((expires_at - self._clock()) * 1000))  # Redis refuses 0
+
+
+class RedisCache(_RedisEntries):
+    """A claims cache on Redis for :class:`monocloud_mw.BackendClient`.
+
+    Args:
+        redis_client: a client of the ``redis`` package, which brings its own timeouts and retries: its
+            defaults wait for many seconds. :meth:`from_url` makes one with better ones.
+        prefix: what every key begins with; APIs with different prefixes share nothing.
+        integrity_key: a secret of at least 32 bytes; see the module's note on security. While processes
+            with different keys run, each counts the other's entries as misses.
+        rest_seconds: how long to leave Redis alone after it failed.
+        clock: the current time in Unix seconds.
+
+    Raises:
+        ConfigurationError: the integrity key is too short.
+    """
+
+    def __init__(
+        self,
+        redis_client: redis.Redis,
+        *,
+        prefix: str = "monocloud:",
+        integrity_key: bytes | str | None = None,
+        rest_seconds: float = 1.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(prefix=prefix, integrity_key=integrity_key, rest_seconds=rest_seconds, clock=clock)
+        self._client = redis_client
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        max_connections: int = DEFAULT_MAX_CONNECTIONS,
+        ca_bundle: str | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Return a cache with a client of its own, which waits briefly.
+
+        It tries once more, at once, where a connection turns out to have been closed, and never after
+        a timeout.
+
+        Args:
+            url: ``redis://``, ``rediss://`` (TLS) or ``unix://``.
+            timeout_seconds: bounds each step: waiting for a free connection, connecting, each response.
+            max_connections: further callers wait for a free one.
+            ca_bundle: path of the PEM certificates that verify the server; the system's by default.
+            settings: further arguments of the class.
+
+        Raises:
+            ConfigurationError: the settings cannot work.
+        """
+        connection = connection_settings(
+            url, timeout_seconds=timeout_seconds, max_connections=max_connections, ca_bundle=ca_bundle
+        )
+        pool = made_from_url(
+            lambda: redis.BlockingConnectionPool.from_url(
+                url, retry=Retry(NoBackoff(), 1, _CLOSED), retry_on_error=_CLOSED, **connection
+            )
+        )
+        return cls(redis.Redis.from_pool(pool), **settings)
+
+    def get(self, key: str) -> FrozenDict | None:
+        """Return the claims stored under ``key`` while they are fresh."""
+        if self._breaker.is_open():
+            return None
+        name = self._prefix + key
+        try:
+            with self._breaker.watch():
+                found: Any = self._client.getrange(name, 0, MAX_ENTRY_BYTES)
+            return self._claims(name, found)
+        except _MISFITS as error:
+            _log_misfit(error)
+            return None
+
+    def set(self, key: str, claims: Mapping[str, Any], expires_at: float) -> None:
+        """Store claims until ``expires_at`` (Unix seconds, finite)."""
+        name = self._prefix + key
+        entry = self._format.render(name, claims, expires_at)
+        if entry is None:
+            self.delete(key)
+        elif not self._breaker.is_open():
+            with self._breaker.watch():
+                self._client.set(name, entry, px=self._lifetime_milliseconds(expires_at))
+
+    def delete(self, key: str) -> None:
+        """Forget the claims stored under ``key``."""
+        if not self._breaker.is_open():
+            with self._breaker.watch():
+                self._client.delete(self._prefix + key)
+
+    def close(self) -> None:
+        """Close the connections of the client."""
+        self._client.close()
+
+
+class AsyncRedisCache(_RedisEntries):
+    """A claims cache on Redis for :class:`monocloud_mw.AsyncBackendClient`, on any number of event loops.
+
+    Args:
+        connect: returns a new client of ``redis.asyncio``, without waiting. The cache calls it once in
+            each event loop it is used on, since connections belong to one, and closes the client when
+            that loop shuts down. Give the client a blocking pool: one that raises when all its
+            connections are in use looks like a Redis that fails.
+        timeout_seconds: bounds each call as a whole.
+        prefix, integrity_key, rest_seconds, clock: as for :class:`RedisCache`.
+
+    Raises:
+        ConfigurationError: the integrity key is too short, or ``connect`` is not a function.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], redis.asyncio.Redis],
+        *,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        prefix: str = "monocloud:",
+        integrity_key: bytes | str | None = None,
+        rest_seconds: float = 1.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        _check_connect(connect)
+        super().__init__(prefix=prefix, integrity_key=integrity_key, rest_seconds=rest_seconds, clock=clock)
+        self._timeout_seconds = timeout_seconds
+        self._clients = PerLoop(connect, _close_quietly)
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        max_connections: int = DEFAULT_MAX_CONNECTIONS,
+        ca_bundle: str | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Return a cache with clients of its own; see :meth:`RedisCache.from_url`.
+
+        Raises:
+            ConfigurationError: the settings cannot work.
+        """
+        connection = connection_settings(
+            url, timeout_seconds=timeout_seconds, max_connections=max_connections, ca_bundle=ca_bundle
+        )
+
+        def connect() -> redis.asyncio.Redis:
+            pool = redis.asyncio.BlockingConnectionPool.from_url(
+                url, retry=AsyncRetry(NoBackoff(), 1, _CLOSED), retry_on_error=_CLOSED, **connection
+            )
+            return redis.asyncio.Redis.from_pool(pool)
+
+        made_from_url(connect)  # so that a bad URL is refused here, and not on the first request
+        return cls(connect, timeout_seconds=timeout_seconds, **settings)
+
+    async def get(self, key: str) -> FrozenDict | None:
+        """Return the claims stored under ``key`` while they are fresh."""
+        if self._breaker.is_open():
+            return None
+        name = self._prefix + key
+        try:
+            async with self._exchange() as client:
+                found: Any = await client.getrange(name, 0, MAX_ENTRY_BYTES)
+            return self._claims(name, found)
+        except _MISFITS as error:
+            _log_misfit(error)
+            return None
+
+    async def set(self, key: str, claims: Mapping[str, Any], expires_at: float) -> None:
+        """Store claims until ``expires_at`` (Unix seconds, finite)."""
+        name = self._prefix + key
+        entry = self._format.render(name, claims, expires_at)
+        if entry is None:
+            await self.delete(key)
+        elif not self._breaker.is_open():
+            async with self._exchange() as client:
+                await client.set(name, entry, px=self._lifetime_milliseconds(expires_at))
+
+    async def delete(self, key: str) -> None:
+        """Forget the claims stored under ``key``."""
+        if not self._breaker.is_open():
+            async with self._exchange() as client:
+                await client.delete(self._prefix + key)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop; other loops close theirs when they shut down."""
+        await self._clients.aclose()
+
+    @asynccontextmanager
+    async def _exchange(self) -> AsyncIterator[redis.asyncio.Redis]:
+        """Lend the running loop's client for one exchange, and learn from how that ends."""
+        client = await self._clients.get()
+        with self._breaker.watch():
+            async with asyncio.timeout(self._timeout_seconds):
+                yield client
+
+
+def _check_connect(connect: object) -> None:
+    if not callable(connect):
+        message = "must be a function that returns a new client, since a client belongs to one event loop"
+        raise ConfigurationError([Problem("connect", None, message)])
+
+
+async def _close_quietly(client: redis.asyncio.Redis) -> None:
+    with suppress(redis.RedisError, OSError):  # a server that is gone cannot be taken leave of
+        await client.aclose()

@@ -1,0 +1,1 @@
+"""The rooms behind :class:`monocloud_mw.testing.LocalTenant`; private."""

@@ -1,0 +1,58 @@
+"""Which faults are on, and for which requests."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+
+import attrs
+
+from ..faults import Fault
+from .endpoints import EndpointName
+
+__all__ = ["FaultBoard"]
+
+
+@attrs.define(eq=False)
+class _Active:
+    fault: Fault
+    endpoint: EndpointName | None
+    left: int | None
+
+
+class FaultBoard:
+    """The faults that are on; may be shared by threads. The one put on last goes first."""
+
+    def __init__(self) -> None:
+        self._active: list[_Active] = []
+        self._lock = threading.Lock()
+
+    def add(self, fault: Fault, endpoint: EndpointName | None, times: int | None) -> Callable[[], None]:
+        """Put a fault on, and return what takes it off again."""
+        active = _Active(fault, endpoint, times)
+        with self._lock:
+            self._active.append(active)
+
+        def remove() -> None:
+            with self._lock, contextlib.suppress(ValueError):
+                self._active.remove(active)
+
+        return remove
+
+    def clear(self) -> None:
+        """Take all faults off."""
+        with self._lock:
+            self._active.clear()
+
+    def take(self, endpoint: EndpointName) -> Fault | None:
+        """Return the fault for one request to an endpoint, and count it."""
+        with self._lock:
+            for active in reversed(self._active):
+                if active.endpoint in (None, endpoint):
+                    if active.left is not None:
+                        active.left -= 1
+                        if active.left <= 0:
+                            self._active.remove(active)
+                    return active.fault
+        return None

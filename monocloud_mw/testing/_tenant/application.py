@@ -1,0 +1,178 @@
+"""The local tenant over HTTP: what each endpoint answers.
+
+Discovery and key set are plain documents. The token endpoint speaks the client credentials grant
+(RFC 6749 section 4.4) with more parameters than a real one: everything that
+:meth:`~monocloud_mw.testing.LocalTenant.mint` can do, so that a shell script can ask for a bad token too.
+Introspection is RFC 7662, revocation RFC 7009.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from werkzeug import Request, Response
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from ..faults import Exchange
+from .active_faults import FaultBoard
+from .client_authentication import METHODS, ClientAuthenticator
+from .clients import Client
+from .endpoints import ENDPOINTS, Addresses, EndpointName, Listener, render_metadata
+from .oauth_errors import OAuthError
+from .request_log import RecordedRequest, RequestLog
+from .token_request import parse_token_request
+from .tokens import Issuer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["Application"]
+
+MAX_FORM_BYTES: Final = 1024 * 1024
+
+
+class Application:
+    """The endpoints of one tenant.
+
+    Args:
+        path: the tenant's path below the origin; empty for none.
+        addresses: what the discovery document says.
+        issuer: mints, introspects and revokes.
+        authenticator: checks clients.
+        faults: what goes wrong on request.
+        requests: where every request is recorded, faulty or not, before it is answered.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        addresses: Addresses,
+        issuer: Issuer,
+        authenticator: ClientAuthenticator,
+        faults: FaultBoard,
+        requests: RequestLog,
+    ) -> None:
+        self._names: dict[str, EndpointName] = {path + row.path: name for name, row in ENDPOINTS.items()}
+        self._addresses = addresses
+        self._issuer = issuer
+        self._authenticator = authenticator
+        self._faults = faults
+        self._requests = requests
+        self._answers: Mapping[EndpointName, Callable[[Request, Listener], Response]] = {
+            "discovery": self._discovery,
+            "jwks": self._jwks,
+            "token": self._token,
+            "introspection": self._introspection,
+            "revocation": self._revocation,
+        }
+
+    def at(self, listener: Listener) -> WSGIApplication:
+        """Return the application as one listener serves it."""
+
+        def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            return self._respond(Request(environ), listener)(environ, start_response)
+
+        return serve
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the discovery document."""
+        has_tls = self._addresses.mutual_tls is not None
+        methods = tuple(name for name, method in METHODS.items() if has_tls or not method.mutual_tls)
+        return render_metadata(self._addresses, methods)
+
+    def _respond(self, request: Request, listener: Listener) -> Response:
+        request.max_content_length = request.max_form_memory_size = MAX_FORM_BYTES
+        try:
+            request.get_data(parse_form_data=True)  # the whole request is read, faults or not
+        except RequestEntityTooLarge as error:
+            return Response(status=error.code)
+        name = self._names.get(request.path)
+        if name is not None and listener.mutual_tls and not ENDPOINTS[name].authenticates:
+            name = None
+        self._requests.record(RecordedRequest(method=request.method, path=request.path, endpoint=name))
+        if name is None:
+            return Response(status=404)
+        fault = self._faults.take(name)
+        if fault is None:
+            return self._answer(name, request, listener)
+        return fault(Exchange(request, lambda: self._answer(name, request, listener)))
+
+    def _answer(self, name: EndpointName, request: Request, listener: Listener) -> Response:
+        if request.method != ENDPOINTS[name].method:
+            return Response(status=405, headers={"Allow": ENDPOINTS[name].method})
+        try:
+            return self._answers[name](request, listener)
+        except OAuthError as error:
+            response = _json({"error": error.error, "error_description": error.description}, error.status)
+            if error.status == 401 and "authorization" in request.headers:
+                response.headers["WWW-Authenticate"] = 'Basic realm="local tenant"'  # RFC 6749 section 5.2
+            return response
+
+    def _discovery(self, _request: Request, _listener: Listener) -> Response:
+        return _json(self.metadata())
+
+    def _jwks(self, _request: Request, _listener: Listener) -> Response:
+        return _json(self._issuer.keys.published())
+
+    def _token(self, request: Request, listener: Listener) -> Response:
+        client = self._authenticate(request, listener)
+        certificate = request.environ.get("SSL_CLIENT_CERT")
+        issued = parse_token_request(request.form, client.client_id, certificate)
+        try:
+            if issued.opaque:
+                token = self._issuer.mint_opaque(issued.parameters)
+            else:
+                token = self._issuer.mint(
+                    issued.parameters,
+                    algorithm=issued.algorithm,
+                    signed_by=issued.signed_by,
+                    header=issued.header,
+                )
+        except ValueError as error:
+            raise OAuthError("invalid_request", str(error)) from None
+        return _json(
+            {
+                "access_token": token,
+                "token_type": "Bearer",
+                "expires_in": issued.parameters.get("lifetime_seconds"),
+                "scope": issued.parameters.get("scopes"),
+            }
+        )
+
+    def _introspection(self, request: Request, listener: Listener) -> Response:
+        self._authenticate(request, listener)
+        return _json(self._issuer.introspect(_required(request, "token")))
+
+    def _revocation(self, request: Request, listener: Listener) -> Response:
+        self._authenticate(request, listener)
+        self._issuer.revoke(_required(request, "token"))
+        return Response(status=200)
+
+    def _authenticate(self, request: Request, listener: Listener) -> Client:
+        if request.mimetype != "application/x-www-form-urlencoded":
+            raise OAuthError("invalid_request", "the content type must be application/x-www-form-urlencoded")
+        repeated = [name for name, values in request.form.lists() if len(values) > 1 and name != "resource"]
+        if repeated:
+            raise OAuthError("invalid_request", "a parameter is there more than once")
+        return self._authenticator.authenticate(request, listener)
+
+
+def _required(request: Request, name: str) -> str:
+    value = request.form.get(name)
+    if not value:
+        raise OAuthError("invalid_request", f"{name} is missing")
+    return value
+
+
+def _json(document: Mapping[str, Any], status: int = 200) -> Response:
+    return Response(
+        json.dumps(document, ensure_ascii=False),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )

@@ -1,0 +1,195 @@
+"""The clients that a local tenant knows: how each one authenticates, and what it needs for that.
+
+:meth:`ClientRegistry.register` makes whatever it is not given (a secret, a key pair, a certificate, an
+SVID), so that one line per client is enough, with any of the eight methods.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import quote
+
+import attrs
+
+from ...jose import KeySet, SigningKey, sign_compact
+from .certificates import CertificateAuthority, ClientCertificate
+
+__all__ = ["Client", "ClientRegistry"]
+
+SECRET_BYTES: Final = 48  # as long as the longest digest of client_secret_jwt needs it to be, and more
+SVID_LIFETIME_SECONDS: Final = 300
+TRUST_DOMAIN: Final = "spiffe://local.test"
+
+
+@attrs.frozen(kw_only=True)
+class Client:
+    """A client: what the tenant knows of it, and what it proves its identity with.
+
+    Args:
+        client_id: its identifier.
+        methods: how it may authenticate; it uses the first.
+        secret: the shared secret.
+        jwks: the public keys that verify its assertions; those of its trust domain for SPIFFE.
+        credential: what goes into the option ``client_secret``, where that is not the shared secret: the
+            private key, or a callable that returns the current SVID.
+        certificate: what it presents in TLS.
+        spiffe_id: its SPIFFE id.
+        trust_store: the id of the trust store that its certificate belongs to; ``None`` is the common one.
+    """
+
+    client_id: str
+    methods: tuple[str, ...]
+    secret: str | None = attrs.field(default=None, repr=False)
+    jwks: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    credential: SigningKey | Callable[[], str] | None = attrs.field(default=None, repr=False)
+    certificate: ClientCertificate | None = None
+    spiffe_id: str | None = None
+    trust_store: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options of a ``BackendClient`` that authenticates as this client."""
+        settings = {
+            "client_id": self.client_id,
+            "client_auth_method": self.methods[0],
+            "client_secret": self.secret if self.credential is None else self.credential,
+            "mtls_certificate": self.certificate and self.certificate.paths,
+            "trust_store_id": self.trust_store,
+        }
+        return {name: value for name, value in settings.items() if value is not None}
+
+
+class ClientRegistry:
+    """The clients by their id; may be shared by threads.
+
+    Args:
+        authorities: who issues client certificates, by trust store; ``None`` names the common one.
+        issuer: the audience of SVIDs.
+        clock: returns Unix seconds.
+    """
+
+    def __init__(
+        self,
+        authorities: Mapping[str | None, CertificateAuthority],
+        issuer: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self.authorities = authorities
+        self.issuer = issuer
+        self.clock = clock
+        self._clients: dict[str, Client] = {}
+        self._lock = threading.Lock()
+
+    def find(self, name: str) -> Client | None:
+        """Return a client by its id, or by its SPIFFE id."""
+        with self._lock:
+            client = self._clients.get(name)
+            if client is None:
+                client = next((one for one in self._clients.values() if one.spiffe_id == name), None)
+        return client
+
+    def register(self, client: Client) -> Client:
+        """Make what a client still lacks for its methods, and know it from now on.
+
+        Raises:
+            ValueError: a method is unknown, its ``jwks`` is no key set, or it needs TLS, which this tenant
+                does not have.
+        """
+        for method in client.methods:
+            if method not in _PROVISIONS:
+                raise ValueError(f"the method of a client must be one of {', '.join(_PROVISIONS)}")
+            client = _PROVISIONS[method](self, client)
+        with self._lock:
+            self._clients[client.client_id] = client
+        return client
+
+    def authority(self, trust_store: str | None) -> CertificateAuthority:
+        """Return who issues the certificates of a trust store.
+
+        Raises:
+            ValueError: there is no such trust store, or no TLS at all.
+        """
+        if trust_store not in self.authorities:
+            raise ValueError(
+                f"this tenant has no trust store {trust_store!r}" if trust_store else "this needs tls=True"
+            )
+        return self.authorities[trust_store]
+
+
+def _with_secret(_registry: ClientRegistry, client: Client) -> Client:
+    return client if client.secret else attrs.evolve(client, secret=secrets.token_urlsafe(SECRET_BYTES))
+
+
+def _with_key(_registry: ClientRegistry, client: Client) -> Client:
+    if client.jwks is not None:
+        KeySet.from_dict(client.jwks)
+        return client
+    key = _new_key(client)
+    return attrs.evolve(client, credential=key, jwks={"keys": [key.public_jwk()]})
+
+
+def _with_issued_certificate(registry: ClientRegistry, client: Client) -> Client:
+    authority = registry.authority(client.trust_store)
+    if client.certificate is not None:
+        return client
+    return attrs.evolve(
+        client, certificate=authority.issue_client(client.client_id, spiffe_id=client.spiffe_id)
+    )
+
+
+def _with_own_certificate(registry: ClientRegistry, client: Client) -> Client:
+    authority = registry.authority(client.trust_store)
+    if client.certificate is not None:
+        return client
+    return attrs.evolve(client, certificate=authority.self_sign_client(client.client_id))
+
+
+def _with_x509_svid(registry: ClientRegistry, client: Client) -> Client:
+    return _with_issued_certificate(registry, _with_spiffe_id(client))
+
+
+def _with_jwt_svid(registry: ClientRegistry, client: Client) -> Client:
+    client = _with_spiffe_id(client)
+    if client.jwks is not None:
+        KeySet.from_dict(client.jwks)
+        return client
+    key = _new_key(client)
+
+    def current_svid() -> str:
+        """Return a fresh JWT-SVID, as a SPIFFE workload API would."""
+        claims = {
+            "sub": client.spiffe_id,
+            "aud": [registry.issuer],
+            "exp": int(registry.clock()) + SVID_LIFETIME_SECONDS,
+        }
+        return sign_compact(claims, key, {"typ": "JWT"})
+
+    return attrs.evolve(client, credential=current_svid, jwks={"keys": [key.public_jwk()]})
+
+
+def _with_spiffe_id(client: Client) -> Client:
+    if client.spiffe_id is not None:
+        return client
+    return attrs.evolve(client, spiffe_id=f"{TRUST_DOMAIN}/{quote(client.client_id, safe='')}")
+
+
+def _new_key(client: Client) -> SigningKey:
+    return SigningKey.generate("ES256", key_id=f"{client.client_id}-{secrets.token_hex(4)}")
+
+
+_PROVISIONS: Final[Mapping[str, Callable[[ClientRegistry, Client], Client]]] = MappingProxyType(
+    {
+        "client_secret_basic": _with_secret,
+        "client_secret_post": _with_secret,
+        "client_secret_jwt": _with_secret,
+        "private_key_jwt": _with_key,
+        "tls_client_auth": _with_issued_certificate,
+        "self_signed_tls_client_auth": _with_own_certificate,
+        "spiffe_jwt": _with_jwt_svid,
+        "spiffe_x509": _with_x509_svid,
+    }
+)

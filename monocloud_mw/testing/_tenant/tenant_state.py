@@ -1,0 +1,73 @@
+"""What a local tenant consists of from its first start on, when it has an address; wired here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import attrs
+
+from .active_faults import FaultBoard
+from .application import Application
+from .certificates import CertificateAuthority
+from .client_authentication import ClientAuthenticator
+from .clients import Client, ClientRegistry
+from .endpoints import Addresses
+from .keys import KeyRing
+from .request_log import RequestLog
+from .tokens import Issuer
+
+__all__ = ["DEFAULT_CLIENT_ID", "Site", "create_site"]
+
+DEFAULT_CLIENT_ID: Final = "local-client"
+DEFAULT_CLIENT_SECRET: Final = "local-secret"  # noqa: S105  # fixed, so that a curl line can be written down
+
+
+@attrs.frozen(kw_only=True)
+class Site:
+    """The parts of a tenant that know its address."""
+
+    addresses: Addresses
+    issuer: Issuer
+    clients: ClientRegistry
+    application: Application
+
+
+def create_site(
+    addresses: Addresses,
+    *,
+    path: str,
+    audience: str,
+    clock: Callable[[], float],
+    introspects_jwts: bool,
+    keys: KeyRing,
+    authorities: Mapping[str | None, CertificateAuthority],
+    faults: FaultBoard,
+    requests: RequestLog,
+) -> Site:
+    """Put the parts together, and register the default client."""
+    issuer = Issuer(
+        url=addresses.issuer,
+        audience=audience,
+        client_id=DEFAULT_CLIENT_ID,
+        keys=keys,
+        clock=clock,
+        introspects_jwts=introspects_jwts,
+    )
+    clients = ClientRegistry(authorities, addresses.issuer, clock)
+    clients.register(
+        Client(
+            client_id=DEFAULT_CLIENT_ID,
+            methods=("client_secret_post", "client_secret_basic"),
+            secret=DEFAULT_CLIENT_SECRET,
+        )
+    )
+    application = Application(
+        path=path,
+        addresses=addresses,
+        issuer=issuer,
+        authenticator=ClientAuthenticator(clients, addresses.assertion_audiences),
+        faults=faults,
+        requests=requests,
+    )
+    return Site(addresses=addresses, issuer=issuer, clients=clients, application=application)

@@ -1,0 +1,130 @@
+"""Fetching a JSON document: what is asked for, and everything that may come back instead."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from monocloud_mw.core.effects import Failure, Fetch
+from monocloud_mw.core.tenant.http_json import MAX_BODY_BYTES, exchange, fetch_document, parse_body
+from monocloud_mw.errors import HttpError
+from monocloud_mw.http import HttpRequest, HttpResponse
+
+from ..by_hand import json_response, result_of, step
+
+URL: Final = "https://acme.us.monocloud.com/document"
+REQUEST: Final = HttpRequest(
+    url=URL, headers={"accept": "application/json"}, timeout_seconds=7.0, max_body_bytes=MAX_BODY_BYTES
+)
+NOT_AN_OBJECT: Final = f"'{URL}' did not answer with a JSON object"
+
+
+def fetched(answer: Any) -> Any:
+    """Fetch the document from a server that gives this answer."""
+    flow = fetch_document(URL, timeout_seconds=7.0)
+    assert step(flow) == Fetch(REQUEST)
+    return result_of(flow, answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"{}", {}),
+        (b' {"a": [1, {"b": null}]}\n', {"a": (1, {"b": None})}),
+        ('{"name": "Zo\u00eb"}'.encode(), {"name": "Zo\u00eb"}),
+        (b"{" + b" " * (MAX_BODY_BYTES - 2) + b"}", {}),
+    ],
+    ids=["empty", "nested", "UTF-8", "as large as allowed"],
+)
+def test_a_json_object_is_read(body: bytes, expected: Any) -> None:
+    """One GET that accepts JSON, bounded in time and size."""
+    assert fetched(HttpResponse(status=200, body=body)) == expected
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 308, 400, 401, 404, 429, 500, 503])
+def test_any_other_status_is_an_error(status: int) -> None:
+    """A redirect too, since it may lead out of the tenant; the body is not looked at."""
+    response = HttpResponse(status=status, headers={"location": "https://evil.example"}, body=b"{}")
+    with pytest.raises(HttpError) as caught:
+        fetched(response)
+    assert str(caught.value) == f"'{URL}' answered with status {status}"
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>maintenance</html>",
+        b"null",
+        b"true",
+        b'"text"',
+        b"[]",
+        b'[{"issuer": "x"}]',
+        b"{} {}",
+        b'{"a": 1',
+        b'{"a": 1, "a": 2}',
+        b'{"a": NaN}',
+        b'{"a": 1e999}',
+        b'{"a": \xff}',
+        b"\xef\xbb\xbf{}",
+        '{"a": 1}'.encode("utf-16"),
+        b'{"a":' * 200_000,
+    ],
+    ids=range(16),
+)
+def test_nonsense_is_an_error(body: bytes) -> None:
+    """The message names the address and quotes nothing of the body, which may hold claims."""
+    with pytest.raises(HttpError) as caught:
+        fetched(json_response(body))
+    assert str(caught.value) == NOT_AN_OBJECT
+    assert caught.value.status == 200
+
+
+def test_too_large_a_body_is_an_error() -> None:
+    """A transport stops reading there; a fetcher of the application's own may not."""
+    with pytest.raises(HttpError) as caught:
+        fetched(json_response(b"{" + b" " * (MAX_BODY_BYTES - 1) + b"}"))
+    assert str(caught.value) == f"'{URL}' sent more than {MAX_BODY_BYTES} bytes"
+    assert caught.value.status == 200
+
+
+def test_a_failure_is_raised_as_a_copy() -> None:
+    """The network's own error, without a status."""
+    error = HttpError("no answer in time")
+    with pytest.raises(HttpError, match="no answer in time") as caught:
+        fetched(Failure(error))
+    assert caught.value is not error
+    assert caught.value.status is None
+
+
+@pytest.mark.parametrize("answer", [None, b"{}", {"status": 200, "body": b"{}"}])
+def test_a_fetcher_returns_a_response(answer: Any) -> None:
+    """Anything else is an error that says so."""
+    with pytest.raises(HttpError) as caught:
+        fetched(answer)
+    assert str(caught.value) == f"the fetcher returned {type(answer).__name__}, not an HttpResponse"
+    assert caught.value.status is None
+
+
+def test_an_exchange_returns_any_status() -> None:
+    """What a status means is for others to say."""
+    response = HttpResponse(status=418, body=b"x" * 10)
+    flow = exchange(HttpRequest(url=URL, timeout_seconds=1.0, max_body_bytes=10))
+    step(flow)
+    assert result_of(flow, response) is response
+
+
+def test_the_status_of_a_body_that_cannot_be_read() -> None:
+    """It stays with the error."""
+    with pytest.raises(HttpError) as caught:
+        parse_body(URL, HttpResponse(status=401))
+    assert caught.value.status == 401
+
+
+def test_an_address_in_a_message_is_escaped() -> None:
+    """An endpoint is the tenant's text."""
+    with pytest.raises(HttpError) as caught:
+        parse_body("https://acme.example/\n\x1b[0m", HttpResponse(status=200))
+    assert str(caught.value) == "'https://acme.example/\\n\\x1b[0m' did not answer with a JSON object"

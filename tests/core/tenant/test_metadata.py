@@ -1,0 +1,226 @@
+"""The discovery document: only the tenant's own, and only endpoints that are safe to speak to."""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import Any, Final
+
+import pytest
+
+from monocloud_mw.core.tenant.metadata import Metadata, metadata_source, parse_metadata
+from monocloud_mw.errors import HttpError
+from monocloud_mw.frozen import FrozenDict
+from monocloud_mw.options import Options
+
+from ..by_hand import NOW, World, json_response
+
+TENANT: Final = "https://acme.us.monocloud.com"
+URL: Final = f"{TENANT}/.well-known/openid-configuration"
+JWKS_URI: Final = f"{TENANT}/jwks"
+DOCUMENT: Final[dict[str, Any]] = {"issuer": TENANT, "jwks_uri": JWKS_URI, "claims_supported": ["sub"]}
+
+
+def options(**settings: Any) -> Options:
+    """Return options for the tenant."""
+    return Options(**{"tenant_domain": TENANT, "audience": "api", **settings})
+
+
+def loaded(answer: Any, **settings: Any) -> tuple[Metadata, World]:
+    """Load the metadata from a tenant that gives this answer."""
+    world = World({URL: answer})
+    return world.run(metadata_source(options(**settings)).current(NOW)), world
+
+
+def test_it_is_fetched_from_its_well_known_place() -> None:
+    """OpenID Connect Discovery 1.0 section 4.1: one GET, bounded by the response timeout."""
+    metadata, world = loaded(json_response(json.dumps(DOCUMENT)), response_timeout=7)
+    assert metadata.issuer == TENANT
+    assert metadata.jwks_uri == JWKS_URI
+    (request,) = world.requests
+    assert (request.method, request.url, request.timeout_seconds) == ("GET", URL, 7.0)
+    assert not request.mutual_tls
+
+
+def test_a_tenant_may_have_a_path() -> None:
+    """The well-known path comes after it."""
+    tenant = "http://localhost:5000/realms/one"
+    url = f"{tenant}/.well-known/openid-configuration"
+    world = World({url: json_response(json.dumps({"issuer": f"{tenant}/"}))})
+    metadata = world.run(metadata_source(options(tenant_domain=tenant)).current(NOW))
+    assert (world.urls, metadata.issuer) == ([url], f"{tenant}/")
+
+
+@pytest.mark.parametrize("issuer", [TENANT, f"{TENANT}/"])
+def test_the_issuer_is_the_tenant_up_to_one_slash(issuer: str) -> None:
+    """It is kept as it stands, since tokens will have exactly that."""
+    assert parse_metadata({"issuer": issuer}, TENANT).issuer == issuer
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://evil.example",
+        f"{TENANT}//",
+        f"{TENANT}/x",
+        f" {TENANT}",
+        TENANT.upper(),
+        TENANT.replace("https", "http"),
+        "",
+        None,
+        5,
+        True,
+        [TENANT],
+        {"issuer": TENANT},
+    ],
+)
+def test_a_document_of_another_issuer_is_not_believed(issuer: Any) -> None:
+    """RFC 8414 section 3.3: or anybody who can change one answer could become the tenant."""
+    with pytest.raises(HttpError) as caught:
+        loaded(json_response(json.dumps({**DOCUMENT, "issuer": issuer})))
+    assert str(caught.value).startswith("the issuer of the discovery document is ")
+    assert str(caught.value).endswith(f", not '{TENANT}'")
+    assert caught.value.status == 200
+
+
+def test_a_document_needs_an_issuer() -> None:
+    """None at all is none of ours."""
+    with pytest.raises(HttpError, match="is 'None', not"):
+        loaded(json_response("{}"))
+
+
+def test_the_document_is_read_only() -> None:
+    """It is shared by all requests, and shown to the developer."""
+    metadata = parse_metadata(MappingProxyType(DOCUMENT), TENANT)
+    assert metadata.document == {**DOCUMENT, "claims_supported": ("sub",)}
+    assert isinstance(metadata.document, FrozenDict)
+    assert repr(metadata) == f"Metadata(issuer='{TENANT}')"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://elsewhere.example/jwks",
+        f"{TENANT}:8443/a//b/../jwks?x=%2f&y",
+        "HTTPS://Acme.US.monocloud.com/JWKS/",
+    ],
+)
+def test_an_endpoint_is_used_byte_for_byte(url: str) -> None:
+    """However odd, as long as it is legal and https; it may be on another host."""
+    assert parse_metadata({"issuer": TENANT, "jwks_uri": url}, TENANT).jwks_uri == url
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (None, "the discovery document has no jwks_uri"),
+        (5, "the discovery document has no jwks_uri"),
+        ([JWKS_URI], "the discovery document has no jwks_uri"),
+        ("", "the jwks_uri of the discovery document must be an https:// URL"),
+        ("/jwks", "the jwks_uri of the discovery document must be an https:// URL"),
+        ("file:///etc/passwd", "the jwks_uri of the discovery document must be an https:// URL"),
+        (
+            "http://acme.us.monocloud.com/jwks",
+            "the jwks_uri of the discovery document must be https:// "
+            "(http:// only for localhost or a loopback address, in development)",
+        ),
+        ("http://127.0.0.1:6379/", "the jwks_uri of the discovery document must be https://"),
+        ("https://u:p@acme.example/", "the jwks_uri of the discovery document must not hold user info"),
+        ("https://acme.example/#x", "the jwks_uri of the discovery document must not have a fragment"),
+        (
+            f"{JWKS_URI}\r\nX: y",
+            "the jwks_uri of the discovery document must be a URL without white space, control or other "
+            "unsafe characters",
+        ),
+    ],
+)
+def test_an_unsafe_endpoint_is_refused(url: Any, message: str) -> None:
+    """A tenant on the internet cannot send us to this machine, either."""
+    metadata = parse_metadata({"issuer": TENANT, "jwks_uri": url}, TENANT)
+    with pytest.raises(HttpError) as caught:
+        metadata.jwks_uri  # noqa: B018
+    assert str(caught.value) == message
+    assert caught.value.status == 200
+
+
+def test_a_missing_endpoint_is_refused() -> None:
+    """By its name."""
+    with pytest.raises(HttpError, match=r"^the discovery document has no introspection_endpoint$"):
+        parse_metadata({"issuer": TENANT}, TENANT).endpoint("introspection_endpoint")
+
+
+def test_a_local_tenant_may_use_plain_http() -> None:
+    """On this machine only."""
+    local = "http://127.0.0.1:5000"
+    document = {"issuer": local, "jwks_uri": f"{local}/jwks", "x_endpoint": "http://acme.example"}
+    metadata = parse_metadata(document, local)
+    assert metadata.jwks_uri == f"{local}/jwks"
+    with pytest.raises(HttpError, match="must be https://"):
+        metadata.endpoint("x_endpoint")
+
+
+def test_an_endpoint_may_stand_among_aliases() -> None:
+    """RFC 8705 section 5: ``mtls_endpoint_aliases`` hold addresses of their own."""
+    metadata = parse_metadata({"issuer": TENANT, "x_endpoint": "https://a.example"}, TENANT)
+    aliases = {"x_endpoint": "https://mtls.example"}
+    assert metadata.endpoint("x_endpoint", aliases) == "https://mtls.example"
+    with pytest.raises(HttpError, match="has no x_endpoint"):
+        metadata.endpoint("x_endpoint", {})
+
+
+# -- A resolver instead of a request ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("document", [DOCUMENT, MappingProxyType(DOCUMENT), FrozenDict(DOCUMENT)])
+def test_a_resolver_replaces_the_request(document: Any) -> None:
+    """Any mapping will do; it is checked like a fetched one."""
+    metadata, world = loaded(None, metadata_resolver=lambda: document)
+    assert metadata.jwks_uri == JWKS_URI
+    assert world.requests == []
+
+
+def test_a_resolver_cannot_bring_another_issuer() -> None:
+    """The tenant domain says who the tenant is."""
+    with pytest.raises(HttpError, match=r"the issuer of the discovery document is 'https://evil.example'"):
+        loaded(None, metadata_resolver=lambda: {"issuer": "https://evil.example"})
+
+
+@pytest.mark.parametrize("document", [None, "{}", b"{}", [DOCUMENT], 5])
+def test_a_resolver_returns_a_mapping(document: Any) -> None:
+    """Anything else is as if the tenant were away."""
+    with pytest.raises(HttpError) as caught:
+        loaded(None, metadata_resolver=lambda: document)
+    assert str(caught.value) == f"the metadata_resolver returned {type(document).__name__}, not a mapping"
+    assert caught.value.status is None
+
+
+def test_a_resolver_may_fail() -> None:
+    """That is as if the tenant were away, too."""
+
+    def fail() -> None:
+        raise RuntimeError
+
+    with pytest.raises(HttpError, match=r"^the metadata_resolver failed with RuntimeError$"):
+        loaded(None, metadata_resolver=fail)
+
+
+def test_the_durations_come_from_the_options() -> None:
+    """How long it is current, how long it outlives an outage, and how often a failure is repeated."""
+    settings = options(metadata_cache_duration=10, max_stale=5, refresh_cooldown=3, jwks_cache_duration=999)
+    source = metadata_source(settings)
+    world = World({URL: json_response(json.dumps(DOCUMENT))})
+    first = world.run(source.current(world.now))
+    world.responses.clear()
+    world.pass_time(7.999)
+    assert source.fresh(world.now) is first
+    world.pass_time(2.001)
+    assert world.run(source.current(world.now)) is first
+    world.pass_time(4.999)
+    assert world.run(source.current(world.now)) is first
+    assert len(world.requests) == 2
+    world.run_background()
+    assert len(world.requests) == 3
+    world.pass_time(0.001)
+    with pytest.raises(HttpError, match="nothing answers there"):
+        world.run(source.current(world.now))
+    assert len(world.requests) == 3

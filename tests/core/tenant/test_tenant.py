@@ -1,0 +1,100 @@
+"""What we know of the tenant, and what it takes to know it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from monocloud_mw.core.tenant.tenant import Tenant
+from monocloud_mw.errors import HttpError
+from monocloud_mw.options import Options
+
+from ..by_hand import World, json_response
+from ..keys import FIRST, jwks_of
+
+TENANT: Final = "https://acme.us.monocloud.com"
+DISCOVERY: Final = f"{TENANT}/.well-known/openid-configuration"
+JWKS_URI: Final = f"{TENANT}/jwks"
+METADATA: Final = {"issuer": f"{TENANT}/", "jwks_uri": JWKS_URI}
+
+
+def tenant_of(**settings: Any) -> Tenant:
+    """Return what we know of a tenant: nothing yet."""
+    return Tenant(Options(**{"tenant_domain": TENANT, "audience": "api", **settings}))
+
+
+def world_of() -> World:
+    """Return a world with the tenant in it."""
+    return World(
+        {DISCOVERY: json_response(json.dumps(METADATA)), JWKS_URI: json_response(json.dumps(jwks_of(FIRST)))}
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "issuer", "urls"),
+    [
+        ({}, f"{TENANT}/", [DISCOVERY]),
+        ({"jwks_resolver": lambda: jwks_of(FIRST)}, TENANT, []),
+        ({"metadata_resolver": lambda: METADATA}, f"{TENANT}/", []),
+        (
+            {"jwks_resolver": lambda: jwks_of(FIRST), "metadata_resolver": lambda: METADATA},
+            f"{TENANT}/",
+            [],
+        ),
+    ],
+    ids=["discovery", "keys resolved", "metadata resolved", "both resolved"],
+)
+def test_where_the_issuer_of_jwts_comes_from(settings: Any, issuer: str, urls: list[str]) -> None:
+    """From the metadata; only where just the keys come from elsewhere, it is the tenant domain."""
+    world = world_of()
+    assert world.run(tenant_of(**settings).jwt_issuer(world.now)) == issuer
+    assert world.urls == urls
+
+
+@pytest.mark.parametrize(
+    ("settings", "before", "after"),
+    [({}, None, f"{TENANT}/"), ({"jwks_resolver": lambda: jwks_of(FIRST)}, TENANT, TENANT)],
+    ids=["discovery", "keys resolved"],
+)
+def test_the_issuer_of_jwts_is_the_same_whatever_was_loaded(
+    settings: Any, before: str | None, after: str
+) -> None:
+    """Metadata that somebody else asked for decides nothing where keys come from elsewhere."""
+    world, tenant = world_of(), tenant_of(**settings)
+    assert tenant.known_jwt_issuer(world.now) == before
+    world.run(tenant.metadata.current(world.now))
+    assert tenant.known_jwt_issuer(world.now) == after
+    assert world.run(tenant.jwt_issuer(world.now)) == after
+    world.pass_time(300.0)
+    assert tenant.known_jwt_issuer(world.now) == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "urls"),
+    [
+        ({}, [DISCOVERY, JWKS_URI]),
+        ({"metadata_resolver": lambda: METADATA}, [JWKS_URI]),
+        ({"jwks_resolver": lambda: jwks_of(FIRST)}, []),
+        ({"jwks_resolver": lambda: jwks_of(FIRST), "metadata_resolver": lambda: METADATA}, []),
+    ],
+    ids=["nothing resolved", "metadata resolved", "keys resolved", "both resolved"],
+)
+def test_prefetching_loads_what_jwts_need(settings: Any, urls: list[str]) -> None:
+    """Once; after that no request has to wait."""
+    world, tenant = world_of(), tenant_of(**settings)
+    world.run(tenant.prefetch(world.now))
+    world.run(tenant.prefetch(world.now))
+    assert world.urls == urls
+    keys = tenant.keys.fresh(world.now)
+    assert keys is not None
+    assert [key.key_id for key in keys] == ["first"]
+    assert tenant.known_jwt_issuer(world.now) is not None
+
+
+def test_prefetching_from_a_tenant_that_is_down() -> None:
+    """The error is the tenant's."""
+    world = World()
+    with pytest.raises(HttpError, match="nothing answers there"):
+        world.run(tenant_of().prefetch(world.now))

@@ -1,0 +1,628 @@
+"""JWTs: from an untrusted string to claims that the tenant has signed, and what is remembered of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, Final
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monocloud_mw.core.effects import Instant, RunOnce, RunOnceInBackground
+from monocloud_mw.core.tenant.tenant import Tenant
+from monocloud_mw.core.token import jwt as jwt_access_token
+from monocloud_mw.core.token.jwt import JwtAccessTokenVerifier, VerifiedToken, check_type
+from monocloud_mw.errors import HttpError, MonoCloudError, Reason, TokenError
+from monocloud_mw.jose import (
+    SIGNATURE_ALGORITHMS,
+    Jwk,
+    JwsHeader,
+    KeySet,
+    SigningKey,
+    parse_header,
+    sign_compact,
+    split_compact,
+    verify,
+)
+from monocloud_mw.options import Options
+
+from ...test_frozen import JSON
+from ..by_hand import World, json_response, step
+from ..keys import ES256, FIRST, RS256, SECOND, jwks_of
+
+TENANT: Final = "https://acme.us.monocloud.com"
+DISCOVERY: Final = f"{TENANT}/.well-known/openid-configuration"
+JWKS_URI: Final = f"{TENANT}/jwks"
+CLAIMS: Final[dict[str, Any]] = {"iss": TENANT, "aud": "api", "sub": "user-1", "exp": 1_700_000_600}
+
+
+class Scene(World):
+    """A tenant with some keys, and a reader of its tokens."""
+
+    def __init__(self, *keys: SigningKey, **settings: Any) -> None:
+        super().__init__({DISCOVERY: json_response(json.dumps({"issuer": TENANT, "jwks_uri": JWKS_URI}))})
+        self.options = Options(**{"tenant_domain": TENANT, "audience": "api", **settings})
+        self.tenant = Tenant(self.options)
+        self.reader = JwtAccessTokenVerifier(self.options, self.tenant)
+        self.publish(*(keys or (FIRST, RS256)))
+
+    def publish(self, *keys: SigningKey) -> None:
+        """Let the tenant have these keys from now on."""
+        self.responses[JWKS_URI] = json_response(json.dumps(jwks_of(*keys)))
+
+    def read(self, token: str) -> VerifiedToken:
+        """Read a token as the validator does: from memory, or by verifying it."""
+        self.effects.clear()
+        digest = self.reader.digest(token)
+        known = self.reader.recall(digest)
+        if known is not None and known.keys is not self.tenant.keys.fresh(self.now):
+            known = self.run(self.reader.renew(known, digest, self.now))
+        if known is not None:
+            return known
+        parts = split_compact(token)
+        if parts is None:  # the validator has other uses for these
+            raise TokenError(Reason.MALFORMED)
+        return self.run(self.reader.verify(parts, digest, self.now))
+
+    def error(self, token: str) -> TokenError:
+        """Return the error with which a token is refused."""
+        with pytest.raises(TokenError) as caught:
+            self.read(token)
+        return caught.value
+
+    @property
+    def fetches_of_keys(self) -> int:
+        """How often the key set was fetched."""
+        return self.urls.count(JWKS_URI)
+
+
+def part(content: object) -> str:
+    """Return one part of a token."""
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def token_of(header: object, payload: object = CLAIMS, signature: bytes = b"\0" * 64) -> str:
+    """Put a token together that nobody has signed."""
+    return f"{part(header)}.{part(payload)}.{part(signature)}"
+
+
+GOOD: Final = sign_compact(CLAIMS, FIRST)
+STRANGER: Final = SigningKey.generate("EdDSA", "first")
+
+
+# -- What is accepted -----------------------------------------------------------------------------------
+
+
+def test_a_token_of_the_tenant_is_read() -> None:
+    """Discovery and keys are fetched for the first one; claims in UTF-8 arrive intact."""
+    scene = Scene()
+    token = sign_compact({**CLAIMS, "name": "Zo\u00eb \u65e5\u672c"}, FIRST)
+    verified = scene.read(token)
+    assert verified.claims == {**CLAIMS, "name": "Zo\u00eb \u65e5\u672c"}
+    assert verified.key.key_id == "first"
+    assert scene.urls == [DISCOVERY, JWKS_URI]
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"],
+)
+def test_tokens_of_another_implementation_are_read(algorithm: str) -> None:
+    """PyJWT signs, we verify."""
+    if algorithm[:2] in ("RS", "PS"):
+        key = SigningKey(algorithm=algorithm, key_id="k", secret=RS256.secret)
+    else:
+        key = SigningKey.generate(algorithm, "k")
+    token = jwt.encode(CLAIMS, key.secret, algorithm=algorithm, headers={"kid": "k"})
+    assert Scene(key).read(token).claims == CLAIMS
+
+
+@pytest.mark.parametrize(
+    "typ", ["at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+jwt", "JWT", "jwt", None]
+)
+def test_the_types_of_access_tokens(typ: str | None) -> None:
+    """RFC 9068 section 2.1, in any case; ``None`` here leaves it out."""
+    assert Scene().read(sign_compact(CLAIMS, FIRST, {"typ": typ})).claims == CLAIMS
+
+
+def test_white_space_around_the_claims_is_json() -> None:
+    """RFC 8259 section 2."""
+    assert Scene().read(sign_compact(f" \n{json.dumps(CLAIMS)}\r\t".encode(), FIRST)).claims == CLAIMS
+
+
+@pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c", "x5t"])
+def test_keys_in_a_header_are_never_looked_at(name: str) -> None:
+    """Neither for the good, nor (in the table of refusals) for the bad."""
+    scene = Scene()
+    header = {name: SECOND.public_jwk() if name == "jwk" else "https://evil.example"}
+    assert scene.read(sign_compact(CLAIMS, FIRST, header)).claims == CLAIMS
+    assert scene.urls == [DISCOVERY, JWKS_URI]
+
+
+# -- What is refused before any key is looked for ---------------------------------------------------------
+
+EDDSA: Final = {"alg": "EdDSA", "kid": "first"}
+
+NO_TYPES: Final[tuple[Any, ...]] = (
+    *(
+        "",
+        "dpop+jwt",
+        "logout+jwt",
+        "secevent+jwt",
+        "id_token+jwt",
+        "JOSE",
+        "at+jwt ",
+        "at",
+        "application/jwt",
+    ),
+    *(None, 5, True, ["at+jwt"], {}),
+)
+NO_ALGORITHMS: Final[tuple[Any, ...]] = (
+    *("none", "None", "NONE", "nOnE", "", "HS256", "HS384", "HS512", "hs256", "rs256", "eddsa"),
+    *(None, 5, True, ["EdDSA"], {"alg": "EdDSA"}),
+)
+
+GARBAGE: Final[list[tuple[str, Reason]]] = [
+    ("", Reason.MALFORMED),
+    ("..", Reason.MALFORMED),
+    ("a.b.c", Reason.MALFORMED),
+    ("a.b", Reason.MALFORMED),
+    (f"{GOOD}.x", Reason.MALFORMED),
+    (f"{GOOD}=", Reason.MALFORMED),
+    (f"{GOOD}\n", Reason.MALFORMED),
+    (GOOD.replace(".", " .", 1), Reason.MALFORMED),
+    (GOOD.replace(".", "\u3002"), Reason.MALFORMED),
+    (GOOD + "\u00fc", Reason.MALFORMED),
+    (GOOD + "\ud800", Reason.MALFORMED),
+    (token_of(b"not JSON"), Reason.MALFORMED),
+    (token_of([]), Reason.MALFORMED),
+    (token_of(None), Reason.MALFORMED),
+    (token_of(b'{"alg": "EdDSA", "alg": "EdDSA"}'), Reason.MALFORMED),
+    (token_of(b'{"alg": "EdDSA", "x": NaN}'), Reason.MALFORMED),
+    (token_of(b'{"alg": "EdDSA", "x": "\xff"}'), Reason.MALFORMED),
+    (token_of(b"[" * 10_000), Reason.MALFORMED),
+    (token_of({**EDDSA, "kid": 5}), Reason.MALFORMED),
+    (token_of({**EDDSA, "kid": None}), Reason.MALFORMED),
+    (token_of({**EDDSA, "kid": ["first"]}), Reason.MALFORMED),
+    (token_of({**EDDSA, "crit": ["exp"]}), Reason.MALFORMED),
+    (token_of({**EDDSA, "crit": []}), Reason.MALFORMED),
+    (token_of({**EDDSA, "crit": None}), Reason.MALFORMED),
+    (token_of({**EDDSA, "crit": ["b64"], "b64": False}), Reason.MALFORMED),
+    ("A" * (16 * 1024 - 3) + ".A.A", Reason.MALFORMED),
+    (token_of({}), Reason.UNSUPPORTED_ALGORITHM),
+    (token_of({"kid": "first"}), Reason.UNSUPPORTED_ALGORITHM),
+    *((token_of({**EDDSA, "alg": name}), Reason.UNSUPPORTED_ALGORITHM) for name in NO_ALGORITHMS),
+    *((token_of({**EDDSA, "typ": typ}), Reason.WRONG_TYPE) for typ in NO_TYPES),
+    *((token_of(EDDSA, payload), Reason.MALFORMED) for payload in (b"", b"{", b"}", b"not JSON", b"[{}]")),
+    *((token_of(EDDSA, payload), Reason.MALFORMED) for payload in (b"\x0b{}", b"{}\x0c", b"\xc2\xa0{}")),
+    (sign_compact(b"[]", SigningKey.generate("EdDSA", "unknown")), Reason.MALFORMED),
+]
+
+
+@pytest.mark.parametrize(("token", "reason"), GARBAGE)
+def test_garbage_never_causes_a_request(token: str, reason: Reason) -> None:
+    """Cheap before expensive: no effect at all is asked for."""
+    scene = Scene()
+    assert scene.error(token).reason is reason
+    assert scene.effects == []
+
+
+def test_only_accepted_algorithms() -> None:
+    """What the options leave out is refused although we know it."""
+    scene = Scene(ES256, FIRST, algorithms=["ES256"])
+    assert scene.read(sign_compact(CLAIMS, ES256)).claims == CLAIMS
+    error = scene.error(GOOD)
+    assert (error.reason, error.detail) == (Reason.UNSUPPORTED_ALGORITHM, "alg is 'EdDSA'")
+    assert scene.effects == []
+
+
+def test_a_header_that_was_accepted_is_known_only_as_a_whole() -> None:
+    """What is remembered of headers must not let another type or algorithm pass."""
+    scene = Scene()
+    scene.read(GOOD)
+    assert scene.error(sign_compact(CLAIMS, FIRST, {"typ": "dpop+jwt"})).reason is Reason.WRONG_TYPE
+    assert scene.error(sign_compact(CLAIMS, FIRST, {"crit": ["x"]})).reason is Reason.MALFORMED
+
+
+def test_a_header_that_is_known_still_needs_a_signature() -> None:
+    """And its own payload."""
+    scene = Scene()
+    scene.read(GOOD)
+    header, _, signature = GOOD.split(".")
+    forged = f"{header}.{part({**CLAIMS, 'sub': 'admin'})}.{signature}"
+    assert scene.error(forged).reason is Reason.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    ("claims", "by_stranger"),
+    [
+        (CLAIMS, True),
+        (b"{not JSON}", False),
+        ({**CLAIMS, "iss": "x"}, False),
+        ({**CLAIMS, "aud": "x"}, False),
+        ({**CLAIMS, "exp": True}, False),
+        ({**CLAIMS, "sub": 5}, False),
+        (CLAIMS, False),
+    ],
+)
+def test_headers_of_good_tokens_are_read_once_and_no_others_are_remembered(
+    claims: Any, by_stranger: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes up tokens, or has some for another API, cannot push out the headers of ours."""
+    read: list[str] = []
+
+    def reading(encoded: str, *arguments: Any) -> JwsHeader:
+        read.append(encoded)
+        return parse_header(encoded, *arguments)
+
+    monkeypatch.setattr(jwt_access_token, "parse_header", reading)
+    scene = Scene(jwt_cache_size=0)
+    token = sign_compact(claims, STRANGER if by_stranger else FIRST)
+    is_good = claims is CLAIMS and not by_stranger
+    for _ in range(3):
+        if is_good:
+            scene.read(token)
+        else:
+            scene.error(token)
+    assert len(read) == (1 if is_good else 3)
+
+
+# -- What is refused once the keys are there --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        (sign_compact(CLAIMS, SigningKey.generate("EdDSA", "unknown")), Reason.UNKNOWN_KEY),
+        (sign_compact(CLAIMS, SECOND), Reason.UNKNOWN_KEY),
+        (sign_compact(CLAIMS, FIRST, {"kid": "First"}), Reason.UNKNOWN_KEY),
+        (sign_compact(CLAIMS, FIRST, {"kid": ""}), Reason.UNKNOWN_KEY),
+        (sign_compact(CLAIMS, FIRST, {"kid": "rsa"}), Reason.UNKNOWN_KEY),
+        (token_of({"alg": "RS256", "kid": "first"}), Reason.UNKNOWN_KEY),
+        (token_of({"alg": "ES256", "kid": "first"}), Reason.UNKNOWN_KEY),
+        (token_of({"alg": "PS256", "kid": "rsa"}), Reason.UNKNOWN_KEY),
+        (sign_compact(CLAIMS, STRANGER), Reason.BAD_SIGNATURE),
+        (sign_compact(CLAIMS, STRANGER, {"kid": None}), Reason.BAD_SIGNATURE),
+        (sign_compact(CLAIMS, STRANGER, {"jwk": STRANGER.public_jwk()}), Reason.BAD_SIGNATURE),
+        (sign_compact(CLAIMS, STRANGER, {"jku": "https://evil.example"}), Reason.BAD_SIGNATURE),
+        (token_of(EDDSA), Reason.BAD_SIGNATURE),
+        (token_of(EDDSA, signature=b""), Reason.BAD_SIGNATURE),
+        (f"{GOOD.rpartition('.')[0]}.", Reason.BAD_SIGNATURE),
+        (sign_compact(b"{not JSON}", FIRST), Reason.MALFORMED),
+        (sign_compact(b'{"aud": "api", "aud": "api"}', FIRST), Reason.MALFORMED),
+        (sign_compact(b'{"exp": Infinity}', FIRST), Reason.MALFORMED),
+        (sign_compact({**CLAIMS, "iss": "https://evil.example"}, FIRST), Reason.WRONG_ISSUER),
+        (sign_compact({**CLAIMS, "iss": f"{TENANT}/"}, FIRST), Reason.WRONG_ISSUER),
+        (sign_compact({**CLAIMS, "aud": "other"}, FIRST), Reason.WRONG_AUDIENCE),
+        (sign_compact({**CLAIMS, "exp": "soon"}, FIRST), Reason.INVALID_CLAIM),
+    ],
+)
+def test_what_is_refused(token: str, reason: Reason) -> None:
+    """Each with its own reason, and nobody else is asked but the tenant."""
+    scene = Scene()
+    assert scene.error(token).reason is reason
+    assert set(scene.urls) == {DISCOVERY, JWKS_URI}
+
+
+def test_the_signature_counts_before_any_claim() -> None:
+    """A forged token learns nothing about what its claims should be."""
+    scene = Scene()
+    payload = {"iss": "x", "aud": "x", "exp": "soon"}
+    assert scene.error(sign_compact(payload, STRANGER)).reason is Reason.BAD_SIGNATURE
+    assert scene.error(sign_compact(b"{not JSON}", STRANGER)).reason is Reason.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("position", [0, 1, 10, -1, -2, -20])
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_a_changed_character_never_verifies(index: int, position: int) -> None:
+    """In whichever part, also where base64 would decode to the same bytes."""
+    parts = GOOD.split(".")
+    characters = list(parts[index])
+    for replacement in ("A", "B", "-", "_", "9"):
+        if characters[position] == replacement:
+            continue
+        changed = [*characters]
+        changed[position] = replacement
+        token = ".".join([*parts[:index], "".join(changed), *parts[index + 1 :]])
+        assert Scene().error(token).reason in {
+            Reason.MALFORMED,
+            Reason.UNSUPPORTED_ALGORITHM,
+            Reason.UNKNOWN_KEY,
+            Reason.BAD_SIGNATURE,
+        }
+
+
+def test_the_errors_name_key_and_issuer_for_the_log() -> None:
+    """Escaped; of the issuer only what was signed by the tenant."""
+    scene = Scene()
+    unknown = scene.error(sign_compact(CLAIMS, FIRST, {"kid": "a\nb"}))
+    assert (unknown.key_id, unknown.issuer) == ("'a\\nb'", None)
+    other = scene.error(sign_compact({**CLAIMS, "iss": "x\ny"}, FIRST))
+    assert (other.key_id, other.issuer) == ("'first'", "'x\\ny'")
+    nameless = SigningKey(algorithm="EdDSA", secret=FIRST.secret)
+    assert Scene(nameless).error(sign_compact({**CLAIMS, "aud": "x"}, nameless)).key_id is None
+
+
+def test_without_keys_nothing_is_validated() -> None:
+    """The error is the tenant's, not the token's."""
+    scene = Scene()
+    scene.responses.clear()
+    with pytest.raises(HttpError, match="nothing answers there"):
+        scene.read(GOOD)
+
+
+def test_without_an_issuer_nothing_is_validated() -> None:
+    """Keys from elsewhere do not say who the tenant is, where metadata was asked for."""
+
+    def fail() -> None:
+        raise RuntimeError
+
+    scene = Scene(jwks_resolver=lambda: jwks_of(FIRST), metadata_resolver=fail)
+    with pytest.raises(HttpError, match="the metadata_resolver failed with RuntimeError"):
+        scene.read(GOOD)
+    assert scene.error(sign_compact(CLAIMS, STRANGER)).reason is Reason.BAD_SIGNATURE
+
+
+# -- Rotation ---------------------------------------------------------------------------------------------
+
+
+def test_a_brand_new_key_works_on_first_sight() -> None:
+    """One refresh, whatever the age of the keys at hand."""
+    scene = Scene(FIRST)
+    scene.read(GOOD)
+    scene.publish(FIRST, SECOND)
+    assert scene.read(sign_compact(CLAIMS, SECOND)).key.key_id == "second"
+    assert scene.fetches_of_keys == 2
+
+
+def test_unknown_keys_cost_one_request_per_cooldown() -> None:
+    """However many tokens come with however many key ids."""
+    scene = Scene(FIRST)
+    for number in range(20):
+        assert scene.error(sign_compact(CLAIMS, SECOND, {"kid": f"k{number}"})).reason is Reason.UNKNOWN_KEY
+    assert scene.fetches_of_keys == 2
+    scene.pass_time(30.0)
+    scene.error(sign_compact(CLAIMS, SECOND))
+    assert scene.fetches_of_keys == 3
+
+
+def test_a_bad_signature_of_a_known_key_costs_nothing() -> None:
+    """A newer key set would not make it better."""
+    scene = Scene()
+    scene.error(sign_compact(CLAIMS, STRANGER))
+    assert scene.fetches_of_keys == 1
+
+
+def test_tokens_without_a_key_id() -> None:
+    """Every fitting key is tried; a newer set is asked for where none fits, once per cool-down."""
+    scene = Scene(SECOND, FIRST)
+    assert scene.read(sign_compact(CLAIMS, FIRST, {"kid": None})).key.key_id == "first"
+    new = SigningKey.generate("EdDSA", "new")
+    scene.publish(new)
+    assert scene.read(sign_compact(CLAIMS, new, {"kid": None})).key.key_id == "new"
+    assert scene.fetches_of_keys == 2
+    error = scene.error(sign_compact({**CLAIMS, "jti": "2"}, FIRST, {"kid": None}))
+    assert error.reason is Reason.BAD_SIGNATURE
+    assert scene.fetches_of_keys == 2
+
+
+def test_a_bad_signature_is_checked_once_where_there_are_no_newer_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or a forgery without a key id would cost twice what a good token does."""
+    checked: list[KeySet] = []
+
+    def checking(header: JwsHeader, signature: bytes, message: bytes, keys: KeySet) -> Jwk:
+        checked.append(keys)
+        return verify(header, signature, message, keys)
+
+    scene = Scene()
+    forged = sign_compact(CLAIMS, STRANGER, {"kid": None})
+    scene.error(forged)
+    monkeypatch.setattr(jwt_access_token, "verify", checking)
+    assert scene.error(forged).reason is Reason.BAD_SIGNATURE
+    assert len(checked) == 1
+
+
+def test_an_unknown_key_while_the_tenant_is_down() -> None:
+    """It is refused, and the known keys serve on."""
+    scene = Scene(FIRST)
+    scene.read(GOOD)
+    scene.responses.clear()
+    assert scene.error(sign_compact(CLAIMS, SECOND)).reason is Reason.UNKNOWN_KEY
+    assert scene.read(GOOD).claims == CLAIMS
+    scene.pass_time(3899.0)
+    later = {**CLAIMS, "jti": "2", "exp": CLAIMS["exp"] + 3899}
+    assert scene.read(sign_compact(later, FIRST)).claims["jti"] == "2"
+
+
+# -- The memory of verified tokens ------------------------------------------------------------------------
+
+
+def test_a_token_seen_before_needs_nothing() -> None:
+    """No effect, and the very same claims."""
+    scene = Scene()
+    first = scene.read(GOOD)
+    assert scene.read(GOOD) is first
+    assert scene.effects == []
+
+
+def test_a_token_seen_before_survives_a_refresh_that_kept_its_key() -> None:
+    """The signature is not checked again, and the claims are the same objects."""
+    scene = Scene(FIRST)
+    first = scene.read(GOOD)
+    scene.publish(SECOND, FIRST)
+    scene.run(scene.tenant.keys.get(scene.now, reload=True))
+    second = scene.read(GOOD)
+    assert second.claims is first.claims
+    assert second.key == first.key
+    assert second.keys is scene.tenant.keys.fresh(scene.now)
+    assert scene.read(GOOD) is second
+
+
+def test_a_withdrawn_key_stops_working_at_the_next_refresh() -> None:
+    """Tokens in memory included."""
+    scene = Scene(FIRST, SECOND)
+    scene.read(GOOD)
+    scene.publish(SECOND)
+    assert scene.read(GOOD).claims == CLAIMS
+    scene.run(scene.tenant.keys.get(scene.now, reload=True))
+    assert scene.error(GOOD).reason is Reason.UNKNOWN_KEY
+    assert scene.reader.recall(scene.reader.digest(GOOD)) is None
+
+
+@pytest.mark.parametrize("age", [250.0, 350.0])
+def test_a_withdrawn_key_stops_working_without_being_asked(age: float) -> None:
+    """By the refresh ahead of its expiry, or the one that somebody waits for."""
+    scene = Scene(FIRST, SECOND)
+    scene.read(GOOD)
+    scene.publish(SECOND)
+    scene.pass_time(age)
+    if age < 300.0:
+        assert scene.read(GOOD).claims == CLAIMS
+        assert [type(effect) for effect in scene.effects] == [RunOnceInBackground]
+        scene.run_background()
+    assert scene.error(GOOD).reason is Reason.UNKNOWN_KEY
+
+
+def test_a_key_under_the_name_of_another_is_another_key() -> None:
+    """What the old one signed is checked with the new one, and refused."""
+    scene = Scene(FIRST)
+    scene.read(GOOD)
+    scene.publish(STRANGER)
+    scene.run(scene.tenant.keys.get(scene.now, reload=True))
+    assert scene.error(GOOD).reason is Reason.BAD_SIGNATURE
+
+
+def test_a_key_whose_use_changed_is_another_key() -> None:
+    """The tenant now says that it signs something else."""
+    rsa = SigningKey(algorithm="RS256", key_id="rsa", secret=RS256.secret)
+    token = sign_compact(CLAIMS, rsa)
+    scene = Scene(rsa)
+    scene.read(token)
+    scene.publish(SigningKey(algorithm="PS256", key_id="rsa", secret=RS256.secret))
+    scene.run(scene.tenant.keys.get(scene.now, reload=True))
+    assert scene.error(token).reason is Reason.UNKNOWN_KEY
+
+
+def test_only_tokens_of_our_tenant_for_our_api_get_in() -> None:
+    """A token that will never do is verified anew every time, and never recalled."""
+    scene = Scene()
+    scene.read(GOOD)
+    for token in (
+        sign_compact(CLAIMS, STRANGER),
+        sign_compact({**CLAIMS, "iss": "x"}, FIRST),
+        sign_compact({**CLAIMS, "aud": "x"}, FIRST),
+        sign_compact({**CLAIMS, "exp": True}, FIRST),
+        sign_compact({**CLAIMS, "sub": 5}, FIRST),
+        sign_compact({**CLAIMS, "sub": 5, "exp": 1_600_000_000}, FIRST),
+    ):
+        scene.error(token)
+        assert scene.reader.recall(scene.reader.digest(token)) is None
+
+
+@pytest.mark.parametrize("dates", [{"exp": 1_600_000_000}, {"nbf": 1_700_000_500}])
+def test_tokens_outside_their_lifetime_are_verified_once(dates: dict[str, int]) -> None:
+    """A client that goes on sending its old token does not cost a signature each time."""
+    scene = Scene()
+    token = sign_compact({**CLAIMS, **dates}, FIRST)
+    assert scene.read(token) is scene.read(token)
+
+
+def test_the_memory_can_be_turned_off() -> None:
+    """Every token is verified then."""
+    scene = Scene(jwt_cache_size=0)
+    assert scene.read(GOOD) is not scene.read(GOOD)
+
+
+def test_nothing_is_recalled_from_another_reader() -> None:
+    """What was verified for one API is not believed for another."""
+    scene = Scene()
+    scene.read(GOOD)
+    other = JwtAccessTokenVerifier(Options(tenant_domain=TENANT, audience=("other",)), scene.tenant)
+    assert other.digest(GOOD) != scene.reader.digest(GOOD)
+
+
+def test_a_verified_token_shows_no_claims() -> None:
+    """Reprs end up in logs."""
+    assert "user-1" not in repr(Scene().read(GOOD))
+
+
+# -- Anything at all --------------------------------------------------------------------------------------
+
+HEADERS: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "alg": JSON | st.sampled_from([*SIGNATURE_ALGORITHMS]),
+        "kid": JSON | st.just("first"),
+        "typ": JSON | st.just("at+jwt"),
+        "crit": JSON,
+        "jwk": JSON,
+        "x": JSON,
+    },
+)
+
+
+def outcome_of(token: str) -> TokenError | None:
+    """Read a token in a world of its own; nothing but a ``TokenError`` may come out."""
+    scene = Scene(FIRST)
+    try:
+        scene.read(token)
+    except TokenError as error:
+        return error
+    return None
+
+
+@given(HEADERS, st.binary(max_size=80))
+def test_no_header_escapes_the_documented_errors(header: dict[str, Any], signature: bytes) -> None:
+    """Members of any JSON type, never signed by the tenant."""
+    error = outcome_of(token_of(header, signature=signature))
+    assert error is not None
+    assert error.reason in {
+        Reason.MALFORMED,
+        Reason.UNSUPPORTED_ALGORITHM,
+        Reason.WRONG_TYPE,
+        Reason.UNKNOWN_KEY,
+        Reason.BAD_SIGNATURE,
+    }
+
+
+@given(st.dictionaries(st.sampled_from(["iss", "aud", "sub", "exp", "scope"]), JSON))
+def test_no_claim_escapes_the_documented_errors(claims: dict[str, Any]) -> None:
+    """Claims of any JSON type, signed by the tenant."""
+    error = outcome_of(sign_compact(json.dumps(claims).encode(), FIRST))
+    assert error is not None
+    assert error.reason in {
+        Reason.WRONG_ISSUER,
+        Reason.WRONG_AUDIENCE,
+        Reason.INVALID_CLAIM,
+        Reason.MALFORMED,
+    }
+
+
+@given(st.text() | st.text("abcABC019-_=. \n").map(lambda text: f"{GOOD[:60]}{text}"))
+def test_no_text_escapes_the_documented_errors(token: str) -> None:
+    """Text of any kind is no token of the tenant's."""
+    error = outcome_of(token)
+    assert isinstance(error, MonoCloudError)
+
+
+def test_the_flow_waits_only_for_keys() -> None:
+    """By hand: the first effect is the shared load of the key set, and nothing was verified before it."""
+    scene = Scene()
+    parts = split_compact(GOOD)
+    assert parts is not None
+    flow = scene.reader.verify(parts, scene.reader.digest(GOOD), Instant(0.0, 0.0))
+    share = step(flow)
+    assert isinstance(share, RunOnce)
+    assert share.key == "jwks"
+
+
+@pytest.mark.parametrize("header", [{}, {"typ": "JWT"}, {"typ": "At+Jwt", "alg": "none"}])
+def test_check_type_looks_at_nothing_else(header: dict[str, Any]) -> None:
+    """Other parameters are for others to check."""
+    check_type(header)

@@ -1,0 +1,208 @@
+"""What a route asks for: read once, never ignored, and compared exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monocloud_mw.claims import AccessTokenClaims
+from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements, check_groups, check_scopes
+from monocloud_mw.errors import ConfigurationError, Problem, Reason, TokenError
+
+BLANK_ENTRY = "every entry must be a non-empty string"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "expected"),
+    [
+        ("a", {"a"}),
+        ("a b", {"a", "b"}),
+        (" a\tb\n", {"a", "b"}),
+        (["a", "b"], {"a", "b"}),
+        (("a",), {"a"}),
+        ({"a"}, {"a"}),
+        (frozenset({"a"}), {"a"}),
+        ([], set()),
+    ],
+)
+def test_scopes_are_one_string_or_several(scopes: Any, expected: set[str]) -> None:
+    """One string lists scopes as a token does (RFC 6749 section 3.3)."""
+    assert Requirements.of(scopes=scopes) == Requirements(frozenset(expected), ())
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ("admin", ({"admin"},)),
+        ("two words", ({"two words"},)),
+        (["a", "b"], ({"a", "b"},)),
+        (("a",), ({"a"},)),
+        ({"a"}, ({"a"},)),
+        ([], ()),
+    ],
+)
+def test_groups_are_one_string_or_several(groups: Any, expected: tuple[set[str], ...]) -> None:
+    """One string is one group: never its letters, never nothing."""
+    assert Requirements.of(groups=groups) == Requirements(frozenset(), tuple(map(frozenset, expected)))
+
+
+@pytest.mark.parametrize("nothing", [(), []])
+def test_asking_for_nothing(nothing: Any) -> None:
+    """Without scopes and groups every valid token will do."""
+    assert Requirements.of(nothing, nothing) == NO_REQUIREMENTS
+    assert Requirements.of() == NO_REQUIREMENTS
+
+
+@pytest.mark.parametrize("option", ["scopes", "groups"])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("", BLANK_ENTRY),
+        ("  \t", BLANK_ENTRY),
+        ([""], BLANK_ENTRY),
+        (["a", " "], BLANK_ENTRY),
+        (["a", None], BLANK_ENTRY),
+        ([5], BLANK_ENTRY),
+        ([["a"]], BLANK_ENTRY),
+        ([b"a"], BLANK_ENTRY),
+        (None, "must be a string or a list of strings, not NoneType"),
+        (False, "must be a string or a list of strings, not bool"),
+        (5, "must be a string or a list of strings, not int"),
+        (b"a", "must be a string or a list of strings, not bytes"),
+        ({"a": True}, "must be a string or a list of strings, not dict"),
+        (iter(["a"]), "must be a string or a list of strings, not list_iterator"),
+    ],
+)
+def test_a_requirement_that_makes_no_sense_is_refused(option: str, value: Any, message: str) -> None:
+    """A requirement that is silently dropped lets everybody pass."""
+    with pytest.raises(ConfigurationError) as caught:
+        Requirements.of(**{option: value})
+    assert caught.value.problems == (Problem(option, None, message),)
+
+
+@pytest.mark.parametrize("scopes", [["a b"], [" a"], ["a\n"], ["a", "b c"]])
+def test_a_listed_scope_holds_no_white_space(scopes: list[str]) -> None:
+    """No token could ever have it."""
+    with pytest.raises(ConfigurationError) as caught:
+        Requirements.of(scopes=scopes)
+    assert caught.value.problems == (Problem("scopes", None, "a scope holds no white space"),)
+
+
+def test_all_problems_are_reported_together() -> None:
+    """One error names both requirements."""
+    with pytest.raises(ConfigurationError) as caught:
+        Requirements.of(scopes=None, groups=[""])  # type: ignore[arg-type]
+    assert [problem.option for problem in caught.value.problems] == ["scopes", "groups"]
+
+
+def test_what_meets_both_requirements() -> None:
+    """All scopes of both; each set of groups must be met on its own, and once is enough."""
+    first = Requirements.of("a", "staff")
+    second = Requirements.of("b", ["admins", "owners"])
+    both = first.merge(second)
+    assert both.scopes == {"a", "b"}
+    assert both.groups == (frozenset({"staff"}), frozenset({"admins", "owners"}))
+    assert both.merge(first) == both
+    assert NO_REQUIREMENTS.merge(NO_REQUIREMENTS) == NO_REQUIREMENTS
+
+
+@pytest.mark.parametrize(
+    ("granted", "required"),
+    [("a b c", "a b"), ("a", "a"), (["a", "b"], "b"), ("anything", ())],
+)
+def test_all_scopes_are_granted(granted: Any, required: Any) -> None:
+    """More than was asked for does no harm."""
+    check_scopes(AccessTokenClaims({"scope": granted}), Requirements.of(required))
+
+
+@pytest.mark.parametrize(
+    ("claims", "required"),
+    [
+        ({"scope": "a"}, "a b"),
+        ({"scope": "A"}, "a"),
+        ({"scope": "ab"}, "a"),
+        ({"scope": ""}, "a"),
+        ({}, "a"),
+        ({"scope": None}, "a"),
+        ({"scope": True}, "a"),
+        ({"scope": {"a": True}}, "a"),
+        ({"scopes": "a"}, "a"),
+    ],
+)
+def test_a_missing_scope_is_refused(claims: Any, required: str) -> None:
+    """The error lists all that is required, as ``WWW-Authenticate`` will (RFC 6750 section 3)."""
+    with pytest.raises(TokenError) as caught:
+        check_scopes(AccessTokenClaims(claims), Requirements.of(required))
+    assert caught.value.reason is Reason.INSUFFICIENT_SCOPE
+    assert caught.value.code == "insufficient_scope"
+    assert caught.value.scopes == tuple(sorted(required.split()))
+
+
+@pytest.mark.parametrize(
+    ("groups", "required", "match_all"),
+    [
+        (["a", "b"], ["b", "c"], False),
+        (["a"], "a", True),
+        (["a", "b"], ["a", "b"], True),
+        ([{"id": "1", "name": "a"}], ["1", "a"], True),
+        ([{"id": "1", "name": "a"}], "1", False),
+        ([{"id": "1", "name": "a"}], "a", False),
+        ("a", "a", False),
+        (None, (), True),
+    ],
+)
+def test_the_groups_are_there(groups: Any, required: Any, match_all: bool) -> None:
+    """Any group is enough, or all of them where that is configured; by name or by id."""
+    check_groups(AccessTokenClaims({"groups": groups}), Requirements.of(groups=required), match_all=match_all)
+
+
+@pytest.mark.parametrize(
+    ("groups", "required", "match_all"),
+    [
+        (["a"], ["b", "c"], False),
+        (["a"], ["a", "b"], True),
+        (["A"], "a", False),
+        (["admins"], "admin", False),
+        ([], "a", False),
+        (None, "a", False),
+        ([True, 1, None], "a", False),
+        ("a b", "a", False),
+    ],
+)
+def test_a_missing_group_is_refused(groups: Any, required: Any, match_all: bool) -> None:
+    """Names are compared as they are; the error lists the scopes that are required beside the groups."""
+    with pytest.raises(TokenError) as caught:
+        check_groups(
+            AccessTokenClaims({"groups": groups}), Requirements.of("b a", required), match_all=match_all
+        )
+    assert caught.value.reason is Reason.INSUFFICIENT_GROUPS
+    assert caught.value.code == "insufficient_groups"
+    assert caught.value.scopes == ("a", "b")
+
+
+def test_every_set_of_groups_must_be_met() -> None:
+    """The groups of a rule come on top of those of the middleware."""
+    both = Requirements.of(groups="staff").merge(Requirements.of(groups=["admins", "owners"]))
+    check_groups(AccessTokenClaims({"groups": ["staff", "owners"]}), both, match_all=False)
+    for groups in (["staff"], ["admins", "owners"]):
+        with pytest.raises(TokenError):
+            check_groups(AccessTokenClaims({"groups": groups}), both, match_all=False)
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.binary() | st.text()
+
+
+@given(SCALARS | st.lists(SCALARS) | st.frozensets(SCALARS) | st.dictionaries(st.text(), SCALARS))
+def test_a_requirement_is_never_lost(value: Any) -> None:
+    """Any value is read as at least one requirement, is visibly empty, or is refused."""
+    for option in ("scopes", "groups"):
+        try:
+            requirements = Requirements.of(**{option: value})
+        except ConfigurationError as error:
+            problems = error.problems
+            assert problems
+        else:
+            assert requirements != NO_REQUIREMENTS or (not isinstance(value, str) and len(value) == 0)

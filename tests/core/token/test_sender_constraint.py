@@ -1,0 +1,196 @@
+"""Certificate-bound tokens: the three modes, every form of a certificate, and nothing in between."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monocloud_mw.core.token.sender_constraint import (
+    MAX_CERTIFICATE_BYTES,
+    certificate_to_der,
+    check_certificate_binding,
+)
+from monocloud_mw.errors import Reason, TokenError
+from monocloud_mw.frozen import freeze
+
+from ...test_frozen import JSON
+from ..certificates import make_certificate, pem_of, thumbprint_of
+
+DER: Final = make_certificate()
+OTHER: Final = make_certificate("other")
+PEM: Final = pem_of(DER)
+BASE64: Final = base64.b64encode(DER).decode()
+BOUND: Final = {"cnf": {"x5t#S256": thumbprint_of(DER)}}
+MODES: Final = ["when_present", "required", "dangerously_ignore"]
+
+FORMS: Final[dict[str, str | bytes]] = {
+    "DER": DER,
+    "PEM": PEM,
+    "PEM bytes": PEM.encode(),
+    "PEM, CRLF": PEM.replace("\n", "\r\n"),
+    "PEM in one line": PEM.replace("\n", ""),
+    "PEM with spaces for line breaks": PEM.replace("\n", " "),
+    "PEM with tabs, indented": "\n\t" + PEM.replace("\n", "\n\t"),
+    "PEM without delimiters": BASE64,
+    "PEM without delimiters, in lines": "\n".join(PEM.splitlines()[1:-1]),
+    "PEM without delimiters, bytes": BASE64.encode(),
+    "PEM chain": PEM + pem_of(OTHER),
+}
+
+
+def refusal_of(claims: Any, certificate: Any, mode: str) -> TokenError:
+    """Return the error of a token that is refused."""
+    with pytest.raises(TokenError) as caught:
+        check_certificate_binding(freeze(claims), certificate, mode)
+    return caught.value
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("certificate", FORMS.values(), ids=FORMS.keys())
+def test_the_holder_of_the_certificate_is_let_in(certificate: str | bytes, mode: str) -> None:
+    """In every form that a server or proxy hands the certificate on."""
+    check_certificate_binding(freeze(BOUND), certificate, mode)
+    assert certificate_to_der(certificate) == DER
+
+
+@pytest.mark.parametrize("claims", [{}, {"cnf": {}}, {"cnf": {"kid": "k"}}], ids=str)
+@pytest.mark.parametrize("certificate", [None, PEM])
+def test_an_unbound_token_passes_unless_binding_is_required(claims: Any, certificate: str | None) -> None:
+    """A certificate that comes along does not matter then."""
+    check_certificate_binding(freeze(claims), certificate, "when_present")
+    check_certificate_binding(freeze(claims), certificate, "dangerously_ignore")
+    assert refusal_of(claims, certificate, "required").reason is Reason.NOT_BOUND
+
+
+@pytest.mark.parametrize("certificate", [None, "", b""])
+def test_a_bound_token_needs_its_certificate(certificate: Any) -> None:
+    """Without one the token may be stolen."""
+    for mode in ("when_present", "required"):
+        assert refusal_of(BOUND, certificate, mode).reason is Reason.CERTIFICATE_MISSING
+    check_certificate_binding(freeze(BOUND), certificate, "dangerously_ignore")
+
+
+@pytest.mark.parametrize("mode", ["when_present", "required"])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"cnf": {"x5t#S256": thumbprint_of(OTHER)}},
+        {"cnf": {"x5t#S256": thumbprint_of(DER) + "="}},
+        {"cnf": {"x5t#S256": thumbprint_of(DER)[:-1]}},
+        {"cnf": {"x5t#S256": thumbprint_of(DER).swapcase()}},
+        {"cnf": {"x5t#S256": ""}},
+        {"cnf": {"x5t#S256": "\ud800\u00e9"}},
+    ],
+    ids=range(6),
+)
+def test_another_certificate_is_refused(claims: Any, mode: str) -> None:
+    """The thumbprint is compared as a whole; an empty one fits nothing."""
+    assert refusal_of(claims, DER, mode).reason is Reason.CERTIFICATE_MISMATCH
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("proof", ["thumbprint", "", None, True])
+def test_a_dpop_bound_token_is_no_bearer_token(proof: Any, mode: str) -> None:
+    """Refused whatever the mode, and with the right certificate too (RFC 9449 section 6.1)."""
+    claims = {"cnf": {**BOUND["cnf"], "jkt": proof}}
+    assert refusal_of(claims, DER, mode).reason is Reason.DPOP_REQUIRED
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("confirmation", [None, True, 5, "x5t#S256", ["x5t#S256"], [{}]])
+def test_a_confirmation_claim_is_an_object(confirmation: Any, mode: str) -> None:
+    """RFC 7800 section 3.1; what is no object cannot say that the token is unbound."""
+    error = refusal_of({"cnf": confirmation}, DER, mode)
+    assert (error.reason, error.detail) == (Reason.INVALID_CLAIM, "cnf is not an object")
+
+
+@pytest.mark.parametrize("mode", ["when_present", "required"])
+@pytest.mark.parametrize("value", [None, True, 5, [thumbprint_of(DER)], {}])
+def test_a_thumbprint_is_text(value: Any, mode: str) -> None:
+    """A member of the wrong type does not unbind the token."""
+    error = refusal_of({"cnf": {"x5t#S256": value}}, DER, mode)
+    assert (error.reason, error.detail) == (Reason.INVALID_CLAIM, "cnf x5t#S256 is not a string")
+
+
+def version_five(der: bytes) -> bytes:
+    """Return a certificate of a version that X.509 does not have."""
+    version_three = b"\xa0\x03\x02\x01\x02"
+    assert version_three in der
+    return der.replace(version_three, b"\xa0\x03\x02\x01\x05", 1)
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [
+        "garbage",
+        b"garbage",
+        b"\x00\xff",
+        "\u00e9",
+        "\ud800",
+        "0",
+        b"0",
+        DER[:-1],
+        DER + b"\x00",
+        DER + OTHER,
+        BASE64[:-4],
+        BASE64.rstrip("=") + "*",
+        "=" + BASE64,
+        base64.urlsafe_b64encode(b"\xff" * 90).decode(),
+        base64.b64encode(b"not a certificate").decode(),
+        PEM.replace("END CERTIFICATE", "END"),
+        PEM.replace("CERTIFICATE", "PUBLIC KEY"),
+        "-----BEGIN CERTIFICATE----------END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\n****\n-----END CERTIFICATE-----",
+        "subject=client\n" + PEM,
+        version_five(DER),
+        pem_of(DER).replace(BASE64[:8], "MIIBAAAA"),
+    ],
+    ids=range(22),
+)
+def test_garbage_is_no_certificate(certificate: str | bytes) -> None:
+    """Whatever a caller sends, the error is a documented one."""
+    assert refusal_of(BOUND, certificate, "required").reason is Reason.CERTIFICATE_MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("certificate", "detail"),
+    [
+        ("A" * (MAX_CERTIFICATE_BYTES + 1), "it is too large"),
+        (b"\x30" * (MAX_CERTIFICATE_BYTES + 1), "it is too large"),
+        (5, "it is neither text nor bytes"),
+        (bytearray(DER), "it is neither text nor bytes"),
+        ([PEM], "it is neither text nor bytes"),
+    ],
+    ids=["text", "bytes", "int", "bytearray", "list"],
+)
+def test_what_is_not_even_looked_at(certificate: Any, detail: str) -> None:
+    """Size and type are checked before anything is decoded."""
+    error = refusal_of(BOUND, certificate, "required")
+    assert (error.reason, error.detail) == (Reason.CERTIFICATE_MALFORMED, detail)
+
+
+def accepted(check: Callable[[], object]) -> bool:
+    """Tell whether a check passes; anything but a documented refusal is an error."""
+    try:
+        check()
+    except TokenError:
+        return False
+    return True
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200) | st.binary().map(lambda tail: DER[:200] + tail))
+def test_no_certificate_escapes_the_documented_errors(certificate: str | bytes) -> None:
+    """No bytes and no text but the right certificate let a bound token pass."""
+    assert not accepted(lambda: check_certificate_binding(freeze(BOUND), certificate, "required"))
+
+
+@given(JSON | st.fixed_dictionaries({}, optional={"x5t#S256": JSON, "jkt": JSON}))
+def test_no_confirmation_claim_escapes_the_documented_errors(confirmation: Any) -> None:
+    """No value of ``cnf`` but the right one satisfies the mode ``required``."""
+    claims = freeze({"cnf": confirmation})
+    assert not accepted(lambda: check_certificate_binding(claims, DER, "required"))

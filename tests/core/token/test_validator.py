@@ -1,0 +1,520 @@
+"""The whole way of a token: which kind it is, every check in its order, and every reason."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monocloud_mw.claims import AccessTokenClaims
+from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
+from monocloud_mw.core.token.validator import Validator
+from monocloud_mw.errors import ConfigurationError, HttpError, MonoCloudError, Reason, TokenError
+from monocloud_mw.jose import MAX_TOKEN_CHARACTERS, SigningKey, sign_compact
+from monocloud_mw.options import Options
+
+from ...test_frozen import JSON
+from ..by_hand import NOW, World, json_response
+from ..certificates import make_certificate, pem_of, thumbprint_of
+from ..keys import FIRST, SECOND, jwks_of
+
+TENANT: Final = "https://acme.us.monocloud.com"
+DISCOVERY: Final = f"{TENANT}/.well-known/openid-configuration"
+JWKS_URI: Final = f"{TENANT}/jwks"
+ENDPOINT: Final = f"{TENANT}/connect/introspect"
+METADATA: Final = {"issuer": TENANT, "jwks_uri": JWKS_URI, "introspection_endpoint": ENDPOINT}
+
+T: Final = int(NOW.unix)
+CLAIMS: Final[dict[str, Any]] = {
+    "iss": TENANT,
+    "aud": "api",
+    "sub": "user-1",
+    "exp": T + 600,
+    "scope": "read write",
+    "groups": ["staff"],
+}
+CLIENT: Final = {"client_id": "client-1", "client_secret": "s3cr3t"}
+CERTIFICATE: Final = make_certificate()
+BOUND: Final = {"cnf": {"x5t#S256": thumbprint_of(CERTIFICATE)}}
+STRANGER: Final = SigningKey.generate("EdDSA", "first")
+
+
+class Cache:
+    """Says that there is a cache; the world performs its effects."""
+
+    get = set = delete = print
+
+
+class Scene(World):
+    """A tenant, and the validator of one API."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(
+            {
+                DISCOVERY: json_response(json.dumps(METADATA)),
+                JWKS_URI: json_response(json.dumps(jwks_of(FIRST))),
+            }
+        )
+        self.options = Options(**{"tenant_domain": TENANT, "audience": "api", **settings})
+        self.validator = Validator(self.options)
+
+    def answer(self, **claims: Any) -> None:
+        """Let the tenant say this of every opaque token."""
+        self.responses[ENDPOINT] = json_response(json.dumps({"active": True, **claims}))
+
+    def validate(
+        self, token: str, certificate: Any = None, requirements: Requirements = NO_REQUIREMENTS
+    ) -> AccessTokenClaims:
+        """Validate a token."""
+        self.effects.clear()
+        return self.run(self.validator.validate(token, certificate, requirements, self.now))
+
+    def authenticate(self, token: str) -> AccessTokenClaims:
+        """Validate a token that came with a request."""
+        self.effects.clear()
+        return self.run(self.validator.authenticate(token, None, NO_REQUIREMENTS, self.now))
+
+    def error(self, *arguments: Any, **settings: Any) -> TokenError:
+        """Return the error with which a token is refused."""
+        with pytest.raises(TokenError) as caught:
+            self.validate(*arguments, **settings)
+        return caught.value
+
+
+def token_with(**claims: Any) -> str:
+    """Return a token of the tenant; ``...`` takes a claim out."""
+    merged = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not ...}
+    return sign_compact(merged, FIRST)
+
+
+GOOD: Final = token_with()
+
+
+# -- What a token must look like --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("token", "detail"),
+    [
+        (None, "it is not a string"),
+        (5, "it is not a string"),
+        (GOOD.encode(), "it is not a string"),
+        ("", "it is empty or too long"),
+        ("x" * (MAX_TOKEN_CHARACTERS + 1), "it is empty or too long"),
+        (GOOD + "A" * MAX_TOKEN_CHARACTERS, "it is empty or too long"),
+    ],
+)
+@pytest.mark.parametrize("method", ["authenticate", "validate", "validate_jwt", "introspect"])
+def test_what_cannot_be_a_token(method: str, token: Any, detail: str) -> None:
+    """Refused before anything is decoded or anybody is asked."""
+    scene = Scene(**CLIENT)
+    with pytest.raises(TokenError) as caught:
+        scene.run(getattr(scene.validator, method)(token, None, NO_REQUIREMENTS, scene.now))
+    assert (caught.value.reason, caught.value.detail) == (Reason.MALFORMED, detail)
+    assert scene.effects == []
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("method", ["authenticate", "validate", "validate_jwt", "introspect"])
+@pytest.mark.parametrize(
+    "token", [f" {GOOD}", f"{GOOD}\n", f"\t{GOOD}", f"{GOOD}\u00a0", "\u00a0opaque", " "]
+)
+def test_white_space_around_a_token_is_not_part_of_it(token: str, method: str, known: bool) -> None:
+    """Refused before anybody is asked, though the token itself were known already."""
+    scene = Scene(**CLIENT)
+    if known:
+        scene.validate(GOOD)
+        scene.effects.clear()
+    with pytest.raises(TokenError) as caught:
+        scene.run(getattr(scene.validator, method)(token, None, NO_REQUIREMENTS, scene.now))
+    assert caught.value.reason is Reason.MALFORMED
+    assert scene.effects == []
+
+
+@pytest.mark.parametrize(
+    ("token", "settings", "url"),
+    [
+        (GOOD, {}, JWKS_URI),
+        (GOOD, CLIENT, JWKS_URI),
+        (GOOD, {**CLIENT, "introspect_jwt_tokens": True}, ENDPOINT),
+        ("opaque", CLIENT, ENDPOINT),
+        ("x", CLIENT, ENDPOINT),
+        ("one.dot", CLIENT, ENDPOINT),
+        ("more.than.two.dots", CLIENT, ENDPOINT),
+        ("x" * MAX_TOKEN_CHARACTERS, CLIENT, ENDPOINT),
+    ],
+)
+@pytest.mark.parametrize("method", ["authenticate", "validate"])
+def test_which_way_a_token_goes(token: str, settings: Any, url: str, method: str) -> None:
+    """Exactly three parts are a JWT, checked locally; everything else the tenant is asked about."""
+    scene = Scene(**settings)
+    scene.answer(**CLAIMS)
+    assert getattr(scene, method)(token)["sub"] == "user-1"
+    assert scene.urls == [DISCOVERY, url]
+
+
+def test_the_way_may_be_chosen() -> None:
+    """A JWT can be introspected, and an opaque token is no JWT."""
+    scene = Scene(**CLIENT, introspect_jwt_tokens=True)
+    scene.answer(**CLAIMS)
+    assert scene.run(scene.validator.introspect(GOOD, None, NO_REQUIREMENTS, scene.now))["active"] is True
+    assert "active" not in scene.run(scene.validator.validate_jwt(GOOD, None, NO_REQUIREMENTS, scene.now))
+    with pytest.raises(TokenError) as caught:
+        scene.run(scene.validator.validate_jwt("opaque", None, NO_REQUIREMENTS, scene.now))
+    assert caught.value.reason is Reason.MALFORMED
+
+
+@pytest.mark.parametrize("method", ["validate", "introspect"])
+def test_an_opaque_token_needs_a_client(method: str) -> None:
+    """To a developer that is a mistake in the configuration."""
+    scene = Scene()
+    with pytest.raises(ConfigurationError) as caught:
+        scene.run(getattr(scene.validator, method)("opaque", None, NO_REQUIREMENTS, scene.now))
+    assert str(caught.value) == (
+        "client_id (MONOCLOUD_BACKEND_CLIENT_ID): is required to introspect an access token that is no JWT"
+    )
+    assert scene.effects == []
+
+
+def test_an_opaque_token_from_a_request_is_the_callers_fault() -> None:
+    """No caller may turn 401 into 500 by sending nonsense."""
+    scene = Scene()
+    with pytest.raises(TokenError) as caught:
+        scene.authenticate("opaque")
+    error = caught.value
+    assert (error.reason, error.detail) == (
+        Reason.MALFORMED,
+        "it is no JWT, and introspection is not configured",
+    )
+    assert scene.effects == []
+
+
+# -- Every check, in its order ----------------------------------------------------------------------------
+
+READ_AND_ADMIN: Final = Requirements.of("read admin")
+ADMINS: Final = Requirements.of(groups="admins")
+
+REFUSALS: Final[list[tuple[dict[str, Any], Any, Requirements, Reason]]] = [
+    ({"iss": "https://evil.example"}, None, NO_REQUIREMENTS, Reason.WRONG_ISSUER),
+    ({"aud": "other"}, None, NO_REQUIREMENTS, Reason.WRONG_AUDIENCE),
+    ({"aud": ...}, None, NO_REQUIREMENTS, Reason.WRONG_AUDIENCE),
+    ({"sub": 5}, None, NO_REQUIREMENTS, Reason.INVALID_CLAIM),
+    ({"exp": T - 60}, None, NO_REQUIREMENTS, Reason.EXPIRED),
+    ({"exp": "soon"}, None, NO_REQUIREMENTS, Reason.INVALID_CLAIM),
+    ({"nbf": T + 61}, None, NO_REQUIREMENTS, Reason.NOT_YET_VALID),
+    ({"cnf": []}, None, NO_REQUIREMENTS, Reason.INVALID_CLAIM),
+    ({"cnf": {"jkt": "x"}}, None, NO_REQUIREMENTS, Reason.DPOP_REQUIRED),
+    (BOUND, None, NO_REQUIREMENTS, Reason.CERTIFICATE_MISSING),
+    (BOUND, "garbage", NO_REQUIREMENTS, Reason.CERTIFICATE_MALFORMED),
+    (BOUND, pem_of(make_certificate("other")), NO_REQUIREMENTS, Reason.CERTIFICATE_MISMATCH),
+    ({}, None, READ_AND_ADMIN, Reason.INSUFFICIENT_SCOPE),
+    ({}, None, ADMINS, Reason.INSUFFICIENT_GROUPS),
+]
+
+
+@pytest.mark.parametrize(("claims", "certificate", "requirements", "reason"), REFUSALS)
+def test_what_is_refused_of_a_jwt(
+    claims: dict[str, Any], certificate: Any, requirements: Requirements, reason: Reason
+) -> None:
+    """Also the second time, when the token may be remembered; the log learns of key and issuer."""
+    scene = Scene()
+    for _ in range(2):
+        error = scene.error(token_with(**claims), certificate, requirements)
+        assert error.reason is reason
+        assert (error.key_id, error.issuer) == ("'first'", f"'{claims.get('iss', TENANT)}'")
+
+
+@pytest.mark.parametrize(("claims", "certificate", "requirements", "reason"), REFUSALS)
+@pytest.mark.parametrize("settings", [{}, {"cache": Cache()}], ids=["no cache", "cache"])
+def test_what_is_refused_of_an_opaque_token(
+    settings: Any, claims: dict[str, Any], certificate: Any, requirements: Requirements, reason: Reason
+) -> None:
+    """The same checks, rerun on each hit of the cache; the log learns of the issuer."""
+    scene = Scene(**CLIENT, **settings)
+    merged = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not ...}
+    scene.answer(**merged)
+    for _ in range(2):
+        error = scene.error("opaque", certificate, requirements)
+        assert error.reason is reason
+        assert (error.key_id, error.issuer) == (None, f"'{merged['iss']}'")
+
+
+@pytest.mark.parametrize(
+    ("token", "settings", "reason"),
+    [
+        ("a.b.c", {}, Reason.MALFORMED),
+        (sign_compact(CLAIMS, FIRST, {"typ": "dpop+jwt"}), {}, Reason.WRONG_TYPE),
+        (sign_compact(CLAIMS, FIRST, {"alg": "HS256"}), {}, Reason.UNSUPPORTED_ALGORITHM),
+        (sign_compact(CLAIMS, FIRST, {"kid": "other"}), {}, Reason.UNKNOWN_KEY),
+        (sign_compact(CLAIMS, STRANGER), {}, Reason.BAD_SIGNATURE),
+        (token_with(exp=...), {}, Reason.INVALID_CLAIM),
+        (token_with(iss=...), {}, Reason.WRONG_ISSUER),
+        (GOOD, {"validate_certificate_binding": "required"}, Reason.NOT_BOUND),
+    ],
+)
+def test_what_is_refused_only_of_a_jwt(token: str, settings: Any, reason: Reason) -> None:
+    """Its form, its signature, and what introspection may leave out."""
+    assert Scene(**settings).error(token).reason is reason
+
+
+def test_an_inactive_token() -> None:
+    """Revoked at the tenant: refused here."""
+    scene = Scene(**CLIENT)
+    scene.responses[ENDPOINT] = json_response('{"active": false}')
+    error = scene.error("opaque")
+    assert (error.reason, error.code) == (Reason.INACTIVE, "inactive_token")
+
+
+def test_an_issuer_that_introspection_leaves_out() -> None:
+    """It is not made up for the log."""
+    scene = Scene(**CLIENT)
+    scene.answer(**{name: value for name, value in CLAIMS.items() if name != "iss"})
+    assert scene.error("opaque", None, ADMINS).issuer is None
+
+
+def test_the_tables_reach_every_reason() -> None:
+    """No reason exists that no check gives."""
+    reached = {reason for *_, reason in REFUSALS}
+    reached |= {Reason.MALFORMED, Reason.WRONG_TYPE, Reason.UNSUPPORTED_ALGORITHM, Reason.UNKNOWN_KEY}
+    reached |= {Reason.BAD_SIGNATURE, Reason.NOT_BOUND, Reason.INACTIVE}
+    assert reached == set(Reason)
+
+
+WRONG: Final[dict[str, Any]] = {
+    "iss": "x",
+    "aud": "x",
+    "exp": T - 600,
+    "nbf": T + 600,
+    "sub": 5,
+    "cnf": {"jkt": "x"},
+}
+
+
+@pytest.mark.parametrize(
+    ("right", "reason"),
+    [
+        ([], Reason.WRONG_ISSUER),
+        (["iss"], Reason.WRONG_AUDIENCE),
+        (["iss", "aud"], Reason.EXPIRED),
+        (["iss", "aud", "exp"], Reason.NOT_YET_VALID),
+        (["iss", "aud", "exp", "nbf"], Reason.INVALID_CLAIM),
+        (["iss", "aud", "exp", "nbf", "sub"], Reason.DPOP_REQUIRED),
+        (["iss", "aud", "exp", "nbf", "sub", "cnf"], Reason.INSUFFICIENT_SCOPE),
+        (["iss", "aud", "exp", "nbf", "sub", "cnf", "scope"], Reason.INSUFFICIENT_GROUPS),
+    ],
+)
+@pytest.mark.parametrize("is_jwt", [True, False], ids=["JWT", "opaque"])
+def test_the_order_of_the_checks(is_jwt: bool, right: list[str], reason: Reason) -> None:
+    """A token with everything wrong is refused for the first thing."""
+    claims = {**CLAIMS, **WRONG} | {name: CLAIMS.get(name, ...) for name in right}
+    claims = {name: value for name, value in claims.items() if value is not ...}
+    requirements = Requirements.of("read" if "scope" in right else "admin", "admins")
+    scene = Scene(**CLIENT)
+    scene.answer(**claims)
+    token = sign_compact(claims, FIRST) if is_jwt else "opaque"
+    assert scene.error(token, None, requirements).reason is reason
+
+
+# -- What is accepted -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claims", "certificate", "settings", "requirements"),
+    [
+        ({}, None, {}, NO_REQUIREMENTS),
+        ({"sub": ...}, None, {}, NO_REQUIREMENTS),
+        ({"aud": ["other", "api"]}, None, {}, NO_REQUIREMENTS),
+        ({"aud": "second"}, None, {"audience": ["api", "second"]}, NO_REQUIREMENTS),
+        ({"exp": T - 59}, None, {}, NO_REQUIREMENTS),
+        ({"exp": T + 0.5}, None, {"clock_tolerance": 0}, NO_REQUIREMENTS),
+        ({"exp": T - 9}, None, {"clock_tolerance": 15, "clock_skew": 5}, NO_REQUIREMENTS),
+        ({"nbf": T + 60}, None, {}, NO_REQUIREMENTS),
+        ({"nbf": T + 5}, None, {"clock_tolerance": 0, "clock_skew": 5}, NO_REQUIREMENTS),
+        (BOUND, pem_of(CERTIFICATE), {}, NO_REQUIREMENTS),
+        (BOUND, CERTIFICATE, {"validate_certificate_binding": "required"}, NO_REQUIREMENTS),
+        (BOUND, None, {"validate_certificate_binding": "dangerously_ignore"}, NO_REQUIREMENTS),
+        ({}, None, {}, Requirements.of("write read", ["admins", "staff"])),
+        ({"scope": ["read"]}, None, {}, Requirements.of("read")),
+        ({"roles": [{"id": "1", "name": "a"}]}, None, {"groups_claim": "roles"}, Requirements.of(groups="1")),
+        (
+            {"groups": ["a", "b"]},
+            None,
+            {"groups_match_all": True},
+            Requirements.of(groups=["a", "b"]),
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_jwt", [True, False], ids=["JWT", "opaque"])
+def test_what_is_accepted(
+    is_jwt: bool, claims: dict[str, Any], certificate: Any, settings: Any, requirements: Requirements
+) -> None:
+    """Of either kind, and the claims arrive as they are."""
+    scene = Scene(**CLIENT, **settings)
+    merged = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not ...}
+    scene.answer(**merged)
+    found = scene.validate(sign_compact(merged, FIRST) if is_jwt else "opaque", certificate, requirements)
+    assert json.loads(json.dumps(found)) == (merged if is_jwt else {"active": True, **merged})
+
+
+@pytest.mark.parametrize("missing", ["iss", "exp", "sub", "client_id"])
+def test_what_introspection_may_leave_out(missing: str) -> None:
+    """The tenant vouches for the token, and providers differ."""
+    scene = Scene(**CLIENT)
+    scene.answer(**{name: value for name, value in CLAIMS.items() if name != missing})
+    assert scene.validate("opaque")["aud"] == "api"
+
+
+@pytest.mark.parametrize("name", ["iss", "exp", "sub", "aud", "cnf"])
+def test_null_is_not_the_same_as_absent(name: str) -> None:
+    """Nor is it in introspection: a claim of the wrong type is refused, never guessed."""
+    scene = Scene(**CLIENT)
+    scene.answer(**{**CLAIMS, name: None})
+    scene.error("opaque")
+    scene.error(token_with(**{name: None}))
+
+
+def test_all_groups_where_that_is_configured() -> None:
+    """One of them is not enough then."""
+    scene = Scene(groups_match_all=True)
+    error = scene.error(GOOD, None, Requirements.of(groups=["staff", "admins"]))
+    assert error.reason is Reason.INSUFFICIENT_GROUPS
+
+
+# -- What is checked again on every request ---------------------------------------------------------------
+
+
+def test_a_remembered_token_expires() -> None:
+    """To the second, and without asking anybody."""
+    scene = Scene(jwks_cache_duration=10_000)
+    scene.validate(GOOD)
+    scene.pass_time(659.999)
+    assert scene.validate(GOOD)["sub"] == "user-1"
+    scene.pass_time(0.001)
+    assert scene.error(GOOD).reason is Reason.EXPIRED
+    assert scene.effects == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [([SECOND], Reason.UNKNOWN_KEY), ([STRANGER], Reason.BAD_SIGNATURE), ([SECOND, FIRST], None)],
+    ids=["withdrawn", "another by the same name", "still there"],
+)
+def test_a_remembered_token_is_held_against_each_new_key_set(
+    keys: list[SigningKey], reason: Reason | None
+) -> None:
+    """From the first request on that finds it, and for as long as it is the one."""
+    scene = Scene(refresh_cooldown=1000)
+    claims = scene.validate(GOOD)
+    scene.responses[JWKS_URI] = json_response(json.dumps(jwks_of(*keys)))
+    scene.error(sign_compact(CLAIMS, STRANGER, {"kid": "unknown"}))  # has the key set loaded again
+    for _ in range(2):
+        if reason is None:
+            assert scene.validate(GOOD) is claims
+        else:
+            assert scene.error(GOOD).reason is reason
+    assert scene.effects == []
+
+
+def test_a_remembered_token_is_held_against_each_route() -> None:
+    """What one route lets in, another may not."""
+    scene = Scene()
+    scene.validate(GOOD, None, Requirements.of("read"))
+    assert scene.error(GOOD, None, READ_AND_ADMIN).reason is Reason.INSUFFICIENT_SCOPE
+    assert scene.error(GOOD, None, ADMINS).reason is Reason.INSUFFICIENT_GROUPS
+    assert scene.validate(GOOD, None, Requirements.of("write", "staff"))["sub"] == "user-1"
+    assert scene.effects == []
+
+
+def test_a_remembered_token_still_needs_its_certificate() -> None:
+    """It was its holder who presented it before."""
+    scene = Scene()
+    token = token_with(**BOUND)
+    scene.validate(token, CERTIFICATE)
+    assert scene.error(token).reason is Reason.CERTIFICATE_MISSING
+    assert scene.error(token, make_certificate("thief")).reason is Reason.CERTIFICATE_MISMATCH
+    assert scene.validate(token, pem_of(CERTIFICATE))["sub"] == "user-1"
+    assert scene.effects == []
+
+
+def test_a_cached_answer_is_checked_like_a_new_one() -> None:
+    """Time and route, again."""
+    scene = Scene(**CLIENT, cache=Cache())
+    scene.answer(**CLAIMS)
+    scene.validate("opaque")
+    assert scene.error("opaque", None, READ_AND_ADMIN).reason is Reason.INSUFFICIENT_SCOPE
+    scene.pass_time(660.0)
+    assert scene.error("opaque").reason is Reason.EXPIRED
+    assert scene.urls.count(ENDPOINT) == 1
+
+
+def test_a_remembered_token_gives_the_same_claims() -> None:
+    """They cannot be changed, so they can be shared."""
+    scene = Scene()
+    assert scene.validate(GOOD) is scene.validate(GOOD)
+
+
+# -- When the tenant is away ------------------------------------------------------------------------------
+
+
+def test_known_keys_serve_through_an_outage() -> None:
+    """JWTs go on validating as long as the last known good keys may serve; then it is the tenant's error."""
+    scene = Scene()
+    scene.validate(GOOD)
+    scene.responses.clear()
+    token = token_with(exp=T + 10_000)
+    scene.pass_time(3899.0)
+    assert scene.validate(token)["sub"] == "user-1"
+    scene.pass_time(1.0)
+    with pytest.raises(HttpError, match="nothing answers there"):
+        scene.validate(token)
+
+
+def test_keys_from_elsewhere_need_no_tenant() -> None:
+    """With a ``jwks_resolver`` alone nothing is fetched for a JWT, and the issuer is the tenant domain."""
+    scene = Scene(jwks_resolver=lambda: jwks_of(FIRST))
+    assert scene.validate(GOOD)["iss"] == TENANT
+    assert scene.error(token_with(iss=f"{TENANT}/")).reason is Reason.WRONG_ISSUER
+    assert scene.requests == []
+
+
+def test_a_tenant_that_is_away_is_not_the_callers_fault() -> None:
+    """Of either kind of token."""
+    scene = Scene(**CLIENT)
+    scene.responses.clear()
+    for token in (GOOD, "opaque"):
+        with pytest.raises(HttpError, match="nothing answers there"):
+            scene.validate(token)
+
+
+# -- Anything at all --------------------------------------------------------------------------------------
+
+NAMES: Final = [*CLAIMS, "nbf", "cnf", "client_id"]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), JSON), st.booleans())
+def test_no_claim_escapes_the_documented_errors(claims: dict[str, Any], is_jwt: bool) -> None:
+    """A claim of any JSON type is accepted or refused with a reason."""
+    scene = Scene(**CLIENT)
+    merged = {**CLAIMS, **claims}
+    scene.answer(**merged)
+    token = sign_compact(json.dumps(merged).encode(), FIRST) if is_jwt else "opaque"
+    found: Any = None
+    try:
+        found = scene.validate(token, CERTIFICATE, Requirements.of("read", "staff"))
+    except MonoCloudError as error:
+        found = error
+    assert isinstance(found, (AccessTokenClaims, TokenError, HttpError))
+    assert not isinstance(found, HttpError) or not is_jwt
+
+
+@given(st.text(), st.booleans())
+def test_no_token_escapes_the_documented_errors(token: str, of_request: bool) -> None:
+    """Text of any kind, at an API without and with introspection."""
+    for settings in ({}, CLIENT):
+        scene = Scene(**settings)
+        scene.responses[ENDPOINT] = json_response('{"active": false}')
+        with pytest.raises((TokenError, ConfigurationError)):
+            (scene.authenticate if of_request else scene.validate)(token)

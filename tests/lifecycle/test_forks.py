@@ -1,0 +1,31 @@
+"""Whatever holds locks starts afresh in a forked child; test_sharing.py and the transports' tests fork."""
+
+from __future__ import annotations
+
+import gc
+
+from monocloud_mw.lifecycle import forks as fork_safety
+
+
+class Inherited:
+    """Counts how often it started afresh."""
+
+    def __init__(self, count: list[int]) -> None:
+        self._count = count
+
+    def reset_after_fork(self) -> None:
+        """Count."""
+        self._count.append(1)
+
+
+def test_all_that_are_alive_start_afresh() -> None:
+    """Being on the list keeps nothing alive."""
+    lived: list[int] = []
+    died: list[int] = []
+    alive, forgotten = Inherited(lived), Inherited(died)
+    for inherited in alive, forgotten:
+        fork_safety.reset_in_children(inherited)
+    del inherited, forgotten
+    gc.collect()
+    fork_safety._start_afresh()
+    assert (lived, died) == ([1], [])

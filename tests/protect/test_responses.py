@@ -1,0 +1,198 @@
+"""Refusals: the status table of the documentation, and that neither caller nor log sees too much."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monocloud_mw.errors import (
+    ConfigurationError,
+    CredentialsError,
+    HttpError,
+    OAuthResponseError,
+    Problem,
+    Reason,
+    TokenError,
+)
+from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS, error_response, log_refusal
+
+CANARY = "canary-of-a-secret"
+RETRY = ("Retry-After", str(RETRY_AFTER_SECONDS))
+SERVER_ERROR = ("server_error", "The request could not be authenticated")
+UNAVAILABLE = ("temporarily_unavailable", "Access tokens cannot be checked at the moment")
+
+
+def _challenge(value: str) -> tuple[str, str]:
+    return "WWW-Authenticate", value
+
+
+def _oauth_error(status: int) -> OAuthResponseError:
+    return OAuthResponseError(CANARY, error=CANARY, error_description=CANARY, status=status)
+
+
+TABLE: dict[str, tuple[Exception, int, tuple[str, str], tuple[str, str] | None]] = {
+    "no credentials": (
+        CredentialsError(CANARY),
+        401,
+        ("unauthorized", "An access token is required"),
+        _challenge("Bearer"),
+    ),
+    "malformed header": (
+        CredentialsError(CANARY, malformed=True),
+        400,
+        ("invalid_request", "The Authorization header is malformed"),
+        _challenge('Bearer error="invalid_request"'),
+    ),
+    "expired": (
+        TokenError(Reason.EXPIRED, CANARY, key_id=CANARY, issuer=CANARY),
+        401,
+        ("invalid_token", "The access token has expired"),
+        _challenge('Bearer error="invalid_token", error_description="The access token has expired"'),
+    ),
+    "inactive": (
+        TokenError(Reason.INACTIVE, CANARY),
+        401,
+        ("invalid_token", "The access token is not active"),
+        _challenge('Bearer error="invalid_token", error_description="The access token is not active"'),
+    ),
+    "scope": (
+        TokenError(Reason.INSUFFICIENT_SCOPE, CANARY, scopes=["a:read", "b"]),
+        403,
+        ("insufficient_scope", "The access token lacks a required scope"),
+        _challenge('Bearer error="insufficient_scope", scope="a:read b"'),
+    ),
+    "group": (
+        TokenError(Reason.INSUFFICIENT_GROUPS, CANARY),
+        403,
+        ("insufficient_scope", "The access token lacks a required group"),
+        _challenge('Bearer error="insufficient_scope"'),
+    ),
+    "group, where scopes were asked for": (
+        TokenError(Reason.INSUFFICIENT_GROUPS, CANARY, scopes=["a:read"]),
+        403,
+        ("insufficient_scope", "The access token lacks a required group"),
+        _challenge('Bearer error="insufficient_scope", scope="a:read"'),
+    ),
+    "network failure": (HttpError(CANARY), 503, UNAVAILABLE, RETRY),
+    "nonsense": (HttpError(CANARY, status=200), 503, UNAVAILABLE, RETRY),
+    "redirect": (HttpError(CANARY, status=302), 503, UNAVAILABLE, RETRY),
+    "request timeout": (HttpError(CANARY, status=408), 503, UNAVAILABLE, RETRY),
+    "too early": (HttpError(CANARY, status=425), 503, UNAVAILABLE, RETRY),
+    "too many requests": (HttpError(CANARY, status=429), 503, UNAVAILABLE, RETRY),
+    "tenant's error": (HttpError(CANARY, status=500), 503, UNAVAILABLE, RETRY),
+    "tenant overloaded": (HttpError(CANARY, status=599), 503, UNAVAILABLE, RETRY),
+    "tenant says 400": (HttpError(CANARY, status=400), 500, SERVER_ERROR, None),
+    "tenant says 404": (HttpError(CANARY, status=404), 500, SERVER_ERROR, None),
+    "tenant says 499": (HttpError(CANARY, status=499), 500, SERVER_ERROR, None),
+    "our client is refused": (_oauth_error(401), 500, SERVER_ERROR, None),
+    "our client is refused oddly": (_oauth_error(503), 500, SERVER_ERROR, None),
+    "configuration": (ConfigurationError([Problem(CANARY, None, CANARY)]), 500, SERVER_ERROR, None),
+    "anything else": (RuntimeError(CANARY), 500, SERVER_ERROR, None),
+}
+
+
+@pytest.mark.parametrize(("error", "status", "body", "header"), TABLE.values(), ids=TABLE)
+def test_every_error_has_its_response(
+    error: Exception, status: int, body: tuple[str, str], header: tuple[str, str] | None
+) -> None:
+    """Status, headers and body are exactly those of the table, and no detail of the error is among them."""
+    refusal = error_response(error)
+    assert refusal.status == status
+    assert json.loads(refusal.body) == {"error": body[0], "error_description": body[1]}
+    assert refusal.headers == (
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(refusal.body))),
+        ("Cache-Control", "no-store"),
+        *([header] if header else []),
+    )
+    assert CANARY not in repr(refusal)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_has_a_safe_challenge(reason: Reason) -> None:
+    """The sentence of every reason fits into a quoted string as it is (RFC 6750 section 3)."""
+    refusal = error_response(TokenError(reason, CANARY))
+    challenge = dict(refusal.headers)["WWW-Authenticate"]
+    assert refusal.status == (403 if reason.startswith("insufficient") else 401)
+    assert re.fullmatch(r'Bearer error="[a-z_]+"(, error_description="[A-Za-z ]+")?', challenge)
+    assert CANARY not in repr(refusal)
+
+
+@given(st.lists(st.text(max_size=8), max_size=4))
+def test_scopes_cannot_break_out_of_the_challenge(scopes: list[str]) -> None:
+    """Only scope tokens of RFC 6749 are written, so that no scope ends the string or the header."""
+    challenge = dict(error_response(TokenError(Reason.INSUFFICIENT_SCOPE, scopes=scopes)).headers)[
+        "WWW-Authenticate"
+    ]
+    token = r"[\x21\x23-\x5b\x5d-\x7e]+"
+    assert re.fullmatch(rf'Bearer error="insufficient_scope"(, scope="{token}( {token})*")?', challenge)
+
+
+def test_scopes_that_are_no_scope_tokens_are_left_out() -> None:
+    """What could not be written safely is missing from the challenge; the others stay."""
+    error = TokenError(Reason.INSUFFICIENT_SCOPE, scopes=['a"b', "c\\d", "\xe9", "e\r\nf", "", "ok"])
+    assert dict(error_response(error).headers)["WWW-Authenticate"] == (
+        'Bearer error="insufficient_scope", scope="ok"'
+    )
+
+
+LOGGED: dict[str, tuple[Exception, int, str]] = {
+    "no credentials": (CredentialsError("why"), logging.DEBUG, "Request refused: why"),
+    "token": (
+        TokenError(Reason.WRONG_AUDIENCE, "it is for 'x'", key_id="'k1'", issuer="'https://i'"),
+        logging.INFO,
+        "Access token refused: The access token is for another audience: it is for 'x' [wrong_audience] "
+        "(key id 'k1', issuer 'https://i')",
+    ),
+    "token without more": (
+        TokenError(Reason.MALFORMED),
+        logging.INFO,
+        "Access token refused: The access token is malformed [malformed] (key id unknown, issuer unknown)",
+    ),
+    "tenant": (HttpError("why", status=500), logging.WARNING, "Access token not checked: why"),
+    "our client": (_oauth_error(401), logging.WARNING, f"Access token not checked: {CANARY}"),
+    "configuration": (ConfigurationError("why"), logging.ERROR, "Access token not checked: why"),
+    "anything else": (RuntimeError(CANARY), logging.ERROR, "Access token not checked: RuntimeError"),
+}
+
+
+@pytest.mark.parametrize(("error", "level", "message"), LOGGED.values(), ids=LOGGED)
+def test_every_error_is_logged_at_its_level(
+    error: Exception, level: int, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller's mistakes are quiet, the tenant's a warning, ours an error; the reason is named."""
+    caplog.set_level(logging.DEBUG, "monocloud_mw")
+    log_refusal(error)
+    assert caplog.record_tuples == [("monocloud_mw", level, message)]
+
+
+def _raise(error: Exception) -> Exception:
+    try:
+        raise error
+    except type(error) as raised:
+        return raised
+
+
+def _caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def test_the_log_says_where_foreign_code_failed_but_not_its_message(caplog: pytest.LogCaptureFixture) -> None:
+    """A failing resolver is found by file and line; what it said may hold a token and stays out."""
+    log_refusal(_caused(ConfigurationError("token_resolver raised KeyError"), _raise(KeyError(CANARY))))
+    log_refusal(_raise(RuntimeError(CANARY)))
+    for record in caplog.records:
+        assert re.search(rf"\(raised at {re.escape(__file__)}:\d+\)$", record.getMessage())
+    assert CANARY not in caplog.text
+
+
+def test_the_log_does_not_repeat_where_our_own_errors_came_from(caplog: pytest.LogCaptureFixture) -> None:
+    """An error of ours says all there is to say, whatever caused it."""
+    log_refusal(_caused(ConfigurationError("why"), _raise(HttpError("what"))))
+    assert caplog.messages == ["Access token not checked: why"]

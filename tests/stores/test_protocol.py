@@ -1,0 +1,151 @@
+"""One contract for all claims caches: in memory, and on Redis by each way to reach it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monocloud_mw.stores import AsyncClaimsCache, ClaimsCache, MemoryCache
+from monocloud_mw.stores.redis import AsyncRedisCache
+
+from .conftest import Connect, FixedClock
+from .redis_server import PASSWORD, RedisServer
+
+CLAIMS: Mapping[str, Any] = {
+    "active": True,
+    "sub": "jürgen \U0001f511",
+    "exp": 1_800_000_300.5,
+    "aud": ["https://api.example", "other"],
+    "cnf": {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"},
+    "nothing": None,
+}
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        *(f"{kind}-{way}" for kind in ("sync", "async") for way in ("tcp", "tls", "unix", "mac")),
+    ]
+)
+def cache(request: pytest.FixtureRequest, clock: FixedClock) -> ClaimsCache:
+    """Return an empty cache of each kind."""
+    if request.param == "memory":
+        return MemoryCache(clock=clock)
+    server: RedisServer = request.getfixturevalue("redis_server")
+    connectors: dict[str, Connect] = request.getfixturevalue("connectors")
+    kind, way = request.param.split("-")
+    connect = connectors[kind]
+    match way:
+        case "tls":
+            return connect(server.tls_url, ca_bundle=server.ca_bundle)
+        case "unix":
+            return connect(f"unix://{server.socket_path}?password={PASSWORD}")
+        case "mac":
+            return connect(server.url, integrity_key="a secret of thirty-two characters")
+        case _:
+            return connect(server.url)
+
+
+def test_claims_come_out_as_they_went_in(cache: ClaimsCache, clock: FixedClock) -> None:
+    """What is stored is found, equal to what was stored as JSON."""
+    cache.set("key", CLAIMS, clock.now + 300)
+    assert json.loads(json.dumps(cache.get("key"))) == CLAIMS
+
+
+def test_a_key_that_was_never_set_is_a_miss(cache: ClaimsCache) -> None:
+    """An empty cache has nothing."""
+    assert cache.get("key") is None
+
+
+def test_the_last_write_counts(cache: ClaimsCache, clock: FixedClock) -> None:
+    """A token that has been revoked replaces what was known of it."""
+    cache.set("key", CLAIMS, clock.now + 300)
+    cache.set("key", {"active": False}, clock.now + 300)
+    assert cache.get("key") == {"active": False}
+
+
+def test_deleted_claims_are_gone(cache: ClaimsCache, clock: FixedClock) -> None:
+    """Deleting forgets one key, and only that; deleting what is not there is fine."""
+    cache.set("key", CLAIMS, clock.now + 300)
+    cache.set("other", {"active": False}, clock.now + 300)
+    cache.delete("key")
+    cache.delete("absent")
+    assert (cache.get("key"), cache.get("other")) == (None, {"active": False})
+
+
+@pytest.mark.parametrize(
+    ("seconds_later", "served"), [(0, True), (299.999, True), (300, False), (300.001, False), (1e9, False)]
+)
+def test_claims_are_served_until_they_expire(
+    cache: ClaimsCache, clock: FixedClock, seconds_later: float, served: bool
+) -> None:
+    """An entry is served while ``now < expires_at``, by our own clock."""
+    cache.set("key", {"active": True}, clock.now + 300)
+    clock.now += seconds_later
+    assert (cache.get("key") == {"active": True}) is served
+
+
+@pytest.mark.parametrize("lifetime", [0, -1, -1e9])
+def test_claims_that_have_expired_replace_but_are_not_served(
+    cache: ClaimsCache, clock: FixedClock, lifetime: float
+) -> None:
+    """Storing an expired entry leaves a miss, and not what was there before."""
+    cache.set("key", {"active": True}, clock.now + 300)
+    cache.set("key", {"active": False}, clock.now + lifetime)
+    assert cache.get("key") is None
+
+
+def test_claims_are_detached_from_what_was_handed_in(cache: ClaimsCache, clock: FixedClock) -> None:
+    """Changing the stored object afterwards does not reach the cache."""
+    claims: dict[str, Any] = {"aud": ["api"], "cnf": {"jkt": "x"}}
+    cache.set("key", claims, clock.now + 300)
+    claims["aud"].append("other")
+    claims["cnf"]["jkt"] = "y"
+    assert json.loads(json.dumps(cache.get("key"))) == {"aud": ["api"], "cnf": {"jkt": "x"}}
+
+
+def test_claims_that_come_out_are_read_only(cache: ClaimsCache, clock: FixedClock) -> None:
+    """Whoever gets claims cannot write into those that others get."""
+    cache.set("key", CLAIMS, clock.now + 300)
+    claims: Any = cache.get("key")
+    with pytest.raises(TypeError, match="read-only"):
+        claims["sub"] = "someone else"
+    with pytest.raises(TypeError, match="read-only"):
+        claims["cnf"]["x5t#S256"] = "another"
+    assert isinstance(claims["aud"], tuple)
+
+
+@pytest.mark.parametrize("key", ["", " ", "ключ", "a\0b", "a\r\nDEL key", "*", "k" * 10_000])
+def test_keys_are_names_and_nothing_else(cache: ClaimsCache, clock: FixedClock, key: str) -> None:
+    """No character of a key means anything to a cache."""
+    cache.set(key, {"sub": "one"}, clock.now + 300)
+    cache.set(key + "x", {"sub": "two"}, clock.now + 300)
+    assert (cache.get(key), cache.get(key + "x")) == ({"sub": "one"}, {"sub": "two"})
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(claims=st.dictionaries(TEXT, JSON))
+def test_every_json_object_survives(cache: ClaimsCache, clock: FixedClock, claims: dict[str, Any]) -> None:
+    """No claim is lost or changed, whatever its type and depth."""
+    cache.set("key", claims, clock.now + 300)
+    assert json.loads(json.dumps(cache.get("key"))) == claims
+
+
+def test_the_protocols_describe_the_caches(clock: FixedClock) -> None:
+    """The caches have the methods of the protocols, and an unrelated object has not."""
+    assert isinstance(MemoryCache(), ClaimsCache)
+    assert isinstance(AsyncRedisCache.from_url("redis://localhost"), AsyncClaimsCache)
+    assert not isinstance(clock, ClaimsCache)
