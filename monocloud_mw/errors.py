@@ -8,7 +8,7 @@
     ├── TokenError                    the caller's: the token was refused (.code, .reason)
     └── AuthorizationServerError      the tenant's
         ├── OAuthResponseError        it refused our request (.error, .error_description, .status)
-        └── HttpError                 it cannot be reached or talks nonsense (.status)
+        └── HttpError                 it cannot be reached, or its response cannot be used (.status)
 
 Rules:
 
@@ -216,20 +216,42 @@ class OAuthResponseError(AuthorizationServerError):
 
 
 class HttpError(AuthorizationServerError):
-    """The tenant could not be reached, or what it said makes no sense.
+    """The tenant could not be reached, or its response cannot be used.
 
-    ``status`` is the HTTP status, or ``None`` where no response arrived (network failure, timeout).
+    Attributes:
+        status: the HTTP status, or ``None`` where no response arrived (network failure, timeout).
+        retry_after: seconds after which to try again, where that is known: what the tenant asked for in
+            ``Retry-After`` (RFC 9110 section 10.2.3), or the time until the next attempt. Always within
+            ``MIN_RETRY_AFTER_SECONDS`` and ``MAX_RETRY_AFTER_SECONDS``.
+        advice: what to change, where waiting does not help: the request, or what it rests on, is wrong.
+        temporary: whether trying again later may help. Not with an ``advice``, and not with a status that
+            says that the request was wrong (4xx), except for those that pass with time.
     """
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        advice: str | None = None,
+    ) -> None:
         self.status = status
-        super().__init__(message)
+        self.retry_after = None if retry_after is None else _bounded(retry_after)
+        self.advice = advice
+        self.temporary = advice is None and (
+            status is None or not 400 <= status < 500 or status in _TEMPORARY_CLIENT_ERRORS
+        )
+        super().__init__(message if advice is None else f"{message}; {advice}")
 
-    @property
-    def temporary(self) -> bool:
-        """Whether asking again later may help: all but a status that says our request was wrong (4xx)."""
-        status = self.status
-        return status is None or not 400 <= status < 500 or status in _TEMPORARY_CLIENT_ERRORS
+
+MIN_RETRY_AFTER_SECONDS: Final = 1.0
+MAX_RETRY_AFTER_SECONDS: Final = 300.0
+"""A server that asks for more does not keep an API from looking whether it is back."""
+
+
+def _bounded(retry_after: float) -> float:
+    return max(MIN_RETRY_AFTER_SECONDS, min(float(retry_after), MAX_RETRY_AFTER_SECONDS))
 
 
 # Client errors that pass with time (RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4).

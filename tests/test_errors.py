@@ -28,7 +28,8 @@ ERRORS = [
     CredentialsError("the header is malformed", malformed=True),
     TokenError(Reason.INSUFFICIENT_SCOPE, "detail", scopes=["a", "b"], key_id="'k'", issuer="'i'"),
     OAuthResponseError("refused", error="invalid_client", error_description="no", status=401),
-    HttpError("away", status=503),
+    HttpError("away", status=503, retry_after=7),
+    HttpError("moved", status=302, advice="set tenant_domain"),
 ]
 
 
@@ -132,7 +133,40 @@ def test_a_copy_carries_no_traceback() -> None:
 )
 def test_which_http_errors_may_pass(status: int | None, temporary: bool) -> None:
     """Only a status that calls our request wrong makes asking again pointless."""
-    assert HttpError("away", status=status).temporary is temporary
+    error = HttpError("away", status=status)
+    assert (error.temporary, error.advice, str(error)) == (temporary, None, "away")
+
+
+@pytest.mark.parametrize("status", [None, 200, 302, 404, 503])
+def test_what_needs_a_change_does_not_pass_by_waiting(status: int | None) -> None:
+    """An error with advice is permanent whatever its status, and the message ends with the advice."""
+    error = HttpError("moved", status=status, advice="set tenant_domain")
+    assert (error.temporary, error.advice, str(error)) == (
+        False,
+        "set tenant_domain",
+        "moved; set tenant_domain",
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (None, None),
+        (0, 1.0),
+        (-5, 1.0),
+        (1, 1.0),
+        (2.5, 2.5),
+        (300, 300.0),
+        (301, 300.0),
+        (1e300, 300.0),
+        (float("inf"), 300.0),
+        (float("-inf"), 1.0),
+        (float("nan"), 1.0),
+    ],
+)
+def test_the_time_to_wait_is_bounded(asked: float | None, expected: float | None) -> None:
+    """Neither at once nor in a year, whatever a server asks for."""
+    assert HttpError("away", retry_after=asked).retry_after == expected
 
 
 @pytest.mark.parametrize(

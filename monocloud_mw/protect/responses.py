@@ -7,7 +7,7 @@ no credentials, or another scheme            401     ``Bearer``
 malformed ``Authorization: Bearer``          400     ``Bearer error="invalid_request"``
 token refused                                401     ``Bearer error="invalid_token", error_description="..."``
 scope or group missing                       403     ``Bearer error="insufficient_scope"``, ``scope="..."``
-tenant unreachable, overloaded or unusable   503     none; ``Retry-After``
+tenant unreachable, overloaded or unusable   503     none; ``Retry-After`` (the tenant's own, or 30 s)
 anything else                                500     none
 ===========================================  ======  ====================================================
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import traceback
 from typing import Final
@@ -37,7 +38,7 @@ from ..errors import (
 __all__ = ["RETRY_AFTER_SECONDS", "ErrorResponse", "error_response", "log_refusal"]
 
 RETRY_AFTER_SECONDS: Final = 30
-"""The default ``refresh_cooldown``: whoever asks earlier meets the same failure."""
+"""Where the error does not say when to try again: the default ``refresh_cooldown``."""
 
 _LOGGER: Final = logging.getLogger("monocloud_mw")
 
@@ -72,7 +73,7 @@ def error_response(error: Exception) -> ErrorResponse:
             503,
             "temporarily_unavailable",
             "Access tokens cannot be checked at the moment",
-            ("Retry-After", str(RETRY_AFTER_SECONDS)),
+            ("Retry-After", str(math.ceil(error.retry_after or RETRY_AFTER_SECONDS))),
         )
     return _refusal(500, "server_error", "The request could not be authenticated")
 
@@ -89,6 +90,8 @@ def log_refusal(error: Exception) -> None:
             error.key_id or "unknown",
             error.issuer or "unknown",
         )
+    elif isinstance(error, HttpError) and not error.temporary:
+        _LOGGER.error("Access token not checked: %s", error)
     elif isinstance(error, AuthorizationServerError):
         _LOGGER.warning("Access token not checked: %s", error)
     elif isinstance(error, ConfigurationError):

@@ -9,8 +9,9 @@ from ...frozen import FrozenDict
 from ...http import HttpRequest, HttpResponse
 from ...jose import parse_json_object
 from ..effects import Failure, Flow, fetch
+from .retry_after import parse_retry_after
 
-__all__ = ["MAX_BODY_BYTES", "exchange", "fetch_document", "parse_body"]
+__all__ = ["MAX_BODY_BYTES", "exchange", "fetch_document", "parse_body", "status_error"]
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 """Bounds every response body; the largest real key sets have some ten kilobytes."""
@@ -37,8 +38,8 @@ def exchange(request: HttpRequest) -> Flow[HttpResponse]:
     return response
 
 
-def fetch_document(url: str, *, timeout_seconds: float) -> Flow[FrozenDict]:
-    """Fetch one JSON object.
+def fetch_document(url: str, *, timeout_seconds: float, now_unix: float | None = None) -> Flow[FrozenDict]:
+    """Fetch one JSON object; ``now_unix`` is the time, in Unix seconds.
 
     Raises:
         HttpError: it cannot be had; a redirect is not followed, since it may lead out of the tenant.
@@ -48,8 +49,23 @@ def fetch_document(url: str, *, timeout_seconds: float) -> Flow[FrozenDict]:
     )
     response = yield from exchange(request)
     if response.status != 200:
-        raise HttpError(f"{quoted(url)} answered with status {response.status}", status=response.status)
+        raise status_error(url, response, now_unix)
     return parse_body(url, response)
+
+
+def status_error(url: str, response: HttpResponse, now_unix: float | None = None) -> HttpError:
+    """Return the error for a response whose status is not the one that was asked for.
+
+    Args:
+        url: where the response is from.
+        response: its ``Retry-After`` goes into the error.
+        now_unix: when the request was sent, in Unix seconds.
+    """
+    return HttpError(
+        f"{quoted(url)} answered with status {response.status}",
+        status=response.status,
+        retry_after=parse_retry_after(response, now_unix),
+    )
 
 
 def parse_body(url: str, response: HttpResponse) -> FrozenDict:

@@ -25,7 +25,9 @@ def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnown
             document = yield from resolve(options.jwks_resolver, "jwks_resolver")
         else:
             url = (yield from metadata.current(now)).jwks_uri
-            document = yield from fetch_document(url, timeout_seconds=options.response_timeout)
+            document = yield from fetch_document(
+                url, timeout_seconds=options.response_timeout, now_unix=now.unix
+            )
         try:
             keys = KeySet.from_dict(document)
         except ValueError as error:

@@ -86,12 +86,12 @@ def parse_metadata(document: Mapping[str, Any], tenant_domain: str) -> Metadata:
 def metadata_source(options: Options) -> LastKnownGood[Metadata]:
     """Return the tenant's metadata as a document that outlives outages."""
 
-    def load(_now: Instant) -> Flow[Metadata]:
+    def load(now: Instant) -> Flow[Metadata]:
         if options.metadata_resolver is not None:
             document = yield from resolve(options.metadata_resolver, "metadata_resolver")
         else:
             document = yield from fetch_document(
-                options.tenant_domain + PATH, timeout_seconds=options.response_timeout
+                options.tenant_domain + PATH, timeout_seconds=options.response_timeout, now_unix=now.unix
             )
         return parse_metadata(document, options.tenant_domain)
 

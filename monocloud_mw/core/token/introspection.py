@@ -30,7 +30,7 @@ from ...options import VARIABLE_PREFIX, Options
 from ..effects import CacheGet, CacheSet, Failure, Flow, Instant, read_clock, run_once
 from ..tenant.circuit_breaker import CircuitBreaker
 from ..tenant.client_authentication import METHODS, authenticate_client
-from ..tenant.http_json import MAX_BODY_BYTES, exchange, parse_body
+from ..tenant.http_json import MAX_BODY_BYTES, exchange, parse_body, status_error
 from ..tenant.metadata import Metadata
 from ..tenant.tenant import Tenant
 from .cache_key import token_cache_key
@@ -87,7 +87,7 @@ class Introspection:
         request = yield from self._request(token, metadata, now)
         try:
             response = yield from exchange(request)
-            answer = parse_introspection(request.url, response, self._options)
+            answer = parse_introspection(request.url, response, self._options, now.unix)
         except AuthorizationServerError as error:
             if isinstance(error, HttpError) and error.temporary:
                 self._circuit.failed(key, Failure(error), (yield from read_clock()))
@@ -158,8 +158,16 @@ def _object(parent: Mapping[str, Any], name: str) -> FrozenDict:
     return member if isinstance(member, FrozenDict) else FrozenDict()
 
 
-def parse_introspection(url: str, response: HttpResponse, options: Options) -> FrozenDict:
+def parse_introspection(
+    url: str, response: HttpResponse, options: Options, now_unix: float | None = None
+) -> FrozenDict:
     """Read an introspection response (RFC 7662 section 2.2, errors by RFC 6749 section 5.2).
+
+    Args:
+        url: where the response is from.
+        response: as it arrived.
+        options: name the client, for errors.
+        now_unix: when the request was sent, in Unix seconds.
 
     Returns:
         The members of an active token's response, or ``{"active": false}``, whatever else was said.
@@ -171,7 +179,7 @@ def parse_introspection(url: str, response: HttpResponse, options: Options) -> F
     if response.status in (400, 401, 403):
         raise _refusal(url, response, options)
     if response.status != 200:
-        raise HttpError(f"{quoted(url)} answered with status {response.status}", status=response.status)
+        raise status_error(url, response, now_unix)
     answer = parse_body(url, response)
     active = answer.get("active")
     if not isinstance(active, bool):

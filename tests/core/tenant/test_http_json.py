@@ -52,6 +52,14 @@ def test_any_other_status_is_an_error(status: int) -> None:
     assert caught.value.status == status
 
 
+@pytest.mark.parametrize(("status", "expected"), [(429, 7.0), (503, 7.0), (500, None)])
+def test_an_overloaded_tenant_says_when_to_ask_again(status: int, expected: float | None) -> None:
+    """``Retry-After`` goes into the error."""
+    with pytest.raises(HttpError) as caught:
+        fetched(HttpResponse(status=status, headers={"retry-after": "7"}))
+    assert caught.value.retry_after == expected
+
+
 @pytest.mark.parametrize(
     "body",
     [
