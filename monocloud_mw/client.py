@@ -199,6 +199,23 @@ class BackendClient(_Client):
         requirements, driver = Requirements.of(scopes, groups), self._driver
         return driver.run(self._validator.introspect(token, client_certificate, requirements, driver.now()))
 
+    def forget(self, token: str) -> None:
+        """Remove an access token from the verified JWTs and from the claims cache, after revoking it.
+
+        The next request with it is checked afresh: introspected, so that a revoked token is refused at once.
+        A JWT that is not introspected (``introspect_jwt_tokens``) is verified with the keys again, and
+        accepted until it expires. The cache is changed for all that share it; the verified JWTs of other
+        processes, which are of no use to a token that has to be introspected, are theirs.
+
+        Args:
+            token: the access token alone, without ``Bearer``.
+
+        Raises:
+            TokenError: it cannot be an access token [malformed].
+            MonoCloudError: the claims cache failed to delete; the token may still be accepted: try again.
+        """
+        self._driver.run(self._validator.forget(token))
+
     def get_metadata(self, force_refresh: bool = False) -> Metadata:
         """Return the tenant's discovery document, from memory where it is fresh enough.
 
@@ -305,6 +322,10 @@ class AsyncBackendClient(_Client):
         return await driver.run(
             self._validator.introspect(token, client_certificate, requirements, driver.now())
         )
+
+    async def forget(self, token: str) -> None:
+        """Remove an access token from both memories, as :meth:`BackendClient.forget`."""
+        await self._driver.run(self._validator.forget(token))
 
     async def get_metadata(self, force_refresh: bool = False) -> Metadata:
         """Return the tenant's discovery document, as :meth:`BackendClient.get_metadata`."""

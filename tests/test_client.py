@@ -20,11 +20,13 @@ from monocloud_mw import (
     HttpError,
     HttpRequest,
     HttpResponse,
+    MonoCloudError,
     Options,
     Problem,
     TokenError,
 )
 from monocloud_mw.core.token.requirements import Requirements
+from monocloud_mw.stores import MemoryCache
 from monocloud_mw.testing import LocalTenant, faults
 from monocloud_mw.transports.requests import RequestsTransport
 
@@ -214,6 +216,45 @@ def test_the_credentials_of_a_request_are_authenticated(
         with pytest.raises(TokenError) as caught:
             caller("authenticate", Credentials(token=mint(scopes="other")), requirements)
         assert caught.value.code == "insufficient_scope"
+
+
+# Forgetting
+
+
+@pytest.mark.parametrize("token", ["JWT", "opaque"])
+def test_a_revoked_token_that_is_forgotten_is_refused_at_once(
+    connect: Callable[..., Caller], tenant: LocalTenant, token: str
+) -> None:
+    """Without that, the cache would let it pass for a while."""
+    caller = connect(cache=MemoryCache(), introspect_jwt_tokens=True)
+    revoked = (tenant.mint if token == "JWT" else tenant.mint_opaque)()
+    caller("validate_access_token", revoked)
+    tenant.revoke(revoked)
+    caller("validate_access_token", revoked)
+    assert caller("forget", revoked) is None
+    with pytest.raises(TokenError) as caught:
+        caller("validate_access_token", revoked)
+    assert caught.value.reason == "inactive"
+
+
+def test_a_cache_that_fails_to_forget_is_an_error(
+    connect: Callable[..., Caller], tenant: LocalTenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A request goes on without the cache; whoever evicts has to know that it did not work."""
+
+    class Broken:
+        def get(self, _key: str) -> None: ...
+        def set(self, _key: str, _claims: object, _expires_at: float) -> None: ...
+        def delete(self, key: str) -> None:
+            raise OSError(key)
+
+    caller, token = connect(cache=Broken()), tenant.mint_opaque()
+    caller("validate_access_token", token)
+    with pytest.raises(MonoCloudError) as caught:
+        caller("forget", token)
+    assert str(caught.value) == (
+        "the claims cache failed to delete with OSError: it may still hold the token's claims"
+    )
 
 
 # What is known of the tenant

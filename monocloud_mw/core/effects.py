@@ -25,6 +25,7 @@ from ..errors import MonoCloudError
 from ..http import HttpRequest, HttpResponse
 
 __all__ = [
+    "CacheDelete",
     "CacheGet",
     "CacheSet",
     "Call",
@@ -111,7 +112,16 @@ class CacheSet:
     expires_at: float
 
 
-Effect: TypeAlias = Fetch | RunOnce | RunOnceInBackground | Call | ReadClock | CacheGet | CacheSet
+@attrs.frozen
+class CacheDelete:
+    """Remove an entry of the claims cache. Answer: ``None``, or :class:`Failure`: it may still be there."""
+
+    key: str
+
+
+Effect: TypeAlias = (
+    Fetch | RunOnce | RunOnceInBackground | Call | ReadClock | CacheGet | CacheSet | CacheDelete
+)
 Flow: TypeAlias = Generator[Effect, Any, T]
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from ..core.effects import (
+    CacheDelete,
     CacheGet,
     CacheSet,
     Call,
@@ -23,7 +24,7 @@ from ..core.effects import (
 from ..errors import HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import cache_missed, checked, failed, went_wrong
+from .failures import cache_kept, cache_missed, checked, failed, went_wrong
 from .run_once import INTERRUPTED, SingleFlight
 from .worker_threads import WorkerThreads
 
@@ -73,6 +74,7 @@ class AsyncDriver:
             ReadClock: self._perform_read_clock,
             CacheGet: self._perform_cache_get,
             CacheSet: self._perform_cache_set,
+            CacheDelete: self._perform_cache_delete,
         }
 
     async def run(self, flow: Flow[T]) -> T:
@@ -189,6 +191,13 @@ class AsyncDriver:
             )
         except Exception as error:  # noqa: BLE001
             cache_missed("set", error)
+
+    async def _perform_cache_delete(self, effect: CacheDelete) -> Failure | None:
+        try:
+            await self._await(self._cache_workers, self._cache.delete, effect.key)
+        except Exception as error:  # noqa: BLE001  a user's cache may raise anything
+            return cache_kept(error)
+        return None
 
     async def _await(self, workers: WorkerThreads, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function: a coroutine function here, any other one where it may block."""

@@ -8,7 +8,7 @@ from ..core.effects import Failure
 from ..errors import HttpError, MonoCloudError
 from ..http import HttpResponse
 
-__all__ = ["cache_missed", "checked", "failed", "went_wrong"]
+__all__ = ["cache_kept", "cache_missed", "checked", "failed", "went_wrong"]
 
 _logger = logging.getLogger("monocloud_mw")
 
@@ -35,6 +35,13 @@ def failed(purpose: str, error: Exception) -> Failure:
 def cache_missed(operation: str, error: Exception) -> None:
     """Log a claims cache that failed: to the request that is a miss (``get``), or nothing at all."""
     _logger.warning("the claims cache failed to %s with %s", operation, type(error).__name__)
+
+
+def cache_kept(error: Exception) -> Failure:
+    """Return the failure of a claims cache that could not remove an entry, which it may go on serving."""
+    kind = type(error).__name__
+    message = f"the claims cache failed to delete with {kind}: it may still hold the token's claims"
+    return Failure(MonoCloudError(message))
 
 
 def went_wrong(error: BaseException) -> Failure:

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from ..core.effects import (
+    CacheDelete,
     CacheGet,
     CacheSet,
     Call,
@@ -22,7 +23,7 @@ from ..core.effects import (
 from ..errors import HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import cache_missed, checked, failed, went_wrong
+from .failures import cache_kept, cache_missed, checked, failed, went_wrong
 from .run_once import INTERRUPTED, SingleFlight
 
 __all__ = ["SyncDriver"]
@@ -64,6 +65,7 @@ class SyncDriver:
             ReadClock: self._perform_read_clock,
             CacheGet: self._perform_cache_get,
             CacheSet: self._perform_cache_set,
+            CacheDelete: self._perform_cache_delete,
         }
 
     def run(self, flow: Flow[T]) -> T:
@@ -161,3 +163,10 @@ class SyncDriver:
             self._cache.set(effect.key, effect.claims, effect.expires_at)
         except Exception as error:  # noqa: BLE001
             cache_missed("set", error)
+
+    def _perform_cache_delete(self, effect: CacheDelete) -> Failure | None:
+        try:
+            self._cache.delete(effect.key)
+        except Exception as error:  # noqa: BLE001  a user's cache may raise anything
+            return cache_kept(error)
+        return None

@@ -9,6 +9,7 @@ Rules:
 - an entry is served while ``now < expires_at`` and never after;
 - a cache may forget an entry at any time, and may raise: whoever asks counts an error as a miss, logs it,
   and goes on. It must not wait for long: the request waits as well;
+- ``delete`` raises where the entry may still be there: whoever evicts a revoked token has to know;
 - a cache is used by many threads (or tasks) at once.
 
 Whoever can write into a cache's storage decides which tokens pass: see :mod:`monocloud_mw.stores.redis`.

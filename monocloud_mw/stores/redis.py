@@ -94,6 +94,10 @@ class _RedisEntries:
         entry = self._format.parse(name, found.encode() if isinstance(found, str) else found)
         return entry.claims if self._clock() < entry.expires_at else None
 
+    def _check_not_left_alone(self) -> None:
+        if self._breaker.is_open():
+            raise redis.ConnectionError("Redis failed a moment ago and is left alone for now")
+
     def _lifetime_milliseconds(self, expires_at: float) -> int:
         return max(1, int((expires_at - self._clock()) * 1000))  # Redis refuses 0
 
@@ -178,17 +182,19 @@ class RedisCache(_RedisEntries):
         """Store claims until ``expires_at`` (Unix seconds, finite)."""
         name = self._prefix + key
         entry = self._format.render(name, claims, expires_at)
-        if entry is None:
-            self.delete(key)
-        elif not self._breaker.is_open():
-            with self._breaker.watch():
+        if self._breaker.is_open():
+            return
+        with self._breaker.watch():
+            if entry is None:
+                self._client.delete(name)
+            else:
                 self._client.set(name, entry, px=self._lifetime_milliseconds(expires_at))
 
     def delete(self, key: str) -> None:
-        """Forget the claims stored under ``key``."""
-        if not self._breaker.is_open():
-            with self._breaker.watch():
-                self._client.delete(self._prefix + key)
+        """Forget the claims stored under ``key``, or raise: also at once, while Redis is left alone."""
+        self._check_not_left_alone()
+        with self._breaker.watch():
+            self._client.delete(self._prefix + key)
 
     def close(self) -> None:
         """Close the connections of the client."""
@@ -270,17 +276,19 @@ class AsyncRedisCache(_RedisEntries):
         """Store claims until ``expires_at`` (Unix seconds, finite)."""
         name = self._prefix + key
         entry = self._format.render(name, claims, expires_at)
-        if entry is None:
-            await self.delete(key)
-        elif not self._breaker.is_open():
-            async with self._exchange() as client:
+        if self._breaker.is_open():
+            return
+        async with self._exchange() as client:
+            if entry is None:
+                await client.delete(name)
+            else:
                 await client.set(name, entry, px=self._lifetime_milliseconds(expires_at))
 
     async def delete(self, key: str) -> None:
-        """Forget the claims stored under ``key``."""
-        if not self._breaker.is_open():
-            async with self._exchange() as client:
-                await client.delete(self._prefix + key)
+        """Forget the claims stored under ``key``, or raise: also at once, while Redis is left alone."""
+        self._check_not_left_alone()
+        async with self._exchange() as client:
+            await client.delete(self._prefix + key)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; other loops close theirs when they shut down."""

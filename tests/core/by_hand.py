@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
 from monocloud_mw.core.effects import (
+    CacheDelete,
     CacheGet,
     CacheSet,
     Call,
@@ -111,6 +112,8 @@ class World:
             case CacheSet(key, claims, expires_at):
                 self.cache[key] = claims
                 self.expiries[key] = expires_at
+            case CacheDelete(key):
+                self.cache.pop(key, None)
         return None
 
     def _share(self, start: Callable[[Instant], Flow[Any]]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monocloud_mw.core.effects import (
+    CacheDelete,
     CacheGet,
     CacheSet,
     Call,
@@ -67,6 +68,7 @@ def test_a_flow_asks_for_one_effect_and_returns_its_answer(flow: Flow[object], e
         Fetch(REQUEST),
         RunOnce("key", secret_flow),
         RunOnceInBackground("key", secret_flow),
+        CacheDelete("key"),
         CacheGet("key"),
         CacheSet("key", {"sub": "secret"}, 1.0),
         ReadClock(),

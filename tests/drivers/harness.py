@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any, Final
 
 from monocloud_mw.core.effects import Effect, Failure, Flow, Instant, RunOnce
@@ -97,9 +98,12 @@ class Harness:
         if "fetch" in settings:
             settings["fetch"] = self.function(settings["fetch"])
         if "cache" in settings:
-            settings["cache"] = _Cache(
-                self.function(settings["cache"].get), self.function(settings["cache"].set)
-            )
+            methods = {
+                name: self.function(getattr(settings["cache"], name))
+                for name in ("get", "set", "delete")
+                if hasattr(settings["cache"], name)
+            }
+            settings["cache"] = SimpleNamespace(**methods)
         return AsyncHarness(**settings)
 
     def function(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,12 +116,6 @@ class Harness:
             return function(*arguments)
 
         return coroutine_function
-
-
-class _Cache:
-    def __init__(self, get: Callable[..., Any], set: Callable[..., Any]) -> None:  # noqa: A002
-        self.get = get
-        self.set = set
 
 
 def ask(effect: Effect) -> Flow[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from monocloud_mw.core.effects import (
+    CacheDelete,
     CacheGet,
     CacheSet,
     Call,
@@ -222,6 +223,9 @@ class Cache:
     def set(self, key: str, claims: Mapping[str, Any], expires_at: float) -> None:
         self.entries[key] = (claims, expires_at)
 
+    def delete(self, key: str) -> None:
+        self.entries.pop(key, None)
+
 
 def test_the_cache_is_read_and_written(harness: Harness) -> None:
     """What was set comes back, and an entry that is not there is None."""
@@ -232,6 +236,8 @@ def test_the_cache_is_read_and_written(harness: Harness) -> None:
     assert running.run(ask(CacheSet("key", claims, 99.5))) is None
     assert cache.entries == {"key": (claims, 99.5)}
     assert running.run(ask(CacheGet("key"))) is claims
+    assert running.run(ask(CacheDelete("key"))) is None
+    assert running.run(ask(CacheGet("key"))) is None
 
 
 @pytest.mark.parametrize("error", [*OUR_ERRORS, *FOREIGN_ERRORS, StopIteration(SECRET)], ids=repr)
@@ -250,6 +256,20 @@ def test_a_cache_that_fails_is_a_miss(
     assert "the claims cache failed to get with " in caplog.text
     assert "the claims cache failed to set with " in caplog.text
     assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("error", [*OUR_ERRORS, *FOREIGN_ERRORS, StopIteration(SECRET)], ids=repr)
+def test_a_cache_that_cannot_delete_is_a_failure(harness: Harness, error: Exception) -> None:
+    """An entry that may still be there must not look like one that is gone."""
+
+    class Broken:
+        delete = staticmethod(raising(error))
+
+    with pytest.raises(MonoCloudError) as caught:
+        harness(cache=Broken()).run(ask(CacheDelete("key")))
+    assert str(caught.value).startswith("the claims cache failed to delete with ")
+    assert str(caught.value).endswith(": it may still hold the token's claims")
+    assert SECRET not in str(caught.value)
 
 
 # RunOnce and RunOnceInBackground, alone; test_sharing.py has the crowds

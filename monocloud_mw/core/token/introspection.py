@@ -27,7 +27,7 @@ from ...errors import (
 from ...frozen import FrozenDict
 from ...http import HttpRequest, HttpResponse
 from ...options import VARIABLE_PREFIX, Options
-from ..effects import CacheGet, CacheSet, Failure, Flow, Instant, read_clock, run_once
+from ..effects import CacheDelete, CacheGet, CacheSet, Failure, Flow, Instant, read_clock, run_once
 from ..tenant.circuit_breaker import CircuitBreaker
 from ..tenant.client_authentication import METHODS, authenticate_client
 from ..tenant.http_json import MAX_BODY_BYTES, exchange, parse_body, status_error
@@ -52,6 +52,7 @@ class Introspection:
         self._circuit = CircuitBreaker(options.refresh_cooldown)
         self._cached = options.cache is not None and options.introspection_cache_duration > 0
         self._digest = token_cache_key("introspection", options)
+        self._forgotten = 0  # how many tokens: what was asked before must not be remembered after
 
     def claims(self, token: str) -> Flow[AccessTokenClaims]:
         """Return what the tenant says of an active token; no check of the claims is made here.
@@ -65,12 +66,28 @@ class Introspection:
         key = self._digest(token).hex()
         answer: Any = yield from self._recall(key)
         if answer is None:
-            answer = yield from run_once(("introspection", key), lambda start: self._ask(token, key, start))
+            run = ("introspection", key, self._forgotten)  # after forget(), the tenant is asked afresh
+            answer = yield from run_once(run, lambda start: self._ask(token, key, start))
             if isinstance(answer, Failure):
                 raise answer.copy()
         if answer.get("active") is not True:
             raise TokenError(Reason.INACTIVE)
         return AccessTokenClaims(answer, groups_claim=self._options.groups_claim)
+
+    def forget(self, token: str) -> Flow[None]:
+        """Remove what the claims cache holds of a token; an answer that is on its way is not kept either.
+
+        Raises:
+            MonoCloudError: the cache failed, and may still hold it.
+        """
+        self._forgotten += 1
+        if self._options.cache is not None:
+            yield from self._delete(self._digest(token).hex())
+
+    def _delete(self, key: str) -> Flow[None]:
+        answer = yield CacheDelete(key)
+        if isinstance(answer, Failure):
+            raise answer.copy()
 
     def _recall(self, key: str) -> Flow[Mapping[str, Any] | None]:
         """Return what the cache has, if it is an introspection response; anything else is a miss."""
@@ -82,6 +99,7 @@ class Introspection:
         answer = yield from self._recall(key)
         if answer is not None:
             return answer
+        forgotten = self._forgotten
         self._circuit.check(key, now)
         metadata = yield from self._metadata.current(now)
         request = yield from self._request(token, metadata, now)
@@ -97,6 +115,8 @@ class Introspection:
         self._circuit.succeeded()
         if self._cached:
             yield CacheSet(key, answer, self._forget_at(answer, now))
+            if forgotten != self._forgotten:  # looked at after the cache was written: it came before or after
+                yield from self._delete(key)
         return answer
 
     def _request(self, token: str, metadata: Metadata, now: Instant) -> Flow[HttpRequest]:

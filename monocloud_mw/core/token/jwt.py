@@ -101,6 +101,10 @@ class JwtAccessTokenVerifier:
         self.digest = token_cache_key("jwt", options)
         self.recall: Callable[[bytes], VerifiedToken | None] = self._verified.get
 
+    def forget(self, token: str) -> None:
+        """Remove a token from the verified ones."""
+        self._verified.discard(self.digest(token))
+
     def renew(self, known: VerifiedToken, digest: bytes, now: Instant) -> Flow[VerifiedToken | None]:
         """Return a token that was verified before, where its key is in the current key set as well.
 

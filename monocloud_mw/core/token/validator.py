@@ -113,6 +113,20 @@ class Validator:
         check_token_text(token)
         return self._introspect(token, certificate, requirements, now)
 
+    def forget(self, token: str) -> Flow[None]:
+        """Return the flow that removes a token from the verified JWTs and from the claims cache.
+
+        Raises:
+            TokenError: it cannot be an access token [malformed].
+            MonoCloudError: the claims cache failed, and may still hold its claims.
+        """
+        check_token_text(token)
+        if token.split() != [token]:
+            raise TokenError(Reason.MALFORMED, "white space is not part of a token")
+        self._jwt.forget(token)
+        if self._introspection is not None:
+            yield from self._introspection.forget(token)
+
     def _validate_jwt(
         self,
         token: str,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monocloud_mw.core.effects import CacheGet, CacheSet, Failure, RunOnce
+from monocloud_mw.core.effects import CacheDelete, CacheGet, CacheSet, Failure, RunOnce
 from monocloud_mw.core.tenant.circuit_breaker import MAX_PAUSE_SECONDS, THRESHOLD
 from monocloud_mw.core.tenant.http_json import MAX_BODY_BYTES
 from monocloud_mw.core.tenant.tenant import Tenant
@@ -30,7 +30,7 @@ from monocloud_mw.http import HttpRequest, HttpResponse
 from monocloud_mw.options import Options
 
 from ...test_frozen import JSON
-from ..by_hand import World, json_response, step
+from ..by_hand import World, json_response, result_of, step
 from ..keys import FIRST
 
 TENANT: Final = "https://acme.us.monocloud.com"
@@ -357,7 +357,7 @@ def test_concurrent_questions_about_one_token_are_one() -> None:
     keys = [share.key for share in shares if isinstance(share, RunOnce)]
     assert keys[0] == keys[1] != keys[2]
     scope = b"introspection\0" + TENANT.encode() + b"\0client-1\0api\0"
-    assert keys[0] == ("introspection", hashlib.sha256(scope + TOKEN.encode()).hexdigest())
+    assert keys[0] == ("introspection", hashlib.sha256(scope + TOKEN.encode()).hexdigest(), 0)
     assert all(TOKEN not in repr(share) for share in shares)
 
 
@@ -658,3 +658,59 @@ def test_a_tenant_without_metadata_is_no_reason_to_open_the_circuit() -> None:
     scene.responses[DISCOVERY] = document
     scene.pass_time(30.0)
     assert scene.ask()["sub"] == "user-1"
+
+
+# -- Forgetting a token -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("duration", [0, 300])
+def test_a_forgotten_token_is_asked_about_again(duration: float) -> None:
+    """Its entry is removed from the cache, also where others wrote it; the entries of other tokens stay."""
+    scene = Scene(cache=Cache(), introspection_cache_duration=duration)
+    scene.ask()
+    scene.ask("other")
+    before = dict(scene.cache)
+    scene.run(scene.introspection.forget(TOKEN))
+    assert [effect for effect in scene.effects if isinstance(effect, CacheDelete)] == [
+        CacheDelete(scene.introspection._digest(TOKEN).hex())
+    ]
+    assert scene.cache == {key: value for key, value in before.items() if key == list(before)[-1]}
+    scene.ask()
+    assert scene.asked.count(TOKEN) == 2
+
+
+def test_without_a_cache_there_is_nothing_to_remove() -> None:
+    """And no effect of a cache is asked for."""
+    scene = Scene()
+    scene.run(scene.introspection.forget(TOKEN))
+    assert scene.effects == []
+
+
+def test_a_cache_that_cannot_forget_is_an_error() -> None:
+    """The developer must not believe that a revoked token is gone."""
+    flow = Scene(cache=Cache()).introspection.forget(TOKEN)
+    assert isinstance(step(flow), CacheDelete)
+    with pytest.raises(MonoCloudError, match="it may still be there"):
+        result_of(flow, Failure(MonoCloudError("it may still be there")))
+
+
+def test_an_answer_from_before_is_neither_kept_nor_shared() -> None:
+    """It may be older than the revocation: later requests ask for themselves."""
+    scene = Scene(cache=Cache())
+    early = scene.introspection.claims(TOKEN)
+    step(early)
+    before = step(early)  # the cache had nothing
+    assert isinstance(before, RunOnce)
+
+    def answer_slowly(_request: Any) -> Any:
+        scene.run(scene.introspection.forget(TOKEN))
+        return json_response(json.dumps(ACTIVE))
+
+    scene.responses[ENDPOINT] = answer_slowly
+    assert scene.run(before.start(scene.now))["active"] is True
+    assert scene.cache == {}
+    late = scene.introspection.claims(TOKEN)
+    step(late)
+    after = step(late)
+    assert isinstance(after, RunOnce)
+    assert after.key != before.key

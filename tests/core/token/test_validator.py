@@ -518,3 +518,41 @@ def test_no_token_escapes_the_documented_errors(token: str, of_request: bool) ->
         scene.responses[ENDPOINT] = json_response('{"active": false}')
         with pytest.raises((TokenError, ConfigurationError)):
             (scene.authenticate if of_request else scene.validate)(token)
+
+
+# -- Forgetting a token -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "token",
+    [None, b"token", "", "x" * (MAX_TOKEN_CHARACTERS + 1), " token", "token\n", "Bearer token", "a b"],
+    ids=["None", "bytes", "empty", "too long", "space before", "line after", "with scheme", "two"],
+)
+def test_what_is_no_token_cannot_be_forgotten(token: Any) -> None:
+    """Nothing is kept under it, so that nothing would be removed, in silence."""
+    scene = Scene(**CLIENT)
+    with pytest.raises(TokenError) as caught:
+        scene.run(scene.validator.forget(token))
+    assert caught.value.reason is Reason.MALFORMED
+
+
+def test_a_forgotten_jwt_is_verified_again() -> None:
+    """It is gone from the verified ones, others are not, and it may come back: its signature is good."""
+    scene = Scene()
+    other = token_with(sub="other")
+    claims = {token: scene.validate(token) for token in (GOOD, other)}
+    scene.run(scene.validator.forget(GOOD))
+    assert scene.validate(GOOD) is not claims[GOOD]
+    assert scene.validate(other) is claims[other]
+
+
+@pytest.mark.parametrize("introspect_jwt_tokens", [False, True])
+def test_a_forgotten_token_is_gone_from_both_memories(introspect_jwt_tokens: bool) -> None:
+    """A token of either kind, wherever it was remembered."""
+    scene = Scene(**CLIENT, cache=Cache(), introspect_jwt_tokens=introspect_jwt_tokens)
+    scene.answer(aud="api")
+    for token in (GOOD, "opaque"):
+        scene.validate(token)
+        scene.run(scene.validator.forget(token))
+    assert scene.cache == {}
+    assert len(scene.validator._jwt._verified) == 0
