@@ -65,11 +65,13 @@ class RunOnce:
     """Run a flow once for all concurrent callers with the same ``key``.
 
     Answer: its result, or :class:`Failure`, also where the flow raises a :class:`MonoCloudError`.
-    ``start`` makes the flow, from the instant at which it starts.
+    ``start`` makes the flow, from the instant at which it starts. ``wait_seconds`` bounds the wait for a
+    run that another caller leads; ``None`` leaves that to the driver.
     """
 
     key: Hashable
     start: Callable[[Instant], Flow[Any]] = attrs.field(repr=False)
+    wait_seconds: float | None = None
 
 
 @attrs.frozen
@@ -142,9 +144,11 @@ def fetch(request: HttpRequest) -> Flow[HttpResponse | Failure]:
     return answer
 
 
-def run_once(key: Hashable, start: Callable[[Instant], Flow[T]]) -> Flow[T | Failure]:
+def run_once(
+    key: Hashable, start: Callable[[Instant], Flow[T]], wait_seconds: float | None = None
+) -> Flow[T | Failure]:
     """Run a flow once for all concurrent callers."""
-    answer: T | Failure = yield RunOnce(key, start)
+    answer: T | Failure = yield RunOnce(key, start, wait_seconds)
     return answer
 
 

@@ -120,11 +120,13 @@ class AsyncDriver:
             flight, leads = self._board(effect.key)
             if leads:
                 self._lead(effect.key, effect.start, flight)
+            patient = leads or effect.wait_seconds is None
             try:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self._patience if patient else effect.wait_seconds):
                     result = await asyncio.wrap_future(flight)
             except TimeoutError:
-                self._flights.give_up(effect.key, flight)
+                if patient:
+                    self._flights.give_up(effect.key, flight)
                 return Failure(HttpError("no answer in time from the request that this one waited for"))
             if result is not INTERRUPTED:
                 return result

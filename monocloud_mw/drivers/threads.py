@@ -105,9 +105,10 @@ class SyncDriver:
             if leads:
                 return self._lead(effect.key, effect.start, flight)
             try:
-                result = flight.result(self._patience)
+                result = flight.result(self._patience if effect.wait_seconds is None else effect.wait_seconds)
             except TimeoutError:
-                self._flights.give_up(effect.key, flight)
+                if effect.wait_seconds is None:
+                    self._flights.give_up(effect.key, flight)
                 return Failure(HttpError("no answer in time from the request that this one waited for"))
             if result is not INTERRUPTED:
                 return result

@@ -184,6 +184,35 @@ def test_a_thread_loses_patience_and_the_next_leads() -> None:
     assert driver.run(shared(hanging)) == 2
 
 
+def test_a_thread_that_waits_for_a_bounded_time_leaves_the_leader_to_the_others() -> None:
+    """A short wait says nothing about the leader: whoever comes later still shares its run."""
+    driver = new_sync_driver()
+    begun, over = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        patient(over)()
+
+    hanging = Runs(hang)
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(driver.run, shared(hanging))
+        patient(begun)()
+        for wait_seconds in (0.0, 0.05):
+            with pytest.raises(HttpError, match="no answer in time"):
+                driver.run(ask(RunOnce("key", hanging, wait_seconds)))
+        joined = aboard_existing(driver, 1)
+        follower = pool.submit(driver.run, shared(hanging))
+        patient(joined)()
+        over.set()
+        assert (leader.result(), follower.result(), hanging.count) == (1, 1, 1)
+
+
+def test_a_thread_that_leads_waits_in_full() -> None:
+    """The bound is for those who wait for another."""
+    driver = new_sync_driver()
+    assert driver.run(ask(RunOnce("key", Runs(lambda: None), 0.0))) == 1
+
+
 def test_only_one_refresh_runs_in_the_background() -> None:
     """However many ask for it while it runs; none of them waits, and who needs its result may join it."""
     driver = new_sync_driver()
@@ -343,6 +372,27 @@ def test_a_task_loses_patience_and_the_next_leads() -> None:
         assert await driver.run(shared(Runs(lambda: None))) == 1
         over.set()
         await asyncio.gather(*driver._tasks)
+
+    asyncio.run(main())
+    assert hanging.count == 1
+
+
+def test_a_task_that_waits_for_a_bounded_time_leaves_the_leader_to_the_others() -> None:
+    """As a thread does; the task that started the run waits in full."""
+    driver = new_async_driver()
+    over = threading.Event()
+    hanging = Runs(patient(over))
+
+    async def main() -> None:
+        leader = asyncio.create_task(driver.run(ask(RunOnce("key", hanging, 0.05))))
+        await asyncio.sleep(0)
+        for wait_seconds in (0.0, 0.05):
+            with pytest.raises(HttpError, match="no answer in time"):
+                await driver.run(ask(RunOnce("key", hanging, wait_seconds)))
+        follower = asyncio.create_task(driver.run(shared(hanging)))
+        await asyncio.sleep(0)
+        over.set()
+        assert list(await asyncio.gather(leader, follower)) == [1, 1]
 
     asyncio.run(main())
     assert hanging.count == 1
