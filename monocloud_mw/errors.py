@@ -226,6 +226,9 @@ class HttpError(AuthorizationServerError):
         advice: what to change, where waiting does not help: the request, or what it rests on, is wrong.
         temporary: whether trying again later may help. Not with an ``advice``, and not with a status that
             says that the request was wrong (4xx), except for those that pass with time.
+        local: whether the request was never sent, because all connections (or worker threads) of this
+            process were in use for too long. It says nothing about the tenant: it must open no circuit,
+            count as no failed refresh and start no cool-down. The caller may try again at once.
     """
 
     def __init__(
@@ -235,8 +238,10 @@ class HttpError(AuthorizationServerError):
         status: int | None = None,
         retry_after: float | None = None,
         advice: str | None = None,
+        local: bool = False,
     ) -> None:
         self.status = status
+        self.local = local
         self.retry_after = None if retry_after is None else _bounded(retry_after)
         self.advice = advice
         self.temporary = advice is None and (

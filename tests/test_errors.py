@@ -207,3 +207,11 @@ def test_quoted_text_is_printable_and_bounded(text: str) -> None:
     assert len(literal) <= 84
     assert literal[0] == literal[-1]
     assert literal[0] in "'\""
+
+
+def test_an_exchange_that_was_never_sent_is_told_apart() -> None:
+    """Waiting for a connection of our own says nothing about the tenant, and passes."""
+    error = HttpError("all connections are in use", local=True)
+    assert (error.local, error.status, error.temporary) == (True, None, True)
+    assert copy.copy(error).local
+    assert not HttpError("away").local
