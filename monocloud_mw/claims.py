@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .frozen import FrozenDict, freeze
+from .frozen import FrozenDict
 
 __all__ = ["AccessTokenClaims"]
 
@@ -22,22 +22,39 @@ class AccessTokenClaims(FrozenDict):
         groups_claim: the name of the claim that holds the groups.
     """
 
-    __slots__ = ("_groups", "_groups_claim", "_scopes")
+    __slots__ = ("_group_set", "_groups", "_groups_claim", "_scopes")
 
-    def __init__(self, claims: Mapping[str, Any], *, groups_claim: str = "groups") -> None:
-        if self:
+    def __init__(
+        self, claims: Mapping[str, Any] | Iterable[tuple[str, Any]], *, groups_claim: str = "groups"
+    ) -> None:
+        if hasattr(self, "_is_made"):
             self._refuse()  # a second call would change claims that other requests share
-        dict.__init__(self, claims if isinstance(claims, FrozenDict) else freeze(claims))
+        dict.__init__(self, claims if isinstance(claims, FrozenDict) else FrozenDict(claims))
+        self._is_made = True
         self._groups_claim = groups_claim
         self._groups: tuple[str, ...] | None = None
+        self._group_set: frozenset[str] | None = None
         self._scopes: frozenset[str] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (dict(self), self._groups_claim)
 
-    def __repr__(self) -> str:
-        """Name the claims but not their values: these are personal data, and reprs end up in logs."""
-        return f"{type(self).__name__}({', '.join(map(ascii, self))})"
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> dict[str, Any]:
+        """Let pydantic take claims as they are, write them as an object, and never make them of input.
+
+        A request body has passed no check, so that even its best imitation of claims is refused.
+        """
+        return {
+            "type": "is-instance",
+            "cls": cls,
+            "serialization": {"type": "function-plain", "function": dict},
+        }
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: Any, _handler: Any) -> dict[str, Any]:
+        """Describe the claims in OpenAPI documents."""
+        return {"type": "object", "title": cls.__name__, "additionalProperties": True}
 
     @property
     def issuer(self) -> str | None:
@@ -51,7 +68,7 @@ class AccessTokenClaims(FrozenDict):
 
     @property
     def audience(self) -> tuple[str, ...]:
-        """``aud``: the APIs the token is for, always as a tuple."""
+        """``aud``: the APIs the token is for, always as a tuple; ``claims["aud"]`` is a string or a list."""
         audience = self.get("aud")
         return (audience,) if isinstance(audience, str) else _strings(audience)
 
@@ -62,7 +79,7 @@ class AccessTokenClaims(FrozenDict):
 
     @property
     def scopes(self) -> frozenset[str]:
-        """``scope``, split on white space (RFC 6749 section 3.3); an array of strings is read as well."""
+        """``scope``, split at spaces (RFC 6749 section 3.3); an array of strings is read as well."""
         scopes = self._scopes
         if scopes is None:
             scopes = self._scopes = _scope_values(self.get("scope"))
@@ -75,6 +92,14 @@ class AccessTokenClaims(FrozenDict):
         if groups is None:
             groups = self._groups = _group_names(self.get(self._groups_claim))
         return groups
+
+    @property
+    def group_set(self) -> frozenset[str]:
+        """The same names and ids as :attr:`groups`, as a set: quick to look up, and worked out once."""
+        group_set = self._group_set
+        if group_set is None:
+            group_set = self._group_set = frozenset(self.groups)
+        return group_set
 
     @property
     def expires_at(self) -> float | None:
@@ -102,17 +127,18 @@ def _rebuild(claims: dict[str, Any], groups_claim: str) -> AccessTokenClaims:
 
 
 def _scope_values(scope: Any) -> frozenset[str]:
-    return frozenset(scope.split() if isinstance(scope, str) else _strings(scope))
+    """Return the scopes; only U+0020 separates them, so that no other character can make two of one."""
+    return frozenset(filter(None, scope.split(" ") if isinstance(scope, str) else _strings(scope)))
 
 
 def _strings(values: Any) -> tuple[str, ...]:
     """Return the strings of an array; any other value has none."""
-    return tuple(value for value in values if isinstance(value, str)) if isinstance(values, tuple) else ()
+    return tuple(value for value in values if isinstance(value, str)) if isinstance(values, list) else ()
 
 
 def _group_names(groups: Any) -> tuple[str, ...]:
     names: list[str] = []
-    for group in groups if isinstance(groups, tuple) else (groups,):
-        values = (group.get("id"), group.get("name")) if isinstance(group, Mapping) else (group,)
+    for group in groups if isinstance(groups, list) else (groups,):
+        values = (group.get("id"), group.get("name")) if isinstance(group, dict) else (group,)
         names.extend(value for value in values if isinstance(value, str))
     return tuple(names)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import operator
 import pickle
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +19,9 @@ from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.frozen import FrozenDict, freeze
 
 from .test_frozen import JSON, MUTATIONS
+
+# What str.split() separates at, beside U+0020.
+OTHER_WHITE_SPACE = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace() and code != 0x20]
 
 CLAIMS: dict[str, Any] = {
     "iss": "https://acme.us.monocloud.com",
@@ -45,6 +50,14 @@ def test_the_properties_spell_the_registered_claims_out() -> None:
     assert claims.not_before == 1_700_000_000.5
     assert claims.issued_at == 1_700_000_000
     assert claims.token_id == "token-1"
+
+
+def test_arrays_are_lists() -> None:
+    """Code that reads the claims by name finds what a JSON parser gives it."""
+    claims = AccessTokenClaims(CLAIMS)
+    assert claims == CLAIMS
+    assert isinstance(claims["aud"], list)
+    assert AccessTokenClaims({"groups": ["a"]})["groups"] == ["a"]
 
 
 def test_absent_claims_are_none_or_empty() -> None:
@@ -84,7 +97,10 @@ def test_the_audience_is_always_a_tuple_of_strings(audience: Any, expected: tupl
     ("scope", "expected"),
     [
         ("a b", {"a", "b"}),
-        ("  a \t b\n", {"a", "b"}),
+        ("  a   b ", {"a", "b"}),
+        (" ", set()),
+        *((f"x{character}admin", {f"x{character}admin"}) for character in OTHER_WHITE_SPACE),
+        (["a b", "", "c"], {"a b", "c"}),
         ("A a", {"A", "a"}),
         ("", set()),
         (["a", "b"], {"a", "b"}),
@@ -95,14 +111,17 @@ def test_the_audience_is_always_a_tuple_of_strings(audience: Any, expected: tupl
     ],
 )
 def test_scopes_come_as_text_or_as_an_array(scope: Any, expected: set[str]) -> None:
-    """Anything else holds no scope."""
+    """Only U+0020 separates scopes (RFC 6749 section 3.3), and anything but text and arrays holds none."""
     assert AccessTokenClaims({"scope": scope}).scopes == expected
 
 
-def test_scopes_are_read_once() -> None:
-    """The second time the same set comes back."""
-    claims = AccessTokenClaims({"scope": "a b"})
+def test_scopes_and_groups_are_read_once() -> None:
+    """The second time the same collections come back, so that 400 groups cost a request nothing."""
+    claims = AccessTokenClaims({"scope": "a b", "groups": ["a", {"id": "1", "name": "b"}]})
     assert claims.scopes is claims.scopes
+    assert claims.groups is claims.groups
+    assert claims.group_set is claims.group_set
+    assert claims.group_set == {"a", "1", "b"}
 
 
 @pytest.mark.parametrize(
@@ -143,8 +162,10 @@ def test_claims_are_made_once() -> None:
     claims = AccessTokenClaims(CLAIMS)
     with pytest.raises(TypeError, match="AccessTokenClaims is read-only"):
         claims.__init__({"sub": "somebody else"}, groups_claim="roles")  # type: ignore[misc]
-    assert claims == freeze(CLAIMS)
+    assert claims == CLAIMS
     assert claims.groups == ("admins", "g-2", "Staff")
+    with pytest.raises(TypeError, match="AccessTokenClaims is read-only"):
+        AccessTokenClaims({}).__init__({"sub": "somebody"})  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +189,7 @@ def test_nothing_inside_claims_can_be_changed(mutate: Callable[[Any], object]) -
 def test_the_properties_cannot_be_set() -> None:
     """A handler cannot make itself an administrator."""
     claims = AccessTokenClaims(CLAIMS)
-    for name in ("subject", "scopes", "groups", "anything"):
+    for name in ("subject", "scopes", "groups", "group_set", "anything"):
         with pytest.raises(AttributeError):
             setattr(claims, name, "x")
 
@@ -189,6 +210,19 @@ def test_claims_copy_and_pickle(again: Callable[[Any], AccessTokenClaims]) -> No
         other["cnf"]["jkt"] = "y"
 
 
+def test_libraries_can_rebuild_claims() -> None:
+    """``dataclasses.asdict`` makes a new container of the same type from the values of the old one."""
+
+    @dataclasses.dataclass
+    class Holder:
+        claims: AccessTokenClaims
+
+    (again,) = dataclasses.asdict(Holder(AccessTokenClaims(CLAIMS))).values()
+    assert again == CLAIMS
+    with pytest.raises(TypeError):
+        again["aud"].append("x")
+
+
 def test_frozen_claims_are_taken_as_they_are() -> None:
     """What strict parsing has made read-only is not walked again."""
     inner = freeze({"cnf": {"jkt": "x"}})
@@ -201,6 +235,8 @@ def test_the_repr_holds_no_values() -> None:
     claims = AccessTokenClaims({"sub": "Zo\u00eb", "e\nmail": "zoe@example.com"})
     assert repr(claims) == "AccessTokenClaims('sub', 'e\\nmail')"
     assert f"{claims}" == repr(claims)
+    inner = AccessTokenClaims({"cnf": {"jkt": "x"}, "groups": ["Zo\u00eb"]})
+    assert f"{inner['cnf']} {inner['groups']}" == "FrozenDict('jkt') FrozenList(1 value)"
 
 
 @given(st.dictionaries(st.text(), JSON, max_size=5))

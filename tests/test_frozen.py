@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import operator
 import pickle
@@ -10,23 +11,40 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
+import attrs
+import msgspec
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from monocloud_mw.frozen import FrozenDict, freeze
+from monocloud_mw.frozen import FrozenDict, FrozenList, freeze, frozen_dict, frozen_list
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda children: (
-        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3)
-    ),
-    max_leaves=6,
-)
+
+def _json(integers: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        st.none() | st.booleans() | integers | st.floats(allow_nan=False) | st.text(),
+        lambda children: (
+            st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3)
+        ),
+        max_leaves=6,
+    )
+
+
+JSON = _json(st.integers())
 
 
 def _update_in_place(value: Any) -> None:
     value |= {"b": 2}
+
+
+def _extend_in_place(value: Any) -> None:
+    value += [3]
+
+
+def _repeat_in_place(value: Any) -> None:
+    value *= 2
 
 
 MUTATIONS: dict[str, Callable[[Any], object]] = {
@@ -40,7 +58,31 @@ MUTATIONS: dict[str, Callable[[Any], object]] = {
     "setdefault": lambda value: value.setdefault("b", 2),
     "update": lambda value: value.update({"b": 2}),
     "update by name": lambda value: value.update(b=2),
+    "constructor": lambda value: value.__init__({"b": 2}),
+    "constructor by name": lambda value: value.__init__(b=2),
+    "constructor of nothing": lambda value: value.__init__(),
     "attribute": lambda value: setattr(value, "b", 2),
+}
+LIST_MUTATIONS: dict[str, Callable[[Any], object]] = {
+    "setitem": lambda value: operator.setitem(value, 0, 3),
+    "setitem of a slice": lambda value: operator.setitem(value, slice(0, 1), [3]),
+    "delitem": lambda value: operator.delitem(value, 0),
+    "delitem of a slice": lambda value: operator.delitem(value, slice(None)),
+    "iadd": _extend_in_place,
+    "imul": _repeat_in_place,
+    "append": lambda value: value.append(3),
+    "clear": lambda value: value.clear(),
+    "extend": lambda value: value.extend([3]),
+    "extend by nothing": lambda value: value.extend([]),
+    "insert": lambda value: value.insert(0, 3),
+    "pop": lambda value: value.pop(),
+    "pop the first": lambda value: value.pop(0),
+    "remove": lambda value: value.remove(2),
+    "reverse": lambda value: value.reverse(),
+    "sort": lambda value: value.sort(),
+    "sort by a key": lambda value: value.sort(key=str, reverse=True),
+    "constructor": lambda value: value.__init__([3]),
+    "constructor of nothing": lambda value: value.__init__(),
 }
 
 
@@ -51,6 +93,36 @@ def test_no_method_of_a_dict_changes_it(mutate: Callable[[Any], object]) -> None
     with pytest.raises((TypeError, AttributeError)):
         mutate(value)
     assert value == {"a": 1}
+
+
+@pytest.mark.parametrize("mutate", LIST_MUTATIONS.values(), ids=LIST_MUTATIONS.keys())
+@pytest.mark.parametrize("values", [[2, 1], []], ids=["two", "empty"])
+def test_no_method_of_a_list_changes_it(mutate: Callable[[Any], object], values: list[int]) -> None:
+    """Each one raises and says why, also on an empty list, and nothing has changed."""
+    value = freeze(values)
+    with pytest.raises(
+        TypeError, match=r"^FrozenList is read-only; list\(\.\.\.\) makes a copy that is not$"
+    ):
+        mutate(value)
+    assert value == values
+
+
+@pytest.mark.parametrize(
+    ("value", "content"),
+    [
+        (FrozenDict(), {"a": 1}),
+        (frozen_dict({}), {"a": 1}),
+        (freeze({}), {"a": 1}),
+        (FrozenList(), [1]),
+        (frozen_list([]), [1]),
+        (freeze([]), [1]),
+    ],
+)
+def test_what_is_empty_cannot_be_filled(value: Any, content: Any) -> None:
+    """A second call of the constructor is refused however the value was made."""
+    with pytest.raises(TypeError, match="is read-only"):
+        value.__init__(content)
+    assert len(value) == 0
 
 
 def test_the_error_says_what_to_do() -> None:
@@ -65,6 +137,85 @@ def test_no_method_of_a_dict_is_left_out() -> None:
     harmless = {"copy", "fromkeys", "get", "items", "keys", "values"}
     refused = {name for name in vars(dict) if not name.startswith("_")} - harmless
     assert {name for name in refused if getattr(FrozenDict, name) is not FrozenDict._refuse} == set()
+
+
+def test_no_method_of_a_list_is_left_out() -> None:
+    """The same for ``list``, whose operators count as well."""
+    harmless = {"copy", "count", "index"}
+    refused = {name for name in vars(list) if not name.startswith("_")} - harmless
+    refused |= {"__setitem__", "__delitem__", "__iadd__", "__imul__"}
+    assert {name for name in refused if getattr(FrozenList, name) is not FrozenList._refuse} == set()
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        list,
+        lambda value: value.copy(),
+        lambda value: [*value],
+        lambda value: value[:],
+        lambda value: value * 1,
+    ],
+    ids=["list", "copy", "unpacking", "slice", "multiply"],
+)
+def test_a_plain_copy_of_a_list_can_be_changed(copied: Callable[[FrozenList], list[Any]]) -> None:
+    """What gives a new ``list`` leaves the original alone."""
+    value = FrozenList([1])
+    other = copied(value)
+    other.append(2)
+    assert (value, other) == ([1], [1, 2])
+
+
+def test_an_array_is_a_list() -> None:
+    """Code that reads ``aud`` asks for its type, and compares; like any list it cannot be hashed."""
+    value = freeze(["a", ["b"]])
+    assert isinstance(value, list)
+    assert value == ["a", ["b"]]
+    assert value == ["a", ["b"]]
+    assert sorted(freeze(["b", "a"])) == ["a", "b"]
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({}, "FrozenDict()"),
+        ({"email": "zoe@example.com", "Zo\u00eb\n": 1}, "FrozenDict('email', 'Zo\\xeb\\n')"),
+        ([], "FrozenList(0 values)"),
+        (["zoe@example.com"], "FrozenList(1 value)"),
+        ([1, [2], {"a": 3}], "FrozenList(3 values)"),
+    ],
+)
+def test_the_repr_holds_no_values(value: Any, expected: str) -> None:
+    """Claims are personal data, and reprs end up in logs."""
+    frozen = freeze(value)
+    assert [repr(frozen), str(frozen), f"{frozen}", "%s" % frozen] == [expected] * 4  # noqa: UP031
+
+
+@pytest.mark.parametrize(
+    "rebuilt", [dataclasses.asdict, attrs.asdict], ids=["dataclasses.asdict", "attrs.asdict"]
+)
+def test_libraries_can_rebuild_it(rebuilt: Callable[[Any], dict[str, Any]]) -> None:
+    """Both make a new container of the same type from the values of the old one."""
+    kind: Any = attrs.define if rebuilt is attrs.asdict else dataclasses.dataclass
+
+    class Holder:
+        value: Any
+
+    holder = kind(Holder)(freeze({"a": [{"b": [1]}]}))
+    assert rebuilt(holder) == {"value": {"a": [{"b": [1]}]}}
+
+
+@pytest.mark.parametrize("kind", [FrozenDict, FrozenList])
+def test_a_constructor_freezes_what_it_is_given(kind: Any) -> None:
+    """No value holds one that could be changed, whichever way it was made."""
+    inner: list[int] = []
+    (value,) = kind([("a", inner)]).values() if kind is FrozenDict else kind([inner])
+    with pytest.raises(TypeError):
+        value.append(1)
+    inner.append(1)
+    assert value == []
 
 
 @pytest.mark.parametrize(
@@ -85,6 +236,7 @@ def test_a_copy_of_what_cannot_change_is_itself(again: Callable[[Any], Any]) -> 
     """Copies cost nothing."""
     value = freeze({"a": {"b": [1]}})
     assert again(value) is value
+    assert again(value["a"]["b"]) is value["a"]["b"]
 
 
 def test_it_pickles() -> None:
@@ -93,20 +245,23 @@ def test_it_pickles() -> None:
     again = pickle.loads(pickle.dumps(value))
     assert again == value
     assert isinstance(again["a"]["b"][0], FrozenDict)
+    assert isinstance(again["a"]["b"], FrozenList)
+    assert again["a"]["b"] is not value["a"]["b"]
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ({"a": [1, {"b": []}]}, {"a": (1, {"b": ()})}),
-        (MappingProxyType({"a": (1, [2])}), {"a": (1, (2,))}),
-        ([], ()),
+        ({"a": [1, {"b": []}]}, {"a": [1, {"b": []}]}),
+        (MappingProxyType({"a": (1, [2])}), {"a": [1, [2]]}),
+        ([], []),
+        ((1, (2,)), [1, [2]]),
         ("text", "text"),
         (None, None),
     ],
 )
 def test_freezing_goes_all_the_way_down(value: Any, expected: Any) -> None:
-    """Objects become read-only mappings and arrays tuples; the rest cannot change anyway."""
+    """Objects become read-only dicts and arrays read-only lists; the rest cannot change anyway."""
     assert freeze(value) == expected
 
 
@@ -115,6 +270,8 @@ def test_what_is_frozen_is_taken_as_it_is() -> None:
     value = freeze({"a": {}})
     assert freeze(value) is value
     assert freeze([value])[0] is value
+    assert freeze({"b": freeze([1])})["b"] == [1]
+    assert freeze(freeze([])) == []
 
 
 def test_freezing_takes_a_copy() -> None:
@@ -125,10 +282,37 @@ def test_freezing_takes_a_copy() -> None:
     assert value == {"a": {"b": 1}}
 
 
+ENCODERS: dict[str, Callable[[Any], Any]] = {
+    "json": json.dumps,
+    "json in Python": lambda value: "".join(json.JSONEncoder(indent=1).iterencode(value)),
+    "orjson": orjson.dumps,
+    "msgspec": msgspec.json.encode,
+    "msgpack": msgspec.msgpack.encode,
+    "msgspec.to_builtins": msgspec.to_builtins,
+    "pydantic in Python": TypeAdapter(Any).dump_python,
+    "pydantic in JSON": TypeAdapter(Any).dump_json,
+    "pydantic for JSON": lambda value: TypeAdapter(Any).dump_python(value, mode="json"),
+}
+
+
+@pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
+@given(_json(st.integers(-(2**63), 2**63 - 1)))
+def test_json_in_is_json_out(encode: Callable[[Any], Any], value: Any) -> None:
+    """A frozen value serialises exactly as the value does, whoever writes it (integers of 64 bits)."""
+    assert encode(freeze(value)) == encode(value)
+
+
 @given(JSON)
-def test_json_in_is_json_out(value: Any) -> None:
-    """A frozen value serialises exactly as the value does."""
+def test_numbers_of_any_length_are_written(value: Any) -> None:
+    """The standard library writes integers of any length."""
     assert json.dumps(freeze(value)) == json.dumps(value)
+
+
+def test_pydantic_reads_it() -> None:
+    """Fields of models take objects and arrays as they take plain ones, strict or not."""
+    value = freeze({"a": ["b"]})
+    assert TypeAdapter(dict[str, list[str]]).validate_python(value) == {"a": ["b"]}
+    assert TypeAdapter(dict[str, list[str]]).validate_python(value, strict=True) == {"a": ["b"]}
 
 
 @given(JSON)
@@ -136,10 +320,10 @@ def test_nothing_inside_can_change(value: Any) -> None:
     """No ``dict`` or ``list`` that could be written to is left at any depth."""
 
     def check(part: Any) -> None:
-        assert not isinstance(part, list)
-        if isinstance(part, dict):
-            assert isinstance(part, FrozenDict)
-        for child in part.values() if isinstance(part, dict) else part if isinstance(part, tuple) else ():
+        assert not isinstance(part, tuple)
+        if isinstance(part, (dict, list)):
+            assert isinstance(part, (FrozenDict, FrozenList))
+        for child in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
             check(child)
 
     check(freeze(value))

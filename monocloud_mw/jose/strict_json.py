@@ -2,8 +2,8 @@
 
 Refused: anything but an object in strict UTF-8, a name twice in one object (readers disagree on which
 counts), ``NaN`` and ``Infinity``, numbers beyond a float's range, integers of absurd length, deep nesting,
-and half surrogate pairs, which no UTF-8 output could carry. Arrays come out as tuples and objects as
-:class:`~monocloud_mw.frozen.FrozenDict`, in one pass.
+and half surrogate pairs, which no UTF-8 output could carry. Arrays come out as
+:class:`~monocloud_mw.frozen.FrozenList` and objects as :class:`~monocloud_mw.frozen.FrozenDict`, in one pass.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 from typing import Any, Final, NoReturn
 
 from ..errors import Reason, TokenError
-from ..frozen import FrozenDict
+from ..frozen import FrozenDict, frozen_dict, frozen_list
 
 __all__ = ["parse_json_object"]
 
@@ -77,7 +77,7 @@ def _check_depth(text: str) -> None:
 
 
 def _object(members: list[tuple[str, Any]]) -> FrozenDict:
-    value = FrozenDict({name: item if type(item) is str else _strict(item) for name, item in members})
+    value = frozen_dict({name: item if type(item) is str else _strict(item) for name, item in members})
     if len(value) != len(members):
         raise ValueError("duplicate name")
     return value
@@ -87,7 +87,7 @@ def _strict(item: Any) -> Any:
     """Return an array in its read-only form, and anything else as it is, unless it is out of bounds."""
     kind = type(item)
     if kind is list:
-        return tuple([element if type(element) is str else _strict(element) for element in item])
+        return frozen_list([element if type(element) is str else _strict(element) for element in item])
     if kind is int:
         if _NEGATIVE_BOUND < item < INTEGER_BOUND:
             return item

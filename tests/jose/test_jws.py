@@ -361,7 +361,7 @@ def test_names_of_edwards_curves_are_interchangeable() -> None:
     [
         (f"{segment({'alg': 'none', 'kid': 'a'})}.e30.", ("alg is 'none'", "'a'")),
         (f"{segment({'kid': 'a'})}.e30.AA", ("it has no alg", "'a'")),
-        (f"{segment({'alg': ['RS256']})}.e30.AA", ("alg is \"('RS256',)\"", None)),
+        (f"{segment({'alg': ['RS256']})}.e30.AA", ("alg is 'FrozenList(1 value)'", None)),
         (
             f"{segment({'alg': 'RS256', 'kid': 'a'})}.e30.AA",
             ("none of the 1 known keys is for alg RS256 and kid 'a'", "'a'"),

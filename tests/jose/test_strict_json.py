@@ -32,13 +32,13 @@ def _nested(depth: int) -> bytes:
         (rb'{"path":"C:\\ud800\\uDFFF"}', {"path": r"C:\ud800\uDFFF"}),
         (rb'{"a":"\"\\\/\b\f\n\r\t"}', {"a": '"\\/\b\f\n\r\t'}),
         (b'{"a":{"x":1},"b":{"x":2}}', {"a": {"x": 1}, "b": {"x": 2}}),
-        (b'{"a":[1,[2,[{"b":[]}]]]}', {"a": (1, (2, ({"b": ()},)))}),
+        (b'{"a":[1,[2,[{"b":[]}]]]}', {"a": [1, [2, [{"b": []}]]]}),
         (b'{"exp":1.5e9,"nbf":-0.0,"iat":0}', {"exp": 1.5e9, "nbf": -0.0, "iat": 0}),
         (b'{"a":1e308,"b":1e-999}', {"a": 1e308, "b": 0.0}),
         (b'{"a":true,"b":false,"c":null}', {"a": True, "b": False, "c": None}),
         (
             b'{"n":%d,"m":[%d]}' % (INTEGER_BOUND - 1, 1 - INTEGER_BOUND),
-            {"n": INTEGER_BOUND - 1, "m": (1 - INTEGER_BOUND,)},
+            {"n": INTEGER_BOUND - 1, "m": [1 - INTEGER_BOUND]},
         ),
     ],
 )

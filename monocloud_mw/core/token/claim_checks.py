@@ -39,7 +39,7 @@ def check_audience(claims: Mapping[str, Any], audience: tuple[str, ...]) -> None
     """Refuse a token that names none of our audiences (RFC 7519 section 4.1.3) [wrong_audience]."""
     found = claims.get("aud")
     names = (found,) if isinstance(found, str) else found
-    if isinstance(names, tuple):
+    if isinstance(names, (list, tuple)):
         for name in names:
             if name in audience:
                 return

@@ -88,8 +88,8 @@ def check_scopes(claims: AccessTokenClaims, requirements: Requirements) -> None:
 
 def check_groups(claims: AccessTokenClaims, requirements: Requirements, *, match_all: bool) -> None:
     """Refuse a token whose user is not in the required groups [insufficient_groups]."""
-    groups = frozenset(claims.groups)
     for wanted in requirements.groups:
+        groups = claims.group_set
         if not (wanted <= groups if match_all else wanted & groups):
             raise TokenError(
                 Reason.INSUFFICIENT_GROUPS,

@@ -76,7 +76,7 @@ class ClientAuthenticator:
             When it expires, in Unix seconds.
         """
         audience = claims.get("aud")
-        values = (audience,) if isinstance(audience, str) else audience if isinstance(audience, tuple) else ()
+        values = (audience,) if isinstance(audience, str) else audience if isinstance(audience, list) else ()
         if not any(value in self._audiences for value in values if isinstance(value, str)):
             raise _refused("aud of the assertion is not this tenant")
         now = self.clients.clock()

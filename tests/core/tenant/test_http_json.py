@@ -31,7 +31,7 @@ def fetched(answer: Any) -> Any:
     ("body", "expected"),
     [
         (b"{}", {}),
-        (b' {"a": [1, {"b": null}]}\n', {"a": (1, {"b": None})}),
+        (b' {"a": [1, {"b": null}]}\n', {"a": [1, {"b": None}]}),
         ('{"name": "Zo\u00eb"}'.encode(), {"name": "Zo\u00eb"}),
         (b"{" + b" " * (MAX_BODY_BYTES - 2) + b"}", {}),
     ],

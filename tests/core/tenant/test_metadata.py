@@ -92,7 +92,7 @@ def test_a_document_needs_an_issuer() -> None:
 def test_the_document_is_read_only() -> None:
     """It is shared by all requests, and shown to the developer."""
     metadata = parse_metadata(MappingProxyType(DOCUMENT), TENANT)
-    assert metadata.document == {**DOCUMENT, "claims_supported": ("sub",)}
+    assert metadata.document == {**DOCUMENT, "claims_supported": ["sub"]}
     assert isinstance(metadata.document, FrozenDict)
     assert repr(metadata) == f"Metadata(issuer='{TENANT}')"
 

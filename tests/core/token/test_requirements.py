@@ -125,6 +125,7 @@ def test_all_scopes_are_granted(granted: Any, required: Any) -> None:
         ({"scope": "A"}, "a"),
         ({"scope": "ab"}, "a"),
         ({"scope": ""}, "a"),
+        *(({"scope": f"x{other}a"}, "a") for other in "\t\n\r\f\v\x1c\x85\u00a0\u2003\u2028\u3000"),
         ({}, "a"),
         ({"scope": None}, "a"),
         ({"scope": True}, "a"),
