@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ..core.effects import (
@@ -24,7 +25,7 @@ from ..core.effects import (
 from ..errors import HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import cache_kept, cache_missed, checked, failed, went_wrong
+from .failures import cache_kept, cache_missed, checked, failed, never_sent, went_wrong
 from .run_once import INTERRUPTED, SingleFlight
 from .worker_threads import WorkerThreads
 
@@ -60,8 +61,9 @@ class AsyncDriver:
         self._cache = cache
         self._patience = patience_seconds
         self._workers = workers
-        # A slow tenant, and a caller who makes up tokens, fill the workers with exchanges. A token that the
-        # cache knows must not have to wait for those.
+        # A slow tenant, and a caller who makes up tokens, fill workers with introspections. Keys, and a token
+        # that the cache knows, must not have to wait for those.
+        self._introspection_workers = WorkerThreads()
         self._cache_workers = WorkerThreads()
         self._flights = SingleFlight()
         self._tasks: dict[asyncio.Task[None], tuple[Hashable, Future[Any]]] = {}
@@ -104,14 +106,22 @@ class AsyncDriver:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._workers.close()
+        self._introspection_workers.close()
         self._cache_workers.close()
 
     async def _perform_fetch(self, effect: Fetch) -> HttpResponse | Failure:
+        request = effect.request
+        workers = self._introspection_workers if request.method == "POST" else self._workers
+        fetch: Any = self._fetch if is_async(self._fetch) else _FetchInWorker(self._fetch)
         try:
-            async with asyncio.timeout(effect.request.timeout_seconds):
-                return checked(await self._await(self._workers, self._fetch, effect.request))
+            async with asyncio.timeout(request.timeout_seconds) as timeout:
+                if fetch is not self._fetch:
+                    fetch.timeout = timeout
+                return checked(await self._await(workers, fetch, request))
         except TimeoutError:
-            return Failure(HttpError(f"no complete answer within {effect.request.timeout_seconds:g} seconds"))
+            if fetch is not self._fetch and not fetch.has_begun:
+                return never_sent("worker threads")
+            return Failure(HttpError(f"no complete answer within {request.timeout_seconds:g} seconds"))
         except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
             return failed("fetcher", error)
 
@@ -215,6 +225,26 @@ class AsyncDriver:
             # Nobody cancelled us. Passed on, it would look like an interrupted leader to those who wait,
             # and one after the other would lead and be interrupted for ever.
             raise CancelledFromWithinError from error
+
+
+class _FetchInWorker:
+    """A plain fetcher, whose time begins when a worker thread calls it, and not while it waits for one."""
+
+    timeout: asyncio.Timeout
+
+    def __init__(self, fetch: Callable[[HttpRequest], Any]) -> None:
+        self._fetch = fetch
+        self._loop = asyncio.get_running_loop()
+        self.has_begun = False
+
+    def __call__(self, request: HttpRequest) -> Any:
+        self._loop.call_soon_threadsafe(self._begin, request.timeout_seconds)
+        return self._fetch(request)
+
+    def _begin(self, timeout_seconds: float) -> None:
+        self.has_begun = True
+        with suppress(RuntimeError):  # nobody waits any more
+            self.timeout.reschedule(self._loop.time() + timeout_seconds)
 
 
 class CancelledFromWithinError(Exception):

@@ -8,7 +8,7 @@ from ..core.effects import Failure
 from ..errors import HttpError, MonoCloudError
 from ..http import HttpResponse
 
-__all__ = ["cache_kept", "cache_missed", "checked", "failed", "went_wrong"]
+__all__ = ["cache_kept", "cache_missed", "checked", "failed", "never_sent", "went_wrong"]
 
 _logger = logging.getLogger("monocloud_mw")
 
@@ -30,6 +30,11 @@ def failed(purpose: str, error: Exception) -> Failure:
         return Failure(error)
     _logger.warning("the %s failed with %s", purpose, type(error).__name__)
     return Failure(HttpError(f"the {purpose} failed with {type(error).__name__}"))
+
+
+def never_sent(what: str) -> Failure:
+    """Return the failure of an exchange that never began, which says nothing about the tenant."""
+    return Failure(HttpError(f"all {what} are in use; the request was not sent", local=True))
 
 
 def cache_missed(operation: str, error: Exception) -> None:

@@ -23,7 +23,8 @@ from ..core.effects import (
 from ..errors import HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import cache_kept, cache_missed, checked, failed, went_wrong
+from .failures import cache_kept, cache_missed, checked, failed, never_sent, went_wrong
+from .introspection_limit import IntrospectionLimit, TooManyIntrospectionsError
 from .run_once import INTERRUPTED, SingleFlight
 
 __all__ = ["SyncDriver"]
@@ -55,6 +56,7 @@ class SyncDriver:
         self._cache = cache
         self._patience = patience_seconds
         self._flights = SingleFlight()
+        self._introspections = IntrospectionLimit()
         self._threads: set[threading.Thread] = set()
         self.now = clock
         self._perform: Mapping[type, Callable[[Any], Any]] = {
@@ -95,7 +97,12 @@ class SyncDriver:
 
     def _perform_fetch(self, effect: Fetch) -> HttpResponse | Failure:
         try:
-            return checked(self._fetch(effect.request))
+            if effect.request.method != "POST":
+                return checked(self._fetch(effect.request))
+            with self._introspections.slot():
+                return checked(self._fetch(effect.request))
+        except TooManyIntrospectionsError:
+            return never_sent("threads for introspections")
         except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
             return failed("fetcher", error)
 

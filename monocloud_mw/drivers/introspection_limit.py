@@ -1,0 +1,74 @@
+"""How many threads may introspect at the same time, so that slow introspections never hold all of them.
+
+A server has a number of threads that this library cannot know, and an introspection holds one until the
+tenant has answered. Rules:
+
+- at most three quarters of the threads of the process introspect, or ``MIN_LIMIT`` where that is more;
+- others wait for their turn while the tenant answers within ``SLOW_SECONDS``. While it is slower they are
+  refused at once: a thread that waits is held as well;
+- with gevent or eventlet, whose threads cost next to nothing, there is no limit;
+- a forked child starts without introspections: they are in the parent.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from ..lifecycle.forks import reset_in_children
+
+__all__ = ["IntrospectionLimit", "TooManyIntrospectionsError"]
+
+SLOW_SECONDS: Final = 0.5
+MIN_LIMIT: Final = 4
+
+
+class TooManyIntrospectionsError(Exception):
+    """No further introspection may begin now."""
+
+
+class IntrospectionLimit:
+    """Counts the introspections under way in the threads of a process."""
+
+    def __init__(self) -> None:
+        self.reset_after_fork()
+        reset_in_children(self)
+
+    def reset_after_fork(self) -> None:
+        """Forget all introspections."""
+        self._ended = threading.Condition(threading.Lock())
+        self._began: dict[object, float] = {}  # monotonic seconds; the oldest first
+        self._last_seconds = 0.0
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Count one introspection, which may have to wait for its turn.
+
+        Raises:
+            TooManyIntrospectionsError: there are as many as there may be, and the tenant is slow.
+        """
+        introspection = object()
+        with self._ended:
+            while len(self._began) >= _limit():
+                oldest = next(iter(self._began.values()))
+                turn_within = oldest + SLOW_SECONDS - time.monotonic()
+                if turn_within <= 0 or self._last_seconds >= SLOW_SECONDS:
+                    raise TooManyIntrospectionsError
+                self._ended.wait(turn_within)
+            began = self._began[introspection] = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._ended:
+                self._began.pop(introspection, None)
+                self._last_seconds = time.monotonic() - began
+                self._ended.notify()
+
+
+def _limit() -> float:
+    if type(threading.Lock()).__module__ != "_thread":  # gevent and eventlet replace it
+        return float("inf")
+    return max(MIN_LIMIT, (threading.active_count() - 1) * 3 // 4)

@@ -1,0 +1,197 @@
+"""Slow introspections hold a part of the threads, never all of them, and never those that fetch keys."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import attrs
+import pytest
+
+from monocloud_mw.core.effects import Fetch
+from monocloud_mw.drivers import introspection_limit
+from monocloud_mw.drivers.introspection_limit import (
+    MIN_LIMIT,
+    IntrospectionLimit,
+    TooManyIntrospectionsError,
+)
+from monocloud_mw.drivers.worker_threads import WorkerThreads
+from monocloud_mw.errors import HttpError
+from monocloud_mw.http import HttpRequest, HttpResponse
+
+from .harness import PATIENCE_SECONDS, REQUEST, RESPONSE, ask, new_async_driver, new_sync_driver
+
+INTROSPECTION = attrs.evolve(REQUEST, method="POST")
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the number of threads that the process seems to have."""
+    count = [1]
+    monkeypatch.setattr(threading, "active_count", lambda: count[0])
+    return count
+
+
+def introspecting(limit: IntrospectionLimit, count: int, stack: ExitStack) -> None:
+    """Begin introspections that end with the stack."""
+    for _ in range(count):
+        stack.enter_context(limit.slot())
+
+
+@pytest.mark.parametrize(
+    ("active_count", "expected"), [(1, MIN_LIMIT), (5, MIN_LIMIT), (9, 6), (33, 24), (129, 96)]
+)
+def test_a_part_of_the_threads_may_introspect(active_count: int, expected: int, threads: list[int]) -> None:
+    """Three quarters of those beside the main thread; a few always may. More are refused where it is slow."""
+    threads[0] = active_count
+    limit = IntrospectionLimit()
+    limit._last_seconds = 1.0
+    with ExitStack() as stack:
+        introspecting(limit, expected, stack)
+        with pytest.raises(TooManyIntrospectionsError), limit.slot():
+            pytest.fail("one too many")
+
+
+def test_whoever_comes_while_the_tenant_is_fast_waits_for_a_turn(threads: list[int]) -> None:
+    """A burst of good tokens is served, one after the other."""
+    limit = IntrospectionLimit()
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        introspecting(limit, MIN_LIMIT, stack)
+
+        def introspect() -> str:
+            with limit.slot():
+                return "served"
+
+        waiting = pool.submit(introspect)
+        stack.close()
+        assert waiting.result(PATIENCE_SECONDS) == "served"
+
+
+def test_whoever_waits_is_refused_when_the_tenant_turns_out_slow(
+    threads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits longer than a fast tenant takes, and then nobody waits any more."""
+    monkeypatch.setattr(introspection_limit, "SLOW_SECONDS", 0.05)
+    limit = IntrospectionLimit()
+    with ExitStack() as stack:
+        introspecting(limit, MIN_LIMIT, stack)
+        for _ in range(3):
+            with pytest.raises(TooManyIntrospectionsError), limit.slot():
+                pytest.fail("one too many")
+    with limit.slot():
+        pass
+
+
+def test_where_threads_cost_nothing_there_is_no_limit(
+    threads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gevent's locks are not those of the interpreter."""
+    limit = IntrospectionLimit()
+
+    class Lock:
+        """A lock of another module."""
+
+    with ExitStack() as stack:
+        monkeypatch.setattr(threading, "Lock", Lock)
+        introspecting(limit, 10 * MIN_LIMIT, stack)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_counts_its_own(threads: list[int]) -> None:
+    """Introspections of the parent never end in a child."""
+    limit = IntrospectionLimit()
+    limit._last_seconds = 1.0
+    with ExitStack() as stack:
+        introspecting(limit, MIN_LIMIT, stack)
+        limit.reset_after_fork()
+        introspecting(limit, MIN_LIMIT, stack)
+        limit.reset_after_fork()
+        with limit.slot():
+            pass
+
+
+class SlowTenant:
+    """Answers everything but introspections at once, and these when it is told to."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.asked = threading.Semaphore(0)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "POST":
+            self.asked.release()
+            assert self.over.wait(PATIENCE_SECONDS)
+        return RESPONSE
+
+    def await_introspections(self, count: int) -> None:
+        """Wait until so many have begun."""
+        for _ in range(count):
+            assert self.asked.acquire(timeout=PATIENCE_SECONDS)
+
+
+def test_threads_are_left_for_keys(threads: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A burst of introspections is refused beyond the limit as our own fault, and keys are fetched."""
+    monkeypatch.setattr(introspection_limit, "SLOW_SECONDS", 0.0)
+    tenant = SlowTenant()
+    driver = new_sync_driver(fetch=tenant)
+    with ThreadPoolExecutor(MIN_LIMIT) as pool:
+        held = [pool.submit(driver.run, ask(Fetch(INTROSPECTION))) for _ in range(MIN_LIMIT)]
+        tenant.await_introspections(MIN_LIMIT)
+        with pytest.raises(HttpError, match="all threads for introspections are in use") as caught:
+            driver.run(ask(Fetch(INTROSPECTION)))
+        assert (caught.value.local, caught.value.temporary) == (True, True)
+        assert driver.run(ask(Fetch(REQUEST))) is RESPONSE
+        tenant.over.set()
+        assert [future.result() for future in held] == [RESPONSE] * MIN_LIMIT
+
+
+def test_worker_threads_are_left_for_keys() -> None:
+    """Introspections have worker threads of their own; one that gets none in time is our own fault."""
+    tenant = SlowTenant()
+    driver = new_async_driver(fetch=tenant)
+    driver._introspection_workers = WorkerThreads(2)
+
+    async def main() -> None:
+        held = [asyncio.create_task(driver.run(ask(Fetch(INTROSPECTION)))) for _ in range(2)]
+        await asyncio.to_thread(tenant.await_introspections, 2)
+        assert await driver.run(ask(Fetch(REQUEST))) is RESPONSE
+        hurried = attrs.evolve(INTROSPECTION, timeout_seconds=0.05)
+        with pytest.raises(HttpError, match="all worker threads are in use") as caught:
+            await driver.run(ask(Fetch(hurried)))
+        assert (caught.value.local, caught.value.temporary) == (True, True)
+        tenant.over.set()
+        assert list(await asyncio.gather(*held)) == [RESPONSE] * 2
+        await driver.aclose()
+
+    asyncio.run(main())
+    assert not tenant.asked.acquire(blocking=False)
+
+
+def test_the_time_of_an_exchange_begins_with_the_exchange() -> None:
+    """Waiting for a worker thread takes none of it; an exchange that takes too long is the tenant's fault."""
+    over = threading.Event()
+
+    def fetch(request: HttpRequest) -> HttpResponse:
+        if request.timeout_seconds < 1.0:
+            over.wait(PATIENCE_SECONDS)
+        return RESPONSE
+
+    driver = new_async_driver(fetch=fetch)
+    driver._introspection_workers = WorkerThreads(1)
+
+    async def main() -> Any:
+        hanging = driver.run(ask(Fetch(attrs.evolve(INTROSPECTION, timeout_seconds=0.05))))
+        with pytest.raises(HttpError, match=r"no complete answer within 0\.05 seconds") as caught:
+            await hanging
+        assert not caught.value.local
+        waiting = asyncio.create_task(driver.run(ask(Fetch(INTROSPECTION))))
+        await asyncio.sleep(0)
+        over.set()
+        assert await waiting is RESPONSE
+        await driver.aclose()
+
+    asyncio.run(main())
