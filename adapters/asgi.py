@@ -1,18 +1,25 @@
-"""Protects any ASGI application (ASGI 3.0): ``http`` and ``websocket``; ``lifespan`` passes untouched.
+"""Protects any ASGI application (ASGI 3.0): ``http`` and ``websocket``; ``lifespan`` events pass unchanged.
 
 ::
 
-    app = ProtectApiMiddleware(app, rules=[Rule("/healthz", public=True)])
+    app.add_middleware(ProtectApiMiddleware, rules=[Rule("/healthz", public=True)])
 
-The application finds the claims in ``scope["monocloud.claims"]``: always ours, or absent. It gets a copy of
-the server's scope. A WebSocket is refused before it is accepted: with the full response where the server
-has the extension ``websocket.http.response``, otherwise by closing it with 1008 (the client sees 403).
-Any other kind of scope is refused with an error, since nothing here could tell what it lets through.
+The application finds the claims in ``scope["monocloud.claims"]``: those of the token that was checked, or
+none. They are written into the scope that came, as Starlette's own authentication does, so that middleware in
+front sees what the application writes there.
+
+- A WebSocket is refused before it is accepted: with the full response where the server has the extension
+  ``websocket.http.response``, otherwise by closing it with 1008 (the client sees 403).
+- Any other kind of scope is refused with an error: nothing here can tell what it would let through.
+- A wrong configuration is raised where the middleware is made. A framework that makes it when the server
+  has started (``add_middleware`` of Starlette) gets it as a failed start-up.
+- A command line that serves the application itself (``fastapi run``) must find the middleware inside it,
+  as above; a wrapper beside the application protects only servers that are given the wrapper.
 """
 
 from __future__ import annotations
 
-import inspect
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -24,22 +31,23 @@ from monocloud_mw.protect.adapter_checks import (
     AsyncAuthenticator,
     check_callable,
     collect_problems,
-    require_claims,
     select_client,
 )
-from monocloud_mw.protect.credentials import Credentials, parse_authorization
+from monocloud_mw.protect.cors import is_cors_preflight
+from monocloud_mw.protect.guard import Guard, Refused, run_async
 from monocloud_mw.protect.paths import cut_at_prefix, strip_prefix
-from monocloud_mw.protect.resolvers import Resolver, Resolvers
-from monocloud_mw.protect.responses import ErrorResponse, error_response, log_refusal
+from monocloud_mw.protect.resolvers import Resolver
+from monocloud_mw.protect.responses import ErrorResponse
 from monocloud_mw.protect.rules import Policy, Rule
 
-__all__ = ["ProtectApiMiddleware"]
+__all__ = ["ProtectApiMiddleware", "list_authorization", "render_asgi"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-OnError: TypeAlias = Callable[[MonoCloudError, Scope], App | Awaitable[App | None] | None]
+Answer: TypeAlias = App | ErrorResponse | None
+OnError: TypeAlias = Callable[[MonoCloudError, ErrorResponse, Scope], Answer | Awaitable[Answer]]
 
 PROTECTED: Final = frozenset({"http", "websocket"})
 POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
@@ -49,16 +57,20 @@ class ProtectApiMiddleware:
     """Lets requests with a valid access token through, and those to public paths.
 
     Args:
-        app: the application to protect.
+        app: the application to protect; kept as ``.app``.
         client: an :class:`~monocloud_mw.AsyncBackendClient`; without one, one is made from the environment.
-        scopes: scopes that every request needs that is not public.
-        groups: groups of which every such request needs one.
+        scopes: required of every request that is not public.
+        groups: the caller must be in at least one, for every request that is not public.
         rules: what paths need (:mod:`monocloud_mw.protect.rules`).
-        token_resolver: ``scope`` to the access token, sync or async, instead of the ``Authorization`` header.
-        certificate_resolver: ``scope`` to the caller's certificate (:mod:`monocloud_mw.protect.resolvers`).
-        on_error: ``(error, scope)``, sync or async, to the ASGI application that answers a refused request,
-            or to ``None`` for the default response. What it raises reaches the server; the request never
-            passes.
+        optional: let requests without a token pass, without claims; a token that is there is checked.
+        allow_cors_preflight: let CORS preflights pass to the application, which answers them.
+        token_resolver: called with ``scope``, sync or async; returns the access token, instead of the
+            ``Authorization`` header.
+        certificate_resolver: called with ``scope``, sync or async; returns the caller's certificate
+            (:mod:`monocloud_mw.protect.resolvers`).
+        on_error: called with the error, the default response and ``scope``, sync or async; returns the
+            response to send, as an :class:`~monocloud_mw.ErrorResponse` or an ASGI application, or ``None``
+            for the default. What it raises reaches the server; the request never passes.
 
     Raises:
         ConfigurationError: with every problem found.
@@ -72,47 +84,67 @@ class ProtectApiMiddleware:
         scopes: str | Iterable[str] = (),
         groups: str | Iterable[str] = (),
         rules: Sequence[Rule] = (),
+        optional: bool = False,
+        allow_cors_preflight: bool = False,
         token_resolver: Resolver | None = None,
         certificate_resolver: Resolver | None = None,
         on_error: OnError | None = None,
     ) -> None:
-        self._app = app
-        self._resolvers = Resolvers(token_resolver, certificate_resolver)
-        self._has_resolvers = token_resolver is not None or certificate_resolver is not None
-        self._on_error = on_error
+        self.app = app
+        self._optional = optional
+        self._allow_cors_preflight = allow_cors_preflight
+        self._wrong: ConfigurationError | None = None
         self._policy: Policy
         self.client: AsyncAuthenticator
-        self._policy, self.client, *_ = collect_problems(
-            lambda: Policy(rules, scopes=scopes, groups=groups),
-            lambda: select_client(client, AsyncBackendClient),
-            lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
-            lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
-            lambda: check_callable("on_error", on_error, may_be_async=True),
+        try:
+            self._policy, self.client, *_ = collect_problems(
+                lambda: Policy(rules, scopes=scopes, groups=groups),
+                lambda: select_client(client, AsyncBackendClient),
+                lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
+                lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
+                lambda: check_callable("on_error", on_error, may_be_async=True),
+            )
+        except ConfigurationError as error:
+            if not _is_server_running():
+                raise
+            self._wrong = error
+            return
+        self._guard = Guard(
+            self.client,
+            token_resolver=token_resolver,
+            certificate_resolver=certificate_resolver,
+            on_error=on_error,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app, kind = self._app, scope["type"]
-        if kind not in PROTECTED:
-            if kind != "lifespan":
-                raise ConfigurationError(f"cannot protect connections of type {quoted(kind)}")
-            await app(scope, receive, send)
-            return
-        scope = {**scope}
-        scope.pop(CLAIMS_KEY, None)
-        requirements = self._policy.for_all or self._requirements_for(scope)
-        if requirements is not None:
-            try:
-                authorization = _list_authorization(scope)
-                if self._has_resolvers:
-                    credentials = await self._resolvers.read_async(authorization, scope)
-                else:
-                    credentials = Credentials(parse_authorization(authorization))
-                claims = await self.client.authenticate(credentials, requirements)
-                scope[CLAIMS_KEY] = require_claims(claims)
-            except MonoCloudError as error:
-                log_refusal(error)
-                app = await self._answer(error, scope)
-        await app(scope, receive, send)
+        kind = scope["type"]
+        if self._wrong is not None:
+            if kind == "lifespan":
+                await receive()
+                await send({"type": "lifespan.startup.failed", "message": str(self._wrong)})
+            raise self._wrong
+        if kind in PROTECTED:
+            scope.pop(CLAIMS_KEY, None)
+            requirements = self._policy.for_all or self._requirements_for(scope)
+            if requirements is not None and not (self._allow_cors_preflight and _is_preflight(scope)):
+                check = self._guard.check(
+                    scope,
+                    list_authorization(scope),
+                    requirements,
+                    method=scope.get("method", "GET"),  # as the handshake of a WebSocket is
+                    url=scope["path"],
+                    optional=self._optional,
+                )
+                try:
+                    claims = await run_async(check)
+                except Refused as refused:
+                    await (refused.answer or render_asgi(refused.response))(scope, receive, send)
+                    return
+                if claims is not None:
+                    scope[CLAIMS_KEY] = claims
+        elif kind != "lifespan":
+            raise ConfigurationError(f"cannot protect connections of type {quoted(kind)}")
+        await self.app(scope, receive, send)
 
     def _requirements_for(self, scope: Scope) -> Requirements | None:
         path, prefix = scope["path"], scope.get("root_path", "")
@@ -124,30 +156,43 @@ class ProtectApiMiddleware:
             cut_path=cut_at_prefix(path, prefix),
         )
 
-    async def _answer(self, error: MonoCloudError, scope: Scope) -> App:
-        answer = self._on_error(error, scope) if self._on_error else None
-        if inspect.isawaitable(answer):
-            answer = await answer
-        return _Response(error_response(error)) if answer is None else answer
 
-
-def _list_authorization(scope: Scope) -> list[str]:
+def list_authorization(scope: Scope) -> list[str]:
+    """Return the ``Authorization`` headers of a connection."""
     return [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
 
 
-class _Response:
-    """A refusal as an ASGI application."""
+def render_asgi(response: ErrorResponse) -> App:
+    """Return an error response as an ASGI application."""
 
-    def __init__(self, refusal: ErrorResponse) -> None:
-        self._refusal = refusal
-
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         is_http = scope["type"] == "http"
-        response = "http.response" if is_http else "websocket.http.response"
-        if not is_http and response not in (scope.get("extensions") or {}):
+        kind = "http.response" if is_http else "websocket.http.response"
+        if not is_http and kind not in (scope.get("extensions") or {}):
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return
-        headers = [(name.lower().encode(), value.encode()) for name, value in self._refusal.headers]
-        body = b"" if is_http and scope["method"].upper() == "HEAD" else self._refusal.body
-        await send({"type": f"{response}.start", "status": self._refusal.status, "headers": headers})
-        await send({"type": f"{response}.body", "body": body})
+        headers = [(name.lower().encode(), value.encode()) for name, value in response.headers]
+        headers.append((b"content-length", str(len(response.body)).encode()))
+        body = b"" if is_http and scope["method"].upper() == "HEAD" else response.body
+        await send({"type": f"{kind}.start", "status": response.status, "headers": headers})
+        await send({"type": f"{kind}.body", "body": body})
+
+    return app
+
+
+def _is_preflight(scope: Scope) -> bool:
+    if scope["type"] != "http":
+        return False
+    headers = {name.lower(): value for name, value in scope["headers"]}
+    return is_cors_preflight(
+        scope["method"], headers.get(b"origin"), headers.get(b"access-control-request-method")
+    )
+
+
+def _is_server_running() -> bool:
+    """Tell whether an event loop runs here, so that what is raised could pass for a missing lifespan."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -2,9 +2,11 @@
 
 ::
 
-    app = ProtectApiMiddleware(app, rules=[Rule("/healthz", public=True)])
+    app.wsgi_app = ProtectApiMiddleware(app.wsgi_app, rules=[Rule("/healthz", public=True)])
 
-The application finds the claims in ``environ["monocloud.claims"]``: always ours, or absent.
+The application finds the claims in ``environ["monocloud.claims"]``: those of the token that was checked, or
+none. A command line that serves the application itself (``flask --app main run``) must find the middleware
+inside it, as above; a wrapper beside the application protects only servers that are given the wrapper.
 """
 
 from __future__ import annotations
@@ -21,12 +23,13 @@ from monocloud_mw.protect.adapter_checks import (
     Authenticator,
     check_callable,
     collect_problems,
-    require_claims,
     select_client,
 )
+from monocloud_mw.protect.cors import is_cors_preflight
+from monocloud_mw.protect.guard import Guard, Refused, run
 from monocloud_mw.protect.paths import UNREADABLE
-from monocloud_mw.protect.resolvers import Resolver, Resolvers
-from monocloud_mw.protect.responses import ErrorResponse, error_response, log_refusal
+from monocloud_mw.protect.resolvers import Resolver
+from monocloud_mw.protect.responses import ErrorResponse
 from monocloud_mw.protect.rules import Policy, Rule
 
 if TYPE_CHECKING:
@@ -34,22 +37,29 @@ if TYPE_CHECKING:
 
 __all__ = ["ProtectApiMiddleware", "list_authorization"]
 
-OnError: TypeAlias = "Callable[[MonoCloudError, WSGIEnvironment], WSGIApplication | None]"
+OnError: TypeAlias = (
+    "Callable[[MonoCloudError, ErrorResponse, WSGIEnvironment], WSGIApplication | ErrorResponse | None]"
+)
 
 
 class ProtectApiMiddleware:
     """Lets requests with a valid access token through, and those to public paths.
 
     Args:
-        app: the application to protect.
+        app: the application to protect; kept as ``.app``.
         client: a :class:`~monocloud_mw.BackendClient`; without one, one is made from the environment.
-        scopes: scopes that every request needs that is not public.
-        groups: groups of which every such request needs one.
+        scopes: required of every request that is not public.
+        groups: the caller must be in at least one, for every request that is not public.
         rules: what paths need (:mod:`monocloud_mw.protect.rules`).
-        token_resolver: ``environ`` to the access token, instead of the ``Authorization`` header.
-        certificate_resolver: ``environ`` to the caller's certificate (:mod:`monocloud_mw.protect.resolvers`).
-        on_error: ``(error, environ)`` to the WSGI application that answers a refused request, or to
-            ``None`` for the default response. What it raises reaches the server; the request never passes.
+        optional: let requests without a token pass, without claims; a token that is there is checked.
+        allow_cors_preflight: let CORS preflights pass to the application, which answers them.
+        token_resolver: called with ``environ``; returns the access token, instead of the ``Authorization``
+            header.
+        certificate_resolver: called with ``environ``; returns the caller's certificate
+            (:mod:`monocloud_mw.protect.resolvers`).
+        on_error: called with the error, the default response and ``environ``; returns the response to send,
+            as an :class:`~monocloud_mw.ErrorResponse` or a WSGI application, or ``None`` for the default.
+            What it raises reaches the server; the request never passes.
 
     Raises:
         ConfigurationError: with every problem found.
@@ -63,13 +73,15 @@ class ProtectApiMiddleware:
         scopes: str | Iterable[str] = (),
         groups: str | Iterable[str] = (),
         rules: Sequence[Rule] = (),
+        optional: bool = False,
+        allow_cors_preflight: bool = False,
         token_resolver: Resolver | None = None,
         certificate_resolver: Resolver | None = None,
         on_error: OnError | None = None,
     ) -> None:
-        self._app = app
-        self._resolvers = Resolvers(token_resolver, certificate_resolver)
-        self._on_error = on_error
+        self.app = app
+        self._optional = optional
+        self._allow_cors_preflight = allow_cors_preflight
         self._policy: Policy
         self.client: Authenticator
         self._policy, self.client, *_ = collect_problems(
@@ -79,21 +91,33 @@ class ProtectApiMiddleware:
             lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=False),
             lambda: check_callable("on_error", on_error, may_be_async=False),
         )
+        self._guard = Guard(
+            self.client,
+            token_resolver=token_resolver,
+            certificate_resolver=certificate_resolver,
+            on_error=on_error,
+        )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ.pop(CLAIMS_KEY, None)
         requirements = self._policy.for_all or self._requirements_for(environ)
-        if requirements is not None:
+        if requirements is not None and not (self._allow_cors_preflight and _is_preflight(environ)):
+            check = self._guard.check(
+                environ,
+                list_authorization(environ),
+                requirements,
+                method=environ["REQUEST_METHOD"],
+                url=environ.get("PATH_INFO", ""),
+                optional=self._optional,
+            )
             try:
-                credentials = self._resolvers.read(list_authorization(environ), environ)
-                claims = self.client.authenticate(credentials, requirements)
-                environ[CLAIMS_KEY] = require_claims(claims)
-            except MonoCloudError as error:
-                log_refusal(error)
-                answer = self._on_error(error, environ) if self._on_error else None
-                answer = _Response(error_response(error)) if answer is None else answer
+                claims = run(check)
+            except Refused as refused:
+                answer = refused.answer or _render(refused.response)
                 return answer(environ, start_response)
-        return self._app(environ, start_response)
+            if claims is not None:
+                environ[CLAIMS_KEY] = claims
+        return self.app(environ, start_response)
 
     def _requirements_for(self, environ: WSGIEnvironment) -> Requirements | None:
         return self._policy.requirements_for(
@@ -110,6 +134,14 @@ def list_authorization(environ: WSGIEnvironment) -> tuple[str, ...]:
     return () if value is None else (value,)
 
 
+def _is_preflight(environ: WSGIEnvironment) -> bool:
+    return is_cors_preflight(
+        environ["REQUEST_METHOD"],
+        environ.get("HTTP_ORIGIN"),
+        environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+    )
+
+
 def _decode(text: str) -> str:
     """Undo what PEP 3333 does to paths: their bytes stand in a string as Latin-1."""
     if text.isascii():
@@ -120,13 +152,10 @@ def _decode(text: str) -> str:
         return UNREADABLE
 
 
-class _Response:
-    """A refusal as a WSGI application."""
+def _render(response: ErrorResponse) -> WSGIApplication:
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        headers = [*response.headers, ("Content-Length", str(len(response.body)))]
+        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
+        return [] if environ["REQUEST_METHOD"].upper() == "HEAD" else [response.body]
 
-    def __init__(self, refusal: ErrorResponse) -> None:
-        self._refusal = refusal
-
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        status = self._refusal.status
-        start_response(f"{status} {HTTPStatus(status).phrase}", list(self._refusal.headers))
-        return [] if environ["REQUEST_METHOD"].upper() == "HEAD" else [self._refusal.body]
+    return app

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from .claims import AccessTokenClaims
 from .client import AsyncBackendClient, BackendClient
+from .core.token.presented import Presented
+from .core.token.requirements import Requirements
 from .errors import (
     AuthorizationServerError,
     ConfigurationError,
@@ -20,7 +22,8 @@ from .errors import (
 )
 from .http import HttpRequest, HttpResponse
 from .options import Options
-from .protect.credentials import Credentials
+from .protect.guard import Guard, Refused
+from .protect.responses import ErrorResponse, error_response
 from .protect.rules import Rule
 
 __all__ = [
@@ -29,16 +32,21 @@ __all__ = [
     "AuthorizationServerError",
     "BackendClient",
     "ConfigurationError",
-    "Credentials",
     "CredentialsError",
+    "ErrorResponse",
+    "Guard",
     "HttpError",
     "HttpRequest",
     "HttpResponse",
     "MonoCloudError",
     "OAuthResponseError",
     "Options",
+    "Presented",
     "Problem",
     "Reason",
+    "Refused",
+    "Requirements",
     "Rule",
     "TokenError",
+    "error_response",
 ]

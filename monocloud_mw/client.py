@@ -13,6 +13,7 @@ from typing import Any, Final, Self, TypeAlias
 
 from .claims import AccessTokenClaims
 from .core.tenant.metadata import Metadata
+from .core.token.presented import Presented
 from .core.token.requirements import Requirements
 from .core.token.validator import Validator
 from .drivers.asyncio import AsyncDriver, is_async
@@ -23,7 +24,6 @@ from .errors import ConfigurationError, Problem
 from .jose import KeySet
 from .options import Options
 from .protect.adapter_checks import collect_problems
-from .protect.credentials import Credentials
 from .transports.requests import RequestsTransport
 
 __all__ = ["AsyncBackendClient", "BackendClient"]
@@ -127,8 +127,8 @@ class BackendClient(_Client):
         if self._transport is not None:
             self._transport.close()
 
-    def authenticate(self, credentials: Credentials, requirements: Requirements) -> AccessTokenClaims:
-        """Validate the credentials of a request: what every adapter calls.
+    def authenticate(self, presented: Presented, requirements: Requirements) -> AccessTokenClaims:
+        """Validate what a request presents: what every adapter calls.
 
         Unlike :meth:`validate_access_token`, a token that could only be introspected counts as malformed
         where introspection is not set up: the caller chose the token, not the developer.
@@ -138,7 +138,7 @@ class BackendClient(_Client):
             AuthorizationServerError: the tenant is needed and does not do its part.
         """
         driver = self._driver
-        token, certificate = credentials.token, credentials.client_certificate
+        token, certificate = presented.token, presented.client_certificate
         return driver.run(self._validator.authenticate(token, certificate, requirements, driver.now()))
 
     def validate_access_token(
@@ -274,10 +274,10 @@ class AsyncBackendClient(_Client):
             return super()._new_transport()
         return Httpcore2Transport(**self._transport_settings)
 
-    async def authenticate(self, credentials: Credentials, requirements: Requirements) -> AccessTokenClaims:
-        """Validate the credentials of a request, as :meth:`BackendClient.authenticate`."""
+    async def authenticate(self, presented: Presented, requirements: Requirements) -> AccessTokenClaims:
+        """Validate what a request presents, as :meth:`BackendClient.authenticate`."""
         driver = self._driver
-        token, certificate = credentials.token, credentials.client_certificate
+        token, certificate = presented.token, presented.client_certificate
         return await driver.run(self._validator.authenticate(token, certificate, requirements, driver.now()))
 
     async def validate_access_token(

@@ -16,12 +16,12 @@ from monocloud_mw import (
     AsyncBackendClient,
     BackendClient,
     ConfigurationError,
-    Credentials,
     HttpError,
     HttpRequest,
     HttpResponse,
     MonoCloudError,
     Options,
+    Presented,
     Problem,
     TokenError,
 )
@@ -195,7 +195,7 @@ def test_what_is_no_jwt_needs_an_account_at_the_tenant(
         with pytest.raises(ConfigurationError, match="client_id"):
             caller(method, opaque)
     for method, arguments in {
-        "authenticate": (Credentials(token=opaque), Requirements.of((), ())),
+        "authenticate": (Presented(token=opaque), Requirements.of((), ())),
         "validate_jwt_access_token": (opaque,),
     }.items():
         with pytest.raises(TokenError) as caught:
@@ -211,10 +211,10 @@ def test_the_credentials_of_a_request_are_authenticated(
     requirements = Requirements.of("orders:read", ())
     caller = connect()
     for mint in tenant.mint, tenant.mint_opaque:
-        credentials = Credentials(token=mint(subject="user", scopes="orders:read"))
+        credentials = Presented(token=mint(subject="user", scopes="orders:read"))
         assert caller("authenticate", credentials, requirements).subject == "user"
         with pytest.raises(TokenError) as caught:
-            caller("authenticate", Credentials(token=mint(scopes="other")), requirements)
+            caller("authenticate", Presented(token=mint(scopes="other")), requirements)
         assert caught.value.code == "insufficient_scope"
 
 

@@ -21,15 +21,16 @@ from werkzeug.local import LocalProxy
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.protect.adapter_checks import CLAIMS_KEY
 
-__all__ = ["attach_claims", "current_claims", "remove_claims"]
+__all__ = ["attach_claims", "current_claims", "drop_foreign_claims"]
 
 _PROVEN: Final = "_monocloud_claims"
 
 
-def remove_claims(incoming: Request) -> None:
-    """Take away what a request may have brought along."""
-    incoming.environ.pop(CLAIMS_KEY, None)
-    setattr(incoming, _PROVEN, None)
+def drop_foreign_claims(incoming: Request) -> None:
+    """Take away what a request brought along, the first time that it is checked."""
+    if _PROVEN not in incoming.__dict__:
+        incoming.environ.pop(CLAIMS_KEY, None)
+        setattr(incoming, _PROVEN, None)
 
 
 def attach_claims(incoming: Request, claims: AccessTokenClaims) -> None:

@@ -16,14 +16,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
-from flask import Flask
+from flask import Flask, current_app
 
+from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.client import BackendClient
+from monocloud_mw.core.token.presented import Presented
+from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.options import VARIABLE_PREFIX, Options
 from monocloud_mw.protect.adapter_checks import Authenticator
 
-__all__ = ["get_client"]
+__all__ = ["ApplicationClient", "get_client"]
 
 EXTENSION: Final = "monocloud_mw"
 
@@ -43,6 +46,19 @@ def get_client(app: Flask) -> Authenticator:
             if client is None:
                 client = app.extensions[EXTENSION] = BackendClient(_read_options(app.config))
     return cast(Authenticator, client)
+
+
+class ApplicationClient:
+    """Checks each request with the client of the application that serves it."""
+
+    def authenticate(self, presented: Presented, requirements: Requirements) -> AccessTokenClaims:
+        """Validate what a request presents.
+
+        Raises:
+            MonoCloudError: as :meth:`monocloud_mw.BackendClient.authenticate`, and where the application's
+                configuration cannot work.
+        """
+        return get_client(current_app).authenticate(presented, requirements)
 
 
 def _read_options(config: Mapping[str, Any]) -> Options:

@@ -1,7 +1,6 @@
 """What every adapter checks when it is made, so that a mistake shows at start and not at a request.
 
-A client or a callable of the wrong colour (async where calls are sync) is refused here: its answer would be
-a coroutine, which is neither claims nor a refusal.
+A client or a callable that is async where calls are sync, or the reverse, is refused here.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from ..claims import AccessTokenClaims
+from ..core.token.presented import Presented
 from ..core.token.requirements import Requirements
 from ..errors import ConfigurationError, Problem
-from .credentials import Credentials
 
 __all__ = [
     "CLAIMS_KEY",
@@ -32,17 +31,17 @@ CLAIMS_KEY: Final = "monocloud.claims"
 class Authenticator(Protocol):
     """What adapters need of a client; :class:`monocloud_mw.BackendClient` has it.
 
-    ``authenticate`` returns the claims of valid credentials, or raises a ``MonoCloudError``.
+    ``authenticate`` returns the claims of a valid token, or raises a ``MonoCloudError``.
     """
 
-    def authenticate(self, credentials: Credentials, requirements: Requirements, /) -> AccessTokenClaims: ...
+    def authenticate(self, presented: Presented, requirements: Requirements, /) -> AccessTokenClaims: ...
 
 
 class AsyncAuthenticator(Protocol):
     """The same on an event loop; :class:`monocloud_mw.AsyncBackendClient` has it."""
 
     async def authenticate(
-        self, credentials: Credentials, requirements: Requirements, /
+        self, presented: Presented, requirements: Requirements, /
     ) -> AccessTokenClaims: ...
 
 
@@ -74,7 +73,7 @@ def select_client(client: Any, kind: type[Any]) -> Any:
         return kind()
     authenticate = getattr(client, "authenticate", None)
     if not callable(authenticate) or _is_async(authenticate) is not _is_async(kind.authenticate):
-        message = f"must be like {kind.__name__}, which {type(client).__name__} is not"
+        message = f"must be {kind.__name__} or have its authenticate(), not {type(client).__name__}"
         raise ConfigurationError([Problem("client", None, message)])
     return client
 

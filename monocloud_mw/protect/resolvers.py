@@ -1,96 +1,63 @@
-"""Where a request's token and certificate are, when the application knows better than the header.
+"""What the application's own resolvers of tokens and certificates may return, and raise.
 
-A resolver is a callable of the application: it is given the request in the adapter's form (WSGI: the
-environ; ASGI: the scope; Flask: the request) and returns
+A resolver is a callable of the application. It is given the request in the adapter's form (WSGI: the
+environ; ASGI: the scope; otherwise the framework's request) and returns
 
 - ``token_resolver``: the access token, a string, or ``None`` where the request has none;
 - ``certificate_resolver``: the caller's certificate as PEM text, PEM or DER bytes, or ``None``.
 
-Text is trimmed, and blank text counts as ``None``. Everything fails closed: a resolver that raises, or
-returns something else, is a :class:`~monocloud_mw.errors.ConfigurationError`, so the caller gets a 500
-without details, the log gets the place, and the request never passes. A
-:class:`~monocloud_mw.errors.MonoCloudError` that a resolver raises on purpose stays what it is.
+Text is trimmed, and blank text counts as ``None``. Everything fails closed:
+
+- ``ValueError`` means that what the caller sent cannot be read: the token or the certificate is malformed
+  (401);
+- a :class:`~monocloud_mw.errors.MonoCloudError` stays what it is;
+- anything else, and a result of another type, is a mistake in the resolver: a
+  :class:`~monocloud_mw.errors.ConfigurationError` (500), whose log record says where it was raised.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-import attrs
+from ..errors import ConfigurationError, CredentialsError, MonoCloudError, Reason, TokenError, quoted
 
-from ..errors import ConfigurationError, CredentialsError, MonoCloudError, quoted
-from .credentials import Credentials, parse_authorization
-
-__all__ = ["Resolver", "Resolvers"]
+__all__ = ["Resolver", "parse_certificate", "parse_token", "resolving"]
 
 Resolver: TypeAlias = Callable[[Any], Any]
 
-
-@attrs.frozen
-class Resolvers:
-    """Reads the credentials of a request, by the application's resolvers where it has some.
-
-    Args:
-        token: replaces the ``Authorization`` header.
-        certificate: finds the caller's certificate; without one, requests have none.
-    """
-
-    token: Resolver | None = None
-    certificate: Resolver | None = None
-
-    def read(self, authorization: Sequence[str], request: Any) -> Credentials:
-        """Return the credentials of ``request``, whose ``Authorization`` headers are given.
-
-        Raises:
-            CredentialsError: there is no token, or its header cannot be read.
-            ConfigurationError: a resolver failed.
-        """
-        if self.token is None:
-            token = parse_authorization(authorization)
-        else:
-            with _translated("token_resolver"):
-                answer = self.token(request)
-            token = _parse_token(answer)
-        if self.certificate is None:
-            return Credentials(token)
-        with _translated("certificate_resolver"):
-            answer = self.certificate(request)
-        return Credentials(token, _parse_certificate(answer))
-
-    async def read_async(self, authorization: Sequence[str], request: Any) -> Credentials:
-        """Do the same as :meth:`read` on an event loop, with resolvers that may be async."""
-        if self.token is None:
-            token = parse_authorization(authorization)
-        else:
-            with _translated("token_resolver"):
-                answer = await _settled(self.token(request))
-            token = _parse_token(answer)
-        if self.certificate is None:
-            return Credentials(token)
-        with _translated("certificate_resolver"):
-            answer = await _settled(self.certificate(request))
-        return Credentials(token, _parse_certificate(answer))
+_REASONS: Final = {
+    "token_resolver": Reason.MALFORMED,
+    "certificate_resolver": Reason.CERTIFICATE_MALFORMED,
+}
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
-    """Turn what a resolver raises into an error that names the resolver, and not what it held."""
+def resolving(name: str) -> Iterator[None]:
+    """Turn what a resolver raises into an error that names the resolver, and not what it held.
+
+    Raises:
+        TokenError: it raised ``ValueError``.
+        ConfigurationError: it raised anything else.
+    """
     try:
         yield
     except MonoCloudError:
         raise
+    except ValueError as error:
+        raise TokenError(_REASONS[name], f"{name} raised {type(error).__name__}") from error
     except Exception as error:
         raise ConfigurationError(f"{name} raised {type(error).__name__}") from error
 
 
-async def _settled(answer: Any) -> Any:
-    return await answer if inspect.isawaitable(answer) else answer
+def parse_token(answer: Any) -> str:
+    """Read what a ``token_resolver`` returned.
 
-
-def _parse_token(answer: Any) -> str:
+    Raises:
+        CredentialsError: the request has no token.
+        ConfigurationError: it is neither text nor ``None``.
+    """
     if answer is not None and not isinstance(answer, str):
         raise ConfigurationError(f"token_resolver must return a string or None, not {_kind(answer)}")
     token = answer.strip() if answer is not None else ""
@@ -99,7 +66,12 @@ def _parse_token(answer: Any) -> str:
     return token
 
 
-def _parse_certificate(answer: Any) -> str | bytes | None:
+def parse_certificate(answer: Any) -> str | bytes | None:
+    """Read what a ``certificate_resolver`` returned.
+
+    Raises:
+        ConfigurationError: it is neither text, bytes nor ``None``.
+    """
     if answer is not None and not isinstance(answer, (str, bytes)):
         raise ConfigurationError(
             f"certificate_resolver must return a string, bytes or None, not {_kind(answer)}"

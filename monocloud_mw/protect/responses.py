@@ -1,4 +1,4 @@
-"""Turns an error into what the caller sees, and into what the log keeps.
+"""Turns an error into the response that the caller gets.
 
 ===========================================  ======  ====================================================
 error                                        status  ``WWW-Authenticate`` (RFC 6750 section 3)
@@ -11,36 +11,28 @@ tenant unreachable, overloaded or unusable   503     none; ``Retry-After`` (the 
 anything else                                500     none
 ===========================================  ======  ====================================================
 
-The caller gets fixed sentences only; causes, the key id and the issuer go to the logger
-``monocloud_mw``. No token, secret or foreign text that is not escaped reaches either.
+The caller gets fixed sentences only. Causes go to the log (:mod:`.logs`).
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 import re
-import traceback
-from typing import Final
+from typing import Final, Self
 
 import attrs
 
 from ..errors import (
-    AuthorizationServerError,
-    ConfigurationError,
     CredentialsError,
     HttpError,
-    MonoCloudError,
     TokenError,
 )
 
-__all__ = ["RETRY_AFTER_SECONDS", "ErrorResponse", "error_response", "log_refusal"]
+__all__ = ["RETRY_AFTER_SECONDS", "ErrorResponse", "error_response"]
 
 RETRY_AFTER_SECONDS: Final = 30
 """Where the error does not say when to try again: the default ``refresh_cooldown``."""
-
-_LOGGER: Final = logging.getLogger("monocloud_mw")
 
 # scope-token of RFC 6749 section 3.3: nothing in it needs quoting.
 _SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -48,11 +40,22 @@ _SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 @attrs.frozen(kw_only=True)
 class ErrorResponse:
-    """A response to a request that does not pass."""
+    """The response to a request that must not pass.
+
+    Args:
+        status: the HTTP status.
+        headers: name and value of each header; ``Content-Length`` is left to whoever sends it.
+        body: a JSON object with ``error`` and ``error_description``, unless it was replaced.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+    def with_body(self, body: bytes, content_type: str) -> Self:
+        """Return the same response with another body; status, challenge and ``no-store`` stay."""
+        others = tuple(header for header in self.headers if header[0] != "Content-Type")
+        return attrs.evolve(self, headers=(("Content-Type", content_type), *others), body=body)
 
 
 def error_response(error: Exception) -> ErrorResponse:
@@ -78,28 +81,6 @@ def error_response(error: Exception) -> ErrorResponse:
     return _refusal(500, "server_error", "The request could not be authenticated")
 
 
-def log_refusal(error: Exception) -> None:
-    """Write an error to the log: the caller's mistakes quietly, ours and the tenant's aloud."""
-    if isinstance(error, CredentialsError):
-        _LOGGER.debug("Request refused: %s", error)
-    elif isinstance(error, TokenError):
-        _LOGGER.info(
-            "Access token refused: %s [%s] (key id %s, issuer %s)",
-            error,
-            error.reason,
-            error.key_id or "unknown",
-            error.issuer or "unknown",
-        )
-    elif isinstance(error, HttpError) and not error.temporary:
-        _LOGGER.error("Access token not checked: %s", error)
-    elif isinstance(error, AuthorizationServerError):
-        _LOGGER.warning("Access token not checked: %s", error)
-    elif isinstance(error, ConfigurationError):
-        _LOGGER.error("Access token not checked: %s%s", error, _origin(error.__cause__))
-    else:
-        _LOGGER.error("Access token not checked: %s%s", type(error).__name__, _origin(error))
-
-
 def _refuse_token(error: TokenError) -> ErrorResponse:
     if error.code in ("insufficient_scope", "insufficient_groups"):
         challenge = 'Bearer error="insufficient_scope"'
@@ -117,17 +98,8 @@ def _refusal(status: int, error: str, description: str, *headers: tuple[str, str
         status=status,
         headers=(
             ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
             *headers,
         ),
         body=body,
     )
-
-
-def _origin(error: BaseException | None) -> str:
-    """Say where foreign code raised an error; its message is left out, since it may hold a token."""
-    if error is None or isinstance(error, MonoCloudError):
-        return ""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" (raised at {frames[-1].filename}:{frames[-1].lineno})" if frames else ""

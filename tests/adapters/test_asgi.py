@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from typing import Any
 
 import pytest
 
-from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient, Rule
+from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient, ErrorResponse, Rule
 from monocloud_mw.adapters.asgi import ProtectApiMiddleware
 from monocloud_mw.errors import ConfigurationError, MonoCloudError
 from monocloud_mw.testing import LocalTenant
@@ -63,18 +62,19 @@ def test_inbound_claims_are_removed_before_anything_else(
 
 
 @pytest.mark.parametrize("make_scope", [lambda *args: http_scope("GET", *args), websocket_scope])
-def test_the_scope_of_the_server_is_never_changed(
+def test_claims_are_written_into_the_scope_that_came(
     async_client: AsyncBackendClient, tenant: LocalTenant, make_scope: Any
 ) -> None:
-    """The application gets a copy, so that claims cannot outlive their request in the server's scope."""
+    """Middleware in front sees what the application writes, and claims from outside are gone first."""
     app = _Recorder()
     protected = ProtectApiMiddleware(app, async_client)
     scope = make_scope("/me", _credentials(tenant.mint())) | {"monocloud.claims": "forged", "state": {}}
-    before = copy.deepcopy(scope)
     asyncio.run(exchange(protected, scope))
-    assert scope == before
-    assert app.scope is not scope
-    assert app.scope["state"] is scope["state"]
+    assert app.scope is scope
+    assert isinstance(scope["monocloud.claims"], AccessTokenClaims)
+    scope = make_scope("/me") | {"monocloud.claims": "forged"}
+    asyncio.run(exchange(protected, scope))
+    assert "monocloud.claims" not in scope
 
 
 def test_lifespan_passes_untouched(async_client: AsyncBackendClient) -> None:
@@ -182,7 +182,7 @@ def test_every_mistake_is_reported_at_once() -> None:
 
 def test_a_client_for_threads_is_refused(client: BackendClient) -> None:
     """It would block the event loop."""
-    with pytest.raises(ConfigurationError, match=r"^client: must be like AsyncBackendClient"):
+    with pytest.raises(ConfigurationError, match=r"^client: must be AsyncBackendClient or have its"):
         ProtectApiMiddleware(_Recorder(), client)  # type: ignore[arg-type]
 
 
@@ -249,13 +249,13 @@ def test_on_error_renders_its_own_response(async_client: AsyncBackendClient, is_
     async def teapot(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 418, "headers": []})
 
-    def on_error(error: MonoCloudError, scope: Any) -> Any:
+    def on_error(error: MonoCloudError, response: ErrorResponse, scope: Any) -> Any:
         seen.append(error)
         return None if scope["path"] == "/ours" else teapot
 
-    async def on_error_async(error: MonoCloudError, scope: Any) -> Any:
+    async def on_error_async(error: MonoCloudError, response: ErrorResponse, scope: Any) -> Any:
         await asyncio.sleep(0)
-        return on_error(error, scope)
+        return on_error(error, response, scope)
 
     app = ProtectApiMiddleware(_Recorder(), async_client, on_error=on_error_async if is_async else on_error)
     assert _status(app, http_scope("GET", "/theirs")) == 418
@@ -266,7 +266,7 @@ def test_on_error_renders_its_own_response(async_client: AsyncBackendClient, is_
 def test_an_on_error_that_raises_lets_nothing_through(async_client: AsyncBackendClient) -> None:
     """What the application's own code raises reaches the server, and the request goes no further."""
 
-    def on_error(error: MonoCloudError, scope: Any) -> Any:
+    def on_error(error: MonoCloudError, response: ErrorResponse, scope: Any) -> Any:
         raise LookupError("of the application")
 
     app = _Recorder()
@@ -319,3 +319,78 @@ def test_header_names_need_not_be_in_lower_case(
     app = ProtectApiMiddleware(_Recorder(), async_client)
     assert _status(app, scope | {"headers": [(b"Authorization", value)]}) == 200
     assert _status(app, scope | {"headers": [(b"authorization", value), (b"AUTHORIZATION", value)]}) == 400
+
+
+def _started(app: Any) -> list[str]:
+    """Send a server's start-up event and return the types of the messages that came back."""
+    sent: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    async def start() -> None:
+        with pytest.raises(ConfigurationError, match="tenant_domain"):
+            await app()({"type": "lifespan"}, receive, send)
+        with pytest.raises(ConfigurationError, match="tenant_domain"):
+            await app()(http_scope("GET", "/"), receive, send)
+
+    asyncio.run(start())
+    return sent
+
+
+def test_a_wrong_configuration_fails_the_start_of_the_server() -> None:
+    """Made by add_middleware, when the server runs, it is a failed start-up."""
+    recorder = _Recorder()
+    assert _started(lambda: ProtectApiMiddleware(recorder)) == ["lifespan.startup.failed"]
+    assert recorder.called is None
+    with pytest.raises(ConfigurationError, match="tenant_domain"):
+        ProtectApiMiddleware(recorder)
+
+
+def test_the_application_is_kept_as_app(async_client: AsyncBackendClient) -> None:
+    """The conventional name, by which other tools find what is wrapped."""
+    app = _Recorder()
+    assert ProtectApiMiddleware(app, async_client).app is app
+
+
+PREFLIGHT = [(b"Origin", b"https://a.example"), (b"access-control-request-method", b"POST")]
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("OPTIONS", PREFLIGHT, 200),
+        ("OPTIONS", PREFLIGHT[:1], 401),
+        ("OPTIONS", PREFLIGHT[1:], 401),
+        ("GET", PREFLIGHT, 401),
+    ],
+)
+def test_cors_preflights_pass_where_they_are_allowed(
+    async_client: AsyncBackendClient, method: str, headers: Any, status: int
+) -> None:
+    """Exactly those, and only with the option; a handshake of a WebSocket is none."""
+    scope = http_scope(method, "/me") | {"headers": headers}
+    allowed = ProtectApiMiddleware(_Recorder(), async_client, allow_cors_preflight=True)
+    assert _status(allowed, dict(scope)) == status
+    assert _status(ProtectApiMiddleware(_Recorder(), async_client), dict(scope)) == 401
+    socket = websocket_scope("/me") | {"headers": headers}
+    asyncio.run(exchange(allowed, socket))
+    assert "monocloud.claims" not in socket
+
+
+def test_an_optional_token_may_be_missing_and_not_wrong(
+    async_client: AsyncBackendClient, tenant: LocalTenant
+) -> None:
+    """Anonymous requests reach the application without claims; a bad token never does."""
+    app = _Recorder()
+    protected = ProtectApiMiddleware(app, async_client, optional=True, scopes="a")
+    anonymous = http_scope("GET", "/me") | {"monocloud.claims": "forged"}
+    assert _status(protected, anonymous) == 200
+    assert "monocloud.claims" not in app.scope
+    assert _status(protected, http_scope("GET", "/me", _credentials(tenant.mint(scopes="a")))) == 200
+    assert app.scope["monocloud.claims"].scopes == {"a"}
+    assert _status(protected, http_scope("GET", "/me", _credentials(tenant.mint()))) == 403
+    assert _status(protected, http_scope("GET", "/me", _credentials("x"))) == 401

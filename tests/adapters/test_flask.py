@@ -10,12 +10,16 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, jsonify, request
+from fastapi import APIRouter, FastAPI
+from flask import Blueprint, Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider, JSONProvider
 from flask.views import MethodView
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, Unauthorized
 from werkzeug.test import Client
 
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient, Options
@@ -159,11 +163,52 @@ def test_a_class_based_view_is_protected_by_its_decorators(
     assert _get(app, token=tenant.mint(subject="alice")).text == "alice"
 
 
-@pytest.mark.parametrize("target", [MethodView, "view", 1])
-def test_what_cannot_be_protected_is_refused(client: BackendClient, target: Any) -> None:
-    """Decorating a class would silently protect nothing."""
-    with pytest.raises(ConfigurationError, match=r"^only views, blueprints and applications"):
+def _wsgi(environ: Any, start_response: Any) -> Any:
+    raise AssertionError
+
+
+async def _asgi(scope: Any, receive: Any, send: Any) -> Any:
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("target", "advice"),
+    [
+        (MethodView, "names the decorator in its decorators"),
+        ("view", "monocloud_mw.adapters.asgi.ProtectApiMiddleware protects ASGI"),
+        (1, "monocloud_mw.adapters.asgi.ProtectApiMiddleware protects ASGI"),
+        (FastAPI(), "monocloud_mw.adapters.asgi.ProtectApiMiddleware protects ASGI"),
+        (APIRouter(), "monocloud_mw.adapters.asgi.ProtectApiMiddleware protects ASGI"),
+        (Flask(__name__).wsgi_app, "wrapped by monocloud_mw.adapters.wsgi.ProtectApiMiddleware"),
+        (Flask(__name__).full_dispatch_request, "wrapped by monocloud_mw.adapters.wsgi."),
+        (_wsgi, "wrapped by monocloud_mw.adapters.wsgi.ProtectApiMiddleware"),
+        (_asgi, "wrapped by monocloud_mw.adapters.asgi.ProtectApiMiddleware"),
+        (SimpleNamespace(app=Flask(__name__)), "protect its .app"),
+    ],
+    ids=["class", "text", "number", "FastAPI", "router", "wsgi_app", "method", "WSGI", "ASGI", "holder"],
+)
+def test_what_cannot_be_protected_is_refused(client: BackendClient, target: Any, advice: str) -> None:
+    """Wrapping what Flask never calls would protect nothing; the error names what does."""
+    with pytest.raises(ConfigurationError, match=r"^cannot protect a ") as caught:
         protect_api(client)(target)
+    assert advice in str(caught.value)
+
+
+def test_a_bound_method_and_a_partial_are_protected(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """Views need not be plain functions."""
+
+    class Views:
+        def who(self) -> str:
+            return _who()
+
+    protect = protect_api(client)
+    app.add_url_rule("/method", "method", protect(Views().who))
+    app.add_url_rule("/partial", "partial", protect(partial(Views.who, Views())))
+    for path in ("/method", "/partial"):
+        assert _get(app, path).status_code == 401
+        assert _get(app, path, tenant.mint(subject="alice")).text == "alice"
 
 
 def test_several_protections_must_each_be_met(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
@@ -213,18 +258,69 @@ def test_claims_from_outside_are_never_seen(app: Flask, client: BackendClient, t
     assert seen == [None]
 
 
-def test_a_refused_request_has_no_claims(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
-    """Where a second protection refuses, what the first one found is gone as well."""
-    seen: list[bool] = []
+def test_a_refused_inner_call_keeps_the_claims_of_the_request(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """A view that calls another, and handles its refusal, still knows its own caller."""
     protect = protect_api(client)
-    app.add_url_rule("/", "view", protect(protect(scopes="missing")(_who)))
+    inner: Callable[[], Any] = protect(scopes="missing")(lambda: "reached")
+
+    @protect
+    def outer() -> str:
+        try:
+            return str(inner())
+        except Forbidden:
+            return f"{current_claims.subject} may not"
+
+    app.add_url_rule("/", "view", outer)
+    assert _get(app, token=tenant.mint(subject="alice")).text == "alice may not"
+
+
+def test_a_refused_request_has_no_claims(app: Flask, client: BackendClient) -> None:
+    """A request that was refused, and brought claims along, has none."""
+    seen: list[bool] = []
+    app.add_url_rule("/", "view", protect_api(client)(_who))
 
     @app.teardown_request
     def look(_error: Any) -> None:
-        seen.append(bool(current_claims))
+        seen.append(bool(current_claims) or "monocloud.claims" in request.environ)
 
-    assert _get(app, token=tenant.mint()).status_code == 403
+    forged: dict[str, Any] = {"monocloud.claims": AccessTokenClaims({"sub": "mallory"})}
+    assert _get(app, **forged).status_code == 401
     assert seen == [False]
+
+
+@pytest.mark.parametrize(
+    ("header", "kind", "status"),
+    [(None, Unauthorized, 401), ("Bearer ?", BadRequest, 400), ("Bearer x", Unauthorized, 401)],
+)
+def test_a_refusal_is_the_exception_of_its_status(
+    app: Flask, client: BackendClient, header: str | None, kind: type[Exception], status: int
+) -> None:
+    """Whatever calls a view cannot take a refusal for a result; the response is in the exception."""
+    environ = {} if header is None else {"HTTP_AUTHORIZATION": header}
+    with app.test_request_context("/", environ_overrides=environ), pytest.raises(kind) as caught:
+        protect_api(client)(lambda: "reached")()
+    assert isinstance(caught.value, HTTPException)
+    response = caught.value.get_response()
+    assert response.status_code == status
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_error_handlers_of_the_application_see_refusals(app: Flask, client: BackendClient) -> None:
+    """``@app.errorhandler(401)`` answers, with the default response at hand."""
+    app.add_url_rule("/", "view", protect_api(client)(_who))
+
+    @app.errorhandler(401)
+    def unauthorized(error: Any) -> Any:
+        response = error.get_response()
+        response.data = "who are you?"
+        return response
+
+    answer = _get(app)
+    assert (answer.status_code, answer.text) == (401, "who are you?")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_outside_of_a_protected_request_current_claims_says_so(app: Flask) -> None:
@@ -477,15 +573,15 @@ async def _async(value: Any) -> Any:
     return value
 
 
-COLOURS: dict[str, Callable[[Callable[[Any], Any]], Callable[[Any], Any]]] = {
+COLOURS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "sync": lambda function: function,
     "async": lambda function: _asynchronous(function),
 }
 
 
-def _asynchronous(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    async def call(argument: Any) -> Any:
-        return await _async(function(argument))
+def _asynchronous(function: Callable[..., Any]) -> Callable[..., Any]:
+    async def call(*arguments: Any) -> Any:
+        return await _async(function(*arguments))
 
     return call
 
@@ -495,7 +591,7 @@ def test_resolvers_see_the_request(
     app: Flask,
     client: BackendClient,
     tenant: LocalTenant,
-    colour: Callable[[Callable[[Any], Any]], Callable[[Any], Any]],
+    colour: Callable[[Callable[..., Any]], Callable[..., Any]],
 ) -> None:
     """A token resolver, sync or async, replaces the header."""
     protect = protect_api(client, token_resolver=colour(lambda incoming: incoming.cookies.get("token")))
@@ -510,7 +606,7 @@ def test_a_failing_resolver_is_a_500_without_details(
     app: Flask,
     client: BackendClient,
     caplog: pytest.LogCaptureFixture,
-    colour: Callable[[Callable[[Any], Any]], Callable[[Any], Any]],
+    colour: Callable[[Callable[..., Any]], Callable[..., Any]],
 ) -> None:
     """The caller learns nothing, and the log the place but not the message."""
 
@@ -528,11 +624,11 @@ def test_a_failing_resolver_is_a_500_without_details(
 
 @pytest.mark.parametrize("colour", COLOURS.values(), ids=COLOURS)
 def test_on_error_renders_its_own_response(
-    app: Flask, client: BackendClient, colour: Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
+    app: Flask, client: BackendClient, colour: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> None:
     """An application may answer with whatever a view may return, or leave some requests to us."""
 
-    def on_error(error: MonoCloudError) -> Any:
+    def on_error(error: MonoCloudError, response: Response) -> Any:
         return None if request.path == "/ours" else ({"sorry": str(error)}, 418)
 
     protect = protect_api(client, on_error=colour(on_error))
@@ -546,7 +642,7 @@ def test_on_error_renders_its_own_response(
 def test_an_on_error_that_raises_lets_nothing_through(app: Flask, client: BackendClient) -> None:
     """What the application's own code raises reaches Flask, and the request goes no further."""
 
-    def on_error(error: MonoCloudError) -> Any:
+    def on_error(error: MonoCloudError, response: Response) -> Any:
         raise LookupError("of the application")
 
     app.add_url_rule("/", "view", protect_api(client, on_error=on_error)(lambda: "reached"))

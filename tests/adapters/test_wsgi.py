@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import Client as WsgiClient
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient, Rule
+from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient, ErrorResponse, Rule
 from monocloud_mw.adapters.wsgi import ProtectApiMiddleware
 from monocloud_mw.errors import ConfigurationError, MonoCloudError
 from monocloud_mw.testing import LocalTenant
@@ -93,7 +94,7 @@ def test_every_mistake_is_reported_at_once() -> None:
 
 def test_a_client_for_event_loops_is_refused(async_client: AsyncBackendClient) -> None:
     """A coroutine is not a proof of anything."""
-    with pytest.raises(ConfigurationError, match=r"^client: must be like BackendClient"):
+    with pytest.raises(ConfigurationError, match=r"^client: must be BackendClient or have its"):
         ProtectApiMiddleware(_Recorder(), async_client)  # type: ignore[arg-type]
 
 
@@ -146,7 +147,7 @@ def test_on_error_renders_its_own_response(client: BackendClient) -> None:
         start_response("418 I'm a teapot", [])
         return [b"short and stout"]
 
-    def on_error(error: MonoCloudError, environ: Any) -> Any:
+    def on_error(error: MonoCloudError, response: ErrorResponse, environ: Any) -> Any:
         seen.append((error, environ["PATH_INFO"]))
         return None if environ["PATH_INFO"] == "/ours" else teapot
 
@@ -160,7 +161,7 @@ def test_on_error_renders_its_own_response(client: BackendClient) -> None:
 def test_an_on_error_that_raises_lets_nothing_through(client: BackendClient) -> None:
     """What the application's own code raises reaches the server, and the request goes no further."""
 
-    def on_error(error: MonoCloudError, environ: Any) -> Any:
+    def on_error(error: MonoCloudError, response: ErrorResponse, environ: Any) -> Any:
         raise LookupError("of the application")
 
     app = _Recorder()
@@ -208,3 +209,57 @@ def test_an_environ_without_a_path_is_the_root(client: BackendClient) -> None:
     environ = _environ()
     del environ["PATH_INFO"], environ["SCRIPT_NAME"]
     assert _status(ProtectApiMiddleware(_Recorder(), client, rules=[Rule("/", public=True)]), environ) == 200
+
+
+def test_the_application_is_kept_as_app(client: BackendClient) -> None:
+    """The conventional name, by which other tools find what is wrapped."""
+    app = _Recorder()
+    assert ProtectApiMiddleware(app, client).app is app
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("OPTIONS", {"HTTP_ORIGIN": "https://a", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}, 200),
+        ("OPTIONS", {"HTTP_ORIGIN": "https://a"}, 401),
+        ("OPTIONS", {"HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}, 401),
+        ("GET", {"HTTP_ORIGIN": "https://a", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}, 401),
+    ],
+)
+def test_cors_preflights_pass_where_they_are_allowed(
+    client: BackendClient, method: str, headers: dict[str, str], status: int
+) -> None:
+    """Exactly those, and only with the option."""
+    environ = {"REQUEST_METHOD": method, **headers}
+    allowed = ProtectApiMiddleware(_Recorder(), client, allow_cors_preflight=True)
+    assert _status(allowed, _environ(**environ)) == status
+    assert _status(ProtectApiMiddleware(_Recorder(), client), _environ(**environ)) == 401
+
+
+def test_an_optional_token_may_be_missing_and_not_wrong(client: BackendClient, tenant: LocalTenant) -> None:
+    """Anonymous requests reach the application without claims; a bad token never does."""
+    app = _Recorder()
+    protected = ProtectApiMiddleware(app, client, optional=True, scopes="a")
+    assert _status(protected, _environ() | {"monocloud.claims": "forged"}) == 200
+    assert app.environ is not None
+    assert "monocloud.claims" not in app.environ
+    assert _status(protected, _environ(tenant.mint(scopes="a"))) == 200
+    assert app.environ["monocloud.claims"].scopes == {"a"}
+    assert _status(protected, _environ(tenant.mint())) == 403
+    assert _status(protected, _environ("x")) == 401
+
+
+def test_on_error_may_change_the_default_response(client: BackendClient) -> None:
+    """Status, challenge and no-store stay; the length is that of the new body."""
+
+    def on_error(error: MonoCloudError, response: ErrorResponse, environ: Any) -> ErrorResponse:
+        return response.with_body(b"sorry", "text/plain")
+
+    answer = WsgiClient(ProtectApiMiddleware(_Recorder(), client, on_error=on_error)).get("/")
+    assert (answer.status_code, answer.data) == (401, b"sorry")
+    assert answer.headers.to_wsgi_list() == [
+        ("Content-Type", "text/plain"),
+        ("Cache-Control", "no-store"),
+        ("WWW-Authenticate", "Bearer"),
+        ("Content-Length", "5"),
+    ]

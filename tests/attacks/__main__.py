@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from monocloud_mw import BackendClient, Credentials, MonoCloudError
+from monocloud_mw import BackendClient, MonoCloudError, Presented
 
 from ..benchmarks.harness import compare, repeat
 from .api import NEEDED
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _call(client: BackendClient, token: str, certificate: bytes | None) -> Callable[[], None]:
-    credentials = Credentials(token, certificate)
+    credentials = Presented(token, client_certificate=certificate)
 
     def authenticate() -> None:
         with contextlib.suppress(MonoCloudError):

@@ -15,8 +15,8 @@ from monocloud_mw import (
     AccessTokenClaims,
     AsyncBackendClient,
     BackendClient,
-    Credentials,
     MonoCloudError,
+    Presented,
 )
 from monocloud_mw.adapters import asgi, wsgi
 from monocloud_mw.adapters.flask import protect_api
@@ -67,7 +67,7 @@ class Api:
         self, token: str, certificate: bytes | None = None
     ) -> list[AccessTokenClaims | MonoCloudError]:
         """Return what each client makes of a token: claims or the error."""
-        credentials = Credentials(token, certificate)
+        credentials = Presented(token, client_certificate=certificate)
 
         async def authenticate() -> AccessTokenClaims:
             return await self.async_client.authenticate(credentials, NEEDED)

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from monocloud_mw import BackendClient, Credentials, TokenError
+from monocloud_mw import BackendClient, Presented, TokenError
 from monocloud_mw.jose import SigningKey
 from monocloud_mw.jose.jws import MAX_ATTEMPTS
 
@@ -32,7 +32,7 @@ def client() -> Iterator[BackendClient]:
 
 def _is_refused(client: BackendClient, text: str, certificate: bytes | None = None) -> bool:
     try:
-        client.authenticate(Credentials(text, certificate), NEEDED)
+        client.authenticate(Presented(text, client_certificate=certificate), NEEDED)
     except TokenError:
         return True
     return False

@@ -31,11 +31,11 @@ from monocloud_mw import (
     AsyncBackendClient,
     BackendClient,
     ConfigurationError,
-    Credentials,
     HttpRequest,
     HttpResponse,
     MonoCloudError,
     Options,
+    Presented,
     TokenError,
 )
 from monocloud_mw.core.effects import CacheSet, Failure, Fetch
@@ -112,7 +112,7 @@ def test_no_certificate_shows(certificate: str | bytes, reason: Reason) -> None:
     """Neither the caller's, readable or not, nor the thumbprint that a token is bound to."""
     bound = token(ED, claims={"cnf": {"x5t#S256": thumbprint_of(MINE)}})
     with BackendClient(options()) as client, pytest.raises(TokenError) as caught:
-        client.authenticate(Credentials(bound, certificate), NEEDED)
+        client.authenticate(Presented(bound, client_certificate=certificate), NEEDED)
     assert caught.value.reason is reason
     text = certificate if isinstance(certificate, str) else certificate.decode("latin-1")
     pieces = pieces_of(pem_of(MINE), MINE, repr(MINE), thumbprint_of(MINE), bound, text)
@@ -433,7 +433,7 @@ def test_no_value_shows_what_it_holds() -> None:
         settings,
         *(_introspecting(client_secret=secret, client_auth_method=method) for method, secret in WAYS.items()),
         AccessTokenClaims(CLAIMS),
-        Credentials(GOOD, pem_of(MINE)),
+        Presented(GOOD, client_certificate=pem_of(MINE)),
         (request, response, Fetch(request), CacheSet("key", CLAIMS, 1.0)),
         Failure(TokenError(Reason.EXPIRED)),
         (KEY, SigningKey.from_secret(SECRET), KeySet.from_dict({"keys": [*JWKS["keys"], JWK]})),

@@ -48,7 +48,7 @@ from monocloud_mw.jose import (
     verify_compact,
 )
 from monocloud_mw.options import Options
-from monocloud_mw.protect.credentials import parse_authorization
+from monocloud_mw.protect.authorization import parse_authorization
 from monocloud_mw.protect.paths import list_interpretations
 from monocloud_mw.protect.responses import error_response
 from monocloud_mw.protect.rules import Policy, Rule

@@ -27,7 +27,8 @@ from monocloud_mw import (
 from monocloud_mw.core.effects import Effect
 from monocloud_mw.core.tenant.client_authentication import METHODS
 from monocloud_mw.options import VARIABLE_PREFIX
-from monocloud_mw.protect.responses import error_response, log_refusal
+from monocloud_mw.protect.logs import log_refusal
+from monocloud_mw.protect.responses import error_response
 from monocloud_mw.testing.faults import FAULTS
 
 from .pages import PAGES, list_tables

@@ -153,8 +153,8 @@ ANSWERS: Final[Mapping[App, Sequence[tuple[str, Token, int]]]] = {
         ("GET /status", ANY, 403),
         ("GET /status", {"scopes": "api"}, 200),
         ("GET /profile", ANY, 401),  # the token must come in a cookie
-        ("GET /secrets", None, 401),
-        ("GET /secrets", ANY, 403),
+        ("GET /audits", None, 401),
+        ("GET /audits", ANY, 403),
     ],
     App("docs/flask.md", "created_app", call_wsgi): [("GET /me", None, 401), ("GET /me", ANY, 200)],
     App("docs/wsgi.md", "app", call_wsgi): [
@@ -279,12 +279,16 @@ def test_on_error_answers_as_its_page_says(tenant: LocalTenant, run_page: RunPag
     flask = App("docs/flask.md", "apps[0]", call_wsgi)
     site = App("docs/wsgi.md", "site", call_wsgi)
     problem = App("docs/asgi.md", "problem_app", call_asgi)
-    assert _answer(run_page, tenant, flask, "GET /secrets", ANY).json["title"] == "You may not do this"
+    assert (
+        _answer(run_page, tenant, flask, "GET /audits", ANY).json["title"]
+        == "The access token lacks a required group"
+    )
     to_login = _answer(run_page, tenant, site, "GET /", None, ("Accept", "text/html"))
     assert (to_login.status, to_login.headers["location"]) == (303, "/login")
     expired = _answer(run_page, tenant, problem, "GET /me", {"lifetime_seconds": -300})
     assert expired.headers["content-type"] == "application/problem+json"
-    assert expired.json == {"title": "The access token has expired"}
+    assert expired.json == {"title": "The access token has expired", "status": 401}
+    assert expired.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
     assert _answer(run_page, tenant, problem, "GET /me", None).json["error"] == "unauthorized"
 
 

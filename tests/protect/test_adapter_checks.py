@@ -63,7 +63,7 @@ def test_problems_of_all_steps_are_reported_together() -> None:
 
 
 @pytest.mark.parametrize("kind", [Threaded, Looped])
-def test_a_client_of_the_right_colour_is_taken(kind: type[Any]) -> None:
+def test_a_client_of_the_right_kind_is_taken(kind: type[Any]) -> None:
     """A client that works like the adapter's own kind is used as it is; without one, one is made."""
     client = kind()
     assert select_client(client, kind) is client
@@ -73,11 +73,11 @@ def test_a_client_of_the_right_colour_is_taken(kind: type[Any]) -> None:
 @pytest.mark.parametrize(
     ("client", "kind"), [(Looped(), Threaded), (Threaded(), Looped), ("client", Threaded), (Threaded, Looped)]
 )
-def test_a_client_of_the_wrong_colour_is_refused(client: Any, kind: type[Any]) -> None:
+def test_a_client_of_the_wrong_kind_is_refused(client: Any, kind: type[Any]) -> None:
     """A coroutine in the place of claims would be neither claims nor an error."""
     with pytest.raises(ConfigurationError) as caught:
         select_client(client, kind)
-    expected = f"client: must be like {kind.__name__}, which {type(client).__name__} is not"
+    expected = f"client: must be {kind.__name__} or have its authenticate(), not {type(client).__name__}"
     assert str(caught.value) == expected
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from monocloud_mw import Presented
 from monocloud_mw.errors import CredentialsError
-from monocloud_mw.protect.credentials import Credentials, parse_authorization
+from monocloud_mw.protect.authorization import parse_authorization
 
 B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
@@ -146,4 +147,6 @@ def test_which_characters_a_token_has(code: int) -> None:
 
 def test_credentials_hide_what_they_hold() -> None:
     """A repr of credentials shows neither the token nor the certificate."""
-    assert repr(Credentials("secret-token", "secret-certificate")) == "Credentials()"
+    assert repr(Presented("secret-token", client_certificate="secret-certificate")) == (
+        "Presented(scheme='Bearer', method='')"
+    )

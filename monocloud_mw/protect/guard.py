@@ -1,0 +1,175 @@
+"""From a request to its claims, or to the response that refuses it: what every adapter shares.
+
+An adapter translates a request of its framework in, and claims or an error response out. Everything between
+is here, once:
+
+1. the token: from the ``Authorization`` headers, or from the application's ``token_resolver``;
+2. the caller's certificate, from the application's ``certificate_resolver``;
+3. the check, by the client: :class:`~monocloud_mw.BackendClient` or its asynchronous twin;
+4. a refusal: its response, its log record, and ``on_error``.
+
+:meth:`Guard.check` is a generator. It yields what a function of the application or of the client returned,
+which may be awaitable, and is sent the result. :func:`run` serves threads, :func:`run_async` event loops.
+
+A request passes only if the generator returns. A refusal is raised, as :class:`Refused`, so that an adapter
+that forgets about refusals fails closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from types import CoroutineType
+from typing import Any, TypeAlias
+
+from ..claims import AccessTokenClaims
+from ..core.token.presented import Presented
+from ..core.token.requirements import Requirements
+from ..errors import ConfigurationError, CredentialsError, MonoCloudError
+from .adapter_checks import AsyncAuthenticator, Authenticator, require_claims
+from .authorization import parse_authorization
+from .logs import log_refusal
+from .resolvers import Resolver, parse_certificate, parse_token, resolving
+from .responses import ErrorResponse, error_response
+
+__all__ = ["Check", "Guard", "OnError", "Refused", "run", "run_async"]
+
+Check: TypeAlias = Generator[Any, Any, AccessTokenClaims | None]
+OnError: TypeAlias = Callable[[MonoCloudError, ErrorResponse, Any], Any]
+
+
+class Refused(Exception):  # noqa: N818  it is a response, not a mistake of anybody's code
+    """A request that must not pass.
+
+    Attributes:
+        error: why.
+        response: what the caller is sent, unless ``answer`` says otherwise.
+        answer: what ``on_error`` returned, where that is a response in the form of the framework.
+    """
+
+    def __init__(self, error: MonoCloudError, response: ErrorResponse, answer: Any = None) -> None:
+        self.error = error
+        self.response = answer if isinstance(answer, ErrorResponse) else response
+        self.answer = None if isinstance(answer, ErrorResponse) else answer
+        super().__init__(str(error))
+
+
+class Guard:
+    """Checks requests for one adapter.
+
+    Args:
+        client: validates what a request presents.
+        token_resolver: the request to its access token, instead of the ``Authorization`` headers.
+        certificate_resolver: the request to the caller's certificate (:mod:`.resolvers`).
+        on_error: called with the error, the default response and the request; returns the response to send,
+            as an :class:`ErrorResponse` or in the form of the framework, or ``None`` for the default. What it
+            raises reaches the framework; the request never passes.
+    """
+
+    __slots__ = ("_certificate_resolver", "_on_error", "_token_resolver", "client")
+
+    def __init__(
+        self,
+        client: Authenticator | AsyncAuthenticator,
+        *,
+        token_resolver: Resolver | None = None,
+        certificate_resolver: Resolver | None = None,
+        on_error: OnError | None = None,
+    ) -> None:
+        self.client = client
+        self._token_resolver = token_resolver
+        self._certificate_resolver = certificate_resolver
+        self._on_error = on_error
+
+    def check(
+        self,
+        request: Any,
+        authorization: Sequence[str],
+        requirements: Requirements,
+        *,
+        method: str = "",
+        url: str = "",
+        optional: bool = False,
+    ) -> Check:
+        """Return the claims of a request, or ``None`` for an anonymous one where a token is ``optional``.
+
+        Args:
+            request: in the form of the adapter; handed to resolvers and ``on_error``.
+            authorization: the values of its ``Authorization`` headers, in the order of arrival.
+            requirements: what it needs.
+            method: its HTTP method, for the log.
+            url: its URL or path, for the log.
+            optional: let a request without credentials pass; a token that is there is checked.
+
+        Raises:
+            Refused: it must not pass.
+        """
+        refusal: MonoCloudError
+        try:
+            if self._token_resolver is None:
+                token = parse_authorization(authorization)
+            else:
+                with resolving("token_resolver"):
+                    answer = yield self._token_resolver(request)
+                token = parse_token(answer)
+            certificate = None
+            if self._certificate_resolver is not None:
+                with resolving("certificate_resolver"):
+                    answer = yield self._certificate_resolver(request)
+                certificate = parse_certificate(answer)
+            presented = Presented(token, "Bearer", certificate, method, url)
+            return require_claims((yield self.client.authenticate(presented, requirements)))
+        except MonoCloudError as error:
+            if optional and isinstance(error, CredentialsError) and not error.malformed:
+                return None
+            refusal = error
+        response = error_response(refusal)
+        log_refusal(refusal, method=method, path=url, status=response.status)
+        answer = None
+        if self._on_error is not None:
+            answer = yield self._on_error(refusal, response, request)
+        raise Refused(refusal, response, answer)
+
+
+def run(check: Check) -> AccessTokenClaims | None:
+    """Run a check on a thread, where nothing can be awaited: an awaitable is a wrong configuration.
+
+    Raises:
+        Refused: the request must not pass.
+        ConfigurationError: ``on_error`` is asynchronous.
+    """
+    advance: Callable[[Any], Any] = check.send
+    answer: Any = None
+    while True:
+        try:
+            answer = advance(answer)
+        except StopIteration as end:
+            claims: AccessTokenClaims | None = end.value
+            return claims
+        advance = check.send
+        if not isinstance(answer, AccessTokenClaims) and isinstance(answer, Awaitable):
+            if isinstance(answer, CoroutineType):
+                answer.close()  # or Python would warn that it was never awaited
+            answer = ConfigurationError("a resolver, on_error or the client is async, and no event loop runs")
+            advance = check.throw
+
+
+async def run_async(check: Check) -> AccessTokenClaims | None:
+    """Run a check on an event loop; what is synchronous runs inline.
+
+    Raises:
+        Refused: the request must not pass.
+    """
+    advance: Callable[[Any], Any] = check.send
+    answer: Any = None
+    while True:
+        try:
+            answer = advance(answer)
+        except StopIteration as end:
+            claims: AccessTokenClaims | None = end.value
+            return claims
+        advance = check.send
+        if isinstance(answer, (CoroutineType, Awaitable)):
+            try:
+                answer = await answer
+            except Exception as error:  # noqa: BLE001  the check decides what it means
+                answer, advance = error, check.throw
