@@ -8,7 +8,7 @@ keeps the tenant's keys and the tokens it has verified.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Self, TypeAlias
 
 from .claims import AccessTokenClaims
@@ -24,6 +24,7 @@ from .errors import ConfigurationError, Problem
 from .jose import KeySet
 from .options import Options
 from .protect.adapter_checks import collect_problems
+from .protect.authorization import parse_authorization
 from .transports.requests import RequestsTransport
 
 __all__ = ["AsyncBackendClient", "BackendClient"]
@@ -85,6 +86,11 @@ def _read_options(options: Options | None, settings: dict[str, Any]) -> Options:
     return options
 
 
+def _parse_header(authorization: str | Sequence[str] | None) -> str:
+    values = (authorization,) if isinstance(authorization, str) else authorization
+    return parse_authorization(values or ())
+
+
 class BackendClient(_Client):
     """Validates access tokens, for code that runs in threads. One client may be shared by all of them.
 
@@ -140,6 +146,31 @@ class BackendClient(_Client):
         driver = self._driver
         token, certificate = presented.token, presented.client_certificate
         return driver.run(self._validator.authenticate(token, certificate, requirements, driver.now()))
+
+    def validate_authorization(
+        self,
+        authorization: str | Sequence[str] | None,
+        *,
+        scopes: Scopes = (),
+        groups: Groups = (),
+        client_certificate: Certificate = None,
+    ) -> AccessTokenClaims:
+        """Validate the ``Authorization`` header of a request, for a host that no adapter is for.
+
+        :func:`monocloud_mw.error_response` gives status, headers and body for whatever this raises.
+
+        Args:
+            authorization: the header's value, all values of a repeated header, or ``None`` without one.
+            scopes, groups, client_certificate: as :meth:`validate_access_token`.
+
+        Raises:
+            CredentialsError: there is no bearer token, or the header is malformed (RFC 6750 section 2.1).
+            TokenError: the token is refused, also where it could only be introspected and cannot be here.
+            ConfigurationError: a requirement has a wrong type.
+            AuthorizationServerError: the tenant had to be contacted and the request failed.
+        """
+        presented = Presented(_parse_header(authorization), client_certificate=client_certificate)
+        return self.authenticate(presented, Requirements.of(scopes, groups))
 
     def validate_access_token(
         self,
@@ -279,6 +310,21 @@ class AsyncBackendClient(_Client):
         driver = self._driver
         token, certificate = presented.token, presented.client_certificate
         return await driver.run(self._validator.authenticate(token, certificate, requirements, driver.now()))
+
+    async def validate_authorization(
+        self,
+        authorization: str | Sequence[str] | None,
+        *,
+        scopes: Scopes = (),
+        groups: Groups = (),
+        client_certificate: Certificate = None,
+    ) -> AccessTokenClaims:
+        """Validate the ``Authorization`` header of a request, for a host that no adapter is for.
+
+        Arguments and errors are those of :meth:`BackendClient.validate_authorization`.
+        """
+        presented = Presented(_parse_header(authorization), client_certificate=client_certificate)
+        return await self.authenticate(presented, Requirements.of(scopes, groups))
 
     async def validate_access_token(
         self,

@@ -16,6 +16,7 @@ from monocloud_mw import (
     AsyncBackendClient,
     BackendClient,
     ConfigurationError,
+    CredentialsError,
     HttpError,
     HttpRequest,
     HttpResponse,
@@ -24,6 +25,7 @@ from monocloud_mw import (
     Presented,
     Problem,
     TokenError,
+    error_response,
 )
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.stores import MemoryCache
@@ -216,6 +218,44 @@ def test_the_credentials_of_a_request_are_authenticated(
         with pytest.raises(TokenError) as caught:
             caller("authenticate", Presented(token=mint(scopes="other")), requirements)
         assert caught.value.code == "insufficient_scope"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "malformed"),
+    [
+        (None, False),
+        ("", False),
+        ([], False),
+        ("Basic YTpi", False),
+        ("Bearer", True),
+        (["Bearer a"] * 2, True),
+    ],
+)
+def test_an_authorization_header_without_a_token_is_the_callers_mistake(
+    connect: Callable[..., Caller], authorization: Any, malformed: bool
+) -> None:
+    """A host without an adapter gets the errors that adapters get, and their responses."""
+    with pytest.raises(CredentialsError) as caught:
+        connect()("validate_authorization", authorization)
+    assert caught.value.malformed is malformed
+    assert error_response(caught.value).status == (400 if malformed else 401)
+
+
+def test_an_authorization_header_is_validated(connect: Callable[..., Caller], tenant: LocalTenant) -> None:
+    """From the header to claims, with requirements; an opaque token is never the developer's mistake."""
+    caller = connect(client_id=None, client_secret=None)
+    header = f"Bearer {tenant.mint(subject='alice', scopes='a', groups=['g'])}"
+    for value in header, [header]:
+        claims = caller("validate_authorization", value, scopes="a", groups=["g"])
+        assert claims.subject == "alice"
+    for value, required, status in [
+        (header, {"scopes": "b"}, 403),
+        (header, {"groups": "h"}, 403),
+        ("Bearer opaque", {}, 401),
+    ]:
+        with pytest.raises(TokenError) as caught:
+            caller("validate_authorization", value, **required)
+        assert error_response(caught.value).status == status
 
 
 # Forgetting

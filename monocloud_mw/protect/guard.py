@@ -31,10 +31,29 @@ from .logs import log_refusal
 from .resolvers import Resolver, parse_certificate, parse_token, resolving
 from .responses import ErrorResponse, error_response
 
-__all__ = ["Check", "Guard", "OnError", "Refused", "run", "run_async"]
+__all__ = ["Caller", "Check", "Guard", "OnError", "Refused", "replace_caller", "run", "run_async"]
 
 Check: TypeAlias = Generator[Any, Any, AccessTokenClaims | None]
 OnError: TypeAlias = Callable[[MonoCloudError, ErrorResponse, Any], Any]
+
+
+Caller: TypeAlias = Callable[[Requirements, bool], AccessTokenClaims]
+
+_caller: Caller | None = None
+
+
+def replace_caller(caller: Caller | None) -> Caller | None:
+    """Let a test say who calls, in place of every check in this process, and return who it was before.
+
+    For :class:`monocloud_mw.testing.as_caller` only: no request, environment variable or option leads here.
+
+    Args:
+        caller: given what a request needs, and whether all groups must match; returns claims, or raises the
+            ``TokenError`` of a requirement that they do not meet.
+    """
+    global _caller
+    previous, _caller = _caller, caller
+    return previous
 
 
 class Refused(Exception):  # noqa: N818  it is a response, not a mistake of anybody's code
@@ -80,6 +99,11 @@ class Guard:
         self._certificate_resolver = certificate_resolver
         self._on_error = on_error
 
+    @property
+    def _match_all_groups(self) -> bool:
+        options = getattr(self.client, "options", None)
+        return bool(options and options.groups_match_all)
+
     def check(
         self,
         request: Any,
@@ -105,6 +129,8 @@ class Guard:
         """
         refusal: MonoCloudError
         try:
+            if _caller is not None:
+                return _caller(requirements, self._match_all_groups)
             if self._token_resolver is None:
                 token = parse_authorization(authorization)
             else:

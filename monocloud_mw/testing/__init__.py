@@ -29,6 +29,7 @@ from ._tenant.clients import Client
 from ._tenant.request_log import RecordedRequest
 from ._tenant.tenant import LocalTenant
 from ._tenant.tokens import AccessTokenParameters
+from .callers import as_caller
 
 __all__ = [
     "AccessTokenParameters",
@@ -37,5 +38,6 @@ __all__ = [
     "ClientCertificate",
     "LocalTenant",
     "RecordedRequest",
+    "as_caller",
     "faults",
 ]

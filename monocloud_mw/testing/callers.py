@@ -1,0 +1,78 @@
+"""Tests of an application without tokens: say who calls, instead of minting a token for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ContextDecorator
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from ..claims import AccessTokenClaims
+from ..core.token.requirements import Requirements, check_groups, check_scopes
+from ..protect.guard import Caller, replace_caller
+
+__all__ = ["as_caller"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class as_caller(ContextDecorator):  # noqa: N801  used like a function
+    """Let every protected request of this process come from one caller: a context manager and a decorator.
+
+    No token is read, no key is needed and no tenant is contacted. Scopes and groups are still required, so a
+    view that asks for more answers 403. It works for every adapter, in all threads, and ends with the block.
+    Blocks may be nested; the innermost counts. It decorates sync and async functions.
+
+    ::
+
+        @pytest.fixture
+        def alice():
+            with as_caller("alice", scopes="orders:read") as claims:
+                yield claims
+
+    Entered, it gives the claims that the application sees.
+
+    Args:
+        subject: the claim ``sub``; ``None`` for a token without one.
+        scopes: what the token has, as a list or one string.
+        groups: the groups of the caller, as strings or ``{"id": ..., "name": ...}`` objects.
+        claims: more claims, or others.
+    """
+
+    def __init__(
+        self,
+        subject: str | None = "test-user",
+        *,
+        scopes: str | Iterable[str] = (),
+        groups: str | Iterable[Any] = (),
+        claims: Mapping[str, Any] | None = None,
+    ) -> None:
+        content: dict[str, Any] = {} if subject is None else {"sub": subject}
+        content["scope"] = scopes if isinstance(scopes, str) else " ".join(scopes)
+        content["groups"] = [groups] if isinstance(groups, str) else list(groups)
+        self._claims = AccessTokenClaims({**content, **(claims or {})})
+        self._previous: list[Caller | None] = []
+
+    def __enter__(self) -> AccessTokenClaims:
+        self._previous.append(replace_caller(self._check))
+        return self._claims
+
+    def __exit__(self, *_: object) -> None:
+        replace_caller(self._previous.pop())
+
+    def __call__(self, function: F) -> F:
+        if not inspect.iscoroutinefunction(function):
+            return super().__call__(function)
+
+        @wraps(function)
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return await function(*args, **kwargs)
+
+        return cast(F, run)
+
+    def _check(self, requirements: Requirements, match_all: bool) -> AccessTokenClaims:
+        check_scopes(self._claims, requirements)
+        check_groups(self._claims, requirements, match_all=match_all)
+        return self._claims

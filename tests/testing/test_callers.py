@@ -1,0 +1,127 @@
+"""``as_caller``: tests of an application without tokens, on every adapter."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from monocloud_mw import AsyncBackendClient, BackendClient, Guard, Refused, Requirements
+from monocloud_mw.protect.guard import run
+from monocloud_mw.testing import as_caller
+
+from ..adapters.exchange import Call, call_asgi, call_wsgi
+from ..adapters.sample_api import create_asgi_app, create_flask_app, create_wsgi_app
+
+SETTINGS: dict[str, Any] = {"tenant_domain": "https://nowhere.example.com", "audience": "api"}
+CREATE: dict[str, Callable[[], Call]] = {
+    "flask": lambda: call_wsgi(create_flask_app(BackendClient(**SETTINGS))),
+    "wsgi": lambda: call_wsgi(create_wsgi_app(BackendClient(**SETTINGS))),
+    "asgi": lambda: call_asgi(create_asgi_app(AsyncBackendClient(**SETTINGS))),
+}
+
+
+@pytest.fixture(params=CREATE)
+def call(request: pytest.FixtureRequest) -> Iterator[Call]:
+    """Call the sample API in process, with a client whose tenant does not exist."""
+    return CREATE[request.param]()  # type: ignore[return-value]
+
+
+def test_requests_come_from_the_caller(call: Call) -> None:
+    """No token is sent, no tenant is there, and the application sees the claims."""
+    with as_caller("alice", scopes=["api"], claims={"email": "alice@example.com"}) as claims:
+        answer = call("GET", "/me", ())
+        assert (answer.status, answer.json["claims"]) == (200, dict(claims))
+    assert dict(claims) == {"sub": "alice", "scope": "api", "groups": [], "email": "alice@example.com"}
+    assert call("GET", "/me", ()).status == 401
+
+
+def test_scopes_and_groups_are_still_required(call: Call) -> None:
+    """A caller without them is refused, with the same response as a token without them."""
+    with as_caller("alice"):
+        answer = call("GET", "/me", ())
+    assert answer.status == 403
+    assert answer.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="api"'
+    with as_caller("alice", scopes="api"):
+        assert call("GET", "/admin/users", ()).status == 403
+    with as_caller("alice", scopes="api", groups="admin"):
+        assert call("GET", "/admin/users", ()).status == 200
+
+
+def test_what_a_request_brings_along_does_not_count(call: Call) -> None:
+    """Nothing outside the process turns it on, off, or changes who calls."""
+    headers = [("Authorization", "Bearer x"), ("monocloud.claims", "mallory")]
+    with as_caller("alice", scopes="api"):
+        assert call("GET", "/me", headers).json["claims"]["sub"] == "alice"
+    assert call("GET", "/me", headers).status == 401
+
+
+def _subject(guard: Guard) -> str | None:
+    try:
+        claims = run(guard.check(None, [], Requirements()))
+    except Refused:
+        return "refused"
+    return None if claims is None else claims.subject
+
+
+@pytest.fixture
+def guard() -> Guard:
+    """Return a guard whose tenant does not exist."""
+    return Guard(BackendClient(**SETTINGS))
+
+
+def test_blocks_nest_and_end_even_where_they_raise(guard: Guard) -> None:
+    """The innermost counts, and afterwards the one around it again."""
+    with as_caller("alice"):
+        try:
+            with as_caller(None, claims={"client_id": "robot"}):
+                assert _subject(guard) is None
+                raise LookupError
+        except LookupError:
+            pass
+        assert _subject(guard) == "alice"
+    assert _subject(guard) == "refused"
+
+
+def test_it_decorates_sync_and_async_functions(guard: Guard) -> None:
+    """For as long as the function runs, not only until it has returned a coroutine."""
+
+    @as_caller("alice")
+    def sync() -> str | None:
+        return _subject(guard)
+
+    @as_caller("bob")
+    async def later() -> str | None:
+        await asyncio.sleep(0)
+        return _subject(guard)
+
+    assert (sync(), asyncio.run(later()), _subject(guard)) == ("alice", "bob", "refused")
+
+
+def test_it_holds_in_threads_that_were_there_before(guard: Guard) -> None:
+    """A server that a test has started in a thread sees the caller too."""
+    may_go, seen = threading.Event(), []
+
+    def serve() -> None:
+        may_go.wait(30)
+        seen.append(_subject(guard))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with as_caller("alice"):
+        may_go.set()
+        thread.join()
+    assert seen == ["alice"]
+
+
+def test_all_groups_may_be_asked_for() -> None:
+    """The option groups_match_all of the client holds here as well."""
+    needed = Requirements.of((), ["a", "b"])
+    every = Guard(BackendClient(**SETTINGS, groups_match_all=True))
+    with as_caller("alice", groups=["a"]):
+        assert run(Guard(BackendClient(**SETTINGS)).check(None, [], needed)) is not None
+        with pytest.raises(Refused):
+            run(every.check(None, [], needed))
