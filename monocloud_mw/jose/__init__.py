@@ -20,6 +20,7 @@ from .jws import (
     verify_compact,
 )
 from .key_set import KeySet
+from .lenient_json import DocumentError, parse_json_document
 from .signing import SigningKey, sign_compact
 from .strict_json import parse_json_object
 
@@ -28,12 +29,14 @@ __all__ = [
     "SIGNATURE_ALGORITHMS",
     "Algorithm",
     "CompactParts",
+    "DocumentError",
     "Jwk",
     "JwsHeader",
     "KeySet",
     "SigningKey",
     "VerifiedJws",
     "parse_header",
+    "parse_json_document",
     "parse_json_object",
     "sign_compact",
     "split_compact",

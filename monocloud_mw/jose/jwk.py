@@ -4,6 +4,9 @@ A key that cannot verify a signature is not an error of the set it came in: prov
 keys and key types of tomorrow beside the ones we need. It is skipped, with the reason kept for developers.
 Private and symmetric keys are skipped too: whoever publishes one has made it worthless.
 
+A member that is ``null`` is absent, and so is an empty ``key_ops`` or ``oth``: several providers write all
+members that their format knows, with or without a value. A member of a wrong type is not absent.
+
 Messages name members and sizes, never a value that could be part of a private key.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -53,6 +57,9 @@ ML_DSA: Final[Mapping[str, tuple[Any, Any]]] = MappingProxyType(
 
 # RFC 7518 section 6.3.2, RFC 8037 section 2, RFC 9964 section 3: what only a private key has.
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "priv", "k"})
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ABSENT_WHERE_EMPTY: Final = frozenset({"key_ops", "oth"})
 
 
 class UnusableKeyError(ValueError):
@@ -97,8 +104,7 @@ def parse_jwk(members: Any) -> Jwk:
     Raises:
         UnusableKeyError: it cannot be used to verify a signature.
     """
-    if not isinstance(members, Mapping):
-        raise UnusableKeyError("it is not an object")
+    members = present_members(members)
     key_type, key_id, algorithm = (text(members, name) for name in ("kty", "kid", "alg"))
     read = _READERS.get(key_type or "")
     if read is None:
@@ -120,6 +126,22 @@ def parse_jwk(members: Any) -> Jwk:
     if not any(map(key.fits, SIGNATURE_ALGORITHMS.values())):
         raise UnusableKeyError("its kty, crv and alg do not go together")
     return key
+
+
+def present_members(members: Any) -> dict[str, Any]:
+    """Return the members of a JWK that have a value.
+
+    Raises:
+        UnusableKeyError: it is not an object.
+    """
+    if not isinstance(members, Mapping):
+        raise UnusableKeyError("it is not an object")
+    return {
+        name: value
+        for name, value in members.items()
+        if value is not None
+        and not (name in _ABSENT_WHERE_EMPTY and isinstance(value, (list, tuple)) and not value)
+    }
 
 
 def check_purpose(members: Mapping[str, Any], operation: str) -> None:
@@ -154,6 +176,8 @@ def text(members: Mapping[str, Any], name: str) -> str | None:
     value = members.get(name)
     if value is not None and not isinstance(value, str):
         raise UnusableKeyError(f"its {name} is not a string")
+    if value is not None and _SURROGATE.search(value):
+        raise UnusableKeyError(f"its {name} is not valid Unicode")
     return value
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self
 
+from ..errors import quoted
 from .algorithms import SIGNATURE_ALGORITHMS
 from .jwk import Jwk, UnusableKeyError, parse_jwk
 
 __all__ = ["KeySet"]
 
 MAX_KEYS: Final = 100
-"""More keys than any issuer has; what comes after them is not read."""
+"""More keys that can be used than any issuer has; what comes after them is not read. Keys that are skipped do
+not count: the size of the document bounds them."""
+
+MAX_REASONS: Final = 100
+"""How many skipped keys are named; the others are counted."""
 
 
 class KeySet:
@@ -19,7 +24,8 @@ class KeySet:
 
     Args:
         keys: in the order of the document.
-        skipped: for developers, why each other key of the document is not among them.
+        skipped: for developers, why each other key of the document is not among them. A key is named by
+            its position, from 0, and by its ``kid``, where it has one.
     """
 
     __slots__ = ("_fitting", "_members", "keys", "skipped")
@@ -46,13 +52,20 @@ class KeySet:
             raise ValueError("a key set is an object with an array named keys")
         keys: list[Jwk] = []
         skipped: list[str] = []
-        for position, entry in enumerate(entries[:MAX_KEYS]):
+        left_out = 0
+        for position, entry in enumerate(entries):
+            if len(keys) == MAX_KEYS:
+                skipped.append(f"{len(entries) - position} more: a set has at most {MAX_KEYS} usable keys")
+                break
             try:
                 keys.append(parse_jwk(entry))
             except UnusableKeyError as error:
-                skipped.append(f"key {position}: {error}")
-        if len(entries) > MAX_KEYS:
-            skipped.append(f"{len(entries) - MAX_KEYS} more: a set has at most {MAX_KEYS} keys")
+                if len(skipped) < MAX_REASONS:
+                    skipped.append(f"{_name(position, entry)}: {error}")
+                else:
+                    left_out += 1
+        if left_out:
+            skipped.append(f"{left_out} more keys that cannot be used")
         return cls(tuple(keys), tuple(skipped))
 
     def __len__(self) -> int:
@@ -73,3 +86,9 @@ class KeySet:
         Several keys may go by one ``kid``; they come in the order of the document.
         """
         return self._fitting.get((algorithm, key_id), ())
+
+
+def _name(position: int, entry: Any) -> str:
+    """Return the name of a key of the document, for developers."""
+    key_id = entry.get("kid") if isinstance(entry, Mapping) else None
+    return f"key {position}" if key_id is None else f"key {position} (kid {quoted(key_id)})"

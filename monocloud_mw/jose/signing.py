@@ -29,6 +29,7 @@ from .jwk import (
     named,
     octets,
     parse_jwk,
+    present_members,
     read_key,
     render_public_key,
     rsa_numbers,
@@ -96,8 +97,7 @@ class SigningKey:
 
     @classmethod
     def _from_jwk(cls, members: Any, algorithm: str | None) -> Self:
-        if not isinstance(members, Mapping):
-            raise UnusableKeyError("it is not an object")
+        members = present_members(members)
         key_type, key_id, own_algorithm = (text(members, name) for name in ("kty", "kid", "alg"))
         check_purpose(members, "sign")
         if key_type == "oct":

@@ -17,6 +17,7 @@ import attrs
 
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.core.effects import Instant
+from monocloud_mw.core.tenant.http_json import parse_body
 from monocloud_mw.core.tenant.metadata import parse_metadata
 from monocloud_mw.core.token.claim_checks import (
     check_audience,
@@ -41,9 +42,11 @@ from monocloud_mw.frozen import FrozenDict
 from monocloud_mw.http import HttpResponse
 from monocloud_mw.jose import (
     SIGNATURE_ALGORITHMS,
+    DocumentError,
     KeySet,
     base64url,
     parse_header,
+    parse_json_document,
     parse_json_object,
     verify_compact,
 )
@@ -315,11 +318,30 @@ def _url_seeds() -> Iterator[bytes]:
 # -- The tenant's answers ---------------------------------------------------------------------------------
 
 
+def _document(data: bytes) -> None:
+    """What is read is strict JSON once it is read, and is what strict JSON reads wherever that does."""
+    document = None
+    with suppress(DocumentError):
+        document = parse_json_document(data)
+    with suppress(TokenError):
+        assert parse_json_object(data) == document
+    if document is not None:
+        assert parse_json_object(json.dumps(document, allow_nan=False).encode()) == document
+        with suppress(DocumentError):
+            assert parse_json_document(data, unique=tuple(document)) == document
+
+
+def _document_seeds() -> Iterator[bytes]:
+    yield from (seed for seeds in (_key_set_seeds, _discovery_seeds, _claims_seeds) for seed in seeds())
+    yield b'\xef\xbb\xbf{"a":1,"a":[NaN,1e999,-Infinity],"\\ud800":"\\udfff","b":"\xff"}'
+    yield b'{"n":' + b"9" * 70 + b',"deep":' + b"[" * 40 + b"]" * 40 + b"}"
+
+
 def _key_set(data: bytes) -> None:
     """A key set is read or refused; a key in it is public, and fits some algorithm."""
-    with suppress(TokenError, ValueError):
-        keys = KeySet.from_dict(parse_json_object(data))
-        assert all("\n" not in reason for reason in keys.skipped)
+    with suppress(ValueError):
+        keys = KeySet.from_dict(parse_json_document(data))
+        assert all(reason.isprintable() for reason in keys.skipped)
         for key in keys:
             assert any(key in keys.select(name, key.key_id) for name in SIGNATURE_ALGORITHMS)
 
@@ -341,11 +363,7 @@ KEY_WORDS: Final = (
 def _discovery(data: bytes) -> None:
     """A discovery document names its tenant and safe addresses, or is not believed."""
     with _refusing(HttpError, ConfigurationError):
-        try:
-            document = parse_json_object(data)
-        except TokenError:
-            return
-        metadata = parse_metadata(document, TENANT)
+        metadata = parse_metadata(parse_body(TENANT, HttpResponse(status=200, body=data)), TENANT)
         assert metadata.issuer.rstrip("/") == TENANT
         with _refusing(HttpError):
             assert metadata.jwks_uri.startswith("https://") or metadata.jwks_uri.lower().startswith("https:")
@@ -413,6 +431,11 @@ TARGETS: Final[Mapping[str, Target]] = {
     "path": Target(_path, _path_seeds, ("/..", "%2e", "%2f", "%5c", "//", ";", "%25", "/public/", "/admin/")),
     "rule": Target(_rule, _rule_seeds, ("<int:", "<path:", "<any(", "):", "<", ">", "<uuid:", "<float(min=")),
     "url": Target(_url, _url_seeds, ("https://", "http://", "localhost", "@", "[::1]", ":0", "#")),
+    "document": Target(
+        _document,
+        _document_seeds,
+        ("NaN", "1e999", "\\ud800", "[" * 33, '"issuer":', '"a":1,"a":2', "\ufeff"),
+    ),
     "key_set": Target(_key_set, _key_set_seeds, KEY_WORDS),
     "discovery": Target(
         _discovery, _discovery_seeds, ('"issuer":', '"jwks_uri":', '"mtls_endpoint_aliases":', "http://")

@@ -90,6 +90,55 @@ def test_used(changes: dict[str, Any]) -> None:
     assert _why_not(_jwk("RS256", changes)) is None
 
 
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "Ed25519"])
+@pytest.mark.parametrize(
+    "members",
+    [
+        *({name: None} for name in ("use", "key_ops", "alg", "kid", "x5c", "x5u", "x5t", "x5t#S256")),
+        *({name: None} for name in ("d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv")),
+        *({name: []} for name in ("key_ops", "oth", "x5c")),
+        *({name: ()} for name in ("key_ops", "oth", "x5c")),
+        {"use": None, "key_ops": [], "d": None, "oth": [], "x5c": None, "alg": None, "kid": None},
+    ],
+)
+def test_members_without_a_value_are_absent(algorithm: str, members: dict[str, Any]) -> None:
+    """Several providers publish every member of their format: ``null`` or empty, it says nothing."""
+    found = parse_jwk({**_jwk(algorithm), **members})
+    absent = parse_jwk({name: value for name, value in _jwk(algorithm).items() if name not in members})
+    assert found == absent
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"kty": None}, "its kty 'None' does not verify signatures"),
+        ({"n": None}, "its n is not there, or not base64url"),
+        ({"use": ""}, "its use is '', not 'sig'"),
+        ({"use": []}, "its use is '[]', not 'sig'"),
+        ({"use": 5}, "its use is '5', not 'sig'"),
+        ({"use": False}, "its use is 'False', not 'sig'"),
+        ({"key_ops": {}}, "its key_ops do not have verify"),
+        ({"key_ops": ""}, "its key_ops do not have verify"),
+        ({"key_ops": 0}, "its key_ops do not have verify"),
+        ({"key_ops": [None]}, "its key_ops do not have verify"),
+        ({"alg": ""}, "its alg '' does not verify signatures"),
+        ({"alg": []}, "its alg is not a string"),
+        ({"kid": []}, "its kid is not a string"),
+        ({"kid": False}, "its kid is not a string"),
+        ({"kid": "\ud800"}, "its kid is not valid Unicode"),
+        ({"kty": "RSA\udfff"}, "its kty is not valid Unicode"),
+        ({"d": ""}, "it is a private key"),
+        ({"d": []}, "it is a private key"),
+        ({"d": 0}, "it is a private key"),
+        ({"oth": {}}, "it is a private key"),
+        ({"oth": [None]}, "it is a private key"),
+    ],
+)
+def test_members_of_a_wrong_type_are_not_absent(members: dict[str, Any], expected: str) -> None:
+    """A member that is there and says something odd is not overlooked."""
+    assert expected == _why_not({**_jwk("RS256"), **members})
+
+
 @pytest.mark.parametrize(
     ("algorithm", "changes", "expected"),
     [

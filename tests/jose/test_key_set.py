@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monocloud_mw.frozen import freeze
 from monocloud_mw.jose import KeySet
-from monocloud_mw.jose.key_set import MAX_KEYS
+from monocloud_mw.jose.key_set import MAX_KEYS, MAX_REASONS
 
 from .samples import JSON_VALUES, key, key_set
 
@@ -58,12 +58,33 @@ def test_read_only_documents() -> None:
     assert len(KeySet.from_dict(MappingProxyType(document))) == 1
 
 
-def test_a_flood_of_keys_is_bounded() -> None:
+def test_a_key_is_named_by_its_kid() -> None:
+    """Beside its position, escaped, whatever it is."""
+    found = KeySet.from_dict({"keys": [{"kid": "a\n"}, {"kid": 5}, {"kid": None}, 5, {"kid": "b" * 200}]})
+    assert [reason.partition(": ")[0] for reason in found.skipped] == [
+        "key 0 (kid 'a\\n')",
+        "key 1 (kid '5')",
+        "key 2",
+        "key 3",
+        f"key 4 (kid '{'b' * 79}...')",
+    ]
+
+
+def test_a_flood_of_usable_keys_is_bounded() -> None:
     """Beyond the bound nothing is read, and nothing is kept but how many there were."""
-    found = KeySet.from_dict({"keys": [1] * (MAX_KEYS - 1) + [key("ES256").public_jwk()] * 50_000})
+    found = KeySet.from_dict({"keys": [1] * 2 + [key("ES256").public_jwk()] * 50_000})
+    assert len(found) == MAX_KEYS
+    assert found.skipped[2:] == ("49900 more: a set has at most 100 usable keys",)
+
+
+def test_keys_that_are_skipped_do_not_count() -> None:
+    """A good key is found behind any number of others; the first of those are named, the rest counted."""
+    found = KeySet.from_dict(
+        {"keys": [{"kty": "RSA", "use": "enc"}] * (MAX_REASONS + 1) + [key("ES256").public_jwk()] + [1] * 2}
+    )
     assert len(found) == 1
-    assert len(found.skipped) == MAX_KEYS
-    assert found.skipped[-1] == "49999 more: a set has at most 100 keys"
+    assert len(found.skipped) == MAX_REASONS + 1
+    assert found.skipped[-1] == "3 more keys that cannot be used"
 
 
 @pytest.mark.parametrize(

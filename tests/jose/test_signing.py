@@ -140,6 +140,13 @@ def test_rsa_keys_without_primes() -> None:
     assert _verifies(read, key("RS256"))
 
 
+def test_members_without_a_value_are_absent() -> None:
+    """``null``, an empty ``key_ops`` and an empty ``oth`` say nothing about a private key either."""
+    nothing: dict[str, Any] = {"use": None, "key_ops": [], "oth": [], "kid": None, "alg": None}
+    read = SigningKey.from_jwk({**_private_jwk("ES256"), **nothing})
+    assert (read.algorithm, read.key_id) == ("ES256", None)
+
+
 @pytest.mark.parametrize(
     "changes", [{"key_ops": ["sign"]}, {"key_ops": ["sign", "verify"]}, {"use": "sig"}, {}]
 )
@@ -163,6 +170,7 @@ def test_purposes_that_pass(changes: dict[str, Any]) -> None:
         (_private_jwk("ES256", use="enc"), None, "its use is 'enc', not 'sig'"),
         (_private_jwk("ES256", key_ops=["verify"]), None, "its key_ops do not have sign"),
         (_private_jwk("ES256", d=None), None, "it is a public key, and only a private one signs"),
+        ({**_private_jwk("ES256"), "d": None}, None, "it is a public key, and only a private one signs"),
         (_private_jwk("ES256", alg="HS256"), None, "its alg 'HS256' does not verify signatures"),
         (_private_jwk("ES256"), "HS256", "it does not fit the algorithm 'HS256'"),
         (_private_jwk("ES256"), "ES384", "it does not fit the algorithm 'ES384'"),

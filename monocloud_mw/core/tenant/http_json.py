@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
-from ...errors import HttpError, TokenError, quoted
+from ...errors import HttpError, quoted
 from ...frozen import FrozenDict
 from ...http import HttpRequest, HttpResponse
-from ...jose import parse_json_object
+from ...jose import DocumentError, parse_json_document
 from ..effects import Failure, Flow, fetch
 from .retry_after import parse_retry_after
 
@@ -68,13 +69,20 @@ def status_error(url: str, response: HttpResponse, now_unix: float | None = None
     )
 
 
-def parse_body(url: str, response: HttpResponse) -> FrozenDict:
-    """Read the body of a response as a JSON object.
+def parse_body(url: str, response: HttpResponse, *, unique: Collection[str] = ()) -> FrozenDict:
+    """Read the body of a response as a JSON object, as :mod:`monocloud_mw.jose.lenient_json` does.
+
+    Args:
+        url: where the response is from.
+        response: of any status.
+        unique: names of which there must not be two members.
 
     Raises:
-        HttpError: it is none; the message does not quote the body, which may hold claims.
+        HttpError: it is none; the message says why, and does not quote the body, which may hold claims.
     """
     try:
-        return parse_json_object(response.body)
-    except TokenError as error:
-        raise HttpError(f"{quoted(url)} did not answer with a JSON object", status=response.status) from error
+        return parse_json_document(response.body, unique=unique)
+    except DocumentError as error:
+        raise HttpError(
+            f"{quoted(url)} did not answer with a JSON object: {error}", status=response.status
+        ) from error

@@ -8,7 +8,6 @@ runs again on each hit.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -18,29 +17,26 @@ from ...errors import (
     AuthorizationServerError,
     ConfigurationError,
     HttpError,
-    OAuthResponseError,
     Problem,
     Reason,
     TokenError,
     quoted,
 )
 from ...frozen import FrozenDict
-from ...http import HttpRequest, HttpResponse
+from ...http import HttpRequest
 from ...options import VARIABLE_PREFIX, Options
 from ..effects import CacheDelete, CacheGet, CacheSet, Failure, Flow, Instant, read_clock, run_once
 from ..tenant.circuit_breaker import CircuitBreaker
 from ..tenant.client_authentication import METHODS, authenticate_client
-from ..tenant.http_json import MAX_BODY_BYTES, exchange, parse_body, status_error
+from ..tenant.http_json import MAX_BODY_BYTES, exchange
 from ..tenant.metadata import Metadata
 from ..tenant.tenant import Tenant
 from .cache_key import token_cache_key
+from .introspection_response import parse_introspection
 
 __all__ = ["Introspection", "introspection_endpoint", "parse_introspection"]
 
 ENDPOINT: Final = "introspection_endpoint"
-_ERROR_TEXT: Final = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749 section 5.2
-
-INACTIVE: Final = FrozenDict({"active": False})
 
 
 class Introspection:
@@ -176,54 +172,3 @@ def introspection_endpoint(metadata: Metadata, options: Options) -> str:
 def _object(parent: Mapping[str, Any], name: str) -> FrozenDict:
     member = parent.get(name)
     return member if isinstance(member, FrozenDict) else FrozenDict()
-
-
-def parse_introspection(
-    url: str, response: HttpResponse, options: Options, now_unix: float | None = None
-) -> FrozenDict:
-    """Read an introspection response (RFC 7662 section 2.2, errors by RFC 6749 section 5.2).
-
-    Args:
-        url: where the response is from.
-        response: as it arrived.
-        options: name the client, for errors.
-        now_unix: when the request was sent, in Unix seconds.
-
-    Returns:
-        The members of an active token's response, or ``{"active": false}``, whatever else was said.
-
-    Raises:
-        OAuthResponseError: the tenant refused our client or request (400, 401, 403; the body may be empty).
-        HttpError: any other status, or a body that is no JSON object.
-    """
-    if response.status in (400, 401, 403):
-        raise _refusal(url, response, options)
-    if response.status != 200:
-        raise status_error(url, response, now_unix)
-    answer = parse_body(url, response)
-    active = answer.get("active")
-    if not isinstance(active, bool):
-        raise HttpError(f"{quoted(url)} did not say whether the token is active", status=200)
-    return answer if active else INACTIVE
-
-
-def _refusal(url: str, response: HttpResponse, options: Options) -> OAuthResponseError:
-    try:
-        body: Mapping[str, Any] = parse_body(url, response)
-    except HttpError:
-        body = {}
-    error, description = _error_text(body.get("error")), _error_text(body.get("error_description"))
-    return OAuthResponseError(
-        f"{quoted(url)} refused client {quoted(options.client_id)} with {options.client_auth_method}: "
-        f"{error or 'no error code'} (status {response.status})",
-        error=error,
-        error_description=description,
-        status=response.status,
-    )
-
-
-def _error_text(value: Any) -> str | None:
-    """Return an error member as it stands where it keeps to its grammar, and escaped where it does not."""
-    if not isinstance(value, str):
-        return None
-    return value if _ERROR_TEXT.fullmatch(value) else quoted(value)

@@ -17,7 +17,6 @@ URL: Final = "https://acme.us.monocloud.com/document"
 REQUEST: Final = HttpRequest(
     url=URL, headers={"accept": "application/json"}, timeout_seconds=7.0, max_body_bytes=MAX_BODY_BYTES
 )
-NOT_AN_OBJECT: Final = f"'{URL}' did not answer with a JSON object"
 
 
 def fetched(answer: Any) -> Any:
@@ -34,8 +33,9 @@ def fetched(answer: Any) -> Any:
         (b' {"a": [1, {"b": null}]}\n', {"a": [1, {"b": None}]}),
         ('{"name": "Zo\u00eb"}'.encode(), {"name": "Zo\u00eb"}),
         (b"{" + b" " * (MAX_BODY_BYTES - 2) + b"}", {}),
+        (b'\xef\xbb\xbf{"a": 1, "a": 2, "b": NaN}', {"a": 2, "b": {}}),
     ],
-    ids=["empty", "nested", "UTF-8", "as large as allowed"],
+    ids=["empty", "nested", "UTF-8", "as large as allowed", "untidy"],
 )
 def test_a_json_object_is_read(body: bytes, expected: Any) -> None:
     """One GET that accepts JSON, bounded in time and size."""
@@ -61,32 +61,23 @@ def test_an_overloaded_tenant_says_when_to_ask_again(status: int, expected: floa
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "reason"),
     [
-        b"",
-        b"<html>maintenance</html>",
-        b"null",
-        b"true",
-        b'"text"',
-        b"[]",
-        b'[{"issuer": "x"}]',
-        b"{} {}",
-        b'{"a": 1',
-        b'{"a": 1, "a": 2}',
-        b'{"a": NaN}',
-        b'{"a": 1e999}',
-        b'{"a": \xff}',
-        b"\xef\xbb\xbf{}",
-        '{"a": 1}'.encode("utf-16"),
-        b'{"a":' * 200_000,
+        (b"", "it is empty"),
+        (b"<html>maintenance</html>", "it is HTML or XML"),
+        (b"null", "it is null, not an object"),
+        (b'[{"issuer": "x"}]', "it is an array, not an object"),
+        (b"{} {}", "it is not JSON: Extra data at line 1 column 4"),
+        ('{"a": 1}'.encode("utf-16"), "it is not in UTF-8"),
+        (b'{"a":' * 200_000, "it is not JSON: Expecting ',' delimiter at line 1 column 165"),
     ],
-    ids=range(16),
+    ids=["empty", "HTML", "null", "array", "two", "UTF-16", "deep"],
 )
-def test_nonsense_is_an_error(body: bytes) -> None:
-    """The message names the address and quotes nothing of the body, which may hold claims."""
+def test_nonsense_is_an_error(body: bytes, reason: str) -> None:
+    """The message names the address and the reason, and quotes nothing of the body, which may hold claims."""
     with pytest.raises(HttpError) as caught:
         fetched(json_response(body))
-    assert str(caught.value) == NOT_AN_OBJECT
+    assert str(caught.value) == f"'{URL}' did not answer with a JSON object: {reason}"
     assert caught.value.status == 200
 
 
@@ -135,4 +126,7 @@ def test_an_address_in_a_message_is_escaped() -> None:
     """An endpoint is the tenant's text."""
     with pytest.raises(HttpError) as caught:
         parse_body("https://acme.example/\n\x1b[0m", HttpResponse(status=200))
-    assert str(caught.value) == "'https://acme.example/\\n\\x1b[0m' did not answer with a JSON object"
+    assert (
+        str(caught.value)
+        == "'https://acme.example/\\n\\x1b[0m' did not answer with a JSON object: it is empty"
+    )

@@ -79,8 +79,11 @@ def test_keys_that_cannot_be_used_are_skipped() -> None:
             {"error": "server_error"},
             "the key set cannot be read: a key set is an object with an array named keys",
         ),
-        ([], f"'{JWKS_URI}' did not answer with a JSON object"),
-        (HttpResponse(status=200, body=b"<html>"), f"'{JWKS_URI}' did not answer with a JSON object"),
+        ([], f"'{JWKS_URI}' did not answer with a JSON object: it is an array, not an object"),
+        (
+            HttpResponse(status=200, body=b"<html>"),
+            f"'{JWKS_URI}' did not answer with a JSON object: it is HTML or XML",
+        ),
         (HttpResponse(status=302), f"'{JWKS_URI}' answered with status 302"),
         (HttpResponse(status=503), f"'{JWKS_URI}' answered with status 503"),
     ],

@@ -257,6 +257,9 @@ def test_active_is_the_json_value_true(active: Any) -> None:
     assert error.status == 200
 
 
+NO_OBJECT: Final = f"'{ENDPOINT}' did not answer with a JSON object"
+
+
 @pytest.mark.parametrize(
     ("answer", "message", "status"),
     [
@@ -266,12 +269,12 @@ def test_active_is_the_json_value_true(active: Any) -> None:
         (HttpResponse(status=429), f"'{ENDPOINT}' answered with status 429", 429),
         (HttpResponse(status=500), f"'{ENDPOINT}' answered with status 500", 500),
         (json_response(json.dumps(ACTIVE), 201), f"'{ENDPOINT}' answered with status 201", 201),
-        (HttpResponse(status=200), f"'{ENDPOINT}' did not answer with a JSON object", 200),
-        (json_response("<html>"), f"'{ENDPOINT}' did not answer with a JSON object", 200),
-        (json_response("[true]"), f"'{ENDPOINT}' did not answer with a JSON object", 200),
+        (HttpResponse(status=200), f"{NO_OBJECT}: it is empty", 200),
+        (json_response("<html>"), f"{NO_OBJECT}: it is HTML or XML", 200),
+        (json_response("[true]"), f"{NO_OBJECT}: it is an array, not an object", 200),
         (
             json_response('{"active": true, "active": true}'),
-            f"'{ENDPOINT}' did not answer with a JSON object",
+            f"{NO_OBJECT}: it repeats active, or a name in it",
             200,
         ),
         (json_response(" " * MAX_BODY_BYTES + "{}"), f"'{ENDPOINT}' sent more than 1048576 bytes", 200),

@@ -1,0 +1,162 @@
+"""The tenant's documents as JSON (RFC 8259), read as it commonly is: one flaw does not spoil the whole.
+
+Tokens are read by :mod:`.strict_json`. A discovery document, a key set or an introspection response comes
+from the tenant itself over TLS, and a flaw in a member that nothing depends on must not be an outage:
+
+- the last of several members with one name counts, unless the caller needs the name to be unique;
+- a byte order mark at the beginning is skipped (RFC 8259 section 8.1); the encoding is UTF-8, no other;
+- what strict JSON cannot carry is read as an empty object, which is of a wrong type wherever the type of a
+  member matters: ``NaN``, ``Infinity``, a number beyond a float's range, an integer of absurd length, text
+  with half a surrogate pair or with bytes that are not UTF-8. A member with such a name is left out;
+- what is nested more deeply than strict JSON may be is read as ``null``.
+
+So the result is one that strict JSON could have had, and it is the same wherever the document is strict.
+The size is for the caller to bound.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Collection
+from typing import Any, Final
+
+from ..frozen import FrozenDict, freeze
+from .strict_json import INTEGER_BOUND, MAX_DEPTH
+
+__all__ = ["DocumentError", "parse_json_document"]
+
+_UTF8_MARK: Final = b"\xef\xbb\xbf"
+_OTHER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+_MAX_DIGITS: Final = len(str(INTEGER_BOUND)) - 1
+
+# A string, closed or not, or a bracket. Possessive, so that each character is read once.
+_STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+_SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_WHITE_SPACE: Final = " \t\n\r"  # RFC 8259 section 2
+
+_KINDS: Final = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+
+
+class DocumentError(ValueError):
+    """A document that cannot be read; the message says why, with "it" for the document."""
+
+
+class _Repeating(dict[str, Any]):
+    """An object in which names are repeated."""
+
+    def __init__(self, members: list[tuple[str, Any]]) -> None:
+        super().__init__(members)
+        self.repeated = {name for name, count in Counter(name for name, _ in members).items() if count > 1}
+
+
+def parse_json_document(data: bytes, *, unique: Collection[str] = ()) -> FrozenDict:
+    """Return the object that a document holds.
+
+    Args:
+        data: JSON text in UTF-8.
+        unique: names of which there must not be two members, and within whose members no name may be
+            repeated either.
+
+    Raises:
+        DocumentError: it holds no object, or repeats a name that must be unique.
+    """
+    text = data.removeprefix(_UTF8_MARK).decode("utf-8", "surrogateescape")
+    try:
+        value = _DECODER.decode(_without_depth(text))
+    except json.JSONDecodeError as error:
+        refusal = _why_not_json(data, error)
+    except RecursionError:  # the stack was nearly full before
+        refusal = "it cannot be read this deep in the stack"
+    else:
+        if not text.lstrip(_WHITE_SPACE).startswith("{"):
+            raise DocumentError(f"it is {_KINDS.get(type(value), 'a number')}, not an object")
+        _check_unique(value, unique)
+        if _SURROGATE_ESCAPE.search(text) or _SURROGATE.search(text):
+            value = _without_surrogates(value)
+        document: FrozenDict = freeze(value)
+        return document
+    # Outside of the handler: the parser's errors hold the whole text, and would hang on to ours.
+    raise DocumentError(refusal)
+
+
+def _why_not_json(data: bytes, error: json.JSONDecodeError) -> str:
+    start = data.lstrip()[:4]
+    if not start:
+        return "it is empty"
+    if b"\0" in start or start.startswith(_OTHER_MARKS):
+        return "it is not in UTF-8"
+    if start.startswith(b"<"):
+        return "it is HTML or XML"
+    return f"it is not JSON: {error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}"
+
+
+def _without_depth(text: str) -> str:
+    """Replace what is too deep by ``null``, before the parser, which is recursive, reads it."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return text
+    kept: list[str] = []
+    depth = begin = 0
+    for match in _STRING_OR_BRACKET.finditer(text):
+        first = match[0][0]
+        if first in "[{":
+            depth += 1
+            if depth == MAX_DEPTH + 1:
+                kept.append(text[begin : match.start()] + "null")
+        elif first in "]}":
+            if depth == MAX_DEPTH + 1:
+                begin = match.end()
+            depth -= 1
+    if depth <= MAX_DEPTH:
+        kept.append(text[begin:])
+    return "".join(kept)
+
+
+def _check_unique(document: dict[str, Any], unique: Collection[str]) -> None:
+    repeated = document.repeated if isinstance(document, _Repeating) else ()
+    for name in unique:
+        if name in repeated or _has_repeated(document.get(name)):
+            raise DocumentError(f"it repeats {name}, or a name in it")
+
+
+def _has_repeated(value: Any) -> bool:
+    if isinstance(value, dict):
+        return isinstance(value, _Repeating) or any(map(_has_repeated, value.values()))
+    return isinstance(value, list) and any(map(_has_repeated, value))
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: _without_surrogates(member) for name, member in value.items() if not _SURROGATE.search(name)
+        }
+    if isinstance(value, list):
+        return [_without_surrogates(element) for element in value]
+    return {} if isinstance(value, str) and _SURROGATE.search(value) else value
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    return value if len(value) == len(members) else _Repeating(members)
+
+
+def _integer(digits: str) -> Any:
+    return int(digits) if len(digits.removeprefix("-")) <= _MAX_DIGITS else {}
+
+
+def _float(digits: str) -> Any:
+    number = float(digits)
+    return number if math.isfinite(number) else {}
+
+
+def _constant(_name: str) -> Any:
+    return {}
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+)
