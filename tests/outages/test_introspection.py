@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from werkzeug import Response
 
-from monocloud_mw.core.tenant.circuit_breaker import MAX_PAUSE_SECONDS, THRESHOLD
+from monocloud_mw.core.tenant.circuit_breaker import MAX_PAUSE_SECONDS, MIN_FAILURES, THRESHOLD
 from monocloud_mw.stores import MemoryCache
 from monocloud_mw.testing import LocalTenant, faults
-from monocloud_mw.testing.faults import Fault
+from monocloud_mw.testing.faults import Exchange, Fault
 
 from .scene import ACCEPTED, CROWD, GONE, LIFETIME, Clock, Face, Gate, judge, new_tokens
 
@@ -108,13 +109,15 @@ def test_remembered_answers_do_not_mind(
         assert face.verdicts(known) == {ACCEPTED}
 
 
-NONSENSE: dict[str, Fault] = {
+UNANSWERED: dict[str, Fault] = {
     "close": faults.close(),
     "reset": faults.reset(),
+    "half body": faults.half_body(),
+}
+ANSWERED: dict[str, Fault] = {
     "status 500": faults.status(500),
     "status 429": faults.status(429),
     "html": faults.html(),
-    "half body": faults.half_body(),
     "garbage": faults.garbage(),
     "wrong document": faults.document(),
     "array": faults.document([]),
@@ -123,16 +126,54 @@ NONSENSE: dict[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("fault", NONSENSE.values(), ids=NONSENSE)
-def test_talking_nonsense_opens_it_too(warm: Face, fault: Fault, clock: Clock, tenant: LocalTenant) -> None:
+@pytest.mark.parametrize(
+    ("fault", "failures"),
+    [
+        *((fault, THRESHOLD) for fault in UNANSWERED.values()),
+        *((fault, MIN_FAILURES) for fault in ANSWERED.values()),
+        (faults.status(429, {"Retry-After": str(int(PAUSE))}), THRESHOLD),
+    ],
+    ids=[*UNANSWERED, *ANSWERED, "status 429 with Retry-After"],
+)
+def test_talking_nonsense_opens_it_too(
+    warm: Face, fault: Fault, failures: int, clock: Clock, tenant: LocalTenant
+) -> None:
     """A token that the tenant says nothing sensible about is neither good nor bad: 503."""
     with tenant.failing(fault, endpoint="introspection"):
-        for token in opaque_tokens(tenant, THRESHOLD):
+        for token in opaque_tokens(tenant, failures):
             assert warm.verdict(token) == "503"
         assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
-        assert tenant.requests.count("introspection") == THRESHOLD
+        assert tenant.requests.count("introspection") == failures
     clock.advance(PAUSE)
     assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_one_caller_with_made_up_tokens_stops_nobody_else(
+    warm: Face, status: int, clock: Clock, tenant: LocalTenant
+) -> None:
+    """The tenant fails at his tokens only, and he is twice as fast as all others together."""
+
+    def fail_at_made_up(exchange: Exchange) -> Response:
+        made_up = exchange.request.form["token"].startswith("made-up")
+        return Response(status=status) if made_up else exchange.answer()
+
+    with tenant.failing(fail_at_made_up, endpoint="introspection"):
+        for number in range(50):
+            assert warm.verdicts(f"made-up-{number}-{letter}" for letter in "ab") == {"503"}
+            assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
+            clock.advance(0.2)
+
+
+def test_tokens_that_were_active_are_served_while_made_up_ones_hang(
+    warm: Face, clock: Clock, tenant: LocalTenant
+) -> None:
+    """Those open the circuit for tokens that nobody has seen before, and for no others."""
+    known = opaque_tokens(tenant, 5)
+    assert warm.verdicts(known) == {ACCEPTED}
+    hang_until_it_opens(warm, tenant)
+    assert warm.verdict(known[0]) == ACCEPTED
+    assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

@@ -1,35 +1,54 @@
-"""Stop asking a server that does not answer, so that waiting for it cannot use up every worker.
+"""Stop asking a server that fails, so that waiting for it cannot use up every worker.
 
-Whoever presents a token that the server chokes on must not cut everybody else off, so it counts whose
-requests fail. Since the last success, by whomever:
+Whoever presents tokens that the server fails at must not cut off others, so it counts whose requests fail,
+and how:
 
-- ``THRESHOLD`` failures of one token open the circuit for that token alone;
-- failures of ``THRESHOLD`` different tokens open it for all.
+- no answer (a timeout, a refused connection) for ``THRESHOLD`` different tokens, without a success between
+  them, opens the circuit for all: each such request holds a worker for as long as the timeout;
+- failures that are answered (500, 429, no JSON) hold no worker for long. They open the circuit for all where
+  nearly every token fails (:class:`~monocloud_mw.core.tenant.failure_rate.FailureRate`), for ``MIN_FAILURES``
+  tokens at least, or ``THRESHOLD`` where the server asks for a pause (``Retry-After``);
+- ``THRESHOLD`` failures of one token without a success between them, or one with a ``Retry-After``, open the
+  circuit for that token alone.
 
-Where it is open, requests fail at once with the last failure. After a pause one request probes while the
-others go on failing. A success closes the circuit for all; a failure opens it for another pause. The token
-that probed or failed last waits for two, if it is not the only one: it lets the others go first, or whoever
-asks most often would be every probe.
+Where it is open, requests fail at once with the last failure, but for a few that probe: one per pause where
+the server did not answer, three where it did. A success closes the circuit for all. Whose requests probe:
 
-Several tokens that all make the server fail are an outage, as far as anybody can tell from here.
+- those with tokens that were active before have probes of their own, which made-up tokens cannot use up. The
+  first of them waits for no pause, unless such a token has failed as well: where only tokens that nobody has
+  seen before fail, the others are served on;
+- the first that comes after a pause, and then two that come later, further and further behind from pause to
+  pause: whoever sends many tokens at once is not every probe;
+- the token that probed or failed last only after two pauses, so that others go first.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import copy
+import itertools
+import math
+from typing import Final, NamedTuple
 
-from ..effects import Failure, Instant
+from ...errors import MIN_RETRY_AFTER_SECONDS, HttpError
+from ..effects import Instant
+from ..two_generation_cache import TwoGenerationCache
+from .failure_rate import FailureRate
 
 __all__ = ["CircuitBreaker"]
 
 THRESHOLD: Final = 3  # one lost packet is no outage; a fourth waiting worker would learn nothing new
+MIN_FAILURES: Final = 10
 MAX_PAUSE_SECONDS: Final = 5.0
+MAX_ANSWERED_PAUSE_SECONDS: Final = 1.0  # a probe that is answered holds nothing up
+ROUNDS: Final = 32  # after which probes are chosen as in the first
+TOKENS_REMEMBERED: Final = 4096  # of each kind: active before, failing, and refused alone
 
 
 class CircuitBreaker:
-    """Remembers the failures of one endpoint since its last success.
+    """Remembers the failures of one endpoint.
 
-    Tokens are known by their digests.
+    Tokens are known by their digests. All times are monotonic seconds. There is no lock: a race costs a
+    probe more or a count less.
 
     Args:
         pause_seconds: how long to fail at once before the next probe; at most ``MAX_PAUSE_SECONDS``.
@@ -37,32 +56,137 @@ class CircuitBreaker:
 
     def __init__(self, pause_seconds: float) -> None:
         self._pause = min(pause_seconds, MAX_PAUSE_SECONDS)
-        self._failures: dict[str, int] = {}  # by token, until they are of THRESHOLD tokens
-        self._last: tuple[str, float, Failure] | None = None
+        self._active: TwoGenerationCache[str, bool] = TwoGenerationCache(TOKENS_REMEMBERED)
+        self._open_for_one: TwoGenerationCache[str, _OpenForOne] = TwoGenerationCache(TOKENS_REMEMBERED)
+        self._rate = FailureRate()
+        self._open: _Open | None = None
+        self._active_failed = False
+        self._forget_failures()
 
     def check(self, token: str, now: Instant) -> None:
         """Let a request pass, or raise the last failure.
 
         Raises:
-            MonoCloudError: the circuit is open for this token.
+            HttpError: the circuit is open for this token; ``retry_after`` is the time until the next probe.
         """
-        failures, last = self._failures, self._last
-        if last is None or (len(failures) < THRESHOLD and failures.get(token, 0) < THRESHOLD):
-            return
-        last_token, opened_at, failure = last
-        pauses = 2 if token == last_token and len(failures) > 1 else 1
-        if now.monotonic - opened_at < pauses * self._pause:
-            raise failure.copy()
-        self._last = (token, now.monotonic, failure)  # this request probes
+        alone, circuit = self._open_for_one.get(token), self._open
+        if alone is not None and now.monotonic < alone.until:
+            raise _copied(alone.error, alone.until - now.monotonic)
+        if circuit is not None:
+            circuit.check(token, now.monotonic, active=self._active.get(token) is True)
 
-    def succeeded(self) -> None:
-        """Close the circuit."""
-        self._failures = {}
-        self._last = None
+    def record_success(self, token: str, now: Instant, *, active: bool | None) -> None:
+        """Close the circuit: the server answered; ``active`` is ``None`` where it did not say that."""
+        if active:
+            self._active.put(token, True)
+        elif active is False:
+            self._active.discard(token)
+        self._open_for_one.discard(token)
+        self._forget_failures()
+        if self._open is not None:
+            self._open = None
+            self._rate = FailureRate()
+        self._rate.record_success(now.monotonic)
 
-    def failed(self, token: str, failure: Failure, now: Instant) -> None:
-        """Count a failure that ended at ``now``."""
-        failures = self._failures
-        if len(failures) < THRESHOLD:
-            failures[token] = failures.get(token, 0) + 1
-        self._last = (token, now.monotonic, failure)
+    def record_failure(self, token: str, error: HttpError, now: Instant) -> None:
+        """Count a failure that ended at ``now``; one without a ``status`` was not answered."""
+        error = _copied(error, error.retry_after)  # without the traceback, whose frames have the token
+        was_active = self._active.get(token) is True
+        self._active_failed = self._active_failed or was_active
+        failures = (self._failures.get(token) or 0) + 1
+        self._failures.put(token, failures)
+        if failures >= THRESHOLD or error.retry_after is not None:
+            pause = max(self._pause, error.retry_after or 0.0)
+            self._open_for_one.put(token, _OpenForOne(now.monotonic + pause, error))
+        if self._open is not None:
+            self._open.record_failure(token, error, now.monotonic, active=was_active)
+        elif self._opens(token, failures, error, now.monotonic):
+            self._open = _Open(self._pause, token, error, now.monotonic, active=self._active_failed)
+
+    def _opens(self, token: str, failures: int, error: HttpError, now: float) -> bool:
+        if error.status is None:
+            self._unanswered.add(token)
+            return len(self._unanswered) >= THRESHOLD
+        if failures == 1:  # tokens count, not requests
+            self._rate.record_failure(now)
+        return self._rate.is_high(MIN_FAILURES if error.retry_after is None else THRESHOLD, now)
+
+    def _forget_failures(self) -> None:
+        self._failures: TwoGenerationCache[str, int] = TwoGenerationCache(TOKENS_REMEMBERED)
+        self._unanswered: set[str] = set()
+        self._active_failed = False
+
+
+class _OpenForOne(NamedTuple):
+    until: float
+    error: HttpError
+
+
+class _Open:
+    """A circuit that is open for all; ``active`` is whether a token was active before."""
+
+    def __init__(self, pause: float, token: str, error: HttpError, now: float, *, active: bool) -> None:
+        self._max_pause = pause
+        self._probes = {True: _Probes(), False: _Probes()}
+        self._wait(token, error, now, active=active)
+
+    def record_failure(self, token: str, error: HttpError, now: float, *, active: bool) -> None:
+        """Take note of a probe that failed; where failures are answered, it is not worth another pause."""
+        if error.status is None or error.retry_after is not None:
+            self._wait(token, error, now, active=active)
+        else:
+            self._last_token, self._error = token, error
+
+    def check(self, token: str, now: float, *, active: bool) -> None:
+        """Let a request probe, or raise the last failure."""
+        probes, pause, is_last = self._probes[active], self._pause, token == self._last_token
+        wait = probes.begin_at + (pause if is_last else 0.0) - now
+        several = self._error.status is not None
+        if (is_last and wait > 0) or not probes.admit(now, pause, several=several):
+            raise _copied(self._error, wait)
+        self._last_token = token
+
+    @property
+    def _pause(self) -> float:
+        return (
+            self._max_pause
+            if self._error.status is None
+            else min(self._max_pause, MAX_ANSWERED_PAUSE_SECONDS)
+        )
+
+    def _wait(self, token: str, error: HttpError, now: float, *, active: bool) -> None:
+        """Let none probe for a pause. A token that was never active holds up none that was."""
+        self._last_token, self._error = token, error
+        until = now + max(self._pause, error.retry_after or 0.0)
+        for probes in self._probes.values() if active else (self._probes[False],):
+            probes.begin_after(until)
+
+
+class _Probes:
+    """Chooses which requests probe, in rounds that are a pause long."""
+
+    def __init__(self) -> None:
+        self.begin_at = -math.inf
+        self._rounds = itertools.count()
+        self._admitted: tuple[int, ...] = ()
+        self._arrivals = 0
+
+    def begin_after(self, until: float) -> None:
+        """Begin the next round at ``until``, and admit none before."""
+        self.begin_at, self._admitted = until, ()
+
+    def admit(self, now: float, pause: float, *, several: bool) -> bool:
+        """Tell whether the request that comes now may probe."""
+        if now >= self.begin_at:
+            behind = next(self._rounds) % ROUNDS
+            self._admitted = (1, 2 + behind, 3 + 2 * behind) if several else (1,)
+            self.begin_at, self._arrivals = now + pause, 0
+        self._arrivals += 1
+        return self._arrivals in self._admitted
+
+
+def _copied(error: HttpError, retry_after: float | None) -> HttpError:
+    """Return a copy of an error, to be raised in one caller only."""
+    error = copy.copy(error)
+    error.retry_after = None if retry_after is None else max(MIN_RETRY_AFTER_SECONDS, retry_after)
+    return error

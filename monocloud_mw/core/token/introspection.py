@@ -103,12 +103,12 @@ class Introspection:
             response = yield from exchange(request)
             answer = parse_introspection(request.url, response, self._options, now.unix)
         except AuthorizationServerError as error:
-            if isinstance(error, HttpError) and error.temporary:
-                self._circuit.failed(key, Failure(error), (yield from read_clock()))
-            else:
-                self._circuit.succeeded()  # it answers, though not what we want to hear
+            if not isinstance(error, HttpError) or not error.temporary:
+                self._circuit.record_success(key, now, active=None)  # it answers, and refuses our client
+            elif not error.local:
+                self._circuit.record_failure(key, error, (yield from read_clock()))
             raise
-        self._circuit.succeeded()
+        self._circuit.record_success(key, now, active=answer["active"])
         if self._cached:
             yield CacheSet(key, answer, self._forget_at(answer, now))
             if forgotten != self._forgotten:  # looked at after the cache was written: it came before or after
