@@ -21,7 +21,7 @@ from .errors import (
     TokenError,
 )
 from .http import HttpRequest, HttpResponse
-from .options import Options
+from .options import Options, Settings
 from .protect.guard import Guard, Refused
 from .protect.responses import ErrorResponse, error_response
 from .protect.rules import Rule
@@ -47,6 +47,7 @@ __all__ = [
     "Refused",
     "Requirements",
     "Rule",
+    "Settings",
     "TokenError",
     "error_response",
 ]

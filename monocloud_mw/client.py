@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias, Unpack
 
 from .claims import AccessTokenClaims
 from .core.tenant.metadata import Metadata
@@ -22,7 +22,7 @@ from .drivers.threads import SyncDriver
 from .drivers.worker_threads import WorkerThreads
 from .errors import ConfigurationError, Problem
 from .jose import KeySet
-from .options import Options
+from .options import Options, Settings
 from .protect.adapter_checks import collect_problems
 from .protect.authorization import parse_authorization
 from .transports.requests import RequestsTransport
@@ -41,7 +41,7 @@ Certificate: TypeAlias = str | bytes | None
 class _Client:
     """What both clients share: the options, the core, and which flow a call stands for."""
 
-    def __init__(self, options: Options | None, settings: dict[str, Any]) -> None:
+    def __init__(self, options: Options | None, settings: Settings) -> None:
         self.options: Options = _read_options(options, settings)
         self._validator = Validator(self.options)
         self._transport, _ = collect_problems(
@@ -74,7 +74,7 @@ class _Client:
         }
 
 
-def _read_options(options: Options | None, settings: dict[str, Any]) -> Options:
+def _read_options(options: Options | None, settings: Settings) -> Options:
     if options is None:
         return Options.from_environment(os.environ, **settings)
     if not isinstance(options, Options):
@@ -103,7 +103,7 @@ class BackendClient(_Client):
         ConfigurationError: with every problem found, each naming its option and variable.
     """
 
-    def __init__(self, options: Options | None = None, /, **settings: Any) -> None:
+    def __init__(self, options: Options | None = None, /, **settings: Unpack[Settings]) -> None:
         super().__init__(options, settings)
         self._driver = SyncDriver(**self._driver_settings)
 
@@ -280,7 +280,7 @@ class AsyncBackendClient(_Client):
     HTTP is asynchronous where ``httpcore2`` is installed (the extra ``async``), and else runs there too.
     """
 
-    def __init__(self, options: Options | None = None, /, **settings: Any) -> None:
+    def __init__(self, options: Options | None = None, /, **settings: Unpack[Settings]) -> None:
         super().__init__(options, settings)
         self._driver = AsyncDriver(**self._driver_settings, workers=WorkerThreads())
 

@@ -2,18 +2,19 @@
 
 These are also the types of the ``fetcher`` option: a callable ``HttpRequest -> HttpResponse``.
 A fetcher bounds the whole exchange by ``timeout_seconds``, reads at most ``max_body_bytes`` of the
-body, follows no redirect and sends the request's headers as they are.
+body, follows no redirect and sends the request's headers as they are. A :class:`Transport` is a fetcher that
+can be closed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 
-__all__ = ["HttpRequest", "HttpResponse"]
+__all__ = ["AsyncTransport", "HttpRequest", "HttpResponse", "Transport"]
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -52,3 +53,32 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str] = attrs.field(default=_NO_HEADERS, converter=_frozen_headers, repr=False)
     body: bytes = attrs.field(default=b"", repr=False)
+
+
+class Transport(Protocol):
+    """A fetcher with connections of its own, for threads; it is shared by all of them.
+
+    Whoever makes one closes it: a client closes only the transport that it made itself.
+    """
+
+    def __call__(self, request: HttpRequest, /) -> HttpResponse:
+        """Perform one exchange.
+
+        Raises:
+            HttpError: no whole response arrived in time, or its body is too large.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close all idle connections; the next exchange opens new ones."""
+
+
+class AsyncTransport(Protocol):
+    """The same for event loops."""
+
+    async def __call__(self, request: HttpRequest, /) -> HttpResponse:
+        """Perform one exchange, as :class:`Transport`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop; the next exchange opens new ones."""

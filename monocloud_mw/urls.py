@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["is_loopback", "parse_url"]
+__all__ = ["is_loopback", "normalise_url", "parse_url"]
+
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")  # RFC 1123 section 2.1, and "_"
+_BROKEN_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
 def parse_url(text: str) -> SplitResult:
@@ -36,7 +42,39 @@ def parse_url(text: str) -> SplitResult:
         raise ValueError(
             "must be https:// (http:// only for localhost or a loopback address, in development)"
         )
+    if not _is_host(host, in_brackets="[" in url.netloc) or _BROKEN_PERCENT.search(url.path):
+        raise ValueError("must be a URL with a valid host and port")
     return url
+
+
+def normalise_url(text: str) -> str:
+    """Return the normal form of a URL that :func:`parse_url` accepts, without its query.
+
+    Scheme and host in lower case, no port that is the default (RFC 3986 sections 6.2.2.1 and 6.2.3), and no
+    dot at the end of the host; the path stays as it is.
+
+    Raises:
+        ValueError: as :func:`parse_url`.
+    """
+    url = parse_url(text)
+    host, port = (url.hostname or "").removesuffix("."), url.port
+    if ":" in host:
+        host = f"[{ipaddress.ip_address(host)}]"
+    if port is not None and port != _DEFAULT_PORTS[url.scheme]:
+        host = f"{host}:{port}"
+    return f"{url.scheme}://{host}{url.path}"
+
+
+def _is_host(host: str, *, in_brackets: bool) -> bool:
+    """Tell whether a host could be looked up: an address, or a name of valid labels."""
+    labels = host.removesuffix(".").split(".")
+    if in_brackets or labels[-1].isdigit():
+        try:
+            ipaddress.IPv6Address(host) if in_brackets else ipaddress.IPv4Address(host.removesuffix("."))
+        except ValueError:
+            return False
+        return "%" not in host  # a zone belongs to one machine
+    return len(host) <= 253 and all(map(_LABEL.fullmatch, labels))
 
 
 def is_loopback(host: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monocloud_mw.urls import is_loopback, parse_url
+from monocloud_mw.urls import is_loopback, normalise_url, parse_url
 
 UNSAFE = "must be a URL without white space, control or other unsafe characters"
 NOT_HTTPS = "must be an https:// URL"
@@ -64,6 +64,21 @@ def test_safe_urls_are_read(text: str) -> None:
         ("https://acme.example:https", HOST_OR_PORT),
         ("https://[::1", HOST_OR_PORT),
         ("https://[not-an-address]/", HOST_OR_PORT),
+        ("https://[127.0.0.1]/", HOST_OR_PORT),
+        ("https://[v1.a]/", HOST_OR_PORT),
+        ("https://[fe80::1%25eth0]/", HOST_OR_PORT),
+        ("https://acme..example", HOST_OR_PORT),
+        ("https://.", HOST_OR_PORT),
+        ("https://-acme.example", HOST_OR_PORT),
+        ("https://acme%2eexample", HOST_OR_PORT),
+        ("https://acme,example", HOST_OR_PORT),
+        ("https://256.0.0.1", HOST_OR_PORT),
+        ("https://2130706433", HOST_OR_PORT),
+        ("https://127.1", HOST_OR_PORT),
+        ("https://" + "a" * 64 + ".example", HOST_OR_PORT),
+        ("https://" + ".".join(["a" * 49] * 6), HOST_OR_PORT),
+        ("https://acme.example/%", HOST_OR_PORT),
+        ("https://acme.example/%4x", HOST_OR_PORT),
         ("https://acme.example/#", FRAGMENT),
         ("https://acme.example#top", FRAGMENT),
         ("http://acme.example", PLAIN),
@@ -99,6 +114,23 @@ def test_other_urls_are_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError) as caught:
         parse_url(text)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("https://acme.example", "https://acme.example"),
+        ("HTTPS://ACME.Example.:443/A%2f/?q", "https://acme.example/A%2f/"),
+        ("https://acme.example:80", "https://acme.example:80"),
+        ("http://LocalHost:080/", "http://localhost/"),
+        ("https://[2001:DB8:0:0::1]:8443", "https://[2001:db8::1]:8443"),
+        ("https://192.0.2.1.", "https://192.0.2.1"),
+    ],
+)
+def test_urls_have_a_normal_form(text: str, normal: str) -> None:
+    """Scheme and host in lower case, no default port, no dot at the end of the host; the path as it is."""
+    assert normalise_url(text) == normal
+    assert normalise_url(normal) == normal
 
 
 @given(st.text() | st.text().map("https://{}".format) | st.text().map("http://[{}".format))

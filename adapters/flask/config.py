@@ -2,7 +2,7 @@
 
 - There is one per application, in ``app.extensions["monocloud_mw"]``, for all that protects it.
 - The keys ``MONOCLOUD_BACKEND_...`` of ``app.config`` are read like the environment variables of the same
-  names, and stand before them; a blank one counts as unset, as a blank variable does.
+  names, and stand before them; a blank one counts as unset, a misspelt one is an error, as a variable.
 - What has no form in a variable (a cache, a resolver, a key object) is refused: its ``repr`` must not pass
   for a setting.
 """
@@ -64,7 +64,10 @@ class ApplicationClient:
 def _read_options(config: Mapping[str, Any]) -> Options:
     variables, problems = dict(os.environ), []
     for name, value in config.items():
-        if not name.startswith(VARIABLE_PREFIX) or value is None:
+        if value is None:
+            continue
+        if not name.startswith(VARIABLE_PREFIX):
+            variables.setdefault(name, "set")  # its name alone: the prefix may be misspelt
             continue
         try:
             text = _as_text(value)

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .options import VARIABLE_PREFIX, Options
+from .settings import Settings
 
-__all__ = ["VARIABLE_PREFIX", "Options"]
+__all__ = ["VARIABLE_PREFIX", "Options", "Settings"]

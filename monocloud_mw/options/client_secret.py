@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from ..errors import TokenError
 from ..jose import SigningKey, parse_json_object
+from .settings import ClientSecret
 
-__all__ = ["SECRETS", "ClientSecret"]
-
-ClientSecret: TypeAlias = str | Mapping[str, Any] | SigningKey | Callable[[], Any] | None
+__all__ = ["SECRETS"]
 
 
 def _text_secret(secret: Any) -> str:

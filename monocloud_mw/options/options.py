@@ -13,16 +13,30 @@ Nothing here reads the process's environment: :meth:`Options.from_environment` i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import Any, Final, Self, Unpack
 
 import attrs
 
-from ..errors import ConfigurationError, Problem
+from ..claims_cache import AsyncClaimsCache, ClaimsCache
+from ..errors import ConfigurationError, Problem, quoted
 from ..jose import SIGNATURE_ALGORITHMS
-from .client_secret import SECRETS, ClientSecret
+from .client_secret import SECRETS
+from .names import look_up
+from .settings import (
+    CertificateBinding,
+    ClientAuthMethod,
+    ClientSecret,
+    Clock,
+    Fetcher,
+    Resolver,
+    Settings,
+)
+from .tenant_domain import read_tenant_domain
 from .values import (
     boolean_from_text,
+    check_unquoted,
     count_from_text,
     number_from_text,
     one_of,
@@ -35,18 +49,21 @@ from .values import (
     read_certificate_and_key,
     read_count,
     read_file,
-    read_seconds,
-    read_tenant_domain,
-    read_text,
-    read_texts,
+    read_name,
+    read_names,
     read_timeout,
+    seconds_up_to,
+    words_from_text,
 )
 
 __all__ = ["VARIABLE_PREFIX", "Options"]
 
 VARIABLE_PREFIX: Final = "MONOCLOUD_BACKEND_"
 
-CertificateBinding: TypeAlias = Literal["when_present", "required", "dangerously_ignore"]
+HOUR: Final = 3600
+DAY: Final = 24 * HOUR
+
+_logger = logging.getLogger("monocloud_mw")
 
 
 class _Text(str):
@@ -77,7 +94,11 @@ def _option(
     return attrs.field(default=default, repr=not secret, metadata=metadata)
 
 
-@attrs.frozen(kw_only=True)
+def _seconds(variable: str, *, up_to: int, default: float) -> Any:
+    return _option(variable, seconds_up_to(up_to), default=float(default), from_text=number_from_text)
+
+
+@attrs.frozen(kw_only=True, init=False)
 class Options:
     """All settings of a client. Durations are in seconds.
 
@@ -86,24 +107,24 @@ class Options:
     """
 
     tenant_domain: str = _option("TENANT_DOMAIN", read_tenant_domain)
-    audience: tuple[str, ...] = _option("AUDIENCE", read_texts, from_text=str.split)
-    client_id: str | None = _option("CLIENT_ID", read_text)
-    client_secret: ClientSecret = _option("CLIENT_SECRET", read_any_secret, secret=True)
-    client_auth_method: str = _option("CLIENT_AUTH_METHOD", one_of(*SECRETS), default="client_secret_post")
+    audience: tuple[str, ...] = _option("AUDIENCE", read_names, from_text=words_from_text)
+    client_id: str | None = _option("CLIENT_ID", read_name)
+    client_secret: ClientSecret | None = _option("CLIENT_SECRET", read_any_secret, secret=True)
+    client_auth_method: ClientAuthMethod = _option(
+        "CLIENT_AUTH_METHOD", one_of(*SECRETS), default="client_secret_post"
+    )
     mtls_certificate: tuple[str, str] | None = _option(
         ("MTLS_CERTIFICATE", "MTLS_CERTIFICATE_KEY"), read_certificate_and_key, from_text=pair_from_texts
     )
-    client_assertion_audience: str | None = _option("CLIENT_ASSERTION_AUDIENCE", read_text)
-    trust_store_id: str | None = _option("TRUST_STORE_ID", read_text)
+    client_assertion_audience: str | None = _option("CLIENT_ASSERTION_AUDIENCE", read_name)
+    trust_store_id: str | None = _option("TRUST_STORE_ID", read_name)
     ca_bundle: str | None = _option("CA_BUNDLE", read_file)
-    groups_claim: str = _option("GROUPS_CLAIM", read_text, default="groups")
+    groups_claim: str = _option("GROUPS_CLAIM", read_name, default="groups")
     groups_match_all: bool = _option(
         "GROUPS_MATCH_ALL", read_boolean, default=False, from_text=boolean_from_text
     )
-    clock_skew: float = _option("CLOCK_SKEW", read_seconds, default=0.0, from_text=number_from_text)
-    clock_tolerance: float = _option(
-        "CLOCK_TOLERANCE", read_seconds, default=60.0, from_text=number_from_text
-    )
+    clock_skew: float = _seconds("CLOCK_SKEW", up_to=HOUR, default=0)
+    clock_tolerance: float = _seconds("CLOCK_TOLERANCE", up_to=HOUR, default=60)
     introspect_jwt_tokens: bool = _option(
         "INTROSPECT_JWT_TOKENS", read_boolean, default=False, from_text=boolean_from_text
     )
@@ -112,69 +133,63 @@ class Options:
         one_of("when_present", "required", "dangerously_ignore"),
         default="when_present",
     )
-    jwks_cache_duration: float = _option(
-        "JWKS_CACHE_DURATION", read_seconds, default=300.0, from_text=number_from_text
-    )
-    metadata_cache_duration: float = _option(
-        "METADATA_CACHE_DURATION", read_seconds, default=300.0, from_text=number_from_text
-    )
-    introspection_cache_duration: float = _option(
-        "INTROSPECTION_CACHE_DURATION", read_seconds, default=300.0, from_text=number_from_text
-    )
-    max_stale: float = _option("MAX_STALE", read_seconds, default=3600.0, from_text=number_from_text)
-    refresh_cooldown: float = _option(
-        "REFRESH_COOLDOWN", read_seconds, default=30.0, from_text=number_from_text
-    )
+    jwks_cache_duration: float = _seconds("JWKS_CACHE_DURATION", up_to=DAY, default=300)
+    metadata_cache_duration: float = _seconds("METADATA_CACHE_DURATION", up_to=DAY, default=300)
+    introspection_cache_duration: float = _seconds("INTROSPECTION_CACHE_DURATION", up_to=DAY, default=300)
+    max_stale: float = _seconds("MAX_STALE", up_to=7 * DAY, default=3600)
+    refresh_cooldown: float = _seconds("REFRESH_COOLDOWN", up_to=HOUR, default=30)
     response_timeout: float = _option(
         "RESPONSE_TIMEOUT", read_timeout, default=10.0, from_text=lambda text: number_from_text(text) / 1000
     )
     algorithms: tuple[str, ...] = _option(
-        "ALGORITHMS", read_algorithms, default=tuple(SIGNATURE_ALGORITHMS), from_text=str.split
+        "ALGORITHMS", read_algorithms, default=tuple(SIGNATURE_ALGORITHMS), from_text=words_from_text
     )
     jwt_cache_size: int = _option("JWT_CACHE_SIZE", read_count, default=1024, from_text=count_from_text)
-    cache: Any = _option((), read_cache, secret=True)
-    fetcher: Callable[..., Any] | None = _option((), read_callable)
-    metadata_resolver: Callable[[], Any] | None = _option((), read_callable)
-    jwks_resolver: Callable[[], Any] | None = _option((), read_callable)
-    clock: Callable[[], float] | None = _option((), read_callable)
+    cache: ClaimsCache | AsyncClaimsCache | None = _option((), read_cache, secret=True)
+    fetcher: Fetcher | None = _option((), read_callable)
+    metadata_resolver: Resolver | None = _option((), read_callable)
+    jwks_resolver: Resolver | None = _option((), read_callable)
+    clock: Clock | None = _option((), read_callable)
 
-    def __attrs_post_init__(self) -> None:
-        problems = list(self._read_each())
-        wrong = {problem.option for problem in problems}
+    def __init__(self, **settings: Unpack[Settings]) -> None:
+        self._set(settings, [])
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], /, **arguments: Unpack[Settings]) -> Self:
+        """Take what the arguments leave open from the environment's ``MONOCLOUD_BACKEND_`` variables.
+
+        A variable with this prefix that is not known is an error where its name is within two letters of a
+        known one, and otherwise a warning in the log; a blank one counts as unset.
+
+        Raises:
+            ConfigurationError: as the constructor, and for a variable that is misspelt.
+        """
+        given: dict[str, Any] = {**arguments}
+        for field in attrs.fields(cls):
+            texts = [environ.get(variable, "").strip() for variable in field.metadata["variables"]]
+            if any(texts) and given.get(field.name) is None:
+                given[field.name] = tuple(_Text(text) if text else None for text in texts)
+        options = cls.__new__(cls)
+        cls._set(options, given, _check_variables(environ))
+        return options
+
+    def _set(self, given: Mapping[str, Any], problems: list[Problem]) -> None:
+        """Set every field, from what is given or to its default."""
+        known = attrs.fields_dict(type(self))
+        problems += [Problem(name, None, look_up(name, known).message) for name in given if name not in known]
+        unfit = list(self._read_each(given))
+        wrong = {problem.option for problem in unfit}
+        problems += unfit
         problems += [problem for problem in self._check_together(wrong) if problem.option not in wrong]
         if problems:
             raise ConfigurationError(problems)
 
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str], /, **arguments: Any) -> Self:
-        """Take what the arguments leave open from the environment's ``MONOCLOUD_BACKEND_`` variables.
-
-        Raises:
-            ConfigurationError: as the constructor, and for a name that is not an option.
-        """
-        known = attrs.fields_dict(cls)
-        unknown = [Problem(name, None, "is not an option") for name in arguments if name not in known]
-        given = {name: value for name, value in arguments.items() if name in known}
-        for name, field in known.items():
-            texts = [environ.get(variable, "").strip() for variable in field.metadata["variables"]]
-            if any(texts) and given.get(name) is None:
-                given[name] = tuple(_Text(text) if text else None for text in texts)
-        try:
-            options = cls(**given)
-        except ConfigurationError as error:
-            raise ConfigurationError([*unknown, *error.problems]) from None
-        if unknown:
-            raise ConfigurationError(unknown)
-        return options
-
-    def _read_each(self) -> Iterable[Problem]:
+    def _read_each(self, given: Mapping[str, Any]) -> Iterable[Problem]:
         """Put every given value into the form to keep; an explicit ``None`` counts as not given."""
         for field in attrs.fields(type(self)):
-            value = getattr(self, field.name)
-            if value is field.default:
-                continue
+            value = given.get(field.name)
             try:
-                value = field.default if value is None else _read(field, value)
+                value = field.default if value is None or value is field.default else _read(field, value)
             except ValueError as error:
                 yield self._problem(field.name, str(error))
                 value = field.default
@@ -214,5 +229,37 @@ class Options:
 
 def _read(field: attrs.Attribute[Any], value: Any) -> Any:
     if isinstance(value, tuple) and any(isinstance(part, _Text) for part in value):
+        for text in filter(None, value):
+            check_unquoted(text)
         value = field.metadata["from_text"](*value)
     return field.metadata["read"](value)
+
+
+def _check_variables(environ: Mapping[str, str]) -> list[Problem]:
+    """Return a problem for each misspelt variable, and log the unknown ones that resemble no other."""
+    problems = []
+    for name, value in environ.items():
+        upper = name.upper()
+        if name in _VARIABLES or not any(part in upper for part in _PARTS) or not value.strip():
+            continue
+        unknown = look_up(upper, _VARIABLES)
+        option = upper.removeprefix(VARIABLE_PREFIX).lower()
+        if unknown.misspelt:
+            problems.append(Problem(option, name, unknown.message))
+        elif upper.startswith(VARIABLE_PREFIX) and option in attrs.fields_dict(Options):
+            problems.append(Problem(option, name, "cannot be a variable; give it as an argument"))
+        elif upper.startswith(VARIABLE_PREFIX):
+            _logger.warning("%s %s", quoted(name), unknown.message)
+    return problems
+
+
+OTHER_VARIABLES: Final = frozenset({"EXPLAIN"})
+"""Switches for development that are no options of a client."""
+
+_VARIABLES: Final = frozenset(
+    {VARIABLE_PREFIX + name for name in OTHER_VARIABLES}.union(
+        *(field.metadata["variables"] for field in attrs.fields(Options))
+    )
+)
+# Two edits cannot spoil all three, so that every misspelt name has one of them.
+_PARTS: Final = ("MONO", "CLOUD", "BACKEND")

@@ -8,16 +8,16 @@ a message that reads on after the option's name, and shows no value that could b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import quoted
 from ..jose import SIGNATURE_ALGORITHMS, SigningKey
-from ..urls import parse_url
 
 __all__ = [
     "boolean_from_text",
+    "check_unquoted",
     "count_from_text",
     "number_from_text",
     "one_of",
@@ -30,25 +30,18 @@ __all__ = [
     "read_certificate_and_key",
     "read_count",
     "read_file",
-    "read_seconds",
-    "read_tenant_domain",
+    "read_name",
+    "read_names",
     "read_text",
-    "read_texts",
     "read_timeout",
+    "seconds_up_to",
+    "words_from_text",
 ]
 
-MAX_SECONDS: Final = 1_000_000_000  # thirty years; sockets and locks refuse timeouts some way above
-
-
-def read_tenant_domain(value: Any) -> str:
-    """Read the URL of a tenant; ``https://`` is added where no scheme stands."""
-    text = read_text(value).strip()
-    text = text if "://" in text else f"https://{text}"
-    text = text.removesuffix("/")
-    parse_url(text)
-    if "?" in text:
-        raise ValueError("must not have a query")
-    return text
+MAX_TIMEOUT_SECONDS: Final = 120
+_TIMEOUT_UNITS: Final = "an argument is in seconds, the variable in milliseconds"
+_QUOTES: Final = frozenset("\"'`\u2018\u2019\u201c\u201d")
+_CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def read_text(value: Any) -> str:
@@ -66,17 +59,48 @@ def read_text(value: Any) -> str:
     raise ValueError("must be text that UTF-8 can carry")  # not in the handler: its error holds the value
 
 
-def read_texts(value: Any) -> tuple[str, ...]:
-    """Read one text or several."""
-    values = (value,) if isinstance(value, str) else value
-    if not isinstance(values, (list, tuple, set, frozenset)) or not values:
+def read_name(value: Any) -> str:
+    """Read text that another party has to find again letter by letter; white space around it is dropped."""
+    text = read_text(value).strip()
+    if text[0] in _QUOTES or text[-1] in _QUOTES:
+        raise ValueError("must not have quotes around it")
+    if text[0] == "," or text[-1] == ",":
+        raise ValueError("must not have a comma at either end")
+    if _CONTROL_CHARACTERS.search(text):
+        raise ValueError("must not have control characters")
+    return text
+
+
+def read_names(value: Any) -> tuple[str, ...]:
+    """Read one name or several."""
+    if isinstance(value, str):
+        if "," in value:
+            raise ValueError("must not have commas: give several as a list, and in a variable with spaces")
+        return (read_name(value),)
+    if isinstance(value, (Mapping, bytes, bytearray)) or not isinstance(value, Iterable):
         raise ValueError("must be a string or a non-empty list of strings")
-    return tuple(map(read_text, values))
+    names = tuple(map(read_name, value))
+    if not names:
+        raise ValueError("must be a string or a non-empty list of strings")
+    return names
+
+
+def words_from_text(text: str) -> tuple[str, ...]:
+    """Understand words that are separated by spaces."""
+    if "," in text or text[0] in "[(":
+        raise ValueError("must be separated by spaces, without commas and brackets")
+    return tuple(text.split())
+
+
+def check_unquoted(text: str) -> None:
+    """Refuse text in quotes, which a shell would have removed and some readers of ``.env`` files keep."""
+    if text[0] in _QUOTES and text[-1] in _QUOTES:
+        raise ValueError("must not have quotes around it; some readers of .env files keep them")
 
 
 def read_algorithms(value: Any) -> tuple[str, ...]:
     """Read the names of signature algorithms that there are."""
-    names = read_texts(value)
+    names = read_names(value)
     unknown = [quoted(name) for name in names if name not in SIGNATURE_ALGORITHMS]
     if unknown:
         raise ValueError(
@@ -102,18 +126,25 @@ def boolean_from_text(text: str) -> bool:
     raise ValueError(f"must be true, false, 1, 0, yes, no, on or off, not {quoted(text)}")
 
 
-def read_seconds(value: Any) -> float:
-    """Read a duration in seconds."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"must be a number of seconds, not {quoted(value)}")
-    if not 0 <= value <= MAX_SECONDS:
-        raise ValueError(f"must be from 0 to {MAX_SECONDS} seconds, not {quoted(value)}")
-    return float(value)
+def seconds_up_to(maximum: int) -> Callable[[Any], float]:
+    """Return what reads a duration in seconds."""
+
+    def read(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"must be a number of seconds, not {quoted(value)}")
+        if not 0 <= value <= maximum:
+            raise ValueError(f"must be from 0 to {maximum} seconds, not {quoted(value)}")
+        return float(value)
+
+    return read
 
 
 def read_timeout(value: Any) -> float:
-    """Read a duration in seconds that is not 0."""
-    seconds = read_seconds(value)
+    """Read the seconds of a timeout. Ten thousand is not long: it is another unit, milliseconds."""
+    try:
+        seconds = seconds_up_to(MAX_TIMEOUT_SECONDS)(value)
+    except ValueError as error:
+        raise ValueError(f"{error} ({_TIMEOUT_UNITS})") from None
     if seconds == 0:
         raise ValueError("must be more than 0")
     return seconds
@@ -159,7 +190,7 @@ def read_callable(value: Any) -> Any:
 
 
 def read_cache(value: Any) -> Any:
-    """Read a claims cache (:mod:`monocloud_mw.stores.protocol`)."""
+    """Read a claims cache (:mod:`monocloud_mw.claims_cache`)."""
     if value is not None and not all(
         callable(getattr(value, name, None)) for name in ("get", "set", "delete")
     ):

@@ -6,7 +6,7 @@ processes and machines of an API; they need the extra ``monocloud-mw[redis]`` an
 
 from __future__ import annotations
 
+from ..claims_cache import AsyncClaimsCache, ClaimsCache
 from .memory import MemoryCache
-from .protocol import AsyncClaimsCache, ClaimsCache
 
 __all__ = ["AsyncClaimsCache", "ClaimsCache", "MemoryCache"]

@@ -475,6 +475,34 @@ def test_configured_values_that_no_variable_could_hold_are_refused(app: Flask) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("MONOCLOUD_BACKEND_VALIDATE_CERTIFICATE_BINDNG", "VALIDATE_CERTIFICATE_BINDING"),
+        ("MONOCLOUD_BACKND_CLOCK_SKEW", "CLOCK_SKEW"),
+        ("monocloud_backend_clock_skew", "CLOCK_SKEW"),
+    ],
+)
+def test_a_misspelt_key_is_refused(app: Flask, tenant: LocalTenant, key: str, meant: str) -> None:
+    """A protection that was asked for must not be left out in silence."""
+    _configure(app, tenant)
+    app.config[key] = "required"
+    with pytest.raises(ConfigurationError, match=f"did you mean MONOCLOUD_BACKEND_{meant}"):
+        protect_api().init_app(app)
+
+
+def test_an_unknown_key_is_logged(app: Flask, tenant: LocalTenant, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, with the nearest known one; a key of no such name is nobody's business here."""
+    _configure(app, tenant)
+    app.config.update(MONOCLOUD_BACKEND_JWKS_DURATION="60", CLOCK_SKEW="x")
+    protect_api().init_app(app)
+    app.extensions["monocloud_mw"].close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "'MONOCLOUD_BACKEND_JWKS_DURATION' is not an option; the nearest is "
+        "MONOCLOUD_BACKEND_JWKS_CACHE_DURATION"
+    ]
+
+
 def test_without_init_app_a_wrong_configuration_is_a_500(
     app: Flask, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -50,7 +50,7 @@ from monocloud_mw.jose import (
     parse_json_object,
     verify_compact,
 )
-from monocloud_mw.options import Options
+from monocloud_mw.options import Options, Settings
 from monocloud_mw.protect.authorization import parse_authorization
 from monocloud_mw.protect.paths import list_interpretations
 from monocloud_mw.protect.responses import error_response
@@ -64,13 +64,15 @@ TENANT: Final = "https://tenant.example.com"
 NOW: Final = Instant(unix=1_700_000_000.0, monotonic=1000.0)
 VECTORS: Final = Path(__file__).parent.parent / "vectors"
 PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi"})
-OPTIONS: Final = Options(
-    tenant_domain=TENANT,
-    audience=("api",),
-    client_id="api",
-    client_secret="not a secret",
-    client_auth_method="client_secret_post",
-)
+SETTINGS: Final[Settings] = {
+    "tenant_domain": TENANT,
+    "audience": "api",
+    "client_id": "api",
+    "client_secret": "not a secret",
+    "client_auth_method": "client_secret_post",
+}
+OPTIONS: Final = Options(**SETTINGS)
+OPTIONS_OF_A_TRUST_STORE: Final = Options(**Settings(**SETTINGS) | {"trust_store_id": "store"})
 NEEDED: Final = Requirements.of(scopes="read", groups=["staff"])
 
 
@@ -367,7 +369,7 @@ def _discovery(data: bytes) -> None:
         assert metadata.issuer.rstrip("/") == TENANT
         with _refusing(HttpError):
             assert metadata.jwks_uri.startswith("https://") or metadata.jwks_uri.lower().startswith("https:")
-        for options in (OPTIONS, attrs.evolve(OPTIONS, trust_store_id="store")):
+        for options in (OPTIONS, OPTIONS_OF_A_TRUST_STORE):
             with _refusing(HttpError, ConfigurationError):
                 introspection_endpoint(metadata, options)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import attrs
 import pytest
@@ -17,8 +18,9 @@ from jwt.algorithms import ECAlgorithm
 
 from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.jose import SIGNATURE_ALGORITHMS, SigningKey
-from monocloud_mw.options import VARIABLE_PREFIX, Options
-from monocloud_mw.options.values import MAX_SECONDS
+from monocloud_mw.options import VARIABLE_PREFIX, Options, Settings
+from monocloud_mw.options.client_secret import SECRETS
+from monocloud_mw.options.settings import CertificateBinding, ClientAuthMethod
 
 TENANT: Final = "https://acme.us.monocloud.com"
 API: Final = "https://api.example.com"
@@ -108,6 +110,21 @@ SECONDS: Final = (
     "max_stale",
     "refresh_cooldown",
 )
+LIMITS: Final = {
+    "clock_skew": 3600,
+    "clock_tolerance": 3600,
+    "jwks_cache_duration": 86400,
+    "metadata_cache_duration": 86400,
+    "introspection_cache_duration": 86400,
+    "max_stale": 604800,
+    "refresh_cooldown": 3600,
+    "response_timeout": 120,
+}
+WITH_VARIABLE: Final = tuple(
+    name
+    for name in ("tenant_domain", "audience", *DEFAULTS)
+    if name not in (*ARGUMENT_ONLY, "mtls_certificate")
+)
 TEXTS: Final = ("client_id", "client_assertion_audience", "trust_store_id", "groups_claim")
 
 
@@ -131,11 +148,28 @@ def test_the_variables() -> None:
     assert variables == expected
 
 
+def test_every_option_has_an_accepted_type() -> None:
+    """The table of options and what type checkers know of them name the same options, in the same order."""
+    assert list(Settings.__annotations__) == [field.name for field in attrs.fields(Options)]
+    assert Settings.__required_keys__ == frozenset()
+
+
+def test_the_literal_types_are_the_accepted_names() -> None:
+    """What a type checker lets through is what the options take."""
+    assert get_args(ClientAuthMethod) == tuple(SECRETS)
+    for name in get_args(CertificateBinding):
+        assert Options(**REQUIRED, validate_certificate_binding=name).validate_certificate_binding == name
+
+
 def test_only_asymmetric_algorithms_are_accepted_by_default() -> None:
     """``none`` and ``HS*`` are not even known."""
     algorithms = Options(**REQUIRED).algorithms
     assert {"RS256", "PS512", "ES384", "EdDSA", "Ed25519", "Ed448"} <= set(algorithms)
     assert not [name for name in algorithms if name.lower() == "none" or name.startswith("HS")]
+
+
+def never(_request: Any) -> Any:
+    """Stand for a fetcher."""
 
 
 class Cache:
@@ -156,7 +190,19 @@ CACHE: Final = Cache()
         ("tenant_domain", f"{TENANT}/", TENANT),
         ("tenant_domain", f"  {TENANT}\n", TENANT),
         ("tenant_domain", f"{TENANT}/a/path/", f"{TENANT}/a/path"),
-        ("tenant_domain", f"{TENANT}//", f"{TENANT}/"),
+        ("tenant_domain", "HTTPS://ACME.US.MonoCloud.com", TENANT),
+        ("tenant_domain", "Acme.US.monocloud.com.", TENANT),
+        ("tenant_domain", f"{TENANT}:443/", TENANT),
+        ("tenant_domain", f"{TENANT}:0443", TENANT),
+        ("tenant_domain", f"{TENANT}.:443/A/Path/", f"{TENANT}/A/Path"),
+        ("tenant_domain", f"{TENANT}/a%20b", f"{TENANT}/a%20b"),
+        ("tenant_domain", "http://LocalHost:80/", "http://localhost"),
+        ("tenant_domain", "HTTP://LocalHost:5000", "http://localhost:5000"),
+        ("tenant_domain", "http://localhost:443", "http://localhost:443"),
+        ("tenant_domain", "https://[2001:DB8:0::1]:443", "https://[2001:db8::1]"),
+        ("tenant_domain", "xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("tenant_domain", "https://mono_cloud:8443", "https://mono_cloud:8443"),
+        ("tenant_domain", "https://192.0.2.1.", "https://192.0.2.1"),
         ("tenant_domain", "acme.example:8443", "https://acme.example:8443"),
         ("tenant_domain", "http://127.0.0.1:5000", "http://127.0.0.1:5000"),
         ("tenant_domain", "http://localhost", "http://localhost"),
@@ -165,20 +211,26 @@ CACHE: Final = Cache()
         ("audience", ["one", "two"], ("one", "two")),
         ("audience", ("one",), ("one",)),
         ("audience", frozenset({"one"}), ("one",)),
+        ("audience", {"one": 1}.keys(), ("one",)),
+        ("audience", map(str, ["one", "two"]), ("one", "two")),
+        ("audience", " one\n", ("one",)),
+        ("audience", ["https://api.example.com/a,b", " two "], ("https://api.example.com/a,b", "two")),
         *((option, "some text", "some text") for option in TEXTS),
+        *((option, " text\n", "text") for option in TEXTS),
         *((option, None, DEFAULTS[option]) for option in TEXTS),
         ("client_auth_method", "client_secret_basic", "client_secret_basic"),
         ("groups_match_all", True, True),
         ("introspect_jwt_tokens", True, True),
         *((option, 0, 0.0) for option in SECONDS),
         *((option, 1.5, 1.5) for option in SECONDS),
-        *((option, MAX_SECONDS, float(MAX_SECONDS)) for option in SECONDS),
+        *((option, limit, float(limit)) for option, limit in LIMITS.items()),
         ("response_timeout", 0.5, 0.5),
         ("response_timeout", 30, 30.0),
         ("validate_certificate_binding", "required", "required"),
         ("validate_certificate_binding", "dangerously_ignore", "dangerously_ignore"),
         ("algorithms", "ES256", ("ES256",)),
         ("algorithms", ["ES256", "RS256"], ("ES256", "RS256")),
+        ("algorithms", iter(["ES256", "RS256"]), ("ES256", "RS256")),
         ("jwt_cache_size", 0, 0),
         ("jwt_cache_size", 10, 10),
         ("cache", CACHE, CACHE),
@@ -209,6 +261,7 @@ def test_what_an_argument_becomes(option: str, value: object, kept: object) -> N
         *((option, " +1.5 ", 1.5) for option in SECONDS),
         ("response_timeout", "2500", 2.5),
         ("response_timeout", "0.5", 0.0005),
+        ("response_timeout", "120000", 120.0),
         ("validate_certificate_binding", "required", "required"),
         ("algorithms", "ES256 RS256", ("ES256", "RS256")),
         ("jwt_cache_size", " 0 ", 0),
@@ -268,7 +321,7 @@ def test_the_environment_is_only_what_is_given(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_mapping_and_the_arguments_are_left_alone() -> None:
     """Making options changes nothing of the caller's."""
-    environ, arguments = dict(VARIABLES), {"clock_skew": 1}
+    environ, arguments = dict(VARIABLES), Settings(clock_skew=1)
     Options.from_environment(environ, **arguments)
     assert (environ, arguments) == (VARIABLES, {"clock_skew": 1})
 
@@ -281,7 +334,31 @@ METHODS: Final = (
     "must be one of client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, "
     "tls_client_auth, self_signed_tls_client_auth, spiffe_jwt, spiffe_x509"
 )
-RANGE: Final = "must be from 0 to 1000000000 seconds"
+UNITS: Final = " (an argument is in seconds, the variable in milliseconds)"
+QUOTES: Final = "must not have quotes around it"
+QUOTES_IN_VARIABLE: Final = f"{QUOTES}; some readers of .env files keep them"
+COMMAS: Final = "must not have commas: give several as a list, and in a variable with spaces"
+SPACES: Final = "must be separated by spaces, without commas and brackets"
+UNSAFE: Final = "must be a URL without white space, control or other unsafe characters"
+HOST_OR_PORT: Final = "must be a URL with a valid host and port"
+DISCOVERY: Final = "must be the URL of the tenant, without /.well-known/ and what follows it"
+SLASHES: Final = "must not have // in its path or at its end"
+DOTS: Final = "must not have . or .. in its path"
+ASCII: Final = "must be ASCII; write an international host name in its xn-- form"
+
+
+def range_of(option: str, shown: str) -> str:
+    """Return what is said of a duration that is out of bounds."""
+    units = UNITS if option == "response_timeout" else ""
+    return f"must be from 0 to {LIMITS[option]} seconds, not '{shown}'{units}"
+
+
+def number_of(option: str, shown: str) -> str:
+    """Return what is said of what is not a duration."""
+    units = UNITS if option == "response_timeout" else ""
+    return f"must be a number of seconds, not '{shown}'{units}"
+
+
 KNOWN: Final = f"known are {', '.join(SIGNATURE_ALGORITHMS)}"
 
 
@@ -308,6 +385,89 @@ KNOWN: Final = f"known are {', '.join(SIGNATURE_ALGORITHMS)}"
             "https://acme .example",
             "must be a URL without white space, control or other unsafe characters",
         ),
+        *(
+            ("tenant_domain", f"{TENANT}{path}", DISCOVERY)
+            for path in (
+                "/.well-known/openid-configuration",
+                "/.well-known/",
+                "/.well-known",
+                "/a/.well-known/jwks",
+                "//.well-known/oauth-authorization-server",
+            )
+        ),
+        *(("tenant_domain", f"{TENANT}{path}", SLASHES) for path in ("//", "///", "//a", "/a//", "/a//b")),
+        *(("tenant_domain", text, SLASHES) for text in ("http//acme.example", "https.//acme.example")),
+        *(("tenant_domain", f"{TENANT}{path}", DOTS) for path in ("/.", "/..", "/a/../b", "/%2E/a", "/%2e.")),
+        *(
+            ("tenant_domain", text, HOST_OR_PORT)
+            for text in (
+                "https:acme.example",
+                "https://https://acme.example",
+                "acme..example",
+                ".acme.example",
+                "https://.",
+                "acme.example..",
+                "-acme.example",
+                "acme-.example",
+                "acme,example",
+                "https;//acme.example",
+                "https://acme%2eexample",
+                "https://$TENANT",
+                "<TENANT>".strip("<>") + "!",
+                f"{'a' * 64}.example",
+                ".".join(["a" * 49] * 6),
+                "https://256.0.0.1",
+                "https://2130706433",
+                "https://127.1",
+                "::1",
+                "https://[fe80::1%25eth0]",
+                "https://[fe80::1%eth0]",
+                "https://[v1.a]",
+                "https://[127.0.0.1]",
+                f"{TENANT}/%",
+                f"{TENANT}/%zz",
+            )
+        ),
+        *(
+            ("tenant_domain", text, UNSAFE)
+            for text in (
+                "acme .example",
+                "acme.example\\",
+                "https:\\\\acme.example",
+                "https:\\acme.example",
+                "<your tenant>",
+                "${TENANT}",
+                'https://acme"example',
+            )
+        ),
+        ("tenant_domain", "https:/acme.example", "must be an https:// URL"),
+        ("tenant_domain", "https:///acme.example", "must be an https:// URL"),
+        ("tenant_domain", "//acme.example", "must be an https:// URL"),
+        ("tenant_domain", "https://b\u00fccher.example", ASCII),
+        ("tenant_domain", "b\u00fccher.example", ASCII),
+        ("tenant_domain", f"\ufeff{TENANT}", ASCII),
+        ("tenant_domain", f"{TENANT}\u200b", ASCII),
+        *(
+            (option, text, QUOTES)
+            for option in ("tenant_domain", "audience", *TEXTS)
+            for text in ('"a"', "'a'", "`a`", '"a', "a'", "\u201ca\u201d", '"', '""')
+        ),
+        *(
+            (option, text, "must not have a comma at either end")
+            for option in ("tenant_domain", *TEXTS)
+            for text in ("a,", ",a", "a, ", ",")
+        ),
+        *(
+            (option, text, "must not have control characters")
+            for option in ("tenant_domain", "audience", *TEXTS)
+            for text in ("a\0b", "a\nb", "a\x7fb", "a\x9fb", "a\tb")
+        ),
+        *(("audience", text, COMMAS) for text in ("a,", "a,b", "a, b", ",a")),
+        ("audience", ["a", "b,"], "must not have a comma at either end"),
+        ("audience", ["a", '"b"'], QUOTES),
+        ("audience", b"a", "must be a string or a non-empty list of strings"),
+        ("audience", iter(()), "must be a string or a non-empty list of strings"),
+        ("algorithms", "RS256,ES256", COMMAS),
         ("tenant_domain", "\ud800", "must be text that UTF-8 can carry"),
         ("audience", "", NOT_BLANK),
         ("audience", ["one", " "], NOT_BLANK),
@@ -345,19 +505,14 @@ KNOWN: Final = f"known are {', '.join(SIGNATURE_ALGORITHMS)}"
         ("ca_bundle", EC_PEM, "must be the path of a PEM file, not what is in it"),
         *((option, 1, "must be True or False, not '1'") for option in BOOLEANS),
         *((option, "true", "must be True or False, not 'true'") for option in BOOLEANS),
-        *((option, "5", "must be a number of seconds, not '5'") for option in (*SECONDS, "response_timeout")),
-        *(
-            (option, True, "must be a number of seconds, not 'True'")
-            for option in (*SECONDS, "response_timeout")
-        ),
-        *((option, -0.001, f"{RANGE}, not '-0.001'") for option in (*SECONDS, "response_timeout")),
-        *((option, float("nan"), f"{RANGE}, not 'nan'") for option in (*SECONDS, "response_timeout")),
-        *((option, float("inf"), f"{RANGE}, not 'inf'") for option in (*SECONDS, "response_timeout")),
-        *(
-            (option, MAX_SECONDS + 1, f"{RANGE}, not '1000000001'")
-            for option in (*SECONDS, "response_timeout")
-        ),
-        ("clock_skew", 10**400, f"{RANGE}, not '1{'0' * 78}...'"),
+        *((option, "5", number_of(option, "5")) for option in LIMITS),
+        *((option, True, number_of(option, "True")) for option in LIMITS),
+        *((option, -0.001, range_of(option, "-0.001")) for option in LIMITS),
+        *((option, float("nan"), range_of(option, "nan")) for option in LIMITS),
+        *((option, float("inf"), range_of(option, "inf")) for option in LIMITS),
+        *((option, limit + 1, range_of(option, str(limit + 1))) for option, limit in LIMITS.items()),
+        ("response_timeout", 10_000, range_of("response_timeout", "10000")),
+        ("clock_skew", 10**400, range_of("clock_skew", f"1{'0' * 78}...")),
         ("response_timeout", 0, "must be more than 0"),
         ("validate_certificate_binding", "never", f"{BINDINGS}, not 'never'"),
         ("validate_certificate_binding", True, f"{BINDINGS}, not 'True'"),
@@ -413,8 +568,21 @@ def test_a_wrong_argument_is_refused(option: str, value: object, message: str) -
                 "\u0665".encode().hex(),
             )
         ),
-        *((option, "-1", f"{RANGE}, not '-1.0'") for option in SECONDS),
-        *((option, "9" * 500, f"{RANGE}, not 'inf'") for option in SECONDS),
+        *((option, "-1", range_of(option, "-1.0")) for option in SECONDS),
+        *((option, "9" * 500, range_of(option, "inf")) for option in LIMITS),
+        ("response_timeout", "120001", range_of("response_timeout", "120.001")),
+        *(
+            (option, text, QUOTES_IN_VARIABLE)
+            for option in WITH_VARIABLE
+            for text in ('"a"', "'a'", '"', "''", ' "a" ', "\u201ca\u201d")
+        ),
+        *(
+            (option, text, SPACES)
+            for option in ("audience", "algorithms")
+            for text in ("ES256,", "ES256, RS256", "ES256,RS256", '["ES256"]', "[ES256]", "(ES256)")
+        ),
+        ("tenant_domain", f"{TENANT}/.well-known/openid-configuration", DISCOVERY),
+        ("tenant_domain", f"{TENANT}//", SLASHES),
         ("response_timeout", "0", "must be more than 0"),
         ("clock_skew", "\u0665", "must be a number, not '\\u0665'"),
         ("validate_certificate_binding", "Required", f"{BINDINGS}, not 'Required'"),
@@ -460,20 +628,103 @@ def test_all_problems_are_reported_together() -> None:
     settings = {"tenant_domain": TENANT, "client_secret": "plain", "client_id": 5, "cach": None}
     found = problems_of(from_variables, variables, **settings)
     assert found == [
-        "cach: is not an option",
+        "cach: is not an option; did you mean cache?",
         "client_id (MONOCLOUD_BACKEND_CLIENT_ID): must be a string, not int",
         "groups_match_all (MONOCLOUD_BACKEND_GROUPS_MATCH_ALL): "
         "must be true, false, 1, 0, yes, no, on or off, not 'maybe'",
-        f"clock_skew (MONOCLOUD_BACKEND_CLOCK_SKEW): {RANGE}, not '-5.0'",
+        f"clock_skew (MONOCLOUD_BACKEND_CLOCK_SKEW): {range_of('clock_skew', '-5.0')}",
         "audience (MONOCLOUD_BACKEND_AUDIENCE): is required",
         "client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): does not fit private_key_jwt: "
         "it must be a private JWK or a PEM private key, not plain text",
     ]
 
 
-def test_an_unknown_name_is_refused() -> None:
-    """Alone, too."""
-    assert problems_of(from_variables, {}, **REQUIRED, tenant="x") == ["tenant: is not an option"]
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("tenant_domian", "did you mean tenant_domain?"),
+        ("tenantDomain", "did you mean tenant_domain?"),
+        ("Audience", "did you mean audience?"),
+        ("clock_toleranse", "did you mean clock_tolerance?"),
+        ("tenant", "the nearest is tenant_domain"),
+        ("introspectJwtTokens", "the nearest is introspect_jwt_tokens"),
+        ("certificate_binding", "the nearest is validate_certificate_binding"),
+    ],
+)
+def test_an_unknown_argument_is_refused(name: str, said: str) -> None:
+    """However far it is from an option; the nearest one is named."""
+    expected = [f"{name}: is not an option; {said}"]
+    assert problems_of(from_variables, {}, **REQUIRED, **{name: "x"}) == expected
+    assert problems_of(Options, **REQUIRED, **{name: "x"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("MONOCLOUD_BACKEND_VALIDATE_CERTIFICATE_BINDNG", "VALIDATE_CERTIFICATE_BINDING"),
+        ("MONOCLOUD_BACKEND_TENANT_DOMIAN", "TENANT_DOMAIN"),
+        ("MONOCLOUD_BACKEND_AUDIENCES", "AUDIENCE"),
+        ("MONOCLOUD_BACKEND_AUDINECE", "AUDIENCE"),
+        ("MONOCLOUD_BACKEND_ADUEINCE", "AUDIENCE"),
+        ("MONOCLOUD_BACKEND_MTLS_CERTIFICATES", "MTLS_CERTIFICATE"),
+        ("MONOCLOUD_BACKEND__AUDIENCE", "AUDIENCE"),
+        ("MONOCLOUD_BACKEND_CLIENT-SECRET", "CLIENT_SECRET"),
+        ("MONOCLOUD_BACKEND_EXPLAN", "EXPLAIN"),
+        ("MONOCLOUD_BACKND_AUDIENCE", "AUDIENCE"),
+        ("MONOCLUD_BACKEND_AUDIENCE", "AUDIENCE"),
+        ("MNOOCLOUD_BACKEDN_AUDIENCE", "AUDIENCE"),
+        ("MONOCLOUDBACKEND_AUDIENCE", "AUDIENCE"),
+        ("monocloud_backend_audience", "AUDIENCE"),
+        ("MonoCloud_Backend_Audience", "AUDIENCE"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(variable: str, meant: str) -> None:
+    """Within two letters of a known one; in any case, and in the prefix as well. Its value is not shown."""
+    with pytest.raises(ConfigurationError) as caught:
+        Options.from_environment({variable: "s3cr3t"}, **REQUIRED)
+    option = variable.upper().removeprefix(VARIABLE_PREFIX).lower()
+    message = f"is not an option; did you mean {VARIABLE_PREFIX}{meant}?"
+    assert caught.value.problems == (Problem(option, variable, message),)
+
+
+@pytest.mark.parametrize("option", ARGUMENT_ONLY)
+def test_what_has_no_variable_is_refused_as_one(option: str) -> None:
+    """Only code can supply it."""
+    variable = VARIABLE_PREFIX + option.upper()
+    assert problems_of(Options.from_environment, {variable: "redis://"}, **REQUIRED) == [
+        f"{option} ({variable}): cannot be a variable; give it as an argument"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("MONOCLOUD_BACKEND_JWKS_DURATION", "JWKS_CACHE_DURATION"),
+        ("MONOCLOUD_BACKEND_CERTIFICATE", "MTLS_CERTIFICATE"),
+        ("monocloud_backend_tenant_id", "TENANT_DOMAIN"),
+    ],
+)
+def test_an_unknown_variable_is_logged(variable: str, nearest: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It may be for something else, or for another version; its value is not shown."""
+    assert Options.from_environment({variable: "s3cr3t"}, **REQUIRED) == Options(**REQUIRED)
+    message = f"'{variable}' is not an option; the nearest is {VARIABLE_PREFIX}{nearest}"
+    assert caplog.record_tuples == [("monocloud_mw", logging.WARNING, message)]
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"MONOCLOUD_BACKEND_VALIDATE_CERTIFICATE_BINDNG": " ", "MONOCLOUD_BACKEND_DEBUG": ""},
+        {"MONOCLOUD_BACKEND_CACHE": ""},
+        {"MONOCLOUD_BACKEND_EXPLAIN": "1"},
+        {"MONOCLOUD_AUTH_TENANT_DOMAIN": "x", "BACKEND_AUDIENCE": "x", "AUDIENCE": "x", "PATH": "x"},
+    ],
+    ids=["blank", "blank without variable", "switch", "others"],
+)
+def test_variables_that_say_nothing(environ: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    """Blank ones, a switch for development, and those of other programs are passed over."""
+    assert Options.from_environment(environ, **REQUIRED) == Options(**REQUIRED)
+    assert caplog.records == []
 
 
 def test_a_wrong_method_says_nothing_about_the_secret() -> None:
@@ -509,18 +760,22 @@ def test_a_wrong_secret_does_not_hide_the_missing_client_id() -> None:
 
 # -- What each authentication method needs ------------------------------------------------------------
 
-SECRET_METHODS: Final = (
+SECRET_METHODS: Final[tuple[Any, ...]] = (
     "client_secret_basic",
     "client_secret_post",
     "client_secret_jwt",
     "private_key_jwt",
     "spiffe_jwt",
 )
-CERTIFICATE_METHODS: Final = ("tls_client_auth", "self_signed_tls_client_auth", "spiffe_x509")
+CERTIFICATE_METHODS: Final[tuple[Any, ...]] = (
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+    "spiffe_x509",
+)
 
 
 @pytest.mark.parametrize("method", SECRET_METHODS)
-def test_a_method_with_a_secret_needs_one(method: str) -> None:
+def test_a_method_with_a_secret_needs_one(method: Any) -> None:
     """Refused at construction, not at the first introspection."""
     assert problems_of(Options, **CLIENT, client_auth_method=method) == [
         f"client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): is required with {method}"
@@ -528,7 +783,7 @@ def test_a_method_with_a_secret_needs_one(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", CERTIFICATE_METHODS)
-def test_a_method_with_a_certificate_needs_one(method: str, certificate: tuple[str, str]) -> None:
+def test_a_method_with_a_certificate_needs_one(method: Any, certificate: tuple[str, str]) -> None:
     """Unless a fetcher of the application's own presents it."""
     assert problems_of(Options, **CLIENT, client_auth_method=method) == [
         "mtls_certificate (MONOCLOUD_BACKEND_MTLS_CERTIFICATE and MONOCLOUD_BACKEND_MTLS_CERTIFICATE_KEY): "
@@ -536,12 +791,12 @@ def test_a_method_with_a_certificate_needs_one(method: str, certificate: tuple[s
     ]
     options = Options(**CLIENT, client_auth_method=method, mtls_certificate=certificate)
     assert options.mtls_certificate == certificate
-    assert Options(**CLIENT, client_auth_method=method, fetcher=print).mtls_certificate is None
+    assert Options(**CLIENT, client_auth_method=method, fetcher=never).mtls_certificate is None
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "spiffe_jwt"])
 @pytest.mark.parametrize("secret", ["plain", "{looks like JSON", "-----BEGIN"])
-def test_a_text_secret_is_kept_as_it_is(method: str, secret: str) -> None:
+def test_a_text_secret_is_kept_as_it_is(method: Any, secret: str) -> None:
     """It is sent to the tenant as it stands, whatever it looks like."""
     for options in (
         Options(**CLIENT, client_auth_method=method, client_secret=secret),
@@ -553,7 +808,7 @@ def test_a_text_secret_is_kept_as_it_is(method: str, secret: str) -> None:
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 @pytest.mark.parametrize("secret", [EC_JWK, OCT_JWK, SigningKey.generate("ES256"), str])
-def test_a_method_with_a_text_secret_takes_nothing_else(method: str, secret: Any) -> None:
+def test_a_method_with_a_text_secret_takes_nothing_else(method: Any, secret: Any) -> None:
     """A key cannot be sent."""
     assert problems_of(Options, **CLIENT, client_auth_method=method, client_secret=secret) == [
         f"client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): does not fit {method}: it must be plain text"
@@ -649,7 +904,7 @@ PUBLIC_JWK: Final = {name: value for name, value in EC_JWK.items() if name != "d
         ("spiffe_jwt", EC_JWK, "it must be plain text"),
     ],
 )
-def test_a_secret_that_does_not_fit_its_method(method: str, secret: Any, message: str) -> None:
+def test_a_secret_that_does_not_fit_its_method(method: Any, secret: Any, message: str) -> None:
     """Refused at construction."""
     (problem,) = problems_of(Options, **CLIENT, client_auth_method=method, client_secret=secret)
     expected = f"client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): does not fit {method}: {message}"
@@ -671,7 +926,7 @@ def test_a_secret_that_does_not_fit_its_method(method: str, secret: Any, message
     ],
     ids=["plain", "plain, signing", "oct JWK", "private JWK", "PEM", "SVID"],
 )
-def test_a_secret_is_in_no_repr_and_in_no_message(method: str, secret: Any, sensitive: str) -> None:
+def test_a_secret_is_in_no_repr_and_in_no_message(method: Any, secret: Any, sensitive: str) -> None:
     """Neither of options that work nor of options that do not, wherever the secret does not belong."""
     options = Options(**CLIENT, client_auth_method=method, client_secret=secret)
     assert sensitive not in repr(options)
@@ -724,11 +979,12 @@ def test_options_are_given_by_name() -> None:
     ("method", "secret"),
     [("client_secret_post", "s"), ("client_secret_jwt", "s"), ("private_key_jwt", EC_PEM)],
 )
-def test_options_may_be_derived_from_others(method: str, secret: str) -> None:
+def test_options_may_be_derived_from_others(method: Any, secret: str) -> None:
     """What is kept is accepted again."""
     options = Options(**CLIENT, client_auth_method=method, client_secret=secret)
-    derived = attrs.evolve(options, clock_skew=5)
-    assert derived == attrs.evolve(options, clock_skew=5.0)
+    changes: Any = {"clock_skew": 5}
+    derived = attrs.evolve(options, **changes)
+    assert derived == attrs.evolve(derived, **changes)
     assert derived.client_secret == options.client_secret
 
 
@@ -772,6 +1028,6 @@ def test_no_variable_escapes_the_documented_error(variables: dict[str, str]) -> 
 
 
 @given(st.sampled_from(SECRET_METHODS), JWKS)
-def test_no_key_escapes_the_documented_error(method: str, jwk: dict[str, Any]) -> None:
+def test_no_key_escapes_the_documented_error(method: Any, jwk: dict[str, Any]) -> None:
     """A key of any shape is read or refused."""
     check(Options, **CLIENT, client_auth_method=method, client_secret=jwk)

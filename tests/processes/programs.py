@@ -34,7 +34,7 @@ from monocloud_mw.core.effects import Instant
 # In development mode asyncio tells of every step that took a tenth of a second, and busy machines are slow.
 logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing"))
 
-client = (BackendClient if kind == "threads" else AsyncBackendClient)(response_timeout=1000)
+client = (BackendClient if kind == "threads" else AsyncBackendClient)(response_timeout=120)
 
 def call(method, *arguments):
     result = getattr(client, method)(*arguments)

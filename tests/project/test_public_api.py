@@ -31,6 +31,7 @@ PUBLIC_NAMES = [
     "Refused",
     "Requirements",
     "Rule",
+    "Settings",
     "TokenError",
     "error_response",
 ]

@@ -19,6 +19,7 @@ import pytest
 from monocloud_mw import AsyncBackendClient
 from monocloud_mw.errors import HttpError
 from monocloud_mw.http import HttpRequest
+from monocloud_mw.options import Settings
 from monocloud_mw.transports import httpcore2 as module
 from monocloud_mw.transports.httpcore2 import Httpcore2Transport
 from monocloud_mw.transports.requests import RequestsTransport
@@ -342,7 +343,7 @@ def test_other_tasks_get_their_turn_while_a_server_floods_us(serve: Serve) -> No
 
 # Who uses it
 
-SETTINGS = {"tenant_domain": "https://tenant.example.test", "audience": "api"}
+SETTINGS: Settings = {"tenant_domain": "https://tenant.example.test", "audience": "api"}
 
 
 @pytest.fixture

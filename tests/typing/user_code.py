@@ -21,6 +21,7 @@ from monocloud_mw import (
     Problem,
     Reason,
     Rule,
+    Settings,
     TokenError,
 )
 from monocloud_mw.adapters import asgi, wsgi
@@ -47,13 +48,17 @@ def use_a_client() -> None:
 
 
 def choose_options(jwk: dict[str, Any]) -> None:
-    """An option has the type that it keeps: a type checker wants tuples where any collection would do."""
-    assert_type(Options.from_environment({}), Options)
-    Options(tenant_domain="t", audience=("a",), client_id="c", client_secret=jwk, algorithms=("ES256",))
-    Options(tenant_domain="t", audience=("a", "b"), client_secret="s", response_timeout=3)
-    Options(tenant_domain="t", audience=1)  # type: ignore[arg-type]
-    Options(tenant_domain="t", audience=("a",), clock_skew="1")  # type: ignore[arg-type]
-    Options(tenant_domain="t", audience=("a",), tenant="t")  # type: ignore[call-arg]
+    """What is given has the types that are accepted, what is kept one type for each option."""
+    options = Options.from_environment({}, audience="a", clock_skew=1)
+    assert_type(options, Options)
+    assert_type(options.audience, tuple[str, ...])
+    assert_type(options.ca_bundle, str | None)
+    assert_type(options.mtls_certificate, tuple[str, str] | None)
+    assert_type(options.algorithms, tuple[str, ...])
+    Options(tenant_domain="t", audience="a", client_id="c", client_secret=jwk, algorithms=["ES256"])
+    settings: Settings = {"tenant_domain": "t", "audience": {"a", "b"}, "response_timeout": 3}
+    Options(**settings)
+    BackendClient(**settings)
 
 
 async def use_an_async_client() -> None:

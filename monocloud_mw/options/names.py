@@ -1,0 +1,42 @@
+"""Names that are not options: what is said of them, and which option was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import SequenceMatcher
+from typing import Final, NamedTuple
+
+__all__ = ["UnknownName", "edit_distance", "look_up"]
+
+MISSPELT: Final = 2
+"""A name within so many edits of a known one is taken for a misspelling of it."""
+
+
+class UnknownName(NamedTuple):
+    """What to say of a name that is not known, and whether it is a known one, misspelt."""
+
+    message: str
+    misspelt: bool
+
+
+def look_up(name: str, known: Collection[str]) -> UnknownName:
+    """Return what to say of a name that is not a known one: the nearest is named."""
+    distance, nearest = min((edit_distance(name, candidate), candidate) for candidate in known)
+    if distance <= MISSPELT:
+        return UnknownName(f"is not an option; did you mean {nearest}?", misspelt=True)
+    _, similar = max((SequenceMatcher(None, name, candidate).ratio(), candidate) for candidate in known)
+    return UnknownName(f"is not an option; the nearest is {similar}", misspelt=False)
+
+
+def edit_distance(first: str, second: str) -> int:
+    """Count the letters to insert, remove, replace, or swap with their neighbour between two texts."""
+    rows = [list(range(len(second) + 1))]
+    for i, letter in enumerate(first, start=1):
+        row = [i]
+        for j, other in enumerate(second, start=1):
+            edits = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == second[j - 2] and other == first[i - 2]:
+                edits = min(edits, rows[-2][j - 2] + 1)
+            row.append(edits)
+        rows.append(row)
+    return rows[-1][-1]
