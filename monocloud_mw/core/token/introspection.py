@@ -32,6 +32,7 @@ from ..tenant.http_json import MAX_BODY_BYTES, exchange
 from ..tenant.metadata import Metadata
 from ..tenant.tenant import Tenant
 from .cache_key import token_cache_key
+from .introspected_type import check_introspected_type
 from .introspection_response import parse_introspection
 
 __all__ = ["Introspection", "introspection_endpoint", "parse_introspection"]
@@ -51,10 +52,10 @@ class Introspection:
         self._forgotten = 0  # how many tokens: what was asked before must not be remembered after
 
     def claims(self, token: str) -> Flow[AccessTokenClaims]:
-        """Return what the tenant says of an active token; no check of the claims is made here.
+        """Return what the tenant says of an active access token; its claims are not checked here.
 
         Raises:
-            TokenError: it is not active [inactive].
+            TokenError: it is not active [inactive], or not an access token [wrong_type].
             ConfigurationError: the tenant has no endpoint for our way to authenticate.
             OAuthResponseError: the tenant refused our client.
             HttpError: the tenant cannot be reached, or what it said makes no sense.
@@ -68,6 +69,7 @@ class Introspection:
                 raise answer.copy()
         if answer.get("active") is not True:
             raise TokenError(Reason.INACTIVE)
+        check_introspected_type(answer)
         return AccessTokenClaims(answer, groups_claim=self._options.groups_claim)
 
     def forget(self, token: str) -> Flow[None]:

@@ -350,6 +350,20 @@ def test_no_answer_escapes_the_documented_errors(body: Any, status: int) -> None
     assert status == 200
 
 
+@pytest.mark.parametrize("cache", [None, Cache()], ids=["asked", "cached"])
+@pytest.mark.parametrize(
+    "member",
+    [{"token_type": "refresh_token"}, {"token_type": "DPoP"}, {"token_use": "id"}, {"typ": "Refresh"}],
+)
+def test_another_kind_of_token(member: dict[str, str], cache: Any) -> None:
+    """A refresh token is active as well. What the cache holds is checked again."""
+    scene = Scene(json_response(json.dumps(ACTIVE | member)), cache=cache)
+    for _ in range(2):
+        error = scene.error()
+        assert isinstance(error, TokenError)
+        assert error.reason is Reason.WRONG_TYPE
+
+
 # -- One request for all who ask --------------------------------------------------------------------------
 
 
