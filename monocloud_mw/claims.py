@@ -63,7 +63,7 @@ class AccessTokenClaims(FrozenDict):
 
     @property
     def subject(self) -> str | None:
-        """``sub``: the user, or the client where no user is involved."""
+        """``sub``: the user, or the client where no user is involved; ``None`` where it is absent."""
         return self.get("sub")
 
     @property

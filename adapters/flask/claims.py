@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 try:
     from flask import Request, has_request_context, request
-    from flask.json.provider import DefaultJSONProvider
+    from flask.json.provider import DefaultJSONProvider, JSONProvider
 except ImportError as error:
     raise ImportError("monocloud_mw.adapters.flask needs Flask: pip install 'monocloud-mw[flask]'") from error
 
@@ -24,6 +24,8 @@ from monocloud_mw.protect.adapter_checks import CLAIMS_KEY
 __all__ = ["attach_claims", "current_claims", "drop_foreign_claims"]
 
 _PROVEN: Final = "_monocloud_claims"
+
+MAX_DEPTH: Final = 32  # of the values in which current_claims is looked for
 
 
 def drop_foreign_claims(incoming: Request) -> None:
@@ -37,23 +39,44 @@ def attach_claims(incoming: Request, claims: AccessTokenClaims) -> None:
     """Give a request the claims of its token, in a form that ``jsonify`` of its application takes."""
     incoming.environ[CLAIMS_KEY] = claims
     setattr(incoming, _PROVEN, claims)
-    _teach_json(incoming.json_module)  # the application's; to ask current_app for it would take longer
+    _install_json(incoming.json_module)  # the application's; to ask current_app for it would take longer
 
 
-class _ProxyDefault:
-    """Writes ``current_claims`` as JSON, and leaves the rest to what the application had."""
+class _WritesClaims:
+    """A method of a JSON provider that finds the claims where its arguments have ``current_claims``.
 
-    def __init__(self, default: Callable[[Any], Any]) -> None:
-        self._default = default
+    JSON encoders do not look through proxies, and not all have a hook for types that they do not know. The
+    arguments are searched one level deep; where the encoder fails nevertheless, at every depth.
+    """
 
-    def __call__(self, value: Any) -> Any:
-        return dict(current_claims) if value is current_claims else self._default(value)
+    def __init__(self, write: Callable[..., Any]) -> None:
+        self._write = write
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = _resolve(args, 2), _resolve(kwargs, 1)
+        try:
+            return self._write(*args, **kwargs)
+        except (TypeError, ValueError):
+            return self._write(*_resolve(args, MAX_DEPTH), **_resolve(kwargs, MAX_DEPTH))
 
 
-def _teach_json(provider: Any) -> None:
-    """Let ``jsonify(current_claims)`` work: JSON encoders do not look through proxies by themselves."""
-    if isinstance(provider, DefaultJSONProvider) and type(provider.default) is not _ProxyDefault:
-        provider.default = _ProxyDefault(provider.default)
+def _resolve(value: Any, depth: int) -> Any:
+    """Return a JSON value with the claims in the place of each ``current_claims``."""
+    if value is current_claims:
+        return _read_claims()
+    if depth and type(value) is dict:
+        return {name: _resolve(member, depth - 1) for name, member in value.items()}
+    if depth and type(value) in (list, tuple):
+        return type(value)([_resolve(element, depth - 1) for element in value])
+    return value
+
+
+def _install_json(provider: Any) -> None:
+    """Let the JSON provider of an application, whatever its encoder, write ``current_claims``."""
+    if isinstance(provider, JSONProvider) and type(provider.dumps) is not _WritesClaims:
+        if type(provider).response not in (JSONProvider.response, DefaultJSONProvider.response):
+            provider.response = _WritesClaims(provider.response)  # type: ignore[method-assign]
+        provider.dumps = _WritesClaims(provider.dumps)  # type: ignore[method-assign]
 
 
 def _read_claims() -> AccessTokenClaims:
@@ -65,5 +88,12 @@ def _read_claims() -> AccessTokenClaims:
     return cast(AccessTokenClaims, claims)
 
 
-current_claims: AccessTokenClaims = LocalProxy(_read_claims)  # type: ignore[assignment]
+class _ClaimsProxy(LocalProxy[AccessTokenClaims]):
+    """A proxy that is no iterator: Flask would stream one that a view returns, instead of writing JSON."""
+
+    __slots__ = ()
+    __next__ = None
+
+
+current_claims: AccessTokenClaims = _ClaimsProxy(_read_claims)  # type: ignore[assignment]
 """The claims of the token that the current request came with, as this package found them."""

@@ -14,11 +14,15 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+import orjson
 import pytest
 from fastapi import APIRouter, FastAPI
 from flask import Blueprint, Flask, Response, jsonify, request
+from flask import json as flask_json
 from flask.json.provider import DefaultJSONProvider, JSONProvider
 from flask.views import MethodView
+from pydantic_core import to_json
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, Unauthorized
 from werkzeug.test import Client
 
@@ -374,31 +378,93 @@ def test_claims_become_json(app: Flask, client: BackendClient, tenant: LocalTena
     assert _get(app, "/unknown", token).status_code == 500
 
 
-def test_json_is_taught_once(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
-    """However many requests come, or each would make all later ones slower."""
+class Plain(JSONProvider):
+    """What the documentation of Flask shows: nothing but the standard library."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return json.dumps(obj)
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        return json.loads(s)
+
+
+class Orjson(Plain):
+    """A provider that writes bytes, and therefore has a ``response`` of its own."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return orjson.dumps(obj).decode()
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        obj = self._prepare_response_obj(args, kwargs)
+        return Response(orjson.dumps(obj), mimetype="application/json")
+
+
+class Msgspec(Plain):
+    """One that has no hook for types it does not know."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return msgspec.json.encode(obj).decode()
+
+
+class Pydantic(Plain):
+    """One that takes objects for what they look like."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return to_json(obj).decode()
+
+
+class Lenient(DefaultJSONProvider):
+    """One that writes everything, be it as text."""
+
+    default = staticmethod(str)
+
+
+VIEWS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "returned": (lambda: current_claims, lambda claims: claims),
+    "returned with a status": (lambda: (current_claims, 200), lambda claims: claims),
+    "returned in an object": (lambda: {"x": current_claims}, lambda claims: {"x": claims}),
+    "returned in an array": (lambda: [current_claims], lambda claims: [claims]),
+    "jsonify": (lambda: jsonify(current_claims), lambda claims: claims),
+    "jsonify by name": (lambda: jsonify(x=current_claims), lambda claims: {"x": claims}),
+    "jsonify of several": (lambda: jsonify(1, current_claims), lambda claims: [1, claims]),
+    "nested": (lambda: jsonify(x=[{"y": (current_claims,)}]), lambda claims: {"x": [{"y": [claims]}]}),
+    "from the environ": (lambda: jsonify(request.environ["monocloud.claims"]), lambda claims: claims),
+    "one claim": (lambda: jsonify(current_claims["aud"]), lambda claims: claims["aud"]),
+    "dumps": (lambda: flask_json.dumps(current_claims), lambda claims: claims),
+}
+
+
+@pytest.mark.parametrize("provider", [DefaultJSONProvider, Plain, Orjson, Msgspec, Pydantic, Lenient])
+def test_claims_become_json_with_any_provider(
+    app: Flask, client: BackendClient, tenant: LocalTenant, provider: type[JSONProvider]
+) -> None:
+    """An application that brings its own way of writing JSON keeps it, and may put the claims into it."""
+    app.json = own = provider(app)
+    protect = protect_api(client)
+    for number, (view, _) in enumerate(VIEWS.values()):
+        app.add_url_rule(f"/{number}", str(number), protect(view))
+    token = tenant.mint(subject="J\u00f6rg", groups=["a", {"id": "1", "name": "b"}])
+    claims = dict(client.validate_access_token(token))
+    for number, (name, (_, expected)) in enumerate(VIEWS.items()):
+        if name != "nested" or provider not in (Lenient, Pydantic):  # they write any object, without an error
+            answer = _get(app, f"/{number}", token)
+            assert (name, answer.status_code, json.loads(answer.data)) == (name, 200, expected(claims))
+    assert app.json is own
+
+
+@pytest.mark.parametrize("provider", [DefaultJSONProvider, Plain, Orjson])
+def test_a_provider_is_prepared_once(
+    app: Flask, client: BackendClient, tenant: LocalTenant, provider: type[JSONProvider]
+) -> None:
+    """Each request finds the provider ready, whatever came before."""
+    app.json = provider(app)
     app.add_url_rule("/", "view", protect_api(client)(_who))
-    defaults = []
+    writers: list[Any] = []
     for _ in range(2):
         assert _get(app, token=tenant.mint()).status_code == 200
-        assert isinstance(app.json, DefaultJSONProvider)
-        defaults.append(app.json.default)
-    assert defaults[0] is defaults[1]
-
-
-def test_another_json_provider_is_left_alone(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
-    """An application that brings its own way of writing JSON keeps it."""
-
-    class Provider(JSONProvider):
-        def dumps(self, obj: Any, **kwargs: Any) -> str:
-            return json.dumps(obj)
-
-        def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-            return json.loads(s)
-
-    app.json = provider = Provider(app)
-    app.add_url_rule("/", "view", protect_api(client)(lambda: jsonify(dict(current_claims))))
-    assert _get(app, token=tenant.mint(subject="alice")).json["sub"] == "alice"
-    assert app.json is provider
+        writers.append((app.json.dumps, app.json.__dict__.get("response")))
+    assert writers[0][0] is writers[1][0]
+    assert writers[0][1] is writers[1][1]
 
 
 # Where the client comes from

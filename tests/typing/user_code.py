@@ -86,6 +86,9 @@ def read_claims(claims: AccessTokenClaims) -> None:
     assert_type(claims.issued_at, float | None)
     assert_type(claims.token_id, str | None)
     assert_type(claims["tenant"], Any)
+    assert_type(claims.group_set, frozenset[str])
+    claims.subject.encode()  # type: ignore[union-attr]
+    (claims.subject or "a client").encode()
     claims.subject = "root"  # type: ignore[misc]
 
 
@@ -109,6 +112,10 @@ def protect_flask(app: Flask, blueprint: Blueprint) -> None:
     @protect(scopes=["orders:read"], groups="sales")
     async def with_requirements() -> str:
         return current_claims.subject or "a client"
+
+    @protect
+    def own_claims() -> AccessTokenClaims:
+        return current_claims
 
     assert_type(bare("x"), dict[str, str])
     named: Callable[[str], dict[str, str]] = bare
