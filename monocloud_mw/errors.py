@@ -249,6 +249,13 @@ class HttpError(AuthorizationServerError):
         )
         super().__init__(message if advice is None else f"{message}; {advice}")
 
+    def as_outage(self) -> HttpError:
+        """Return the same error as a temporary one without advice: the request is known to be right."""
+        message = str(self) if self.advice is None else str(self).removesuffix(f"; {self.advice}")
+        outage = HttpError(message, status=self.status, retry_after=self.retry_after)
+        outage.temporary = True
+        return outage
+
 
 MIN_RETRY_AFTER_SECONDS: Final = 1.0
 MAX_RETRY_AFTER_SECONDS: Final = 300.0

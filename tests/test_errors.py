@@ -148,6 +148,16 @@ def test_what_needs_a_change_does_not_pass_by_waiting(status: int | None) -> Non
     )
 
 
+@pytest.mark.parametrize("advice", [None, "set it"])
+@pytest.mark.parametrize("status", [None, 302, 404, 429])
+def test_an_outage_is_temporary_whatever_its_status(status: int | None, advice: str | None) -> None:
+    """It says the same, without advice."""
+    error = HttpError("moved", status=status, retry_after=7, advice=advice)
+    outage = copy.copy(error.as_outage())
+    assert (str(outage), outage.status, outage.retry_after) == ("moved", status, 7.0)
+    assert (outage.advice, outage.temporary) == (None, True)
+
+
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [

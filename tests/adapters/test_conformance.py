@@ -278,6 +278,9 @@ OUTAGES = {
     "unreachable": "close",
     "resetting": "reset",
     "overloaded": "status",
+    "breaking off": "half_body",
+}
+MISTAKES = {
     "a web page": "html",
     "garbage": "garbage",
     "another document": "document",
@@ -304,6 +307,21 @@ def test_a_tenant_that_does_not_do_its_part_is_a_503(
         "error": "temporarily_unavailable",
         "error_description": "Access tokens cannot be checked at the moment",
     }
+
+
+@pytest.mark.parametrize("fault", MISTAKES.values(), ids=MISTAKES)
+def test_a_wrong_tenant_is_a_500(
+    call_afresh: Callable[[dict[str, Any]], Call], tenant: LocalTenant, fault: str
+) -> None:
+    """A response that cannot be the tenant's is a mistake in the settings; callers are not told which."""
+    token = tenant.mint(scopes="api")
+    with tenant.failing(FAULTS[fault]()):
+        call = call_afresh(tenant.settings(tenant.client))
+        answer = call("GET", "/me", _bearer(token))
+        assert call("GET", "/healthz", ()).status == 200
+    assert answer.status == 500
+    assert {"www-authenticate", "retry-after"}.isdisjoint(answer.headers)
+    assert answer.json["error"] == "server_error"
 
 
 def test_a_tenant_that_refuses_our_client_is_a_500(

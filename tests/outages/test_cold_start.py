@@ -1,8 +1,12 @@
-"""A tenant that is of no use when the API starts: 503 with ``Retry-After``, and recovery by itself."""
+"""A tenant that is of no use when the API starts: 503 with ``Retry-After``, and recovery by itself.
+
+A response that cannot be the tenant's is a mistake in the settings as far as anybody can tell: 500.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,8 +29,10 @@ WORTHLESS_KEYS: dict[str, Outage] = {
         "keys: half": faults.half_body(),
     }.items()
 }
-SOME = ("down", "hang", "trickle", "reset", "status 500", "html", "half body", "garbage", "wrong document")
+SOME = ("down", "hang", "trickle", "reset", "status 500", "status 429", "half body", "oversized")
 AT_START = {name: OUTAGES[name] for name in SOME} | WORTHLESS_KEYS
+
+MISTAKES = ("status 404", "redirect", "html", "garbage", "wrong document", "array")
 
 
 @pytest.fixture
@@ -117,3 +123,26 @@ def test_the_api_starts_without_its_tenant(
     assert get("/me", good)[0] == 200
     assert get("/me", opaque)[0] == 200
     assert get("/me", tenant.mint(scopes="api", lifetime_seconds=-300))[0] == 401
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_wrong_tenant_is_a_mistake(
+    get: Any, name: str, line: Line, clock: Clock, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500, and an ERROR that names the option; should it be the tenant's fault, recovery comes by itself."""
+    good = tenant.mint(scopes="api")
+    with OUTAGES[name](tenant):
+        for token in (good, tenant.mint_opaque(scopes="api")):
+            caplog.clear()
+            status, headers, body = get("/me", token)
+            assert (status, body["error"]) == (500, "server_error")
+            assert headers["cache-control"] == "no-store"
+            assert {"retry-after", "www-authenticate"}.isdisjoint(headers)
+            (record,) = (record for record in caplog.records if record.name == "monocloud_mw")
+            assert record.levelno == logging.ERROR
+            assert record.getMessage().endswith("; check tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN)")
+        line.count()
+        assert get("/me", good)[0] == 500
+        assert line.count() == 0  # not asked again within the cool-down
+    clock.advance(COOLDOWN)
+    assert get("/me", good)[0] == 200

@@ -122,7 +122,6 @@ ANSWERED: dict[str, Fault] = {
     "wrong document": faults.document(),
     "array": faults.document([]),
     "active as a string": faults.document({"active": "true"}),
-    "redirect": faults.redirect(),
 }
 
 
@@ -176,10 +175,25 @@ def test_tokens_that_were_active_are_served_while_made_up_ones_hang(
     assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_refusal_is_no_outage(warm: Face, status: int, tenant: LocalTenant) -> None:
+@pytest.mark.parametrize("fault", [faults.redirect(), faults.status(404)], ids=["redirect", "status 404"])
+def test_an_endpoint_that_was_there_is_away(warm: Face, fault: Fault, tenant: LocalTenant) -> None:
+    """A redirect or a 404 is a mistake at first; after an answer it is an outage, of a gateway perhaps."""
+    with tenant.failing(fault, endpoint="introspection"):
+        assert warm.verdict(tenant.mint_opaque()) == "500"
+    assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
+    with tenant.failing(fault, endpoint="introspection"):
+        assert warm.verdict(tenant.mint_opaque()) == "503"
+    assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [faults.status(401), faults.status(403), faults.status(404), faults.redirect()],
+    ids=["401", "403", "404", "redirect"],
+)
+def test_a_refusal_is_no_outage(warm: Face, fault: Fault, tenant: LocalTenant) -> None:
     """A tenant that refuses us is there: 500 for the developer to mend, and it is asked every time."""
-    with tenant.failing(faults.status(status), endpoint="introspection"):
+    with tenant.failing(fault, endpoint="introspection"):
         assert warm.verdicts(opaque_tokens(tenant, 2 * THRESHOLD)) == {"500"}
     assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
 

@@ -39,43 +39,69 @@ def exchange(request: HttpRequest) -> Flow[HttpResponse]:
     return response
 
 
-def fetch_document(url: str, *, timeout_seconds: float, now_unix: float | None = None) -> Flow[FrozenDict]:
-    """Fetch one JSON object; ``now_unix`` is the time, in Unix seconds.
+def fetch_document(
+    url: str,
+    *,
+    timeout_seconds: float,
+    now_unix: float | None = None,
+    advice: str | None = None,
+    body_advice: str | None = None,
+) -> Flow[FrozenDict]:
+    """Fetch one JSON object.
+
+    Args:
+        url: where it is.
+        timeout_seconds: bounds the exchange.
+        now_unix: the time, in Unix seconds.
+        advice: what to change where it is not there: for a redirect, which is not followed, since it may
+            lead out of the tenant, and for a status that says that the request was wrong (4xx).
+        body_advice: what to change where there is something else.
 
     Raises:
-        HttpError: it cannot be had; a redirect is not followed, since it may lead out of the tenant.
+        HttpError: it cannot be had.
     """
     request = HttpRequest(
         url=url, headers=_ACCEPT_JSON, timeout_seconds=timeout_seconds, max_body_bytes=MAX_BODY_BYTES
     )
     response = yield from exchange(request)
     if response.status != 200:
-        raise status_error(url, response, now_unix)
-    return parse_body(url, response)
+        if advice is not None and "location" in response.headers:
+            advice += f": it redirects to {quoted(response.headers['location'])}"
+        raise status_error(url, response, now_unix, advice)
+    return parse_body(url, response, advice=body_advice)
 
 
-def status_error(url: str, response: HttpResponse, now_unix: float | None = None) -> HttpError:
+def status_error(
+    url: str, response: HttpResponse, now_unix: float | None = None, advice: str | None = None
+) -> HttpError:
     """Return the error for a response whose status is not the one that was asked for.
 
     Args:
         url: where the response is from.
         response: its ``Retry-After`` goes into the error.
         now_unix: when the request was sent, in Unix seconds.
+        advice: what to change where waiting does not help.
     """
-    return HttpError(
-        f"{quoted(url)} answered with status {response.status}",
-        status=response.status,
-        retry_after=parse_retry_after(response, now_unix),
-    )
+    status, message = response.status, f"{quoted(url)} answered with status {response.status}"
+    error = HttpError(message, status=status, retry_after=parse_retry_after(response, now_unix))
+    is_redirect = 300 <= status < 400
+    if advice is None or (error.temporary and not is_redirect):
+        return error
+    if is_redirect:
+        message += ", a redirect, which is not followed"
+    return HttpError(message, status=status, advice=advice)
 
 
-def parse_body(url: str, response: HttpResponse, *, unique: Collection[str] = ()) -> FrozenDict:
+def parse_body(
+    url: str, response: HttpResponse, *, unique: Collection[str] = (), advice: str | None = None
+) -> FrozenDict:
     """Read the body of a response as a JSON object, as :mod:`monocloud_mw.jose.lenient_json` does.
 
     Args:
         url: where the response is from.
         response: of any status.
         unique: names of which there must not be two members.
+        advice: what to change where it is none.
 
     Raises:
         HttpError: it is none; the message says why, and does not quote the body, which may hold claims.
@@ -83,6 +109,5 @@ def parse_body(url: str, response: HttpResponse, *, unique: Collection[str] = ()
     try:
         return parse_json_document(response.body, unique=unique)
     except DocumentError as error:
-        raise HttpError(
-            f"{quoted(url)} did not answer with a JSON object: {error}", status=response.status
-        ) from error
+        message = f"{quoted(url)} did not answer with a JSON object: {error}"
+        raise HttpError(message, status=response.status, advice=advice) from error

@@ -1,16 +1,31 @@
-"""The tenant's key set (RFC 7517 section 5): where it comes from and what may replace it."""
+"""The tenant's key set (RFC 7517 section 5): where it comes from, what may replace it, and what is skipped.
+
+Each new key set in which keys are skipped leaves one record in the log ``monocloud_mw`` that names them.
+"""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
 
 from ...errors import HttpError
 from ...jose import KeySet
 from ...options import Options
 from ..effects import Flow, Instant
+from .first_load import outage_once_loaded
 from .http_json import fetch_document
 from .last_known_good import LastKnownGood
 from .metadata import Metadata, resolve
 
 __all__ = ["key_source"]
+
+ADVICE: Final = "correct the jwks_uri at the tenant, or set jwks_resolver"
+"""Where there is no key set at the address that the discovery document names."""
+
+MAX_NAMED: Final = 10  # skipped keys in one message
+
+_LOGGER: Final = logging.getLogger("monocloud_mw")
 
 
 def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnownGood[KeySet]:
@@ -20,21 +35,18 @@ def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnown
     fetched.
     """
 
+    read = _KeySetReader()
+
+    @outage_once_loaded
     def load(now: Instant) -> Flow[KeySet]:
         if options.jwks_resolver is not None:
             document = yield from resolve(options.jwks_resolver, "jwks_resolver")
         else:
             url = (yield from metadata.current(now)).jwks_uri
             document = yield from fetch_document(
-                url, timeout_seconds=options.response_timeout, now_unix=now.unix
+                url, timeout_seconds=options.response_timeout, now_unix=now.unix, advice=ADVICE
             )
-        try:
-            keys = KeySet.from_dict(document)
-        except ValueError as error:
-            raise HttpError(f"the key set cannot be read: {error}", status=200) from None
-        if not keys:
-            raise HttpError("the key set holds no key that can be used", status=200)
-        return keys
+        return read(document)
 
     return LastKnownGood(
         "jwks",
@@ -44,3 +56,35 @@ def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnown
         cooldown=options.refresh_cooldown,
         longest_load=2 * options.response_timeout,  # it may have to fetch the metadata first
     )
+
+
+class _KeySetReader:
+    """Reads key sets, and says once for each new one which of its keys are skipped."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Any, ...] = ()
+
+    def __call__(self, document: Mapping[str, Any]) -> KeySet:
+        """Return the keys of a document.
+
+        Raises:
+            HttpError: it is no key set, or none of its keys can be used.
+        """
+        try:
+            keys = KeySet.from_dict(document)
+        except ValueError as error:
+            raise HttpError(f"the key set cannot be read: {error}", status=200) from None
+        skipped = _named(keys.skipped)
+        if (keys.keys, keys.skipped) != self._last:
+            self._last = keys.keys, keys.skipped
+            if skipped:
+                _LOGGER.warning("The tenant's key set has keys that are not used: %s", skipped)
+        if not keys:
+            why = f": {skipped}" if skipped else ", since it is empty"
+            raise HttpError(f"the key set holds no key that can be used{why}", status=200)
+        return keys
+
+
+def _named(skipped: tuple[str, ...]) -> str:
+    more = len(skipped) - MAX_NAMED
+    return "; ".join([*skipped[:MAX_NAMED], *([f"and {more} more"] if more > 0 else [])])

@@ -14,13 +14,17 @@ import attrs
 
 from ...errors import HttpError, quoted
 from ...frozen import FrozenDict, freeze
-from ...options import Options
+from ...options import VARIABLE_PREFIX, Options
 from ...urls import parse_url
 from ..effects import Failure, Flow, Instant, call
+from .first_load import outage_once_loaded
 from .http_json import fetch_document
 from .last_known_good import LastKnownGood
 
 __all__ = ["Metadata", "metadata_source", "parse_metadata"]
+
+ADVICE: Final = f"check tenant_domain ({VARIABLE_PREFIX}TENANT_DOMAIN)"
+"""Where the document is not the tenant's, or not there at all."""
 
 PATH: Final = "/.well-known/openid-configuration"
 
@@ -54,31 +58,36 @@ class Metadata:
             aliases: the object that holds it, where that is not the document itself.
 
         Raises:
-            HttpError: there is none, or it is not safe to speak to.
+            HttpError: there is none, or it is not safe to speak to; a permanent mistake of the tenant.
         """
         url = (self.document if aliases is None else aliases).get(name)
         if not isinstance(url, str):
-            raise HttpError(f"the discovery document has no {name}", status=200)
+            raise self._mistake(f"the discovery document has no {name}")
         try:
             scheme = parse_url(url).scheme
         except ValueError as error:
-            raise HttpError(f"the {name} of the discovery document {error}", status=200) from None
+            raise self._mistake(f"the {name} of the discovery document {error}") from None
         if scheme == "http" and not self.issuer.startswith("http://"):
-            raise HttpError(f"the {name} of the discovery document must be https://", status=200)
+            raise self._mistake(f"the {name} of the discovery document must be https://")
         return url
+
+    def _mistake(self, message: str) -> HttpError:
+        advice = f"correct it at the tenant {quoted(self.issuer)}, or {ADVICE}"
+        return HttpError(message, status=200, advice=advice)
 
 
 def parse_metadata(document: Mapping[str, Any], tenant_domain: str) -> Metadata:
     """Read a discovery document.
 
     Raises:
-        HttpError: its ``issuer`` is not the tenant.
+        HttpError: its ``issuer`` is not the tenant, which is a permanent mistake.
     """
     issuer = document.get("issuer")
     if not isinstance(issuer, str) or issuer.removesuffix("/") != tenant_domain:
         raise HttpError(
             f"the issuer of the discovery document is {quoted(issuer)}, not {quoted(tenant_domain)}",
             status=200,
+            advice=ADVICE,
         )
     return Metadata(issuer, freeze(document))
 
@@ -86,12 +95,17 @@ def parse_metadata(document: Mapping[str, Any], tenant_domain: str) -> Metadata:
 def metadata_source(options: Options) -> LastKnownGood[Metadata]:
     """Return the tenant's metadata as a document that outlives outages."""
 
+    @outage_once_loaded
     def load(now: Instant) -> Flow[Metadata]:
         if options.metadata_resolver is not None:
             document = yield from resolve(options.metadata_resolver, "metadata_resolver")
         else:
             document = yield from fetch_document(
-                options.tenant_domain + PATH, timeout_seconds=options.response_timeout, now_unix=now.unix
+                options.tenant_domain + PATH,
+                timeout_seconds=options.response_timeout,
+                now_unix=now.unix,
+                advice=ADVICE,
+                body_advice=ADVICE,
             )
         return parse_metadata(document, options.tenant_domain)
 

@@ -28,6 +28,7 @@ from ...options import VARIABLE_PREFIX, Options
 from ..effects import CacheDelete, CacheGet, CacheSet, Failure, Flow, Instant, read_clock, run_once
 from ..tenant.circuit_breaker import CircuitBreaker
 from ..tenant.client_authentication import METHODS, authenticate_client
+from ..tenant.first_load import outage_once_loaded
 from ..tenant.http_json import MAX_BODY_BYTES, exchange
 from ..tenant.metadata import Metadata
 from ..tenant.tenant import Tenant
@@ -45,6 +46,7 @@ class Introspection:
 
     def __init__(self, options: Options, tenant: Tenant) -> None:
         self._options = options
+        self._exchange = outage_once_loaded(self._answer)
         self._metadata = tenant.metadata
         self._circuit = CircuitBreaker(options.refresh_cooldown)
         self._cached = options.cache is not None and options.introspection_cache_duration > 0
@@ -102,8 +104,7 @@ class Introspection:
         metadata = yield from self._metadata.current(now)
         request = yield from self._request(token, metadata, now)
         try:
-            response = yield from exchange(request)
-            answer = parse_introspection(request.url, response, self._options, now.unix)
+            answer = yield from self._exchange(request, now)
         except AuthorizationServerError as error:
             if not isinstance(error, HttpError) or not error.temporary:
                 self._circuit.record_success(key, now, active=None)  # it answers, and refuses our client
@@ -116,6 +117,10 @@ class Introspection:
             if forgotten != self._forgotten:  # looked at after the cache was written: it came before or after
                 yield from self._delete(key)
         return answer
+
+    def _answer(self, request: HttpRequest, now: Instant) -> Flow[FrozenDict]:
+        response = yield from exchange(request)
+        return parse_introspection(request.url, response, self._options, now.unix)
 
     def _request(self, token: str, metadata: Metadata, now: Instant) -> Flow[HttpRequest]:
         options = self._options
@@ -162,7 +167,7 @@ def introspection_endpoint(metadata: Metadata, options: Options) -> str:
             place = f"mtls_additional_endpoint_aliases[{quoted(options.trust_store_id)}]"
             stores = _object(metadata.document, "mtls_additional_endpoint_aliases")
             aliases = _object(stores, options.trust_store_id)
-    if ENDPOINT not in aliases:
+    if aliases.get(ENDPOINT) is None:
         message = f"the tenant names no {ENDPOINT} in {place} for client {quoted(options.client_id)}"
         variable = f"{VARIABLE_PREFIX}CLIENT_AUTH_METHOD"
         raise ConfigurationError(

@@ -27,6 +27,9 @@ CHECKED: Final = (
 )
 """Members that decide about a token, besides those with its groups."""
 
+ADVICE: Final = "correct the introspection_endpoint at the tenant"
+"""Where the endpoint redirects, or is not there. The target of a redirect may hold a token."""
+
 INACTIVE: Final = FrozenDict({"active": False})
 
 _ERROR_TEXT: Final = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749 section 5.2
@@ -48,12 +51,13 @@ def parse_introspection(
 
     Raises:
         OAuthResponseError: the tenant refused our client or request (400, 401, 403; the body may be empty).
-        HttpError: any other status, or a body that is no JSON object.
+        HttpError: any other status, or a body that is no JSON object. With a redirect, and with another
+            status that says that the request was wrong (4xx), it is permanent.
     """
     if response.status in (400, 401, 403):
         raise _refusal(url, response, options)
     if response.status != 200:
-        raise status_error(url, response, now_unix)
+        raise status_error(url, response, now_unix, ADVICE)
     answer = parse_body(url, response, unique=(*CHECKED, *_claim_names(options)))
     active = answer.get("active")
     if not isinstance(active, bool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ JWKS_URI: Final = "https://keys.example/jwks?v=1"
 METADATA: Final = json_response(json.dumps({"issuer": TENANT, "jwks_uri": JWKS_URI}))
 OCT: Final = {"kty": "oct", "k": "AAAA"}
 NO_USABLE_KEY: Final = "the key set holds no key that can be used"
+WHY_NOT_OCT: Final = "key 0: its kty 'oct' does not verify signatures"
+ADVICE: Final = "correct the jwks_uri at the tenant, or set jwks_resolver"
 
 
 def source_of(**settings: Any) -> LastKnownGood[KeySet]:
@@ -70,9 +73,13 @@ def test_keys_that_cannot_be_used_are_skipped() -> None:
 @pytest.mark.parametrize(
     ("jwks", "message"),
     [
-        ({"keys": []}, NO_USABLE_KEY),
-        ({"keys": [OCT]}, NO_USABLE_KEY),
-        ({"keys": [None, 5, []]}, NO_USABLE_KEY),
+        ({"keys": []}, f"{NO_USABLE_KEY}, since it is empty"),
+        ({"keys": [OCT]}, f"{NO_USABLE_KEY}: {WHY_NOT_OCT}"),
+        (
+            {"keys": [None, {"kid": "a", "kty": "x"}]},
+            f"{NO_USABLE_KEY}: key 0: it is not an object; "
+            "key 1 (kid 'a'): its kty 'x' does not verify signatures",
+        ),
         ({}, "the key set cannot be read: a key set is an object with an array named keys"),
         ({"keys": {}}, "the key set cannot be read: a key set is an object with an array named keys"),
         (
@@ -84,7 +91,11 @@ def test_keys_that_cannot_be_used_are_skipped() -> None:
             HttpResponse(status=200, body=b"<html>"),
             f"'{JWKS_URI}' did not answer with a JSON object: it is HTML or XML",
         ),
-        (HttpResponse(status=302), f"'{JWKS_URI}' answered with status 302"),
+        (
+            HttpResponse(status=302),
+            f"'{JWKS_URI}' answered with status 302, a redirect, which is not followed",
+        ),
+        (HttpResponse(status=404), f"'{JWKS_URI}' answered with status 404"),
         (HttpResponse(status=503), f"'{JWKS_URI}' answered with status 503"),
     ],
 )
@@ -99,6 +110,77 @@ def test_a_bad_set_never_replaces_good_keys(jwks: Any, message: str) -> None:
     assert str(caught.value) == message
     world.pass_time(3899.9)
     assert world.run(source.current(world.now)) is good
+
+
+BROKEN: Final = {
+    "repeated member": '{"kty":"RSA","kid":"a","kid":"b"}',
+    "number out of range": '{"kty":"RSA","x":1e999}',
+    "NaN": '{"kty":NaN}',
+    "long integer": '{"kty":"RSA","x":' + "9" * 5000 + "}",
+    "half a surrogate pair": '{"kty":"RSA","kid":"\\ud800"}',
+    "deep nesting": '{"kty":"RSA","x":' + "[" * 100_000 + "]" * 100_000 + "}",
+    "no object": "[[[[]]]]",
+    "no value": "null",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_one_broken_key_does_no_harm_to_the_others(broken: str) -> None:
+    """Each key is read on its own, wherever it is."""
+    first, second = (json.dumps(key.public_jwk()) for key in (FIRST, SECOND))
+    world = world_of(json_response(f'{{"keys":[{broken},{first},{broken},{second},{broken}]}}'))
+    keys = world.run(source_of().current(world.now))
+    assert key_ids(keys) == ["first", "second"]
+    assert [reason.split()[1].rstrip(":") for reason in keys.skipped] == ["0", "2", "4"]
+
+
+def test_a_flaw_beside_the_keys_does_no_harm() -> None:
+    """Nor does a byte order mark, or keys that come twice: the last ones count."""
+    keys = json.dumps(jwks_of(FIRST)["keys"])
+    world = world_of(json_response(f'\ufeff{{"keys":[],"x":NaN,"x":"\\ud800","keys":{keys}}}'))
+    assert key_ids(world.run(source_of().current(world.now))) == ["first"]
+
+
+@pytest.mark.parametrize("status", [404, 302])
+def test_a_wrong_address_is_a_mistake_until_it_was_right(status: int) -> None:
+    """At first the error says what to change; once there were keys, it is an outage without advice."""
+    world, source = world_of(HttpResponse(status=status)), source_of()
+    with pytest.raises(HttpError) as caught:
+        world.run(source.current(world.now))
+    assert (caught.value.advice, caught.value.temporary) == (ADVICE, False)
+    world.responses[JWKS_URI] = json_response(json.dumps(jwks_of(FIRST)))
+    world.run(source.get(world.now, reload=True))
+    world.responses[JWKS_URI] = HttpResponse(status=status)
+    with pytest.raises(HttpError) as caught:
+        world.run(source.get(world.now, reload=True))
+    assert (caught.value.advice, caught.value.temporary) == (None, True)
+
+
+def test_skipped_keys_are_logged_once_for_each_new_set(caplog: pytest.LogCaptureFixture) -> None:
+    """By position, key id and reason; the same set again leaves no record, a set without any none either."""
+
+    def reload(*keys: Any) -> list[str]:
+        caplog.clear()
+        world.responses[JWKS_URI] = json_response(json.dumps({"keys": keys}))
+        with contextlib.suppress(HttpError):
+            world.run(source.get(world.now, reload=True))
+        assert {record.levelname for record in caplog.records} <= {"WARNING"}
+        return caplog.messages
+
+    world, source = world_of({}), source_of()
+    first, second = FIRST.public_jwk(), SECOND.public_jwk()
+    unused = {**second, "use": "enc", "kid": "e\n"}
+    record = (
+        "The tenant's key set has keys that are not used: "
+        "key 1 (kid 'e\\n'): its use is 'enc', not 'sig'; key 2: it is not an object"
+    )
+    assert reload(first, unused, None) == [record]
+    assert reload(first, unused, None) == []
+    assert reload(second, unused, None) == [record]
+    assert reload(first) == []
+    assert reload(OCT) == [f"The tenant's key set has keys that are not used: {WHY_NOT_OCT}"]
+    (many,) = reload(first, *[OCT] * 12)
+    assert many.endswith("key 10: its kty 'oct' does not verify signatures; and 2 more")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +215,7 @@ def test_a_resolver_replaces_all_requests() -> None:
         ([FIRST.public_jwk()], "the jwks_resolver returned list, not a mapping"),
         ('{"keys": []}', "the jwks_resolver returned str, not a mapping"),
         ({}, "the key set cannot be read: a key set is an object with an array named keys"),
-        ({"keys": [OCT]}, NO_USABLE_KEY),
+        ({"keys": [OCT]}, f"{NO_USABLE_KEY}: {WHY_NOT_OCT}"),
     ],
 )
 def test_a_resolver_returns_a_key_set(document: Any, message: str) -> None:

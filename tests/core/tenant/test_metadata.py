@@ -11,6 +11,7 @@ import pytest
 from monocloud_mw.core.tenant.metadata import Metadata, metadata_source, parse_metadata
 from monocloud_mw.errors import HttpError
 from monocloud_mw.frozen import FrozenDict
+from monocloud_mw.http import HttpResponse
 from monocloud_mw.options import Options
 
 from ..by_hand import NOW, World, json_response
@@ -18,6 +19,8 @@ from ..by_hand import NOW, World, json_response
 TENANT: Final = "https://acme.us.monocloud.com"
 URL: Final = f"{TENANT}/.well-known/openid-configuration"
 JWKS_URI: Final = f"{TENANT}/jwks"
+ADVICE: Final = "check tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN)"
+MISTAKE: Final = f"correct it at the tenant '{TENANT}', or {ADVICE}"
 DOCUMENT: Final[dict[str, Any]] = {"issuer": TENANT, "jwks_uri": JWKS_URI, "claims_supported": ["sub"]}
 
 
@@ -79,8 +82,56 @@ def test_a_document_of_another_issuer_is_not_believed(issuer: Any) -> None:
     with pytest.raises(HttpError) as caught:
         loaded(json_response(json.dumps({**DOCUMENT, "issuer": issuer})))
     assert str(caught.value).startswith("the issuer of the discovery document is ")
-    assert str(caught.value).endswith(f", not '{TENANT}'")
-    assert caught.value.status == 200
+    assert str(caught.value).endswith(f", not '{TENANT}'; {ADVICE}")
+    assert (caught.value.status, caught.value.temporary) == (200, False)
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        (HttpResponse(status=404), "answered with status 404"),
+        (HttpResponse(status=410), "answered with status 410"),
+        (HttpResponse(status=401), "answered with status 401"),
+        *(
+            (
+                HttpResponse(status=status, headers={"Location": "https://acme.com\r\n"}),
+                f"answered with status {status}, a redirect, which is not followed",
+            )
+            for status in (301, 302, 307, 308)
+        ),
+        (HttpResponse(status=302), "answered with status 302, a redirect, which is not followed"),
+        (json_response("<html>"), "did not answer with a JSON object: it is HTML or XML"),
+        (json_response("[]"), "did not answer with a JSON object: it is an array, not an object"),
+    ],
+    ids=["404", "410", "401", "301", "302", "307", "308", "redirect to nowhere", "HTML", "array"],
+)
+def test_a_wrong_address_is_a_mistake_until_it_was_right(response: HttpResponse, message: str) -> None:
+    """At first the error says what to change; once the document was there, it is an outage without advice."""
+    world = World({URL: response})
+    source = metadata_source(options(max_stale=0))
+    with pytest.raises(HttpError) as caught:
+        world.run(source.current(world.now))
+    target = ": it redirects to 'https://acme.com\\r\\n'" if "location" in response.headers else ""
+    assert str(caught.value) == f"'{URL}' {message}; {ADVICE}{target}"
+    assert not caught.value.temporary
+
+    world.responses[URL] = json_response(json.dumps(DOCUMENT))
+    good = world.run(source.get(world.now, reload=True))
+    world.responses[URL] = response
+    with pytest.raises(HttpError) as caught:
+        world.run(source.get(world.now, reload=True))
+    assert str(caught.value) == f"'{URL}' {message}"
+    assert caught.value.temporary
+    assert world.run(source.current(world.now)) is good
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503, 204])
+def test_other_statuses_are_an_outage_from_the_start(status: int) -> None:
+    """They say nothing about the address."""
+    with pytest.raises(HttpError) as caught:
+        loaded(HttpResponse(status=status))
+    assert str(caught.value) == f"'{URL}' answered with status {status}"
+    assert caught.value.temporary
 
 
 def test_a_document_needs_an_issuer() -> None:
@@ -139,13 +190,13 @@ def test_an_unsafe_endpoint_is_refused(url: Any, message: str) -> None:
     metadata = parse_metadata({"issuer": TENANT, "jwks_uri": url}, TENANT)
     with pytest.raises(HttpError) as caught:
         metadata.jwks_uri  # noqa: B018
-    assert str(caught.value) == message
-    assert caught.value.status == 200
+    assert str(caught.value) == f"{message}; {MISTAKE}"
+    assert (caught.value.status, caught.value.temporary) == (200, False)
 
 
 def test_a_missing_endpoint_is_refused() -> None:
     """By its name."""
-    with pytest.raises(HttpError, match=r"^the discovery document has no introspection_endpoint$"):
+    with pytest.raises(HttpError, match=r"^the discovery document has no introspection_endpoint; correct it"):
         parse_metadata({"issuer": TENANT}, TENANT).endpoint("introspection_endpoint")
 
 

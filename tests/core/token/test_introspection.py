@@ -202,6 +202,7 @@ CERTIFICATE: Final = {"client_auth_method": "tls_client_auth", "client_secret": 
             {**METADATA, "mtls_additional_endpoint_aliases": ["store-1"]},
             "mtls_additional_endpoint_aliases['store-1']",
         ),
+        ({}, {**METADATA, "introspection_endpoint": None}, "the discovery document"),
     ],
 )
 def test_there_is_no_fallback_to_another_endpoint(settings: Any, metadata: Any, place: str) -> None:
@@ -218,11 +219,13 @@ def test_there_is_no_fallback_to_another_endpoint(settings: Any, metadata: Any, 
     assert scene.urls == [DISCOVERY]
 
 
-@pytest.mark.parametrize("endpoint", [None, 5, "http://acme.example/", "https://u:p@acme.example/"])
+@pytest.mark.parametrize("endpoint", [5, {}, "http://acme.example/", "https://u:p@acme.example/"])
 def test_an_unsafe_endpoint_gets_no_token(endpoint: Any) -> None:
     """Whatever the tenant says."""
     scene = Scene(metadata={**METADATA, "introspection_endpoint": endpoint})
-    assert isinstance(scene.error(), HttpError)
+    error = scene.error()
+    assert isinstance(error, HttpError)
+    assert not error.temporary
     assert scene.urls == [DISCOVERY]
 
 
@@ -257,6 +260,7 @@ def test_active_is_the_json_value_true(active: Any) -> None:
     assert error.status == 200
 
 
+ADVICE: Final = "correct the introspection_endpoint at the tenant"
 NO_OBJECT: Final = f"'{ENDPOINT}' did not answer with a JSON object"
 
 
@@ -264,8 +268,12 @@ NO_OBJECT: Final = f"'{ENDPOINT}' did not answer with a JSON object"
     ("answer", "message", "status"),
     [
         (HttpResponse(status=204), f"'{ENDPOINT}' answered with status 204", 204),
-        (HttpResponse(status=302), f"'{ENDPOINT}' answered with status 302", 302),
-        (HttpResponse(status=404), f"'{ENDPOINT}' answered with status 404", 404),
+        (
+            HttpResponse(status=302, headers={"location": f"https://acme.example/?token={TOKEN}"}),
+            f"'{ENDPOINT}' answered with status 302, a redirect, which is not followed; {ADVICE}",
+            302,
+        ),
+        (HttpResponse(status=404), f"'{ENDPOINT}' answered with status 404; {ADVICE}", 404),
         (HttpResponse(status=429), f"'{ENDPOINT}' answered with status 429", 429),
         (HttpResponse(status=500), f"'{ENDPOINT}' answered with status 500", 500),
         (json_response(json.dumps(ACTIVE), 201), f"'{ENDPOINT}' answered with status 201", 201),
