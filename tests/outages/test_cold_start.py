@@ -140,7 +140,7 @@ def test_a_wrong_tenant_is_a_mistake(
             assert {"retry-after", "www-authenticate"}.isdisjoint(headers)
             (record,) = (record for record in caplog.records if record.name == "monocloud_mw")
             assert record.levelno == logging.ERROR
-            assert record.getMessage().endswith("; check tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN)")
+            assert "; check tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN)" in record.getMessage()
         line.count()
         assert get("/me", good)[0] == 500
         assert line.count() == 0  # not asked again within the cool-down
