@@ -58,7 +58,7 @@ class ProtectApiMiddleware:
 
     Args:
         app: the application to protect; kept as ``.app``.
-        client: an :class:`~monocloud_mw.AsyncBackendClient`; without one, one is made from the environment.
+        client: an :class:`~monocloud_mw.AsyncBackendClient`; default: its ``shared()`` one.
         scopes: required of every request that is not public.
         groups: the caller must be in at least one, for every request that is not public.
         rules: what paths need (:mod:`monocloud_mw.protect.rules`).

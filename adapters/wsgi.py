@@ -47,7 +47,7 @@ class ProtectApiMiddleware:
 
     Args:
         app: the application to protect; kept as ``.app``.
-        client: a :class:`~monocloud_mw.BackendClient`; without one, one is made from the environment.
+        client: a :class:`~monocloud_mw.BackendClient`; default: its ``shared()`` one.
         scopes: required of every request that is not public.
         groups: the caller must be in at least one, for every request that is not public.
         rules: what paths need (:mod:`monocloud_mw.protect.rules`).

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Self, TypeAlias, Unpack
+from typing import Any, Final, NoReturn, Self, SupportsIndex, TypeAlias, Unpack, cast
 
 from .claims import AccessTokenClaims
 from .core.tenant.metadata import Metadata
@@ -22,7 +22,8 @@ from .drivers.threads import SyncDriver
 from .drivers.worker_threads import WorkerThreads
 from .errors import ConfigurationError, Problem
 from .jose import KeySet
-from .options import Options, Settings
+from .lifecycle.shared_instances import SharedInstances
+from .options import VARIABLE_PREFIX, Options, Settings
 from .protect.adapter_checks import collect_problems
 from .protect.authorization import parse_authorization
 from .transports.requests import RequestsTransport
@@ -41,8 +42,8 @@ Certificate: TypeAlias = str | bytes | None
 class _Client:
     """What both clients share: the options, the core, and which flow a call stands for."""
 
-    def __init__(self, options: Options | None, settings: Settings) -> None:
-        self.options: Options = _read_options(options, settings)
+    def __init__(self, options: Options | None = None, settings: Settings | None = None) -> None:
+        self.options: Options = _read_options(options, settings or {})
         self._validator = Validator(self.options)
         self._transport, _ = collect_problems(
             lambda: self._new_transport() if self.options.fetcher is None else None, self._check_options
@@ -50,6 +51,32 @@ class _Client:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.options.tenant_domain!r}, audience={self.options.audience!r})"
+
+    def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
+        name = type(self).__name__
+        raise TypeError(
+            f"{name} cannot be copied or pickled, since it has connections and locks; threads and forked "
+            f"processes share one, and for another process pass its options: {name}(client.options)"
+        )
+
+    @classmethod
+    def shared(cls) -> Self:
+        """Return the client that everything in this process shares that is given none.
+
+        Its options come from the environment; there is one client for each set of ``MONOCLOUD_BACKEND_``
+        variables, for as long as something uses it. Adapters call this where they are given no client, so
+        that a middleware for each route makes no client for each route. Closing it closes the connections of
+        all that use it; the next use opens new ones.
+
+        Raises:
+            ConfigurationError: as the constructor.
+        """
+        variables = frozenset(
+            (name, text.strip())
+            for name, text in os.environ.items()
+            if name.startswith(VARIABLE_PREFIX) and text.strip()
+        )
+        return cast(Self, _shared.get((cls, variables), cls))
 
     def _new_transport(self) -> Any:
         return RequestsTransport(**self._transport_settings)
@@ -72,6 +99,9 @@ class _Client:
             "clock": system_clock(self.options.clock),
             "patience_seconds": EXCHANGES_IN_A_FLIGHT * self.options.response_timeout,
         }
+
+
+_shared: Final[SharedInstances[_Client]] = SharedInstances()
 
 
 def _read_options(options: Options | None, settings: Settings) -> Options:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import gc
 import inspect
+import pickle
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import pytest
@@ -27,6 +32,7 @@ from monocloud_mw import (
     TokenError,
     error_response,
 )
+from monocloud_mw.adapters import asgi, wsgi
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.stores import MemoryCache
 from monocloud_mw.testing import LocalTenant, faults
@@ -515,6 +521,97 @@ def test_files_and_functions_are_reported_together() -> None:
         ("ca_bundle", "MONOCLOUD_BACKEND_CA_BUNDLE"),
         ("jwks_resolver", None),
     ]
+
+
+# Sharing
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    """Set variables, named without their prefix, beside those that are required."""
+    required = {"TENANT_DOMAIN": SETTINGS["tenant_domain"], "AUDIENCE": SETTINGS["audience"]}
+    for name, text in {**required, **variables}.items():
+        monkeypatch.setenv(f"MONOCLOUD_BACKEND_{name}", text)
+
+
+def test_there_is_one_shared_client_for_each_set_of_options(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blank variable is none; another value, or another class, is another client."""
+    set_environment(monkeypatch)
+    first = kind.shared()
+    assert type(first) is kind
+    set_environment(monkeypatch, CLOCK_SKEW=" ", AUDIENCE=f" {SETTINGS['audience']} ")
+    assert kind.shared() is first
+    set_environment(monkeypatch, CLOCK_SKEW="1")
+    second = kind.shared()
+    assert (second is first, second.options.clock_skew) == (False, 1.0)
+
+    other: Any = type("Other", (kind,), {})
+    assert type(other.shared()) is other
+    assert kind() is not kind()
+
+
+@pytest.mark.parametrize("variable", ["CLIENT_SECRET", "TENANT_DOMAIN"])
+def test_clients_with_other_secrets_are_others(
+    kind: Any, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Whatever differs: one must never act for another."""
+    set_environment(monkeypatch, CLIENT_ID="me", CLIENT_SECRET="one")
+    first = kind.shared()
+    set_environment(monkeypatch, CLIENT_ID="me", **{variable: "other"})
+    assert kind.shared() is not first
+
+
+def test_a_shared_client_ends_with_its_last_user(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else keeps it."""
+    set_environment(monkeypatch)
+    reference = weakref.ref(kind.shared())
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_wrong_environment_has_no_shared_client(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused each time, until it is set right."""
+    set_environment(monkeypatch, CLOCK_SKEW="x")
+    for _ in range(2):
+        assert [problem.option for problem in problems_of(kind.shared)] == ["clock_skew"]
+    set_environment(monkeypatch, CLOCK_SKEW="")
+    assert kind.shared().options == Options(**SETTINGS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("middleware", "kind"),
+    [(wsgi.ProtectApiMiddleware, BackendClient), (asgi.ProtectApiMiddleware, AsyncBackendClient)],
+    ids=["WSGI", "ASGI"],
+)
+def test_middlewares_without_a_client_share_one(
+    middleware: Any, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some frameworks make one for each route: twenty must not ask twenty times for the keys."""
+    set_environment(monkeypatch)
+    clients = {id(made.client) for made in [middleware(print) for _ in range(20)]}
+    assert len(clients) == 1
+    assert type(middleware(print).client) is kind
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, pickle.dumps, ForkingPickler.dumps],
+    ids=["copy", "deepcopy", "pickle", "multiprocessing"],
+)
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "inside"])
+def test_a_client_that_is_copied_says_what_to_do(kind: type, copied: Any, inside: bool) -> None:
+    """Also inside something else; its options are what can be sent."""
+    client = kind(**SETTINGS)
+    if inside and copied is copy.copy:
+        assert copied([client]) == [client]
+        return
+    with pytest.raises(TypeError) as caught:
+        copied([client] if inside else client)
+    assert str(caught.value).endswith(
+        f"for another process pass its options: {kind.__name__}(client.options)"
+    )
+    assert kind(pickle.loads(pickle.dumps(client.options))).options == client.options
 
 
 def test_a_client_shows_no_secret(kind: type) -> None:

@@ -58,6 +58,15 @@ class SigningKey:
     key_id: str | None = None
     secret: Any = attrs.field(repr=False, eq=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by the key's bytes; a pickle holds the secret as it is."""
+        if self.is_symmetric:
+            return SigningKey.from_secret, (self.secret, self.algorithm, self.key_id)
+        pem = self.secret.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return SigningKey.from_pem, (pem.decode(), self.algorithm, self.key_id)
+
     @property
     def is_symmetric(self) -> bool:
         """Whether this is a secret shared with the verifier, and not a private key."""

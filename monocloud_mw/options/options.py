@@ -102,6 +102,9 @@ def _seconds(variable: str, *, up_to: int, default: float) -> Any:
 class Options:
     """All settings of a client. Durations are in seconds.
 
+    They are copied and pickled where their parts can be: to make a client in another process, send it these.
+    A pickle holds the secrets as they are.
+
     Raises:
         ConfigurationError: with every problem found, each naming its option and variable.
     """

@@ -64,13 +64,13 @@ def collect_problems(*steps: Callable[[], Any]) -> tuple[Any, ...]:
 
 
 def select_client(client: Any, kind: type[Any]) -> Any:
-    """Return the given client, or one of ``kind`` that takes its options from the environment.
+    """Return the given client, or the one of ``kind`` that all share which are given none.
 
     Raises:
         ConfigurationError: the environment's options cannot work, or the client is not like ``kind``.
     """
     if client is None:
-        return kind()
+        return getattr(kind, "shared", kind)()
     authenticate = getattr(client, "authenticate", None)
     if not callable(authenticate) or _is_async(authenticate) is not _is_async(kind.authenticate):
         message = f"must be {kind.__name__} or have its authenticate(), not {type(client).__name__}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import pickle
 from typing import Any
 
 import attrs
@@ -371,3 +373,16 @@ def test_any_text_as_pem(text: str) -> None:
     """No text raises anything but ``ValueError``."""
     with pytest.raises(ValueError, match="PEM private key"):
         SigningKey.from_pem(text)
+
+
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, *SYMMETRIC_ALGORITHMS])
+def test_a_key_is_copied_and_pickled(algorithm: str) -> None:
+    """The copy signs as the key does."""
+    symmetric = algorithm in SYMMETRIC_ALGORITHMS
+    original = SigningKey.from_secret("secret", algorithm, "key") if symmetric else key(algorithm)
+    for copied in copy.copy(original), copy.deepcopy(original), pickle.loads(pickle.dumps(original)):
+        assert copied == original
+        if symmetric:
+            assert copied.secret == original.secret
+        else:
+            assert _verifies(copied, original)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -986,6 +988,31 @@ def test_options_may_be_derived_from_others(method: Any, secret: str) -> None:
     derived = attrs.evolve(options, **changes)
     assert derived == attrs.evolve(derived, **changes)
     assert derived.client_secret == options.client_secret
+
+
+@pytest.mark.parametrize(
+    ("method", "secret"),
+    [
+        ("client_secret_post", "s"),
+        ("client_secret_jwt", OCT_JWK),
+        ("private_key_jwt", EC_PEM),
+        ("private_key_jwt", EC_JWK),
+        ("spiffe_jwt", str),
+    ],
+    ids=["text", "oct JWK", "PEM", "private JWK", "function"],
+)
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda options: pickle.loads(pickle.dumps(options))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_options_are_copied_and_pickled(
+    method: Any, secret: Any, copied: Callable[[Options], Options]
+) -> None:
+    """With their secrets: that is how a client is made in another process."""
+    options = Options(**CLIENT, client_auth_method=method, client_secret=secret)
+    assert copied(options) == options
+    assert hash(copied(options)) == hash(options)
 
 
 # -- Anything at all ------------------------------------------------------------------------------------
