@@ -22,7 +22,7 @@ RUNTIME = [
 EXTRAS = {
     "flask": ["flask>=2.3"],
     "redis": ["redis>=5.0.4"],
-    "async": ["httpcore2[asyncio]>=2.0"],  # the engine of httpx2
+    "async": ["httpcore2[asyncio]>=2.0", "anyio>=4.5"],  # the engine of httpx2, and its event loops
 }
 
 setup(

@@ -425,7 +425,7 @@ def pools(client: BackendClient | AsyncBackendClient) -> int:
     transport = client._transport
     assert transport is not None
     if isinstance(transport, RequestsTransport):
-        return sum(len(adapter.poolmanager.pools) for adapter in transport._adapters.last() or ())
+        return sum(len(adapter.poolmanager.pools) for adapter in transport._adapters.peek() or ())
     return len(transport._connections._lifespans)
 
 

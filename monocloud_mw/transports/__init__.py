@@ -1,1 +1,1 @@
-"""HTTP, and nothing but HTTP: each module performs one ``HttpRequest`` with one HTTP client."""
+"""HTTP exchanges with the tenant: ``requests`` for threads, ``httpcore2`` for event loops."""

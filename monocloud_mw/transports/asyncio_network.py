@@ -1,11 +1,13 @@
-"""Connections of an event loop, for ``httpcore2``, in place of its own.
+"""TCP and TLS connections of an event loop, for ``httpcore2``, in place of its own.
 
-Those would leave a socket behind where an exchange is cancelled during a TLS handshake. And here:
+Its own leave a socket behind where an exchange is cancelled during a TLS handshake. And here:
 
-- whatever the framing says, no response takes more than :data:`MAX_WIRE_BYTES`, of which at most
-  :data:`READ_BYTES` are taken apart in one go, so that other tasks get their turn;
-- what a server sends unasked is seen (``is_readable``): it would pass for the answer to the next request;
-- what arrives before TLS, from a proxy, never passes for what came through TLS.
+- whatever the framing says, no response takes more than ``MAX_WIRE_BYTES``, of which at most
+  :data:`READ_BYTES` are parsed in one go, so that other tasks get their turn;
+- unsolicited data from a server is seen (``is_readable``): it would pass for the answer to the next request;
+- what arrives before TLS, from a proxy, never passes for what came through TLS;
+- names are looked up in threads of the transports, not in the event loop's default executor;
+- whether any byte of an answer has arrived is known (``has_answered``).
 
 The transport's deadline cancels what waits here.
 """
@@ -13,12 +15,12 @@ The transport's deadline cancels what waits here.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from .deadline import MAX_WIRE_BYTES
-from .loopback import pick_addresses
+from .happy_eyeballs import async_connect
+from .limits import MAX_WIRE_BYTES
+from .name_lookup import look_up
 
 try:
     import httpcore2
@@ -31,31 +33,33 @@ READ_BYTES: Final = 16 * 1024
 
 
 class AsyncioNetwork(httpcore2.AsyncNetworkBackend):
-    """Opens connections."""
+    """Opens one connection.
 
-    async def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
-    ) -> httpcore2.AsyncNetworkStream:
-        """Try one address of the host after the other, each with its share of the time.
+    Attributes:
+        has_answered: whether any byte has been read since the last one was written.
+    """
 
-        asyncio could try them side by side (RFC 8305), but not every event loop can.
-        """
+    def __init__(self) -> None:
+        self.has_answered = False
+
+    async def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore2.AsyncNetworkStream:
+        """Connect to the first address of the host that accepts."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + cast(float, timeout)
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = pick_addresses(host, found)
-        while True:
-            address = addresses.pop(0)
-            try:
-                async with asyncio.timeout((deadline - loop.time()) / (len(addresses) + 1)):
-                    return _Stream(*await loop.create_connection(_Arrivals, address, port))
-            except OSError:
-                if not addresses:
-                    raise
+        found = await asyncio.wrap_future(look_up(host))
+        if isinstance(found, OSError):
+            raise type(found)(*found.args)  # the same one may be another caller's too
+
+        async def connect_to(address: str) -> tuple[Any, _ReceiveBuffer]:
+            return await loop.create_connection(_ReceiveBuffer, address, port)
+
+        def close(connected: tuple[Any, _ReceiveBuffer]) -> None:
+            connected[0].abort()
+
+        return _Stream(self, *await async_connect(found, connect_to, close))
 
 
-class _Arrivals(asyncio.Protocol):
-    """What has arrived on a connection and was not read yet."""
+class _ReceiveBuffer(asyncio.Protocol):
+    """The bytes that have arrived on a connection and were not read yet."""
 
     def __init__(self) -> None:
         self.unread = bytearray()
@@ -98,20 +102,23 @@ class _Arrivals(asyncio.Protocol):
 
 
 class _Stream(httpcore2.AsyncNetworkStream):
-    def __init__(self, transport: Any, arrivals: _Arrivals) -> None:
+    def __init__(self, network: AsyncioNetwork, transport: Any, buffer: _ReceiveBuffer) -> None:
+        self._network = network
         self._transport = transport
-        self._arrivals = arrivals
+        self._buffer = buffer
         self._bytes_left = MAX_WIRE_BYTES
 
     async def read(self, max_bytes: int, *_: Any, **__: Any) -> bytes:
         if self._bytes_left <= 0:
             raise OSError("the response is too large")
-        data = await self._arrivals.take(min(max_bytes, READ_BYTES))
+        data = await self._buffer.take(min(max_bytes, READ_BYTES))
         self._bytes_left -= len(data)
+        self._network.has_answered = self._network.has_answered or data != b""
         return data
 
     async def write(self, buffer: bytes, *_: Any, **__: Any) -> None:
-        if self._transport.is_closing():  # which some event loops tell by an error of their own
+        self._network.has_answered = False
+        if self._transport.is_closing():  # some event loops would raise an error of their own
             raise ConnectionResetError("the connection is closed")
         self._bytes_left = MAX_WIRE_BYTES  # for the response to this
         self._transport.write(buffer)
@@ -127,15 +134,15 @@ class _Stream(httpcore2.AsyncNetworkStream):
         *_: Any,
         **__: Any,
     ) -> httpcore2.AsyncNetworkStream:
-        arrivals = _Arrivals()
+        buffer = _ReceiveBuffer()
         # Where the handshake fails or is cancelled, the loop closes the connection.
         encrypted: Any = await asyncio.get_running_loop().start_tls(
-            self._transport, arrivals, ssl_context, server_hostname=server_hostname
+            self._transport, buffer, ssl_context, server_hostname=server_hostname
         )
-        arrivals.connection_made(encrypted)
-        return _Stream(encrypted, arrivals)
+        buffer.connection_made(encrypted)
+        return _Stream(self._network, encrypted, buffer)
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
-            return bool(self._arrivals.unread) or self._arrivals.ended
+            return bool(self._buffer.unread) or self._buffer.ended
         return self._transport.get_extra_info(info)

@@ -1,14 +1,13 @@
-"""Connections on which a timeout bounds everything, not the pause between two packets.
+"""Connections for ``requests`` on which a timeout bounds everything, not the pause between two packets.
 
-Socket timeouts start anew with every packet, so a server that sends one byte now and then holds its
+Socket timeouts start anew with every packet, so a server that sends one byte now and then would hold its
 client for ever, and urllib3 grants the connect timeout to every address of a host. Here:
 
-- connecting is one deadline for all addresses, an HTTP proxy's answer and the TLS handshake;
+- connecting is one deadline for the name look-up, all addresses, a proxy's answer and the TLS handshake;
 - a response is one deadline: urllib3 sets the read timeout on the socket once per response, before it
   reads the status line, and every read gets only what is left until then;
-- whatever the framing says, no response takes more than :data:`MAX_WIRE_BYTES`.
-
-Only the name server's answer is outside: the system's resolver has a timeout of its own.
+- whatever the framing says, no response takes more than ``MAX_WIRE_BYTES``;
+- a kept connection that fails before any byte of an answer says so (:class:`DroppedConnectionError`).
 """
 
 from __future__ import annotations
@@ -18,16 +17,20 @@ import socket
 import time
 from typing import Any, Final, cast
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from .happy_eyeballs import connect
+from .idle_connections import IdleConnections
+from .limits import MAX_WIRE_BYTES
+from .name_lookup import look_up
+from .response_head import FinalResponse
+from .urllib3_of_requests import urllib3
 
-from .loopback import pick_addresses
-
-__all__ = ["POOL_CLASSES"]
+__all__ = ["POOL_CLASSES", "DroppedConnectionError"]
 
 LEAST_SECONDS: Final = 0.001
-MAX_WIRE_BYTES: Final = 16 * 1024 * 1024  # headers and framing included; bodies have a limit of their own
+
+
+class DroppedConnectionError(ConnectionError):
+    """A connection that was used again failed before any byte of an answer (RFC 9112 section 9.3.1)."""
 
 
 class _DeadlineSocket:
@@ -35,6 +38,8 @@ class _DeadlineSocket:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self.responses = 0
+        self.has_answered = False
         self.settimeout(connected.gettimeout())
 
     def __getattr__(self, name: str) -> Any:
@@ -49,7 +54,7 @@ class _DeadlineSocket:
 
         Never raises, and never returns zero, which would mean not to block: ``ssl`` asks while it takes the
         socket over. An error then leaves the file descriptor with two owners, and the second to close it
-        closes the connection of somebody else.
+        closes a connection that is not its own.
         """
         if self._deadline is None:
             return None
@@ -62,6 +67,8 @@ class _DeadlineSocket:
         self._socket.settimeout(self.gettimeout())
 
     def makefile(self, *_args: Any, **_kwargs: Any) -> io.BufferedReader:
+        self.responses += 1
+        self.has_answered = False
         return io.BufferedReader(_DeadlineReader(self, self._socket.makefile("rb", buffering=0)))
 
 
@@ -82,6 +89,7 @@ class _DeadlineReader(io.RawIOBase):
         self._connected.limit_next_read()
         count = cast("int | None", self._raw.readinto(buffer))
         self._bytes_left -= count or 0
+        self._connected.has_answered = self._connected.has_answered or bool(count)
         return count
 
     def close(self) -> None:
@@ -89,41 +97,55 @@ class _DeadlineReader(io.RawIOBase):
         super().close()
 
 
-class _DeadlineHTTPConnection(HTTPConnection):
+class _DeadlineHTTPConnection(urllib3.connection.HTTPConnection):
+    response_class = FinalResponse
+
     def _new_conn(self) -> socket.socket:
-        """Try one address of the host after the other, each with its share of the time."""
-        host, timeout = self._dns_host, self.timeout
-        deadline = time.monotonic() + cast(float, timeout)
-        found = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
-        addresses = pick_addresses(host, found)
-        try:
-            while True:
-                self._dns_host = addresses.pop(0)
-                self.timeout = max(0.0, deadline - time.monotonic()) / (len(addresses) + 1)
-                try:
-                    connected = super()._new_conn()
-                    break
-                except (ConnectTimeoutError, NewConnectionError):
-                    if not addresses:
-                        raise
-        finally:
-            self._dns_host, self.timeout = host, timeout
+        deadline = time.monotonic() + cast(float, self.timeout)
+        found = look_up(self._dns_host).result(max(0.0, deadline - time.monotonic()))
+        if isinstance(found, OSError):
+            raise type(found)(*found.args)  # the same one may be another caller's too
+        options = self.socket_options or ()
+        connected = connect(found, self.port, deadline=deadline, options=options)
         connected.settimeout(max(0.0, deadline - time.monotonic()))
         return cast(socket.socket, _DeadlineSocket(connected))
 
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        connected: Any = self.sock
+        self._was_used = isinstance(connected, _DeadlineSocket) and connected.responses > 0
+        try:
+            super().request(*args, **kwargs)
+        except ConnectionError:
+            # An answer may have arrived before; otherwise the attempt to read one fails too.
+            if not self._was_used:
+                raise
 
-class _DeadlineHTTPSConnection(_DeadlineHTTPConnection, HTTPSConnection):
+    def getresponse(self, *args: Any, **kwargs: Any) -> Any:
+        connected: Any = self.sock
+        try:
+            return super().getresponse(*args, **kwargs)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            if self._was_used and not connected.has_answered:
+                raise DroppedConnectionError("the connection was closed while it was idle") from error
+            raise
+
+
+class _DeadlineHTTPSConnection(_DeadlineHTTPConnection, urllib3.connection.HTTPSConnection):
     def connect(self) -> None:
         super().connect()
         self.sock = cast(Any, _DeadlineSocket(cast(socket.socket, self.sock)))
 
 
-class _DeadlineHTTPConnectionPool(HTTPConnectionPool):
+class _DeadlineHTTPConnectionPool(urllib3.connectionpool.HTTPConnectionPool):
     ConnectionCls: type[Any] = _DeadlineHTTPConnection
+    QueueCls: Any = IdleConnections
 
 
-class _DeadlineHTTPSConnectionPool(HTTPSConnectionPool):
+class _DeadlineHTTPSConnectionPool(urllib3.connectionpool.HTTPSConnectionPool):
     ConnectionCls: type[Any] = _DeadlineHTTPSConnection
+    QueueCls: Any = IdleConnections
 
 
 POOL_CLASSES = {"http": _DeadlineHTTPConnectionPool, "https": _DeadlineHTTPSConnectionPool}

@@ -1,7 +1,7 @@
-"""What is meant for this very machine stays on it: plain ``http`` is allowed only since nobody else hears it.
+"""Requests to a loopback host stay on this machine: they may use plain ``http``.
 
-- No proxy is asked for it: one that the environment names would get the request, secrets included.
-- ``localhost`` is a loopback address, whatever a name server makes of it (RFC 6761 section 6.3).
+- No proxy is used for them: it would get the request, secrets included.
+- ``localhost`` is a loopback address, whatever a name server answers (RFC 6761 section 6.3).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 
 from ..urls import is_loopback
 
-__all__ = ["pick_addresses", "stays_here"]
+__all__ = ["allowed_addresses", "is_loopback_url"]
 
 
-def stays_here(url: str) -> bool:
-    """Tell whether a URL leads to this machine, so that no proxy may come between."""
+def is_loopback_url(url: str) -> bool:
+    """Tell whether the host of a URL is this machine."""
     return is_loopback(urlsplit(url).hostname or "")
 
 
-def pick_addresses(host: str, found: Iterable[Any]) -> list[str]:
+def allowed_addresses(host: str, found: Iterable[Any]) -> list[str]:
     """Return the addresses of a host that may be connected to, each once, in their order.
 
     Args:
@@ -28,12 +28,12 @@ def pick_addresses(host: str, found: Iterable[Any]) -> list[str]:
         found: what ``getaddrinfo`` returned for it.
 
     Raises:
-        OSError: the name of this machine leads elsewhere only.
+        OSError: the host is ``localhost``, and has no loopback address.
     """
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     if not is_loopback(host):
         return addresses
-    here = [address for address in addresses if is_loopback(address)]
-    if not here:
+    loopback = [address for address in addresses if is_loopback(address)]
+    if not loopback:
         raise OSError("the name of this machine has no loopback address")
-    return here
+    return loopback

@@ -1,43 +1,45 @@
 """The transport for threads, on ``requests``.
 
-Rules: the timeout bounds the whole exchange; at most ``max_body_bytes`` are read; redirects are not
-followed; compression is neither asked for nor undone, so that no bomb goes off; no cookies; the headers
-go out as the flow made them, whatever a ``.netrc`` says; a connection that still owes an answer is never
-used again. Proxies and ``REQUESTS_CA_BUNDLE`` of the environment are respected, but what is meant for
-this machine never goes through a proxy.
+It keeps to the rules of :mod:`monocloud_mw.transports.protocol`. No ``.netrc`` entry replaces a header, and a
+connection that still owes an answer is never used again. The proxies and certificate variables of the
+environment are used (:mod:`~monocloud_mw.transports.environment_proxies`,
+:mod:`~monocloud_mw.transports.certificate_files`).
 """
 
 from __future__ import annotations
 
 import ssl
 import sys
-from typing import Any, Final, cast
+import time
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
 
-from ..errors import HttpError, quoted
+from ..errors import HttpError
 from ..http import HttpRequest, HttpResponse
 from .certificate_files import CertificateFiles, Contexts
-from .deadline import POOL_CLASSES
-from .failures import NO_SOCKS, check_encoding, check_size, failed_exchange
-from .loopback import stays_here
+from .connection_shares import ConnectionShares
+from .content_encoding import content_coding, decode
+from .deadline import POOL_CLASSES, DroppedConnectionError
+from .environment_proxies import proxy_for
+from .exchange_errors import address_of, busy, check_size, failed_exchange
+from .idle_connections import new_connections_only
+from .limits import DOCUMENT_CONNECTIONS, INTROSPECTION_CONNECTIONS
+from .urllib3_of_requests import URLLIB3_1, urllib3
 
 __all__ = ["RequestsTransport"]
 
-CONNECTIONS: Final = 32
-
-# urllib3 1.26 keeps addresses from OpenSSL, and compares host names itself, but not those of proxies.
-COMPARES_NAMES: Final[bool] = cast(Any, urllib3).__version__.startswith("1.")
+CONNECTIONS: Final = DOCUMENT_CONNECTIONS + INTROSPECTION_CONNECTIONS
 
 
 class RequestsTransport:
     """Performs HTTP exchanges; may be shared by threads, and survives a fork.
 
     Args:
-        ca_bundle: path of a PEM bundle that verifies servers; ``None`` is what ``requests`` trusts.
+        ca_bundle: path of a PEM bundle that verifies servers; ``None`` is what the environment's variables
+            name, or what ``requests`` trusts.
         client_certificate: paths of our own PEM certificate and key, for requests with ``mutual_tls``.
 
     Raises:
@@ -48,31 +50,51 @@ class RequestsTransport:
         self, *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None
     ) -> None:
         self._adapters = CertificateFiles(ca_bundle, client_certificate, _new_adapters)
+        self._shares = ConnectionShares()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Perform one exchange.
 
         Raises:
-            HttpError: no whole response arrived in time, or its body is too large or compressed.
+            HttpError: no whole response arrived in time, or its body is too large or cannot be read; with
+                ``local`` where no connection was free in time.
         """
         handled = sys.exception()
+        share = self._shares.of(request)
+        if not share.acquire(timeout=request.timeout_seconds):
+            raise busy(request)
         try:
-            with self._send(request) as response:
-                return HttpResponse(
-                    status=response.status_code,
-                    headers=dict(response.headers),
-                    body=_read_body(request, response),
-                )
+            return self._exchange(request)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             failure = failed_exchange(request, error, handled)
+        finally:
+            share.release()
         raise failure
 
     def close(self) -> None:
         """Close all idle connections; the next exchange opens new ones."""
-        for adapter in self._adapters.last() or ():
+        for adapter in self._adapters.peek() or ():
             adapter.close()
 
-    def _send(self, request: HttpRequest) -> requests.Response:
+    def _exchange(self, request: HttpRequest) -> HttpResponse:
+        deadline = time.monotonic() + request.timeout_seconds
+        try:
+            response = self._send(request, deadline)
+        except requests.ConnectionError as error:
+            if not _is_dropped(error):
+                raise
+            response = None
+        if response is None:
+            with new_connections_only():
+                response = self._send(request, deadline)
+        with response:
+            headers, body = _read(request, response)
+            return HttpResponse(status=response.status_code, headers=headers, body=body)
+
+    def _send(self, request: HttpRequest, deadline: float) -> requests.Response:
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
         plain, mutual = self._adapters.current()
         headers = {"user-agent": "monocloud-mw", "accept-encoding": "identity", **request.headers}
         # Prepared without a session, and sent past one: it would put a ``.netrc`` entry over our header, keep
@@ -80,12 +102,13 @@ class RequestsTransport:
         message = requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
         message.url = request.url  # byte for byte: requests would tidy it up
         adapter: Any = mutual if request.mutual_tls else plain
+        proxy = proxy_for(request.url)
         answer: requests.Response = adapter.send(
             message,
             stream=True,
-            timeout=urllib3.Timeout(total=request.timeout_seconds),
+            timeout=urllib3.Timeout(total=seconds),
             verify=None,  # the adapter's context does, and True would mean another in some versions
-            proxies={} if stays_here(request.url) else get_environ_proxies(request.url),
+            proxies={} if proxy is None else {urlsplit(request.url).scheme: proxy},
         )
         return answer
 
@@ -103,9 +126,7 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        if proxy.lower().startswith("socks"):
-            raise HttpError(NO_SOCKS)
-        if COMPARES_NAMES and proxy.lower().startswith("https:"):
+        if URLLIB3_1 and proxy.lower().startswith("https:"):
             raise HttpError("the environment names a proxy over TLS, for which urllib3 is too old")
         manager = super().proxy_manager_for(
             proxy, ssl_context=self._context, proxy_ssl_context=self._proxy_context, **kwargs
@@ -119,20 +140,26 @@ class _Adapter(HTTPAdapter):
 
 def _new_adapters(contexts: Contexts) -> tuple[_Adapter, _Adapter]:
     plain, mutual = contexts
-    plain.check_hostname = mutual.check_hostname = not COMPARES_NAMES
+    plain.check_hostname = mutual.check_hostname = not URLLIB3_1
     return _Adapter(plain, plain), _Adapter(mutual, plain)
 
 
-def _read_body(request: HttpRequest, response: requests.Response) -> bytes:
-    if response.status_code < 200:
-        # http.client knows of interim responses (RFC 9110 section 15.2) only 100, and takes any other for the
-        # answer. The real one is still to come: on a connection that was used again, the next request would
-        # get it, and one caller the claims of another. What is not read to its end is closed.
-        raise HttpError(f"{quoted(request.url)} sent an interim response", status=response.status_code)
-    check_encoding(request, response.status_code, response.headers.get("content-encoding", ""))
+def _is_dropped(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, DroppedConnectionError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _read(request: HttpRequest, response: requests.Response) -> tuple[dict[str, str], bytes]:
+    status = response.status_code
+    if status < 200:
+        # 101: what follows is another protocol, and not an answer. What is not read to its end is closed.
+        raise HttpError(f"{address_of(request)} sent an interim response", status=status)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    coding = content_coding(request, status, headers.get("content-encoding", ""))
     response.raw.enforce_content_length = True  # or urllib3 before 2 takes half a body for a whole one
     body = b""
     while more := response.raw.read(request.max_body_bytes + 1 - len(body), decode_content=False):
         body += more
-        check_size(request, response.status_code, len(body))
-    return body
+        check_size(request, status, len(body))
+    return headers, decode(request, status, coding, body)

@@ -29,7 +29,7 @@ from .sources import ROOT, package_modules
 VERSION: str = runpy.run_path(str(ROOT / "monocloud_mw" / "version.py"))["__version__"]
 NAME = f"monocloud_mw-{VERSION}"
 RUNTIME = {"attrs", "cryptography", "requests", "werkzeug"}
-EXTRAS = {"async": {"httpcore2"}, "flask": {"flask"}, "redis": {"redis"}}
+EXTRAS = {"async": {"anyio", "httpcore2"}, "flask": {"flask"}, "redis": {"redis"}}
 NOT_SOURCES = shutil.ignore_patterns(
     *(".git", ".venv*", ".coverage*", ".hypothesis", ".*_cache", "__pycache__", "*.py[cod]"),
     *("build", "dist", "node_modules", "*.egg-info"),

@@ -18,7 +18,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from monocloud_mw.errors import ConfigurationError, HttpError, Problem
-from monocloud_mw.transports.certificate_files import VARIABLES, CertificateFiles, Contexts
+from monocloud_mw.transports.certificate_files import VARIABLES, CertificateFiles, Contexts, _Authorities
 
 from .conftest import Connect, Serve
 from .scripted_server import Connection
@@ -130,7 +130,7 @@ def test_of_many_that_need_them_one_reads_the_files(
         return files.current()
 
     with ThreadPoolExecutor(8) as pool:
-        assert set(map(id, pool.map(work, range(8)))) == {id(files.last())}
+        assert set(map(id, pool.map(work, range(8)))) == {id(files.peek())}
     assert len(made) == 2
 
 
@@ -220,9 +220,9 @@ def test_a_forked_child_reads_the_files_itself(
     parent = files.current()
     with files._by_process[os.getpid()].lock, monkeypatch.context() as forked:
         forked.setattr(os, "getpid", lambda: -1)
-        assert files.last() is None
+        assert files.peek() is None
         child = files.current()
-        assert files.current() is files.last() is child
+        assert files.current() is files.peek() is child
     assert files.current() is parent
     assert made == [parent, child]
     assert not set(parent) & set(child)
@@ -232,11 +232,11 @@ def test_what_a_child_could_not_read_it_has_never_made(
     files: CertificateFiles[Contexts], garbage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Closing a transport asks for it, and must not fail for a file that went bad."""
-    monkeypatch.setattr(files, "_authorities", garbage)
+    monkeypatch.setattr(files, "_authorities", _Authorities(garbage, None, None))
     monkeypatch.setattr(os, "getpid", lambda: -1)
     with pytest.raises(HttpError):
         files.current()
-    assert files.last() is None
+    assert files.peek() is None
 
 
 def test_contexts_verify_and_cannot_be_changed_by_http_clients(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -19,84 +16,6 @@ from monocloud_mw.transports.requests import RequestsTransport
 
 from .conftest import Serve
 from .scripted_server import Connection, answer, response
-
-HOST = "tenant.localhost"
-
-
-@pytest.fixture
-def addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the addresses that the name server gives for :data:`HOST`, to be filled in by the test."""
-    given: list[str] = []
-    resolve = socket.getaddrinfo
-
-    def getaddrinfo(host: str, *rest: object, **named: object) -> list[object]:
-        hosts = given if host == HOST else [host]
-        return [found for host in hosts for found in resolve(host, *rest, **named)]  # type: ignore[arg-type]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return given
-
-
-@pytest.fixture
-def attempts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
-    """Return which addresses were tried with which timeout; nothing answers at any of them."""
-    made: list[tuple[str, float]] = []
-
-    def create_connection(address: tuple[str, int], timeout: float, **_: object) -> socket.socket:
-        made.append((address[0], timeout))
-        raise TimeoutError("timed out")
-
-    monkeypatch.setattr("urllib3.util.connection.create_connection", create_connection)
-    return made
-
-
-def request(port: int, *, timeout_seconds: float = 30.0) -> HttpRequest:
-    """Return a request to :data:`HOST`."""
-    return HttpRequest(
-        url=f"http://{HOST}:{port}/", timeout_seconds=timeout_seconds, max_body_bytes=100_000_000
-    )
-
-
-def test_addresses_share_the_time(addresses: list[str], attempts: list[tuple[str, float]]) -> None:
-    """urllib3 alone would wait for the whole timeout at each of them."""
-    addresses += ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.1"]
-    with pytest.raises(HttpError, match="no complete answer within 30 seconds"):
-        RequestsTransport()(request(1))
-    assert [address for address, _ in attempts] == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
-    assert [timeout for _, timeout in attempts] == pytest.approx([10.0, 15.0, 30.0], abs=1.0)
-
-
-def test_an_address_that_refuses_leaves_its_time_to_the_next(addresses: list[str], serve: Serve) -> None:
-    """A host that listens on one of its addresses only is reached; the request still names the host."""
-    server = serve(answer())
-    addresses += ["127.0.0.2", "::1", "127.0.0.1"]
-    transport = RequestsTransport()
-    for _ in range(2):
-        assert transport(request(server.port)).status == 200
-    transport.close()
-    assert server.connections == 1
-    assert {received.headers["host"] for received in server.requests} == {f"{HOST}:{server.port}"}
-
-
-@pytest.fixture
-def hole() -> Iterator[int]:
-    """Return a port where connecting hangs: its queue is full, and nobody takes from it."""
-    with ExitStack() as stack:
-        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(listening.getsockname())
-        yield listening.getsockname()[1]
-
-
-def test_connecting_is_bounded(hole: int, addresses: list[str]) -> None:
-    """Packets that vanish cost no more than the timeout, however many addresses they vanish at."""
-    addresses += ["127.0.0.1"]
-    began = time.monotonic()
-    with pytest.raises(HttpError, match=r"no complete answer within 0\.3 seconds"):
-        RequestsTransport()(request(hole, timeout_seconds=0.3))
-    assert 0.2 < time.monotonic() - began < 3
 
 
 def test_no_framing_gets_past_the_limit_on_the_wire(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

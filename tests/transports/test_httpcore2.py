@@ -220,7 +220,7 @@ def test_a_cancelled_exchange_gives_its_place_to_the_next(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that hang and those that wait behind them, cancelled together, hold up nobody after them."""
-    monkeypatch.setattr(module, "CONNECTIONS", 2)
+    monkeypatch.setattr(module, "DOCUMENT_CONNECTIONS", 2)
     asked = Semaphore(0)
 
     def script(connection: Connection) -> None:
@@ -253,7 +253,7 @@ def test_more_exchanges_than_connections_wait_for_their_turn(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All are answered, over no more connections than there may be."""
-    monkeypatch.setattr(module, "CONNECTIONS", 3)
+    monkeypatch.setattr(module, "DOCUMENT_CONNECTIONS", 3)
     server, transport = serve(answer()), Httpcore2Transport()
 
     async def work() -> None:
@@ -262,48 +262,6 @@ def test_more_exchanges_than_connections_wait_for_their_turn(
 
     asyncio.run(work())
     assert server.connections == 3
-
-
-def test_connections_that_nobody_needs_any_more_are_closed(
-    serve: Serve, gone: Gone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each exchange looks at the connection that has been idle for the longest time."""
-    monkeypatch.setattr(module, "KEEP_IDLE_SECONDS", -1.0)
-    server, transport = serve(until_gone(gone)), Httpcore2Transport()
-
-    async def work() -> None:
-        for _ in range(3):
-            await transport(get(server.origin))
-            await asyncio.to_thread(gone.expect)
-
-    asyncio.run(work())
-    assert server.connections == 3
-
-
-def test_addresses_of_a_host_share_the_time(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that refuses, and one whose share runs out, leave the rest of the time to the next."""
-    server, tried = serve(answer()), []
-
-    async def work() -> None:
-        loop = asyncio.get_running_loop()
-        connect = loop.create_connection
-
-        async def getaddrinfo(*_: object, **__: object) -> list[Any]:
-            return [(0, 0, 0, "", (address, 0)) for address in ("::1", "127.0.0.2", "127.0.0.1", "::1")]
-
-        async def create_connection(make: Any, address: str, port: int) -> Any:
-            tried.append(address)
-            if address == "127.0.0.2":
-                await asyncio.Event().wait()
-            return await connect(make, address, port)
-
-        monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
-        monkeypatch.setattr(loop, "create_connection", create_connection)
-        request = get(f"http://tenant.localhost:{server.port}/", timeout_seconds=8.0)
-        assert (await Httpcore2Transport()(request)).status == 200
-
-    asyncio.run(work())
-    assert tried == ["::1", "127.0.0.2", "127.0.0.1"]
 
 
 def test_no_framing_gets_past_the_limit_on_the_wire(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

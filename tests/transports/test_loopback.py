@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from monocloud_mw.transports.loopback import pick_addresses, stays_here
+from monocloud_mw.transports.loopback import allowed_addresses, is_loopback_url
 
 
 def found(addresses: Sequence[str]) -> list[tuple[int, int, int, str, tuple[str, int]]]:
@@ -27,7 +27,7 @@ def found(addresses: Sequence[str]) -> list[tuple[int, int, int, str, tuple[str,
 )
 def test_urls_of_this_machine(url: str) -> None:
     """Whatever the scheme, port and target."""
-    assert stays_here(url)
+    assert is_loopback_url(url)
 
 
 @pytest.mark.parametrize(
@@ -44,23 +44,23 @@ def test_urls_of_this_machine(url: str) -> None:
 )
 def test_urls_of_other_machines(url: str) -> None:
     """Names that only look like this machine's are not."""
-    assert not stays_here(url)
+    assert not is_loopback_url(url)
 
 
 @pytest.mark.parametrize("host", ["acme.example", "tenant.localhost"])
 def test_a_host_has_the_addresses_that_were_found(host: str) -> None:
     """Each once, in the order of the name server."""
-    assert pick_addresses(host, found(["192.0.2.1", "::1", "192.0.2.1"])) == ["192.0.2.1", "::1"]
+    assert allowed_addresses(host, found(["192.0.2.1", "::1", "192.0.2.1"])) == ["192.0.2.1", "::1"]
 
 
 def test_this_machine_has_loopback_addresses_only() -> None:
     """Another that a name server knows for it is not tried, not even as the last."""
     given = found(["192.0.2.1", "::1", "127.0.0.1", "::2"])
-    assert pick_addresses("localhost", given) == ["::1", "127.0.0.1"]
+    assert allowed_addresses("localhost", given) == ["::1", "127.0.0.1"]
 
 
 @pytest.mark.parametrize("addresses", [["192.0.2.1"], ["0.0.0.0", "::"], []])
 def test_this_machine_is_nowhere_else(addresses: list[str]) -> None:
     """It is better not to connect than to connect to somebody."""
     with pytest.raises(OSError, match="no loopback address"):
-        pick_addresses("localhost", found(addresses))
+        allowed_addresses("localhost", found(addresses))

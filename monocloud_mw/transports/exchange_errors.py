@@ -1,0 +1,127 @@
+"""The errors of exchanges: which address failed, why, and what to do about it.
+
+No error holds anything that was sent or received: no header, no body, no user info or query of a URL.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Final
+
+import requests
+
+from ..errors import HttpError, quoted
+from ..http import HttpRequest
+from ..options import VARIABLE_PREFIX
+from .urllib3_of_requests import urllib3
+
+__all__ = ["NO_SOCKS", "address_of", "busy", "check_size", "failed_exchange"]
+
+NO_SOCKS: Final = "the environment names a SOCKS proxy; only HTTP proxies are supported"
+
+MAX_TLS_CHARACTERS: Final = 500
+
+_UNKNOWN_AUTHORITY: Final = (
+    f"set ca_bundle ({VARIABLE_PREFIX}CA_BUNDLE) to a PEM file with the authority that issued it"
+)
+_WRONG_NAME: Final = (
+    f"check the host in tenant_domain ({VARIABLE_PREFIX}TENANT_DOMAIN), or have the certificate issued for it"
+)
+_ADVICE_BY_VERIFY_CODE: Final[Mapping[int, str]] = {  # X509_V_ERR_... of OpenSSL
+    2: _UNKNOWN_AUTHORITY,  # unable to get issuer certificate
+    9: "check the clock of this machine",  # not yet valid
+    10: "renew the server's certificate, or check the clock of this machine",  # expired
+    18: _UNKNOWN_AUTHORITY,  # self-signed
+    19: _UNKNOWN_AUTHORITY,  # self-signed in the chain
+    20: _UNKNOWN_AUTHORITY,  # unable to get local issuer certificate
+    21: _UNKNOWN_AUTHORITY,  # unable to verify the first certificate
+    62: _WRONG_NAME,
+    64: _WRONG_NAME,  # an IP address
+}
+_ADVICE_BY_REASON: Final[Mapping[str, str]] = {
+    "WRONG_VERSION_NUMBER": (
+        f"the server does not use TLS on this port: check tenant_domain ({VARIABLE_PREFIX}TENANT_DOMAIN)"
+        " and the proxy variables"
+    ),
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": (
+        "the server requires a client certificate: set mtls_certificate"
+        f" ({VARIABLE_PREFIX}MTLS_CERTIFICATE and {VARIABLE_PREFIX}MTLS_CERTIFICATE_KEY)"
+    ),
+}
+
+
+def failed_exchange(request: HttpRequest, error: BaseException, handled: BaseException | None) -> HttpError:
+    """Return the error for an exchange that ended without a whole answer.
+
+    Raise it outside of the handler, so that no foreign exception is chained to it: its text may hold headers.
+
+    Args:
+        request: what was asked.
+        error: what the HTTP client raised.
+        handled: what the caller was handling when it called: Python chains that too, but it is no cause.
+    """
+    cause = _innermost(error, handled)
+    if isinstance(cause, (TimeoutError, urllib3.exceptions.TimeoutError)):
+        message = f"gave no complete answer within {request.timeout_seconds:g} seconds"
+    else:
+        message = f"cannot be reached: {_described(cause)}"
+    return HttpError(f"{address_of(request)} {message}")
+
+
+def busy(request: HttpRequest) -> HttpError:
+    """Return the error for an exchange that got no connection: it says nothing about the tenant."""
+    return HttpError(
+        f"no connection was free within {request.timeout_seconds:g} seconds for {address_of(request)}",
+        local=True,
+    )
+
+
+def address_of(request: HttpRequest) -> str:
+    """Quote the URL of a request without user info and query, which may hold credentials."""
+    scheme, _, rest = request.url.partition("://")
+    authority, slash, path = rest.partition("?")[0].partition("/")
+    return quoted(f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}")
+
+
+def check_size(request: HttpRequest, status: int, size_bytes: int) -> None:
+    """Refuse a body of more than ``max_body_bytes``.
+
+    Raises:
+        HttpError: it is larger.
+    """
+    if size_bytes > request.max_body_bytes:
+        raise HttpError(f"{address_of(request)} sent more than {request.max_body_bytes} bytes", status=status)
+
+
+def _innermost(error: BaseException, handled: BaseException | None) -> BaseException:
+    """Return the first cause; the errors around it say less."""
+    while not isinstance(error, TimeoutError):  # whose own cause is what it interrupted
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is None or cause is handled:
+            break
+        error = cause
+    return error
+
+
+def _described(cause: BaseException) -> str:
+    """Name an error, and quote it where the system wrote the text; other texts hold what was being sent."""
+    name = type(cause).__name__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return _with_advice(
+            f"{name}: the certificate was refused: {_whole(cause.verify_message)}",
+            _ADVICE_BY_VERIFY_CODE.get(cause.verify_code),
+        )
+    if isinstance(cause, ssl.SSLError):
+        return _with_advice(f"{name} {_whole(cause)}", _ADVICE_BY_REASON.get(cause.reason or ""))
+    is_of_the_system = isinstance(cause, OSError) and not isinstance(cause, requests.RequestException)
+    return f"{name} {quoted(cause)}" if is_of_the_system else name
+
+
+def _with_advice(text: str, advice: str | None) -> str:
+    return text if advice is None else f"{text}; {advice}"
+
+
+def _whole(text: object) -> str:
+    """Quote what OpenSSL says, which is longer than other texts are allowed to be."""
+    return ascii(str(text)[:MAX_TLS_CHARACTERS])

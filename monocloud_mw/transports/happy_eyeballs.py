@@ -1,0 +1,136 @@
+"""Connecting to a host with several addresses, of which some may not answer (RFC 8305).
+
+Rules: the families take turns, beginning with that of the first address (section 4); the next address is
+tried 250 ms after the last one, or as soon as that has failed (section 5); the first connection wins, and
+the others are closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import selectors
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import chain, zip_longest
+from typing import Any, Final, TypeVar
+
+__all__ = ["async_connect", "connect", "interleaved"]
+
+ATTEMPT_DELAY_SECONDS: Final = 0.25
+
+T = TypeVar("T")
+
+
+def interleaved(addresses: Iterable[str]) -> list[str]:
+    """Return the addresses with the families taking turns, each family in its order."""
+    by_family: dict[bool, list[str]] = {}
+    for address in addresses:
+        by_family.setdefault(":" in address, []).append(address)
+    return [address for address in chain(*zip_longest(*by_family.values())) if address is not None]
+
+
+def connect(
+    addresses: Iterable[str], port: int, *, deadline: float, options: Iterable[tuple[Any, ...]] = ()
+) -> socket.socket:
+    """Return a connected socket that does not block.
+
+    Args:
+        addresses: numeric, in the order of preference.
+        port: the port at each of them.
+        deadline: when to give up, on the monotonic clock.
+        options: arguments of ``setsockopt`` for each socket.
+
+    Raises:
+        TimeoutError: the deadline has passed.
+        OSError: no address accepts; the last failure.
+    """
+    waiting = interleaved(addresses)
+    failure = OSError("the host has no address")
+    next_attempt = time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        try:
+            while waiting or selector.get_map():
+                now = time.monotonic()
+                if now >= deadline:
+                    raise TimeoutError("no address answered in time")
+                if waiting and now >= next_attempt:
+                    try:
+                        selector.register(_begin(waiting.pop(0), port, options), selectors.EVENT_WRITE)
+                        next_attempt = now + ATTEMPT_DELAY_SECONDS
+                    except OSError as error:  # no route, or a family that this machine does not have
+                        failure = error
+                    continue
+                until = min(deadline, next_attempt) if waiting else deadline
+                for key, _ in selector.select(until - now):
+                    attempt: Any = key.fileobj
+                    selector.unregister(attempt)
+                    code = attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    if code == 0:
+                        return attempt  # type: ignore[no-any-return]
+                    attempt.close()
+                    failure = OSError(code, os.strerror(code))
+                    next_attempt = now
+            raise failure
+        finally:
+            for key in list(selector.get_map().values()):
+                selector.unregister(key.fileobj)
+                key.fileobj.close()  # type: ignore[union-attr]
+
+
+def _begin(address: str, port: int, options: Iterable[tuple[Any, ...]]) -> socket.socket:
+    attempt = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        for option in options:
+            attempt.setsockopt(*option)
+        attempt.setblocking(False)
+        with suppress(BlockingIOError):
+            attempt.connect((address, port))
+    except BaseException:
+        attempt.close()
+        raise
+    return attempt
+
+
+async def async_connect(
+    addresses: Sequence[str], connect_to: Callable[[str], Awaitable[T]], close: Callable[[T], None]
+) -> T:
+    """Return the first connection to one of the addresses.
+
+    Args:
+        addresses: numeric, in the order of preference.
+        connect_to: opens a connection to an address.
+        close: closes one that came too late.
+
+    Raises:
+        OSError: no address accepts; the last failure.
+    """
+    waiting = interleaved(addresses)
+    if len(waiting) == 1:  # as nearly always; a task would be the most expensive part of it
+        return await connect_to(waiting[0])
+    failure: BaseException = OSError("the host has no address")
+    attempts: set[asyncio.Future[T]] = set()
+    try:
+        while waiting or attempts:
+            if waiting:
+                attempts.add(asyncio.ensure_future(connect_to(waiting.pop(0))))
+            done, _ = await asyncio.wait(
+                attempts,
+                timeout=ATTEMPT_DELAY_SECONDS if waiting else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for attempt in done:
+                attempts.discard(attempt)
+                error = attempt.exception()
+                if error is None:
+                    return attempt.result()
+                failure = error
+        raise failure
+    finally:
+        for attempt in attempts:
+            attempt.cancel()
+        for late in await asyncio.gather(*attempts, return_exceptions=True):
+            if not isinstance(late, BaseException):
+                close(late)

@@ -1,0 +1,72 @@
+"""Name look-ups that do not hold up their callers longer than they want to wait.
+
+``getaddrinfo`` cannot be interrupted, so it runs in a thread, at most one for each host at a time: a name
+server that hangs costs one thread, however many exchanges wait for it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from concurrent.futures import Future
+
+from ..lifecycle.forks import reset_in_children
+from .background import run_in_thread
+from .loopback import allowed_addresses
+
+__all__ = ["look_up"]
+
+
+class _Running:
+    """The look-ups that have not ended yet; a forked child starts with none."""
+
+    def __init__(self) -> None:
+        self.reset_after_fork()
+        reset_in_children(self)
+
+    def reset_after_fork(self) -> None:
+        self.lock = threading.Lock()
+        self.by_host: dict[str, Future[list[str] | OSError]] = {}
+
+
+_running = _Running()
+
+
+def look_up(host: str) -> Future[list[str] | OSError]:
+    """Return the future of a host's addresses: of a look-up that is running, or of a new one.
+
+    The result is the addresses that may be connected to, or the error as a value, for several callers.
+
+    Raises:
+        OSError: no thread can be started for it.
+    """
+    if _is_address(host):
+        outcome: Future[list[str] | OSError] = Future()
+        outcome.set_result(_find(host))
+        return outcome
+    by_host = _running.by_host
+    with _running.lock:
+        running = by_host.get(host)
+        if running is not None:
+            return running
+        future = by_host[host] = run_in_thread(_find, host)
+    future.add_done_callback(lambda _: by_host.pop(host, None))
+    return future
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _find(host: str) -> list[str] | OSError:
+    try:
+        return allowed_addresses(host, socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+    except UnicodeError:  # a label that is empty or too long (RFC 1035 section 2.3.4)
+        return socket.gaierror(socket.EAI_NONAME, "the host name is not valid")
+    except OSError as error:
+        return error
