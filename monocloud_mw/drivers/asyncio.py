@@ -113,8 +113,10 @@ class AsyncDriver:
         request = effect.request
         workers = self._introspection_workers if request.method == "POST" else self._workers
         fetch: Any = self._fetch if is_async(self._fetch) else _FetchInWorker(self._fetch)
+        # A transport bounds its exchanges itself, and apart from them the wait for a connection.
+        bounds_itself = fetch is self._fetch and _bounds_exchanges(fetch)
         try:
-            async with asyncio.timeout(request.timeout_seconds) as timeout:
+            async with asyncio.timeout(None if bounds_itself else request.timeout_seconds) as timeout:
                 if fetch is not self._fetch:
                     fetch.timeout = timeout
                 return checked(await self._await(workers, fetch, request))
@@ -243,8 +245,13 @@ class _FetchInWorker:
 
     def _begin(self, timeout_seconds: float) -> None:
         self.has_begun = True
+        until = None if _bounds_exchanges(self._fetch) else self._loop.time() + timeout_seconds
         with suppress(RuntimeError):  # nobody waits any more
-            self.timeout.reschedule(self._loop.time() + timeout_seconds)
+            self.timeout.reschedule(until)
+
+
+def _bounds_exchanges(fetch: object) -> bool:
+    return getattr(fetch, "bounds_exchanges", False) is True
 
 
 class CancelledFromWithinError(Exception):

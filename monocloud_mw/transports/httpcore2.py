@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections import defaultdict, deque
 from contextlib import suppress
+from typing import ClassVar, Literal
 
 try:
     import anyio
@@ -45,6 +46,8 @@ class Httpcore2Transport:
     Raises:
         ConfigurationError: a file is not what it should be.
     """
+
+    bounds_exchanges: ClassVar[Literal[True]] = True
 
     def __init__(
         self, *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None

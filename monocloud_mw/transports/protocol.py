@@ -14,7 +14,7 @@ References: RFC 9110 section 15.2, RFC 9112 sections 9.3.1 and 9.5.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 from ..http import HttpRequest, HttpResponse
 
@@ -22,7 +22,13 @@ __all__ = ["AsyncTransport", "Transport"]
 
 
 class Transport(Protocol):
-    """Performs HTTP exchanges for threads."""
+    """Performs HTTP exchanges for threads.
+
+    Attributes:
+        bounds_exchanges: says that the rules on time are kept, so that no driver has to enforce them.
+    """
+
+    bounds_exchanges: ClassVar[Literal[True]]
 
     def __call__(self, request: HttpRequest, /) -> HttpResponse:
         """Perform one exchange.
@@ -38,7 +44,13 @@ class Transport(Protocol):
 
 
 class AsyncTransport(Protocol):
-    """Performs HTTP exchanges on event loops."""
+    """Performs HTTP exchanges on event loops.
+
+    Attributes:
+        bounds_exchanges: as for :class:`Transport`.
+    """
+
+    bounds_exchanges: ClassVar[Literal[True]]
 
     async def __call__(self, request: HttpRequest, /) -> HttpResponse:
         """Perform one exchange.

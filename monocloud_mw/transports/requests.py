@@ -11,7 +11,7 @@ from __future__ import annotations
 import ssl
 import sys
 import time
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 import requests
@@ -45,6 +45,8 @@ class RequestsTransport:
     Raises:
         ConfigurationError: a file is not what it should be.
     """
+
+    bounds_exchanges: ClassVar[Literal[True]] = True
 
     def __init__(
         self, *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None

@@ -1,0 +1,69 @@
+"""Both transports are what the protocols say, for type checkers and drivers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from monocloud_mw.core.effects import Failure, Fetch, Flow
+from monocloud_mw.drivers.asyncio import AsyncDriver
+from monocloud_mw.drivers.clock import system_clock
+from monocloud_mw.drivers.worker_threads import WorkerThreads
+from monocloud_mw.errors import HttpError
+from monocloud_mw.http import HttpRequest, HttpResponse
+from monocloud_mw.transports.httpcore2 import Httpcore2Transport
+from monocloud_mw.transports.protocol import AsyncTransport, Transport
+from monocloud_mw.transports.requests import RequestsTransport
+
+from .conftest import Serve
+from .scripted_server import Connection, response
+
+
+def test_the_transports_fit_their_protocols() -> None:
+    """A type checker sees it, too."""
+    threads: Transport = RequestsTransport()
+    event_loops: AsyncTransport = Httpcore2Transport()
+    assert (threads.bounds_exchanges, event_loops.bounds_exchanges) == (True, True)
+
+
+@pytest.mark.parametrize("make", [RequestsTransport, Httpcore2Transport])
+def test_a_driver_leaves_the_clock_to_the_transport(
+    serve: Serve, make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exchange that waited for a connection has its whole time, and a wait in vain is told apart."""
+    for module in ("connection_shares", "httpcore2"):
+        monkeypatch.setattr(f"monocloud_mw.transports.{module}.INTROSPECTION_CONNECTIONS", 1)
+
+    def script(connection: Connection) -> None:
+        while (received := connection.receive()) is not None:
+            connection.pause(None if received.target == "/hang" else 0.6)
+            connection.send(response())
+
+    def fetch(target: str, timeout_seconds: float) -> Flow[HttpResponse | Failure]:
+        request = HttpRequest(
+            method="POST", url=server.origin + target, timeout_seconds=timeout_seconds, max_body_bytes=9
+        )
+        answer: HttpResponse | Failure = yield Fetch(request)
+        return answer
+
+    async def work() -> None:
+        transport = make()
+        driver = AsyncDriver(
+            transport, cache=None, clock=system_clock(None), patience_seconds=9, workers=WorkerThreads()
+        )
+        for answered in await asyncio.gather(*(driver.run(fetch("/", 0.9)) for _ in range(2))):
+            assert isinstance(answered, HttpResponse)
+        began = time.monotonic()
+        failures = await asyncio.gather(*(driver.run(fetch("/hang", seconds)) for seconds in (1.5, 0.3)))
+        assert time.monotonic() - began < 5
+        errors = [failure.copy() for failure in failures if isinstance(failure, Failure)]
+        assert [error.local for error in errors if isinstance(error, HttpError)] == [False, True]
+        await driver.aclose()
+        await (transport.aclose() if make is Httpcore2Transport else asyncio.to_thread(transport.close))
+
+    server = serve(script)
+    asyncio.run(work())
