@@ -67,21 +67,24 @@ def parse_json_document(data: bytes, *, unique: Collection[str] = ()) -> FrozenD
     """
     text = data.removeprefix(_UTF8_MARK).decode("utf-8", "surrogateescape")
     try:
-        value = _DECODER.decode(_without_depth(text))
+        return _read(text, unique)
     except json.JSONDecodeError as error:
         refusal = _why_not_json(data, error)
     except RecursionError:  # the stack was nearly full before
         refusal = "it cannot be read this deep in the stack"
-    else:
-        if not text.lstrip(_WHITE_SPACE).startswith("{"):
-            raise DocumentError(f"it is {_KINDS.get(type(value), 'a number')}, not an object")
-        _check_unique(value, unique)
-        if _SURROGATE_ESCAPE.search(text) or _SURROGATE.search(text):
-            value = _without_surrogates(value)
-        document: FrozenDict = freeze(value)
-        return document
     # Outside of the handler: the parser's errors hold the whole text, and would hang on to ours.
     raise DocumentError(refusal)
+
+
+def _read(text: str, unique: Collection[str]) -> FrozenDict:
+    value = _DECODER.decode(_without_depth(text))
+    if not text.lstrip(_WHITE_SPACE).startswith("{"):
+        raise DocumentError(f"it is {_KINDS.get(type(value), 'a number')}, not an object")
+    _check_unique(value, unique)
+    if _SURROGATE_ESCAPE.search(text) or _SURROGATE.search(text):
+        value = _without_surrogates(value)
+    document: FrozenDict = freeze(value)
+    return document
 
 
 def _why_not_json(data: bytes, error: json.JSONDecodeError) -> str:

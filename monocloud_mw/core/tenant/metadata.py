@@ -89,7 +89,10 @@ def parse_metadata(document: Mapping[str, Any], tenant_domain: str) -> Metadata:
             status=200,
             advice=ADVICE,
         )
-    return Metadata(issuer, freeze(document))
+    try:
+        return Metadata(issuer, freeze(document))
+    except RecursionError:
+        raise HttpError("the discovery document is nested too deeply") from None
 
 
 def metadata_source(options: Options) -> LastKnownGood[Metadata]:

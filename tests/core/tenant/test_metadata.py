@@ -245,6 +245,14 @@ def test_a_resolver_returns_a_mapping(document: Any) -> None:
     assert caught.value.status is None
 
 
+def test_a_resolver_returns_a_document_of_finite_depth() -> None:
+    """Nesting without end is an error like any other."""
+    document: dict[str, Any] = dict(DOCUMENT)
+    document["x"] = document
+    with pytest.raises(HttpError, match=r"^the discovery document is nested too deeply$"):
+        loaded(None, metadata_resolver=lambda: document)
+
+
 def test_a_resolver_may_fail() -> None:
     """That is as if the tenant were away, too."""
 
