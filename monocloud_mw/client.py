@@ -174,8 +174,7 @@ class BackendClient(_Client):
             AuthorizationServerError: the tenant is needed and does not do its part.
         """
         driver = self._driver
-        token, certificate = presented.token, presented.client_certificate
-        return driver.run(self._validator.authenticate(token, certificate, requirements, driver.now()))
+        return driver.run(self._validator.authenticate(presented, requirements, driver.now()))
 
     def validate_authorization(
         self,
@@ -224,9 +223,10 @@ class BackendClient(_Client):
                 wrong type.
             AuthorizationServerError: the tenant is needed and does not do its part.
         """
-        requirements = Requirements.of(scopes, groups)
-        driver = self._driver
-        return driver.run(self._validator.validate(token, client_certificate, requirements, driver.now()))
+        presented = Presented(token, client_certificate=client_certificate)
+        presented = Presented(token, client_certificate=client_certificate)
+        requirements, driver = Requirements.of(scopes, groups), self._driver
+        return driver.run(self._validator.validate(presented, requirements, driver.now()))
 
     def validate_jwt_access_token(
         self,
@@ -241,8 +241,9 @@ class BackendClient(_Client):
         Raises:
             TokenError, ConfigurationError, AuthorizationServerError: as :meth:`validate_access_token`.
         """
+        presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups), self._driver
-        return driver.run(self._validator.validate_jwt(token, client_certificate, requirements, driver.now()))
+        return driver.run(self._validator.validate_jwt(presented, requirements, driver.now()))
 
     def introspect_access_token(
         self,
@@ -257,8 +258,9 @@ class BackendClient(_Client):
         Raises:
             TokenError, ConfigurationError, AuthorizationServerError: as :meth:`validate_access_token`.
         """
+        presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups), self._driver
-        return driver.run(self._validator.introspect(token, client_certificate, requirements, driver.now()))
+        return driver.run(self._validator.introspect(presented, requirements, driver.now()))
 
     def forget(self, token: str) -> None:
         """Remove an access token from the verified JWTs and from the claims cache, after revoking it.
@@ -338,8 +340,7 @@ class AsyncBackendClient(_Client):
     async def authenticate(self, presented: Presented, requirements: Requirements) -> AccessTokenClaims:
         """Validate what a request presents, as :meth:`BackendClient.authenticate`."""
         driver = self._driver
-        token, certificate = presented.token, presented.client_certificate
-        return await driver.run(self._validator.authenticate(token, certificate, requirements, driver.now()))
+        return await driver.run(self._validator.authenticate(presented, requirements, driver.now()))
 
     async def validate_authorization(
         self,
@@ -365,11 +366,10 @@ class AsyncBackendClient(_Client):
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Validate an access token of either kind, as :meth:`BackendClient.validate_access_token`."""
-        requirements = Requirements.of(scopes, groups)
-        driver = self._driver
-        return await driver.run(
-            self._validator.validate(token, client_certificate, requirements, driver.now())
-        )
+        presented = Presented(token, client_certificate=client_certificate)
+        presented = Presented(token, client_certificate=client_certificate)
+        requirements, driver = Requirements.of(scopes, groups), self._driver
+        return await driver.run(self._validator.validate(presented, requirements, driver.now()))
 
     async def validate_jwt_access_token(
         self,
@@ -380,10 +380,9 @@ class AsyncBackendClient(_Client):
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Validate a JWT with the tenant's keys, as :meth:`BackendClient.validate_jwt_access_token`."""
+        presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups), self._driver
-        return await driver.run(
-            self._validator.validate_jwt(token, client_certificate, requirements, driver.now())
-        )
+        return await driver.run(self._validator.validate_jwt(presented, requirements, driver.now()))
 
     async def introspect_access_token(
         self,
@@ -394,10 +393,9 @@ class AsyncBackendClient(_Client):
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Ask the tenant about an access token, as :meth:`BackendClient.introspect_access_token`."""
+        presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups), self._driver
-        return await driver.run(
-            self._validator.introspect(token, client_certificate, requirements, driver.now())
-        )
+        return await driver.run(self._validator.introspect(presented, requirements, driver.now()))
 
     async def forget(self, token: str) -> None:
         """Remove an access token from both memories, as :meth:`BackendClient.forget`."""

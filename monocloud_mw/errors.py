@@ -73,6 +73,7 @@ class Reason(enum.StrEnum):
     CERTIFICATE_MISMATCH = "certificate_mismatch"
     NOT_BOUND = "not_bound"
     DPOP_REQUIRED = "dpop_required"
+    UNSUPPORTED_CONFIRMATION = "unsupported_confirmation"
     INACTIVE = "inactive"
     INSUFFICIENT_SCOPE = "insufficient_scope"
     INSUFFICIENT_GROUPS = "insufficient_groups"
@@ -106,6 +107,9 @@ _REFUSALS: Final[Mapping[Reason, _Refusal]] = MappingProxyType(
         ),
         Reason.NOT_BOUND: _Refusal("invalid_token", "The access token is not bound to a client certificate"),
         Reason.DPOP_REQUIRED: _Refusal("invalid_token", "The access token requires a DPoP proof"),
+        Reason.UNSUPPORTED_CONFIRMATION: _Refusal(
+            "invalid_token", "The access token is bound in a way that is not supported"
+        ),
         Reason.INACTIVE: _Refusal("inactive_token", "The access token is not active"),
         Reason.INSUFFICIENT_SCOPE: _Refusal("insufficient_scope", "The access token lacks a required scope"),
         Reason.INSUFFICIENT_GROUPS: _Refusal(

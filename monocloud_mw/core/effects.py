@@ -41,6 +41,7 @@ __all__ = [
     "fetch",
     "read_clock",
     "run_once",
+    "timed",
 ]
 
 T = TypeVar("T")
@@ -161,3 +162,23 @@ def read_clock() -> Flow[Instant]:
     """Read the clocks again."""
     instant: Instant = yield ReadClock()
     return instant
+
+
+def timed(flow: Flow[T], now: Instant) -> Flow[tuple[T, Instant]]:
+    """Run a flow, and return its result with the time at which it ended.
+
+    That is ``now`` where the flow asks for nothing, since it has not waited then. Otherwise the clocks are
+    read again: what was valid when a flow began may have expired while it waited.
+    """
+    try:
+        effect = next(flow)
+    except StopIteration as end:
+        return end.value, now
+    try:
+        while True:
+            effect = flow.send((yield effect))
+    except StopIteration as end:
+        result: T = end.value
+    finally:
+        flow.close()  # this flow may itself be closed while it waits
+    return result, (yield from read_clock())

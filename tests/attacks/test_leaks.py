@@ -481,7 +481,7 @@ def _chained(fail: Callable[[], Any], *, hide: bool) -> BaseException:
 @pytest.mark.parametrize(
     ("module", "compare"),
     [
-        (certificate_binding, lambda: certificate_binding.check_certificate_binding(BOUND, MINE, "required")),
+        (certificate_binding, lambda: certificate_binding.check_confirmation(BOUND, MINE, "required")),
         (
             entry,
             lambda: EntryFormat(SECRET * 2).parse("k", EntryFormat(SECRET * 2).render("k", {}, 1) or b""),

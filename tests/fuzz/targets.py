@@ -29,7 +29,7 @@ from monocloud_mw.core.token.claim_checks import (
 from monocloud_mw.core.token.introspection import introspection_endpoint, parse_introspection
 from monocloud_mw.core.token.jwt import check_type
 from monocloud_mw.core.token.requirements import Requirements, check_groups, check_scopes
-from monocloud_mw.core.token.sender_constraint import certificate_to_der, check_certificate_binding
+from monocloud_mw.core.token.sender_constraint import certificate_to_der, check_confirmation
 from monocloud_mw.errors import (
     AuthorizationServerError,
     ConfigurationError,
@@ -175,8 +175,8 @@ def _check_claims(document: FrozenDict) -> None:
         lambda: check_audience(claims, ("api",)),
         lambda: check_lifetime(parse_lifetime(claims, skew_seconds=0, tolerance_seconds=60), NOW),
         lambda: check_subject(claims),
-        lambda: check_certificate_binding(claims, None, "when_present"),
-        lambda: check_certificate_binding(claims, b"\x30", "required"),
+        lambda: check_confirmation(claims, None, "when_present"),
+        lambda: check_confirmation(claims, b"\x30", "required"),
         lambda: check_scopes(claims, NEEDED),
         lambda: check_groups(claims, NEEDED, match_all=False),
         lambda: check_groups(claims, NEEDED, match_all=True),

@@ -23,13 +23,6 @@ class Tenant:
             options.tenant_domain if options.jwks_resolver and not options.metadata_resolver else None
         )
 
-    def known_jwt_issuer(self, now: Instant) -> str | None:
-        """Return what ``iss`` of a JWT must be, where nothing needs to be loaded for it."""
-        if self._issuer is not None:
-            return self._issuer
-        metadata = self.metadata.fresh(now)
-        return None if metadata is None else metadata.issuer
-
     def jwt_issuer(self, now: Instant) -> Flow[str]:
         """Return what ``iss`` of a JWT must be.
 

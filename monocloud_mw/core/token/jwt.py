@@ -3,10 +3,9 @@
 Checks run cheap before expensive: size, form and header before any key is looked for, so that garbage
 never causes a request to the tenant; the signature before any claim is believed.
 
-What cannot change about a token is remembered: that this key signed these claims, when they are valid, and
-that they are from our issuer, for our audience, and about a subject that is text. Everything that can change
-is checked again on each request: whether the key is still in the key set, the time, the certificate, and
-what the route asks for.
+What cannot change about a token is remembered: that this key signed these claims, that they are from our
+issuer and for our audience, and when they are valid. Everything that can change is checked again on each
+request: whether the key is still in the key set, and all of :func:`~.verified.check_request`.
 The memory is keyed by a digest of the token together with our issuer and audiences, and only tokens of our
 tenant for our API get in, so that nobody can fill it with others.
 """
@@ -22,7 +21,6 @@ from ...claims import AccessTokenClaims
 from ...errors import Reason, TokenError, quoted
 from ...jose import (
     CompactParts,
-    Jwk,
     JwsHeader,
     KeySet,
     base64url,
@@ -35,37 +33,14 @@ from ..effects import Flow, Instant
 from ..tenant.tenant import Tenant
 from ..two_generation_cache import TwoGenerationCache
 from .cache_key import token_cache_key
-from .claim_checks import (
-    Lifetime,
-    check_audience,
-    check_issuer,
-    check_lifetime,
-    check_subject,
-    parse_lifetime,
-)
+from .verified import VerifiedToken, verify_claims
 
-__all__ = ["JwtAccessTokenVerifier", "VerifiedToken", "add_log_context", "check_payload", "check_type"]
+__all__ = ["JwtAccessTokenVerifier", "check_payload", "check_type"]
 
 MAX_HEADERS: Final = 64  # of one issuer: one per key and algorithm
 
 ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 """What ``typ`` may be, in lower case (RFC 9068 section 2.1): no ID, logout or DPoP proof token."""
-
-
-@attrs.frozen
-class VerifiedToken:
-    """What stays true of a token: what it says, and that one of these keys has signed it."""
-
-    claims: AccessTokenClaims = attrs.field(repr=False)
-    lifetime: Lifetime
-    key: Jwk
-    keys: KeySet
-
-
-def add_log_context(error: TokenError, claims: AccessTokenClaims, key: Jwk | None = None) -> None:
-    """Say in an error who issued the token and which key signed it, where that is known, for the log."""
-    error.key_id = None if key is None or key.key_id is None else quoted(key.key_id)
-    error.issuer = quoted(claims["iss"]) if "iss" in claims else None
 
 
 def check_type(header: Any) -> None:
@@ -89,41 +64,40 @@ class JwtAccessTokenVerifier:
     """Proves that JWTs are the tenant's, and for this API."""
 
     def __init__(self, options: Options, tenant: Tenant) -> None:
+        self._options = options
         self._tenant = tenant
         self._keys = tenant.keys
-        self._audience = options.audience
-        self._algorithms = frozenset(options.algorithms)
-        self._groups_claim = options.groups_claim
         self._verified: TwoGenerationCache[bytes, VerifiedToken] = TwoGenerationCache(options.jwt_cache_size)
         # Of good tokens: issuers sign millions with one header. Nobody else can fill this memory.
         self._headers: TwoGenerationCache[str, JwsHeader] = TwoGenerationCache(MAX_HEADERS)
-        self._skew, self._tolerance = options.clock_skew, options.clock_tolerance
-        self.digest = token_cache_key("jwt", options)
-        self.recall: Callable[[bytes], VerifiedToken | None] = self._verified.get
+        self.cache_key = token_cache_key("jwt", options)
+        self.cached: Callable[[bytes], VerifiedToken | None] = self._verified.get
 
     def forget(self, token: str) -> None:
         """Remove a token from the verified ones."""
-        self._verified.discard(self.digest(token))
+        self._verified.discard(self.cache_key(token))
 
-    def renew(self, known: VerifiedToken, digest: bytes, now: Instant) -> Flow[VerifiedToken | None]:
+    def recheck_key(self, cache_key: bytes, now: Instant) -> Flow[VerifiedToken | None]:
         """Return a token that was verified before, where its key is in the current key set as well.
 
         Raises:
             AuthorizationServerError: there is no key set.
         """
+        known = self.cached(cache_key)
+        if known is None:
+            return None
         keys = yield from self._keys.current(now)
         if known.key in keys:
-            return self._remember(digest, attrs.evolve(known, keys=keys))
-        self._verified.discard(digest)
+            return self._remember(cache_key, attrs.evolve(known, keys=keys))
+        self._verified.discard(cache_key)
         return None
 
-    def verify(self, parts: CompactParts, digest: bytes, now: Instant) -> Flow[VerifiedToken]:
+    def verify(self, parts: CompactParts, cache_key: bytes, now: Instant) -> Flow[VerifiedToken]:
         """Return what the token says, once it is known to be the tenant's and for this API.
 
         Raises:
             TokenError: [malformed, unsupported_algorithm, wrong_type, unknown_key, bad_signature,
-                wrong_issuer, wrong_audience, invalid_claim (a date or ``sub``), and expired or not_yet_valid
-                where ``sub`` is wrong as well]
+                wrong_issuer, wrong_audience, or invalid_claim for a date that cannot be read]
             AuthorizationServerError: there are no keys to check it with.
         """
         encoded_header, encoded_payload, encoded_signature, signing_input = parts
@@ -132,37 +106,25 @@ class JwtAccessTokenVerifier:
         header = known_header or self._read_header(encoded_header)
         check_payload(payload)
         message = signing_input.encode()
-        fresh = self._keys.fresh(now)
-        keys = fresh if fresh is not None else (yield from self._keys.current(now))
+        keys = yield from self._keys.current(now)
         try:
             key = verify(header, signature, message, keys)
         except TokenError as error:
             keys = yield from self._newer_keys(error, header, keys, now)
             key = verify(header, signature, message, keys)
-        claims = AccessTokenClaims(parse_json_object(payload), groups_claim=self._groups_claim)
-        issuer = self._tenant.known_jwt_issuer(now) or (yield from self._tenant.jwt_issuer(now))
-        try:
-            check_issuer(claims, issuer)
-            check_audience(claims, self._audience)
-            lifetime = parse_lifetime(claims, skew_seconds=self._skew, tolerance_seconds=self._tolerance)
-            try:
-                check_subject(claims)
-            except TokenError:
-                check_lifetime(lifetime, now)  # which comes first, and is otherwise for each request to check
-                raise
-        except TokenError as error:
-            add_log_context(error, claims, key)
-            raise
+        claims = AccessTokenClaims(parse_json_object(payload), groups_claim=self._options.groups_claim)
+        issuer = yield from self._tenant.jwt_issuer(now)
+        verified = verify_claims(claims, issuer, self._options, key=key, keys=keys)
         if known_header is None:
             self._headers.put(encoded_header, header)
-        return self._remember(digest, VerifiedToken(claims, lifetime, key, keys))
+        return self._remember(cache_key, verified)
 
-    def _remember(self, digest: bytes, verified: VerifiedToken) -> VerifiedToken:
-        self._verified.put(digest, verified)
+    def _remember(self, cache_key: bytes, verified: VerifiedToken) -> VerifiedToken:
+        self._verified.put(cache_key, verified)
         return verified
 
     def _read_header(self, encoded: str) -> JwsHeader:
-        header = parse_header(encoded, self._algorithms)
+        header = parse_header(encoded, self._options.algorithms)
         check_type(header.parameters)
         return header
 

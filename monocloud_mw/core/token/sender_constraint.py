@@ -1,8 +1,10 @@
-"""Sender-constrained tokens: a token bound to a client certificate serves only who holds that certificate.
+"""Sender-constrained tokens: what ``cnf`` (RFC 7800) asks of the caller, beyond having the token.
 
-RFC 8705 section 3: the confirmation claim ``cnf`` (RFC 7800) holds ``x5t#S256``, the base64url SHA-256 of
-the DER certificate that the client presented in TLS. A token whose ``cnf`` has ``jkt`` is bound to a DPoP
-key (RFC 9449 section 6.1) and is no bearer token: it is refused, whatever the mode.
+- ``x5t#S256``: the base64url SHA-256 of the DER certificate that the caller presents in TLS (RFC 8705
+  section 3.1). Members beside it that are unknown do not matter (RFC 7800 section 3.1).
+- ``jkt``: a DPoP key (RFC 9449 section 6.1). Such a token is no bearer token: refused, whatever the mode.
+- Anything else, and nothing at all: bound to something that cannot be checked here, which is no bearer token
+  either.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from typing import Final
 
 from cryptography import x509
 
-from ...errors import Reason, TokenError
+from ...errors import Reason, TokenError, quoted
 from ...frozen import FrozenDict
 from ...jose import base64url
 
-__all__ = ["certificate_to_der", "check_certificate_binding"]
+__all__ = ["certificate_to_der", "check_confirmation"]
 
 MAX_CERTIFICATE_BYTES: Final = 64 * 1024
 
@@ -29,18 +31,18 @@ _PEM: Final = re.compile(
 )
 
 
-def check_certificate_binding(claims: FrozenDict, certificate: str | bytes | None, mode: str) -> None:
-    """Refuse a bound token without its certificate.
+def check_confirmation(claims: FrozenDict, certificate: str | bytes | None, mode: str) -> None:
+    """Refuse a bound token without what it is bound to.
 
     Args:
         claims: of a token whose origin is proven.
-        certificate: what the client presented in TLS: PEM, PEM without its delimiters, or DER.
-        mode: ``when_present`` checks a token that is bound, ``required`` refuses one that is not,
-            ``dangerously_ignore`` checks nothing of the certificate.
+        certificate: what the caller presented in TLS: PEM, PEM without its delimiters, or DER.
+        mode: ``when_present`` checks a token that is bound, ``required`` also refuses one that is not,
+            ``dangerously_ignore`` checks only that no DPoP key is needed.
 
     Raises:
-        TokenError: [dpop_required], [not_bound], [certificate_missing], [certificate_malformed],
-            [certificate_mismatch], or [invalid_claim] where ``cnf`` is no object.
+        TokenError: [not_bound], [dpop_required], [unsupported_confirmation], [certificate_missing],
+            [certificate_malformed], [certificate_mismatch], or [invalid_claim] where ``cnf`` is no object.
     """
     if "cnf" not in claims:  # the case of nearly every token
         if mode == "required":
@@ -54,12 +56,15 @@ def check_certificate_binding(claims: FrozenDict, certificate: str | bytes | Non
     if mode == "dangerously_ignore":
         return
     if "x5t#S256" not in confirmation:
-        if mode == "required":
-            raise TokenError(Reason.NOT_BOUND)
-        return
+        found = f"has {quoted(', '.join(confirmation))}" if confirmation else "is empty"
+        raise TokenError(Reason.UNSUPPORTED_CONFIRMATION, f"cnf {found}; only x5t#S256 is supported")
+    _check_certificate(confirmation["x5t#S256"], certificate)
+
+
+def _check_certificate(expected: object, certificate: str | bytes | None) -> None:
+    """Compare the caller's certificate with the thumbprint of the token (RFC 8705 section 3)."""
     if not certificate:
         raise TokenError(Reason.CERTIFICATE_MISSING)
-    expected = confirmation["x5t#S256"]
     if not isinstance(expected, str):
         raise TokenError(Reason.INVALID_CLAIM, "cnf x5t#S256 is not a string")
     thumbprint = base64url.encode(hashlib.sha256(certificate_to_der(certificate)).digest())

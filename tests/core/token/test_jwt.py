@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from monocloud_mw.core.effects import Instant, RunOnce, RunOnceInBackground
 from monocloud_mw.core.tenant.tenant import Tenant
 from monocloud_mw.core.token import jwt as jwt_access_token
-from monocloud_mw.core.token.jwt import JwtAccessTokenVerifier, VerifiedToken, check_type
+from monocloud_mw.core.token.jwt import JwtAccessTokenVerifier, check_type
+from monocloud_mw.core.token.verified import VerifiedToken
 from monocloud_mw.errors import HttpError, MonoCloudError, Reason, TokenError
 from monocloud_mw.jose import (
     SIGNATURE_ALGORITHMS,
@@ -56,16 +57,16 @@ class Scene(World):
     def read(self, token: str) -> VerifiedToken:
         """Read a token as the validator does: from memory, or by verifying it."""
         self.effects.clear()
-        digest = self.reader.digest(token)
-        known = self.reader.recall(digest)
+        cache_key = self.reader.cache_key(token)
+        known = self.reader.cached(cache_key)
         if known is not None and known.keys is not self.tenant.keys.fresh(self.now):
-            known = self.run(self.reader.renew(known, digest, self.now))
+            known = self.run(self.reader.recheck_key(cache_key, self.now))
         if known is not None:
             return known
         parts = split_compact(token)
         if parts is None:  # the validator has other uses for these
             raise TokenError(Reason.MALFORMED)
-        return self.run(self.reader.verify(parts, digest, self.now))
+        return self.run(self.reader.verify(parts, cache_key, self.now))
 
     def error(self, token: str) -> TokenError:
         """Return the error with which a token is refused."""
@@ -77,6 +78,12 @@ class Scene(World):
     def fetches_of_keys(self) -> int:
         """How often the key set was fetched."""
         return self.urls.count(JWKS_URI)
+
+
+def key_id_of(token: VerifiedToken) -> str | None:
+    """Return the id of the key that signed a token."""
+    assert token.key is not None
+    return token.key.key_id
 
 
 def part(content: object) -> str:
@@ -103,7 +110,7 @@ def test_a_token_of_the_tenant_is_read() -> None:
     token = sign_compact({**CLAIMS, "name": "Zo\u00eb \u65e5\u672c"}, FIRST)
     verified = scene.read(token)
     assert verified.claims == {**CLAIMS, "name": "Zo\u00eb \u65e5\u672c"}
-    assert verified.key.key_id == "first"
+    assert key_id_of(verified) == "first"
     assert scene.urls == [DISCOVERY, JWKS_URI]
 
 
@@ -245,7 +252,6 @@ def test_a_header_that_is_known_still_needs_a_signature() -> None:
         ({**CLAIMS, "iss": "x"}, False),
         ({**CLAIMS, "aud": "x"}, False),
         ({**CLAIMS, "exp": True}, False),
-        ({**CLAIMS, "sub": 5}, False),
         (CLAIMS, False),
     ],
 )
@@ -375,7 +381,7 @@ def test_a_brand_new_key_works_on_first_sight() -> None:
     scene = Scene(FIRST)
     scene.read(GOOD)
     scene.publish(FIRST, SECOND)
-    assert scene.read(sign_compact(CLAIMS, SECOND)).key.key_id == "second"
+    assert key_id_of(scene.read(sign_compact(CLAIMS, SECOND))) == "second"
     assert scene.fetches_of_keys == 2
 
 
@@ -400,10 +406,10 @@ def test_a_bad_signature_of_a_known_key_costs_nothing() -> None:
 def test_tokens_without_a_key_id() -> None:
     """Every fitting key is tried; a newer set is asked for where none fits, once per cool-down."""
     scene = Scene(SECOND, FIRST)
-    assert scene.read(sign_compact(CLAIMS, FIRST, {"kid": None})).key.key_id == "first"
+    assert key_id_of(scene.read(sign_compact(CLAIMS, FIRST, {"kid": None}))) == "first"
     new = SigningKey.generate("EdDSA", "new")
     scene.publish(new)
-    assert scene.read(sign_compact(CLAIMS, new, {"kid": None})).key.key_id == "new"
+    assert key_id_of(scene.read(sign_compact(CLAIMS, new, {"kid": None}))) == "new"
     assert scene.fetches_of_keys == 2
     error = scene.error(sign_compact({**CLAIMS, "jti": "2"}, FIRST, {"kid": None}))
     assert error.reason is Reason.BAD_SIGNATURE
@@ -472,7 +478,7 @@ def test_a_withdrawn_key_stops_working_at_the_next_refresh() -> None:
     assert scene.read(GOOD).claims == CLAIMS
     scene.run(scene.tenant.keys.get(scene.now, reload=True))
     assert scene.error(GOOD).reason is Reason.UNKNOWN_KEY
-    assert scene.reader.recall(scene.reader.digest(GOOD)) is None
+    assert scene.reader.cached(scene.reader.cache_key(GOOD)) is None
 
 
 @pytest.mark.parametrize("age", [250.0, 350.0])
@@ -518,11 +524,9 @@ def test_only_tokens_of_our_tenant_for_our_api_get_in() -> None:
         sign_compact({**CLAIMS, "iss": "x"}, FIRST),
         sign_compact({**CLAIMS, "aud": "x"}, FIRST),
         sign_compact({**CLAIMS, "exp": True}, FIRST),
-        sign_compact({**CLAIMS, "sub": 5}, FIRST),
-        sign_compact({**CLAIMS, "sub": 5, "exp": 1_600_000_000}, FIRST),
     ):
         scene.error(token)
-        assert scene.reader.recall(scene.reader.digest(token)) is None
+        assert scene.reader.cached(scene.reader.cache_key(token)) is None
 
 
 @pytest.mark.parametrize("dates", [{"exp": 1_600_000_000}, {"nbf": 1_700_000_500}])
@@ -544,7 +548,7 @@ def test_nothing_is_recalled_from_another_reader() -> None:
     scene = Scene()
     scene.read(GOOD)
     other = JwtAccessTokenVerifier(Options(tenant_domain=TENANT, audience=("other",)), scene.tenant)
-    assert other.digest(GOOD) != scene.reader.digest(GOOD)
+    assert other.cache_key(GOOD) != scene.reader.cache_key(GOOD)
 
 
 def test_a_verified_token_shows_no_claims() -> None:
@@ -591,7 +595,7 @@ def test_no_header_escapes_the_documented_errors(header: dict[str, Any], signatu
     }
 
 
-@given(st.dictionaries(st.sampled_from(["iss", "aud", "sub", "exp", "scope"]), JSON))
+@given(st.dictionaries(st.sampled_from(["iss", "aud", "exp", "scope"]), JSON))
 def test_no_claim_escapes_the_documented_errors(claims: dict[str, Any]) -> None:
     """Claims of any JSON type, signed by the tenant."""
     error = outcome_of(sign_compact(json.dumps(claims).encode(), FIRST))
@@ -616,7 +620,7 @@ def test_the_flow_waits_only_for_keys() -> None:
     scene = Scene()
     parts = split_compact(GOOD)
     assert parts is not None
-    flow = scene.reader.verify(parts, scene.reader.digest(GOOD), Instant(0.0, 0.0))
+    flow = scene.reader.verify(parts, scene.reader.cache_key(GOOD), Instant(0.0, 0.0))
     share = step(flow)
     assert isinstance(share, RunOnce)
     assert share.key == "jwks"

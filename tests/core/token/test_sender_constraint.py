@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from monocloud_mw.core.token.sender_constraint import (
     MAX_CERTIFICATE_BYTES,
     certificate_to_der,
-    check_certificate_binding,
+    check_confirmation,
 )
 from monocloud_mw.errors import Reason, TokenError
 from monocloud_mw.frozen import freeze
@@ -46,7 +46,7 @@ FORMS: Final[dict[str, str | bytes]] = {
 def refusal_of(claims: Any, certificate: Any, mode: str) -> TokenError:
     """Return the error of a token that is refused."""
     with pytest.raises(TokenError) as caught:
-        check_certificate_binding(freeze(claims), certificate, mode)
+        check_confirmation(freeze(claims), certificate, mode)
     return caught.value
 
 
@@ -54,17 +54,57 @@ def refusal_of(claims: Any, certificate: Any, mode: str) -> TokenError:
 @pytest.mark.parametrize("certificate", FORMS.values(), ids=FORMS.keys())
 def test_the_holder_of_the_certificate_is_let_in(certificate: str | bytes, mode: str) -> None:
     """In every form that a server or proxy hands the certificate on."""
-    check_certificate_binding(freeze(BOUND), certificate, mode)
+    check_confirmation(freeze(BOUND), certificate, mode)
     assert certificate_to_der(certificate) == DER
 
 
-@pytest.mark.parametrize("claims", [{}, {"cnf": {}}, {"cnf": {"kid": "k"}}], ids=str)
 @pytest.mark.parametrize("certificate", [None, PEM])
-def test_an_unbound_token_passes_unless_binding_is_required(claims: Any, certificate: str | None) -> None:
+def test_an_unbound_token_passes_unless_binding_is_required(certificate: str | None) -> None:
     """A certificate that comes along does not matter then."""
-    check_certificate_binding(freeze(claims), certificate, "when_present")
-    check_certificate_binding(freeze(claims), certificate, "dangerously_ignore")
-    assert refusal_of(claims, certificate, "required").reason is Reason.NOT_BOUND
+    check_confirmation(freeze({}), certificate, "when_present")
+    check_confirmation(freeze({}), certificate, "dangerously_ignore")
+    assert refusal_of({}, certificate, "required").reason is Reason.NOT_BOUND
+
+
+@pytest.mark.parametrize(
+    ("confirmation", "detail"),
+    [
+        ({}, "cnf is empty; only x5t#S256 is supported"),
+        ({"jwk": {"kty": "EC"}}, "cnf has 'jwk'; only x5t#S256 is supported"),
+        ({"jwe": "a.b.c.d.e"}, "cnf has 'jwe'; only x5t#S256 is supported"),
+        ({"kid": "k"}, "cnf has 'kid'; only x5t#S256 is supported"),
+        ({"jku": "https://x", "kid": "k"}, "cnf has 'jku, kid'; only x5t#S256 is supported"),
+        ({"x5t": "sha-1"}, "cnf has 'x5t'; only x5t#S256 is supported"),
+        ({"X5T#S256": thumbprint_of(DER)}, "cnf has 'X5T#S256'; only x5t#S256 is supported"),
+        ({"x5t#s256": thumbprint_of(DER)}, "cnf has 'x5t#s256'; only x5t#S256 is supported"),
+        ({"x5t#S256 ": thumbprint_of(DER)}, "cnf has 'x5t#S256 '; only x5t#S256 is supported"),
+        ({"JKT": "x"}, "cnf has 'JKT'; only x5t#S256 is supported"),
+        ({"unknown": None}, "cnf has 'unknown'; only x5t#S256 is supported"),
+        ({"": 1}, "cnf has ''; only x5t#S256 is supported"),
+        ({"a\nb": 1}, "cnf has 'a\\nb'; only x5t#S256 is supported"),
+    ],
+    ids=range(13),
+)
+@pytest.mark.parametrize("certificate", [None, PEM])
+def test_a_binding_that_cannot_be_checked_is_refused(
+    confirmation: Any, detail: str, certificate: str | None
+) -> None:
+    """Whatever it is bound to, it is no bearer token, unless the binding of all tokens is ignored."""
+    claims = {"cnf": confirmation}
+    for mode in ("when_present", "required"):
+        error = refusal_of(claims, certificate, mode)
+        assert (error.reason, error.detail) == (Reason.UNSUPPORTED_CONFIRMATION, detail)
+    check_confirmation(freeze(claims), certificate, "dangerously_ignore")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_unknown_members_beside_a_thumbprint_do_not_matter(mode: str) -> None:
+    """RFC 7800 section 3.1: they are ignored, and the certificate is checked."""
+    claims = {"cnf": {"kid": "k", **BOUND["cnf"], "unknown": None}}
+    check_confirmation(freeze(claims), DER, mode)
+    if mode != "dangerously_ignore":
+        assert refusal_of(claims, OTHER, mode).reason is Reason.CERTIFICATE_MISMATCH
+        assert refusal_of(claims, None, mode).reason is Reason.CERTIFICATE_MISSING
 
 
 @pytest.mark.parametrize("certificate", [None, "", b""])
@@ -72,7 +112,7 @@ def test_a_bound_token_needs_its_certificate(certificate: Any) -> None:
     """Without one the token may be stolen."""
     for mode in ("when_present", "required"):
         assert refusal_of(BOUND, certificate, mode).reason is Reason.CERTIFICATE_MISSING
-    check_certificate_binding(freeze(BOUND), certificate, "dangerously_ignore")
+    check_confirmation(freeze(BOUND), certificate, "dangerously_ignore")
 
 
 @pytest.mark.parametrize("mode", ["when_present", "required"])
@@ -186,11 +226,11 @@ def accepted(check: Callable[[], object]) -> bool:
 @given(st.binary(max_size=200) | st.text(max_size=200) | st.binary().map(lambda tail: DER[:200] + tail))
 def test_no_certificate_escapes_the_documented_errors(certificate: str | bytes) -> None:
     """No bytes and no text but the right certificate let a bound token pass."""
-    assert not accepted(lambda: check_certificate_binding(freeze(BOUND), certificate, "required"))
+    assert not accepted(lambda: check_confirmation(freeze(BOUND), certificate, "required"))
 
 
 @given(JSON | st.fixed_dictionaries({}, optional={"x5t#S256": JSON, "jkt": JSON}))
 def test_no_confirmation_claim_escapes_the_documented_errors(confirmation: Any) -> None:
     """No value of ``cnf`` but the right one satisfies the mode ``required``."""
     claims = freeze({"cnf": confirmation})
-    assert not accepted(lambda: check_certificate_binding(claims, DER, "required"))
+    assert not accepted(lambda: check_confirmation(claims, DER, "required"))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monocloud_mw.claims import AccessTokenClaims
+from monocloud_mw.core.token.presented import Presented
 from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
 from monocloud_mw.core.token.validator import Validator
 from monocloud_mw.errors import ConfigurationError, HttpError, MonoCloudError, Reason, TokenError
@@ -70,12 +71,14 @@ class Scene(World):
     ) -> AccessTokenClaims:
         """Validate a token."""
         self.effects.clear()
-        return self.run(self.validator.validate(token, certificate, requirements, self.now))
+        return self.run(
+            self.validator.validate(Presented(token, client_certificate=certificate), requirements, self.now)
+        )
 
     def authenticate(self, token: str) -> AccessTokenClaims:
         """Validate a token that came with a request."""
         self.effects.clear()
-        return self.run(self.validator.authenticate(token, None, NO_REQUIREMENTS, self.now))
+        return self.run(self.validator.authenticate(Presented(token), NO_REQUIREMENTS, self.now))
 
     def error(self, *arguments: Any, **settings: Any) -> TokenError:
         """Return the error with which a token is refused."""
@@ -112,7 +115,7 @@ def test_what_cannot_be_a_token(method: str, token: Any, detail: str) -> None:
     """Refused before anything is decoded or anybody is asked."""
     scene = Scene(**CLIENT)
     with pytest.raises(TokenError) as caught:
-        scene.run(getattr(scene.validator, method)(token, None, NO_REQUIREMENTS, scene.now))
+        scene.run(getattr(scene.validator, method)(Presented(token), NO_REQUIREMENTS, scene.now))
     assert (caught.value.reason, caught.value.detail) == (Reason.MALFORMED, detail)
     assert scene.effects == []
 
@@ -129,7 +132,7 @@ def test_white_space_around_a_token_is_not_part_of_it(token: str, method: str, k
         scene.validate(GOOD)
         scene.effects.clear()
     with pytest.raises(TokenError) as caught:
-        scene.run(getattr(scene.validator, method)(token, None, NO_REQUIREMENTS, scene.now))
+        scene.run(getattr(scene.validator, method)(Presented(token), NO_REQUIREMENTS, scene.now))
     assert caught.value.reason is Reason.MALFORMED
     assert scene.effects == []
 
@@ -160,10 +163,14 @@ def test_the_way_may_be_chosen() -> None:
     """A JWT can be introspected, and an opaque token is no JWT."""
     scene = Scene(**CLIENT, introspect_jwt_tokens=True)
     scene.answer(**CLAIMS)
-    assert scene.run(scene.validator.introspect(GOOD, None, NO_REQUIREMENTS, scene.now))["active"] is True
-    assert "active" not in scene.run(scene.validator.validate_jwt(GOOD, None, NO_REQUIREMENTS, scene.now))
+    assert (
+        scene.run(scene.validator.introspect(Presented(GOOD), NO_REQUIREMENTS, scene.now))["active"] is True
+    )
+    assert "active" not in scene.run(
+        scene.validator.validate_jwt(Presented(GOOD), NO_REQUIREMENTS, scene.now)
+    )
     with pytest.raises(TokenError) as caught:
-        scene.run(scene.validator.validate_jwt("opaque", None, NO_REQUIREMENTS, scene.now))
+        scene.run(scene.validator.validate_jwt(Presented("opaque"), NO_REQUIREMENTS, scene.now))
     assert caught.value.reason is Reason.MALFORMED
 
 
@@ -172,7 +179,7 @@ def test_an_opaque_token_needs_a_client(method: str) -> None:
     """To a developer that is a mistake in the configuration."""
     scene = Scene()
     with pytest.raises(ConfigurationError) as caught:
-        scene.run(getattr(scene.validator, method)("opaque", None, NO_REQUIREMENTS, scene.now))
+        scene.run(getattr(scene.validator, method)(Presented("opaque"), NO_REQUIREMENTS, scene.now))
     assert str(caught.value) == (
         "client_id (MONOCLOUD_BACKEND_CLIENT_ID): is required to introspect an access token that is no JWT"
     )
@@ -207,6 +214,8 @@ REFUSALS: Final[list[tuple[dict[str, Any], Any, Requirements, Reason]]] = [
     ({"nbf": T + 61}, None, NO_REQUIREMENTS, Reason.NOT_YET_VALID),
     ({"cnf": []}, None, NO_REQUIREMENTS, Reason.INVALID_CLAIM),
     ({"cnf": {"jkt": "x"}}, None, NO_REQUIREMENTS, Reason.DPOP_REQUIRED),
+    ({"cnf": {}}, None, NO_REQUIREMENTS, Reason.UNSUPPORTED_CONFIRMATION),
+    ({"cnf": {"jwk": {}}}, CERTIFICATE, NO_REQUIREMENTS, Reason.UNSUPPORTED_CONFIRMATION),
     (BOUND, None, NO_REQUIREMENTS, Reason.CERTIFICATE_MISSING),
     (BOUND, "garbage", NO_REQUIREMENTS, Reason.CERTIFICATE_MALFORMED),
     (BOUND, pem_of(make_certificate("other")), NO_REQUIREMENTS, Reason.CERTIFICATE_MISMATCH),
