@@ -1,9 +1,9 @@
 """Signed messages in compact form (RFC 7515): from an untrusted string to bytes whose origin is proven.
 
 In this order, cheap before expensive: the size, exactly three parts, strict base64url, a small and strict
-JSON header, an accepted ``alg``, no ``crit``; only then a key is looked for, and at last the signature is
-checked. ``jwk``, ``jku``, ``x5u`` and ``x5c`` in a header are never looked at: a message does not bring its
-own key (RFC 8725 section 3.10 and RFC 7515 section 10.3).
+JSON header, an accepted ``alg``, and nothing in the header that changes what the message means; only then a
+key is looked for, and at last the signature is checked. ``jwk``, ``jku``, ``x5u`` and ``x5c`` in a header are
+never looked at: a message does not bring its own key (RFC 8725 section 3.10 and RFC 7515 section 10.3).
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ MAX_HEADER_CHARACTERS: Final = 4 * 1024
 MAX_HEADER_VALUES: Final = 64
 """Bounds names, elements and nesting together: a header made of thousands of them would take a hundred
 times as long to refuse as a good token takes to accept."""
+
+REFUSED_PARAMETERS: Final = frozenset({"crit", "b64", "enc", "zip"})
+"""What would change the meaning of a message: extensions that must be understood, of which none is (RFC 7515
+section 4.1.11), a payload that is not base64url (RFC 7797 section 7: never in a JWT), and what only a JWE has
+(RFC 7516 section 4.1)."""
 
 MAX_ATTEMPTS: Final = 8
 """How many keys one signature is tried with: a refusal must not cost much more than an acceptance."""
@@ -90,13 +95,15 @@ def parse_header(segment: str, algorithms: Collection[str] = SIGNATURE_ALGORITHM
     name = parameters.get("alg")
     algorithm = SIGNATURE_ALGORITHMS.get(name) if isinstance(name, str) and name in algorithms else None
     if algorithm is None:
+        found = f"alg is {quoted(name)}" if "alg" in parameters else "it has no alg"
         raise TokenError(
             Reason.UNSUPPORTED_ALGORITHM,
-            f"alg is {quoted(name)}" if "alg" in parameters else "it has no alg",
+            f"{found}; accepted: {', '.join(algorithms)}",
             key_id=_quoted_key_id(key_id),
         )
-    if "crit" in parameters:  # we know no extension, so none can be understood (RFC 7515 section 4.1.11)
-        raise TokenError(Reason.MALFORMED, "it has critical header parameters")
+    refused = parameters.keys() & REFUSED_PARAMETERS
+    if refused:
+        raise TokenError(Reason.MALFORMED, f"its header has {', '.join(sorted(refused))}")
     return JwsHeader(parameters, algorithm, key_id)
 
 

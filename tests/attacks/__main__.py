@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=15, help="how often the worst are measured")
     parser.add_argument("--worst", type=int, default=12, help="how many of them")
     arguments = parser.parse_args()
-    settled = {"jwks_cache_duration": 1e9, "metadata_cache_duration": 1e9, "refresh_cooldown": 1e9}
+    settled = {"jwks_cache_duration": 86400, "metadata_cache_duration": 86400, "refresh_cooldown": 3600}
     with BackendClient(options(jwt_cache_size=0, **settled)) as client:
         print(f"{len(ATTACKS)} attacks, each timed {BRIEFLY} times beside a good token", flush=True)
         ratios = {name: _brief_ratio(client, attack) for name, attack in ATTACKS.items()}

@@ -60,6 +60,17 @@ AUDIENCES: Final[dict[str, Any]] = {
     "a client": "6c2f0d9b1f7a4f7b",
 }
 
+CONFIRMATIONS: Final[dict[str, Any]] = {
+    "nothing": {},
+    "a key": {"jwk": EC.public_jwk()},
+    "an encrypted key": {"jwe": "a.b.c.d.e"},
+    "a key by its id": {"kid": "ec"},
+    "a key by its address": {"jku": f"{ISSUER}/jwks", "kid": "ec"},
+    "a certificate by its SHA-1": {"x5t": "AAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+    "a certificate in another case": {"x5t#s256": thumbprint_of(MINE)},
+    "something unknown": {"unknown": 1},
+}
+
 
 def _kinds() -> Iterator[Attack]:
     for name, kind in TYPES.items():
@@ -104,6 +115,11 @@ def _holders() -> Iterator[Attack]:
     both = token(ED, claims={"cnf": {"jkt": None, "x5t#S256": thumbprint_of(MINE)}})
     mine = token(ED, claims={"cnf": {"x5t#S256": thumbprint_of(MINE)}})
     yield Attack("bound to both", both, Reason.DPOP_REQUIRED, mine, certificate=MINE)
+    for name, confirmation in CONFIRMATIONS.items():
+        bound = token(ED, claims={"cnf": confirmation})
+        yield Attack(f"bound to {name}", bound, Reason.UNSUPPORTED_CONFIRMATION, mine, certificate=MINE)
+    null = token(ED, claims={"cnf": None})
+    yield Attack("bound to null", null, Reason.INVALID_CLAIM, mine, certificate=MINE)
     anothers = token(ED, claims={"cnf": {"x5t#S256": thumbprint_of(ANOTHERS)}})
     yield Attack("another's certificate", anothers, Reason.CERTIFICATE_MISMATCH, mine, certificate=MINE)
     yield Attack("no certificate", mine, Reason.CERTIFICATE_MISSING, GOOD)

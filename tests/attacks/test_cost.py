@@ -18,7 +18,7 @@ from .table import ATTACKS
 from .work import Work, count_work
 
 MOST: Final = 1.5  # times the steps of accepting a good token that nobody has seen before
-SETTLED: Final = {"jwks_cache_duration": 1e9, "metadata_cache_duration": 1e9, "refresh_cooldown": 1e9}
+SETTLED: Final = {"jwks_cache_duration": 86400, "metadata_cache_duration": 86400, "refresh_cooldown": 3600}
 
 
 @pytest.fixture(scope="module")
