@@ -1,8 +1,12 @@
-"""A circuit breaker: leaves a server alone that has just failed.
+"""A circuit breaker for a cache server: after one failure it is not asked for a while.
 
-A server that hangs costs every request its whole timeout, and a cache is there to make requests cheaper.
-So after a failure nobody asks for ``rest_seconds``; then one caller probes while the others rest on, and
-its success ends the rest for all.
+A server that hangs costs every request the whole timeout, and a cache is there to make requests cheaper. So
+after a failure no request asks for ``cooldown_seconds``; then one probes while the others still do not ask,
+and its success closes the circuit for all.
+
+:mod:`monocloud_mw.core.tenant.circuit_breaker` is another kind: there a failure may be the fault of one
+token, and a request that does not ask fails. Here no caller can make the server fail, and a request does
+without.
 
 There is no lock: each step is one assignment, and a race costs one probe more at worst.
 """
@@ -13,15 +17,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["Breaker"]
+__all__ = ["CircuitBreaker"]
 
 
-class Breaker:
-    """The memory of whether a server failed lately.
+class CircuitBreaker:
+    """Remembers whether a server failed lately.
 
     Args:
         failures: the exceptions that show that the server cannot serve, and no others.
-        rest_seconds: how long to leave it alone; 0 for not at all.
+        cooldown_seconds: how long not to ask after a failure; 0 for not at all.
         clock: monotonic seconds.
     """
 
@@ -29,31 +33,31 @@ class Breaker:
         self,
         *,
         failures: tuple[type[BaseException], ...],
-        rest_seconds: float,
+        cooldown_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._failures = failures
-        self._rest_seconds = rest_seconds
+        self._cooldown_seconds = cooldown_seconds
         self._clock = clock
-        self._rests_until: float | None = None
+        self._closed_from: float | None = None
 
     def is_open(self) -> bool:
-        """Tell whether to leave the server alone; a caller who hears ``False`` after a rest is the probe."""
-        rests_until = self._rests_until
-        if rests_until is None:
+        """Tell whether not to ask; the first request that gets ``False`` after a cool-down is the probe."""
+        closed_from = self._closed_from
+        if closed_from is None:
             return False
         now = self._clock()
-        if now < rests_until:
+        if now < closed_from:
             return True
-        self._rests_until = now + self._rest_seconds
+        self._closed_from = now + self._cooldown_seconds
         return False
 
     @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Learn from how one exchange with the server ends."""
+    def recording(self) -> Iterator[None]:
+        """Record how one exchange with the server ends."""
         try:
             yield
         except self._failures:
-            self._rests_until = self._clock() + self._rest_seconds
+            self._closed_from = self._clock() + self._cooldown_seconds
             raise
-        self._rests_until = None
+        self._closed_from = None

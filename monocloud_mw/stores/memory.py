@@ -3,6 +3,8 @@
 Rules:
 
 - it holds at most ``max_entries``; the least recently used entry makes room for a new one;
+- inactive tokens (``{"active": false}``) have a tenth as many entries of their own: a caller can make up any
+  number of tokens, and none of them pushes out the claims of an active one;
 - an entry that has expired is never served. One that nobody asks for drifts to the least recently used
   end, where every write removes it, so that claims (personal data) do not outlive their use;
 - what is stored is read-only and detached from what was handed in;
@@ -24,6 +26,8 @@ from ..frozen import FrozenDict, freeze
 
 __all__ = ["MemoryCache"]
 
+INACTIVE_SHARE: Final = 10
+
 SWEPT_PER_WRITE: Final = 2
 """Entries looked at per write: more than the one that was added, so that removal outpaces growth."""
 
@@ -40,12 +44,44 @@ class _Entry(NamedTuple):
     expires_at: float
 
 
+class _Entries:
+    """A bounded number of entries, the least recently used first. The caller holds the lock."""
+
+    def __init__(self, max_entries: int) -> None:
+        self._max_entries = max_entries
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: str, now: float) -> FrozenDict | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if now < entry.expires_at:
+            self._entries.move_to_end(key)
+            return entry.claims
+        del self._entries[key]
+        return None
+
+    def put(self, key: str, entry: _Entry, now: float) -> None:
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
+        for oldest in list(islice(self._entries, SWEPT_PER_WRITE)):
+            if len(self._entries) > self._max_entries or self._entries[oldest].expires_at <= now:
+                del self._entries[oldest]
+
+    def discard(self, key: str) -> None:
+        self._entries.pop(key, None)
+
+
 class MemoryCache:
     """A bounded claims cache in memory, for threads, event loops and forked children alike.
 
     Args:
-        max_entries: how many entries to keep, at least 1. An entry takes as much memory as the claims of
-            one token, typically one or two kilobytes.
+        max_entries: how many entries to keep, at least 1, and a tenth as many for inactive tokens. An entry
+            takes as much memory as the claims of one token, typically one or two kilobytes; that of an
+            inactive token takes a quarter of a kilobyte.
         clock: the current time in Unix seconds.
 
     Raises:
@@ -55,38 +91,33 @@ class MemoryCache:
     def __init__(self, max_entries: int = 10_000, clock: Callable[[], float] = time.time) -> None:
         if type(max_entries) is not int or max_entries < 1:
             raise ConfigurationError([Problem("max_entries", None, "must be a whole number of at least 1")])
-        self._max_entries = max_entries
         self._clock = clock
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
+        self._active = _Entries(max_entries)
+        self._inactive = _Entries(max(1, max_entries // INACTIVE_SHARE))
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._active) + len(self._inactive)
 
     def get(self, key: str) -> FrozenDict | None:
         """Return the claims stored under ``key`` while they are fresh."""
         now = self._clock()
         with _lock:
-            entry = self._entries.get(key)
-            if entry is None:
-                return None
-            if now < entry.expires_at:
-                self._entries.move_to_end(key)
-                return entry.claims
-            del self._entries[key]
-            return None
+            claims = self._active.get(key, now)
+            return self._inactive.get(key, now) if claims is None else claims
 
     def set(self, key: str, claims: Mapping[str, Any], expires_at: float) -> None:
         """Store claims until ``expires_at`` (Unix seconds)."""
-        entry = _Entry(freeze(claims), expires_at)
+        entry = _Entry(frozen := freeze(claims), expires_at)
         now = self._clock()
+        entries, others = self._active, self._inactive
+        if frozen.get("active") is False:
+            entries, others = others, entries
         with _lock:
-            self._entries[key] = entry
-            self._entries.move_to_end(key)
-            for oldest in list(islice(self._entries, SWEPT_PER_WRITE)):
-                if len(self._entries) > self._max_entries or self._entries[oldest].expires_at <= now:
-                    del self._entries[oldest]
+            others.discard(key)
+            entries.put(key, entry, now)
 
     def delete(self, key: str) -> None:
         """Forget the claims stored under ``key``."""
         with _lock:
-            self._entries.pop(key, None)
+            self._active.discard(key)
+            self._inactive.discard(key)

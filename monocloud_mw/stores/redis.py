@@ -7,8 +7,8 @@ Rules:
 - whatever else is found under a key (garbage, a list, half an entry) counts as a miss and is logged; the
   next write replaces it. At most ``MAX_ENTRY_BYTES`` of it are ever transferred;
 - a Redis that cannot be reached or does not answer in time raises. The clients count that as a miss, and
-  for ``rest_seconds`` nobody asks again (:mod:`monocloud_mw.stores.circuit_breaker`), so that a hanging Redis
-  costs one request per rest its timeout, and not every request;
+  for ``cooldown_seconds`` it is not asked (:mod:`monocloud_mw.stores.circuit_breaker`): a Redis that hangs
+  costs one request per cool-down the timeout, and not every request;
 - no message, log or repr holds the URL, which may contain a password.
 
 Security: **who can write into this Redis decides which tokens pass.** An entry answers for the tenant, so
@@ -31,13 +31,13 @@ from typing import Any, Final, Self
 from ..errors import ConfigurationError, Problem
 from ..frozen import FrozenDict
 from ..lifecycle.event_loops import PerLoop
-from .circuit_breaker import Breaker
+from .circuit_breaker import CircuitBreaker
 from .entry import MAX_ENTRY_BYTES, EntryError, EntryFormat
 from .redis_connection import (
     DEFAULT_MAX_CONNECTIONS,
     DEFAULT_TIMEOUT_SECONDS,
+    checked_url,
     connection_settings,
-    made_from_url,
 )
 
 try:
@@ -79,12 +79,12 @@ class _RedisEntries:
         *,
         prefix: str,
         integrity_key: bytes | str | None,
-        rest_seconds: float,
+        cooldown_seconds: float,
         clock: Callable[[], float],
     ) -> None:
         self._prefix = prefix
         self._format = EntryFormat(integrity_key)
-        self._breaker = Breaker(failures=_FAILURES, rest_seconds=rest_seconds)
+        self._circuit = CircuitBreaker(failures=_FAILURES, cooldown_seconds=cooldown_seconds)
         self._clock = clock
 
     def _claims(self, name: str, found: bytes | str) -> FrozenDict | None:
@@ -95,7 +95,7 @@ class _RedisEntries:
         return entry.claims if self._clock() < entry.expires_at else None
 
     def _check_not_left_alone(self) -> None:
-        if self._breaker.is_open():
+        if self._circuit.is_open():
             raise redis.ConnectionError("Redis failed a moment ago and is left alone for now")
 
     def _lifetime_milliseconds(self, expires_at: float) -> int:
@@ -111,7 +111,7 @@ class RedisCache(_RedisEntries):
         prefix: what every key begins with; APIs with different prefixes share nothing.
         integrity_key: a secret of at least 32 bytes; see the module's note on security. While processes
             with different keys run, each counts the other's entries as misses.
-        rest_seconds: how long to leave Redis alone after it failed.
+        cooldown_seconds: how long not to ask Redis after it failed.
         clock: the current time in Unix seconds.
 
     Raises:
@@ -124,10 +124,12 @@ class RedisCache(_RedisEntries):
         *,
         prefix: str = "monocloud:",
         integrity_key: bytes | str | None = None,
-        rest_seconds: float = 1.0,
+        cooldown_seconds: float = 1.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(prefix=prefix, integrity_key=integrity_key, rest_seconds=rest_seconds, clock=clock)
+        super().__init__(
+            prefix=prefix, integrity_key=integrity_key, cooldown_seconds=cooldown_seconds, clock=clock
+        )
         self._client = redis_client
 
     @classmethod
@@ -158,7 +160,7 @@ class RedisCache(_RedisEntries):
         connection = connection_settings(
             url, timeout_seconds=timeout_seconds, max_connections=max_connections, ca_bundle=ca_bundle
         )
-        pool = made_from_url(
+        pool = checked_url(
             lambda: redis.BlockingConnectionPool.from_url(
                 url, retry=Retry(NoBackoff(), 1, _CLOSED), retry_on_error=_CLOSED, **connection
             )
@@ -167,11 +169,11 @@ class RedisCache(_RedisEntries):
 
     def get(self, key: str) -> FrozenDict | None:
         """Return the claims stored under ``key`` while they are fresh."""
-        if self._breaker.is_open():
+        if self._circuit.is_open():
             return None
         name = self._prefix + key
         try:
-            with self._breaker.watch():
+            with self._circuit.recording():
                 found: Any = self._client.getrange(name, 0, MAX_ENTRY_BYTES)
             return self._claims(name, found)
         except _MISFITS as error:
@@ -182,9 +184,9 @@ class RedisCache(_RedisEntries):
         """Store claims until ``expires_at`` (Unix seconds, finite)."""
         name = self._prefix + key
         entry = self._format.render(name, claims, expires_at)
-        if self._breaker.is_open():
+        if self._circuit.is_open():
             return
-        with self._breaker.watch():
+        with self._circuit.recording():
             if entry is None:
                 self._client.delete(name)
             else:
@@ -193,7 +195,7 @@ class RedisCache(_RedisEntries):
     def delete(self, key: str) -> None:
         """Forget the claims stored under ``key``, or raise: also at once, while Redis is left alone."""
         self._check_not_left_alone()
-        with self._breaker.watch():
+        with self._circuit.recording():
             self._client.delete(self._prefix + key)
 
     def close(self) -> None:
@@ -210,7 +212,7 @@ class AsyncRedisCache(_RedisEntries):
             that loop shuts down. Give the client a blocking pool: one that raises when all its
             connections are in use looks like a Redis that fails.
         timeout_seconds: bounds each call as a whole.
-        prefix, integrity_key, rest_seconds, clock: as for :class:`RedisCache`.
+        prefix, integrity_key, cooldown_seconds, clock: as for :class:`RedisCache`.
 
     Raises:
         ConfigurationError: the integrity key is too short, or ``connect`` is not a function.
@@ -223,11 +225,13 @@ class AsyncRedisCache(_RedisEntries):
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         prefix: str = "monocloud:",
         integrity_key: bytes | str | None = None,
-        rest_seconds: float = 1.0,
+        cooldown_seconds: float = 1.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         _check_connect(connect)
-        super().__init__(prefix=prefix, integrity_key=integrity_key, rest_seconds=rest_seconds, clock=clock)
+        super().__init__(
+            prefix=prefix, integrity_key=integrity_key, cooldown_seconds=cooldown_seconds, clock=clock
+        )
         self._timeout_seconds = timeout_seconds
         self._clients = PerLoop(connect, _close_quietly)
 
@@ -256,12 +260,12 @@ class AsyncRedisCache(_RedisEntries):
             )
             return redis.asyncio.Redis.from_pool(pool)
 
-        made_from_url(connect)  # so that a bad URL is refused here, and not on the first request
+        checked_url(connect)  # so that a bad URL is refused here, and not on the first request
         return cls(connect, timeout_seconds=timeout_seconds, **settings)
 
     async def get(self, key: str) -> FrozenDict | None:
         """Return the claims stored under ``key`` while they are fresh."""
-        if self._breaker.is_open():
+        if self._circuit.is_open():
             return None
         name = self._prefix + key
         try:
@@ -276,7 +280,7 @@ class AsyncRedisCache(_RedisEntries):
         """Store claims until ``expires_at`` (Unix seconds, finite)."""
         name = self._prefix + key
         entry = self._format.render(name, claims, expires_at)
-        if self._breaker.is_open():
+        if self._circuit.is_open():
             return
         async with self._exchange() as client:
             if entry is None:
@@ -298,7 +302,7 @@ class AsyncRedisCache(_RedisEntries):
     async def _exchange(self) -> AsyncIterator[redis.asyncio.Redis]:
         """Lend the running loop's client for one exchange, and learn from how that ends."""
         client = await self._clients.get()
-        with self._breaker.watch():
+        with self._circuit.recording():
             async with asyncio.timeout(self._timeout_seconds):
                 yield client
 
@@ -310,5 +314,5 @@ def _check_connect(connect: object) -> None:
 
 
 async def _close_quietly(client: redis.asyncio.Redis) -> None:
-    with suppress(redis.RedisError, OSError):  # a server that is gone cannot be taken leave of
+    with suppress(redis.RedisError, OSError):  # there is no connection left to close
         await client.aclose()

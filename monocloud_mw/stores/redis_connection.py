@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from ..errors import ConfigurationError, Problem
 
-__all__ = ["DEFAULT_MAX_CONNECTIONS", "DEFAULT_TIMEOUT_SECONDS", "connection_settings", "made_from_url"]
+__all__ = ["DEFAULT_MAX_CONNECTIONS", "DEFAULT_TIMEOUT_SECONDS", "checked_url", "connection_settings"]
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ def connection_settings(
     return settings
 
 
-def made_from_url(make: Callable[[], T]) -> T:
+def checked_url(make: Callable[[], T]) -> T:
     """Return what the ``redis`` package makes of a URL.
 
     Raises:

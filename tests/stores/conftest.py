@@ -59,7 +59,7 @@ def clock() -> FixedClock:
 @pytest.fixture
 def connectors(clock: FixedClock) -> Iterator[dict[str, Connect]]:
     """Return what makes sync and async caches, by the fixed clock; patient, for machines may be busy."""
-    patient: dict[str, Any] = {"clock": clock, "timeout_seconds": 30.0, "rest_seconds": 0.0}
+    patient: dict[str, Any] = {"clock": clock, "timeout_seconds": 30.0, "cooldown_seconds": 0.0}
     with ExitStack() as stack:
 
         def connect(url: str, **settings: Any) -> ClaimsCache:

@@ -6,56 +6,56 @@ import asyncio
 
 import pytest
 
-from monocloud_mw.stores.circuit_breaker import Breaker
+from monocloud_mw.stores.circuit_breaker import CircuitBreaker
 
 from .conftest import FixedClock
 
 
-def _fail(breaker: Breaker, error: BaseException) -> None:
-    with pytest.raises(type(error)), breaker.watch():
+def _fail(breaker: CircuitBreaker, error: BaseException) -> None:
+    with pytest.raises(type(error)), breaker.recording():
         raise error
 
 
 @pytest.fixture
-def breaker(clock: FixedClock) -> Breaker:
-    """Return a breaker that rests for ten seconds after an ``OSError``."""
-    return Breaker(failures=(OSError,), rest_seconds=10, clock=clock)
+def breaker(clock: FixedClock) -> CircuitBreaker:
+    """Return a circuit breaker with a cool-down of ten seconds after an ``OSError``."""
+    return CircuitBreaker(failures=(OSError,), cooldown_seconds=10, clock=clock)
 
 
-def test_a_server_that_answers_is_asked(breaker: Breaker) -> None:
+def test_a_server_that_answers_is_asked(breaker: CircuitBreaker) -> None:
     """Successes change nothing."""
-    with breaker.watch():
+    with breaker.recording():
         pass
     assert not breaker.is_open()
 
 
-def test_a_failure_starts_a_rest(breaker: Breaker, clock: FixedClock) -> None:
-    """After one failure nobody asks until the rest is over."""
+def test_a_failure_starts_a_cooldown(breaker: CircuitBreaker, clock: FixedClock) -> None:
+    """After one failure no request asks until the cool-down is over."""
     _fail(breaker, ConnectionRefusedError())
     open_at_first = breaker.is_open()
     clock.now += 9.999
     assert (open_at_first, breaker.is_open()) == (True, True)
 
 
-def test_after_the_rest_one_caller_probes(breaker: Breaker, clock: FixedClock) -> None:
-    """The first caller goes ahead, and the others rest on while it waits."""
+def test_after_the_cooldown_one_request_probes(breaker: CircuitBreaker, clock: FixedClock) -> None:
+    """The first request goes ahead, and the others do not ask while it waits."""
     _fail(breaker, TimeoutError())
     clock.now += 10
     assert [breaker.is_open() for _ in range(3)] == [False, True, True]
 
 
-def test_a_probe_that_succeeds_ends_the_rest(breaker: Breaker, clock: FixedClock) -> None:
+def test_a_probe_that_succeeds_closes_the_circuit(breaker: CircuitBreaker, clock: FixedClock) -> None:
     """All callers ask again."""
     _fail(breaker, TimeoutError())
     clock.now += 10
     assert not breaker.is_open()
-    with breaker.watch():
+    with breaker.recording():
         pass
     assert [breaker.is_open() for _ in range(3)] == [False, False, False]
 
 
-def test_a_probe_that_fails_starts_another_rest(breaker: Breaker, clock: FixedClock) -> None:
-    """The next rest counts from the end of the probe."""
+def test_a_probe_that_fails_starts_another_cooldown(breaker: CircuitBreaker, clock: FixedClock) -> None:
+    """The next cool-down counts from the end of the probe."""
     _fail(breaker, TimeoutError())
     clock.now += 10
     assert not breaker.is_open()
@@ -67,8 +67,8 @@ def test_a_probe_that_fails_starts_another_rest(breaker: Breaker, clock: FixedCl
     assert (still_open, breaker.is_open()) == (True, False)
 
 
-def test_a_probe_that_never_ends_does_not_close_the_door(breaker: Breaker, clock: FixedClock) -> None:
-    """Where a probe was cancelled, another caller probes one rest later."""
+def test_a_probe_that_never_ends_is_followed_by_another(breaker: CircuitBreaker, clock: FixedClock) -> None:
+    """Where a probe was cancelled, another request probes one cool-down later."""
     _fail(breaker, TimeoutError())
     clock.now += 10
     assert not breaker.is_open()
@@ -77,14 +77,14 @@ def test_a_probe_that_never_ends_does_not_close_the_door(breaker: Breaker, clock
     assert not breaker.is_open()
 
 
-def test_other_errors_are_no_failures_of_the_server(breaker: Breaker) -> None:
+def test_other_errors_are_no_failures_of_the_server(breaker: CircuitBreaker) -> None:
     """A refused command comes from a server that answers."""
     _fail(breaker, ValueError())
     assert not breaker.is_open()
 
 
-def test_no_rest_is_no_rest(clock: FixedClock) -> None:
-    """With ``rest_seconds`` 0 every caller asks."""
-    breaker = Breaker(failures=(OSError,), rest_seconds=0, clock=clock)
+def test_without_a_cooldown_every_request_asks(clock: FixedClock) -> None:
+    """After each failure, too."""
+    breaker = CircuitBreaker(failures=(OSError,), cooldown_seconds=0, clock=clock)
     _fail(breaker, OSError())
     assert [breaker.is_open(), breaker.is_open()] == [False, False]

@@ -12,6 +12,7 @@ import pytest
 
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.stores import MemoryCache
+from monocloud_mw.stores.memory import INACTIVE_SHARE
 
 from .conftest import FixedClock
 
@@ -67,9 +68,31 @@ def test_a_flood_stays_within_the_bound(clock: FixedClock) -> None:
     cache = MemoryCache(max_entries=100, clock=clock)
     cache.set("busy", {"active": True}, clock.now + 300)
     for number in range(10_000):
-        cache.set(f"flood {number}", {"active": False}, clock.now + 300)
+        cache.set(f"flood {number}", {"active": True}, clock.now + 300)
         assert cache.get("busy") is not None
     assert len(cache) == 100
+
+
+@pytest.mark.parametrize("max_entries", [200, 10_000])
+def test_made_up_tokens_push_out_no_good_ones(clock: FixedClock, max_entries: int) -> None:
+    """However many there are, and although none of the good ones is asked for meanwhile."""
+    cache = MemoryCache(max_entries, clock=clock)
+    for number in range(200):
+        cache.set(f"good {number}", {"active": True, "sub": str(number)}, clock.now + 300)
+    for number in range(10_000):
+        cache.set(f"made up {number}", {"active": False}, clock.now + 300)
+    assert all(cache.get(f"good {number}") for number in range(200))
+    assert len(cache) == 200 + max_entries // INACTIVE_SHARE
+    assert cache.get("made up 9999") == {"active": False}
+
+
+def test_good_tokens_leave_room_for_inactive_ones(clock: FixedClock) -> None:
+    """A caller with a revoked token costs one introspection in a while, however busy the API is."""
+    cache = MemoryCache(max_entries=1, clock=clock)
+    cache.set("revoked", {"active": False}, clock.now + 300)
+    for number in range(100):
+        cache.set(f"good {number}", {"active": True}, clock.now + 300)
+    assert (cache.get("revoked"), len(cache)) == ({"active": False}, 2)
 
 
 def test_a_single_entry_is_bound_enough(clock: FixedClock) -> None:

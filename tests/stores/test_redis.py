@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
@@ -18,9 +19,11 @@ import pytest
 import redis
 import redis.asyncio
 
-from monocloud_mw.errors import ConfigurationError
+from monocloud_mw import BackendClient
+from monocloud_mw.errors import ConfigurationError, TokenError
 from monocloud_mw.stores.entry import MAX_ENTRY_BYTES
 from monocloud_mw.stores.redis import AsyncRedisCache, RedisCache
+from monocloud_mw.testing import LocalTenant
 
 from .conftest import Connect, FixedClock
 from .redis_server import PASSWORD, RedisServer
@@ -270,7 +273,7 @@ def test_a_failing_redis_is_left_alone_for_a_while(
     connect: Connect, redis_server: RedisServer, clock: FixedClock
 ) -> None:
     """One caller pays the timeout; the next ones have misses at once, and their writes are dropped."""
-    cache = connect(redis_server.url, timeout_seconds=1.0, rest_seconds=3600.0)
+    cache = connect(redis_server.url, timeout_seconds=1.0, cooldown_seconds=3600.0)
     cache.set("key", {"active": True}, clock.now + 300)
     redis_server.freeze()
     with pytest.raises(FAILURES):
@@ -284,11 +287,11 @@ def test_a_failing_redis_is_left_alone_for_a_while(
     assert time.monotonic() - started < BOUND_SECONDS
 
 
-def test_a_refused_command_is_no_reason_to_rest(
+def test_a_refused_command_opens_no_circuit(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis, clock: FixedClock
 ) -> None:
     """A Redis that is full refuses writes, which raise, and goes on serving reads."""
-    cache = connect(redis_server.url, rest_seconds=3600.0)
+    cache = connect(redis_server.url, cooldown_seconds=3600.0)
     cache.set("key", {"active": True}, clock.now + 300)
     raw.config_set("maxmemory", 1)
     try:
@@ -520,6 +523,23 @@ def test_importing_the_caches_does_not_import_redis() -> None:
     """Who keeps claims in memory does not pay for the ``redis`` package."""
     program = "import sys, monocloud_mw.stores; sys.exit('redis' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_made_up_tokens_leave_redis_within_seconds(redis_server: RedisServer, raw: redis.Redis) -> None:
+    """Redis holds only those of the last moments, whatever the cache duration; a good token stays."""
+    with (
+        LocalTenant() as tenant,
+        contextlib.closing(RedisCache.from_url(redis_server.url, timeout_seconds=30.0)) as cache,
+        BackendClient(**tenant.settings(tenant.client), cache=cache) as client,
+    ):
+        client.validate_access_token(tenant.mint_opaque())
+        for number in range(10):
+            with pytest.raises(TokenError):
+                client.validate_access_token(f"made-up-{number}")
+    names: Any = raw.keys("monocloud:*")
+    lifetimes = sorted(int(raw.pttl(name)) for name in names)
+    assert len(lifetimes) == 11
+    assert 0 < lifetimes[0] <= lifetimes[9] <= 15_000 < lifetimes[10] <= 300_000
 
 
 def test_entries_are_small(

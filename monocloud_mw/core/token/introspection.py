@@ -40,6 +40,10 @@ __all__ = ["Introspection", "introspection_endpoint", "parse_introspection"]
 
 ENDPOINT: Final = "introspection_endpoint"
 
+MAX_INACTIVE_SECONDS: Final = 15.0
+"""How long an inactive answer is remembered at most: a caller can make up any number of tokens, and what a
+cache holds of those is bounded by what comes in this time."""
+
 
 class Introspection:
     """Asks one tenant on behalf of one client."""
@@ -143,7 +147,10 @@ class Introspection:
 
     def _forget_at(self, answer: Mapping[str, Any], now: Instant) -> float:
         """Return when the cache must forget an answer, in Unix seconds: never after the token expires."""
-        forget_at = now.unix + self._options.introspection_cache_duration
+        duration = self._options.introspection_cache_duration
+        if answer["active"] is False:
+            return now.unix + min(duration, MAX_INACTIVE_SECONDS)
+        forget_at = now.unix + duration
         expires_at = answer.get("exp")
         if isinstance(expires_at, (int, float)) and not isinstance(expires_at, bool):
             return min(forget_at, expires_at)

@@ -445,8 +445,17 @@ def test_an_inactive_answer_is_remembered() -> None:
         assert isinstance(error, TokenError)
         assert error.reason is Reason.INACTIVE
     (key,) = scene.cache
-    assert (scene.cache[key], scene.expiries[key]) == ({"active": False}, scene.now.unix + 300)
+    assert scene.cache[key] == {"active": False}
     assert scene.asked == [TOKEN]
+
+
+@pytest.mark.parametrize(("duration", "remembered_for"), [(1, 1), (15, 15), (300, 15), (86_400, 15)])
+def test_an_inactive_answer_is_remembered_for_a_short_time(duration: float, remembered_for: float) -> None:
+    """Whatever expiry the tenant tells: a cache holds the made-up tokens of the last seconds only."""
+    answer = json_response(json.dumps({"active": False, "exp": 9_999_999_999}))
+    scene = Scene(answer, cache=Cache(), introspection_cache_duration=duration)
+    scene.error()
+    assert list(scene.expiries.values()) == [scene.now.unix + remembered_for]
 
 
 @pytest.mark.parametrize(
