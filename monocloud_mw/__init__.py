@@ -6,7 +6,9 @@ The adapters are in :mod:`monocloud_mw.adapters`, the local tenant for tests in 
 from __future__ import annotations
 
 from .claims import AccessTokenClaims
+from .claims_cache import AsyncClaimsCache, ClaimsCache
 from .client import AsyncBackendClient, BackendClient
+from .core.tenant.metadata import Metadata
 from .core.token.presented import Presented
 from .core.token.requirements import Requirements
 from .errors import (
@@ -20,17 +22,23 @@ from .errors import (
     Reason,
     TokenError,
 )
-from .http import HttpRequest, HttpResponse
+from .http import AsyncTransport, HttpRequest, HttpResponse, Transport
+from .jose import KeySet, SigningKey
 from .options import Options, Settings
 from .protect.guard import Guard, Refused
 from .protect.responses import ErrorResponse, error_response
 from .protect.rules import Rule
+from .stores import MemoryCache
+from .version import __version__
 
 __all__ = [
     "AccessTokenClaims",
     "AsyncBackendClient",
+    "AsyncClaimsCache",
+    "AsyncTransport",
     "AuthorizationServerError",
     "BackendClient",
+    "ClaimsCache",
     "ConfigurationError",
     "CredentialsError",
     "ErrorResponse",
@@ -38,6 +46,9 @@ __all__ = [
     "HttpError",
     "HttpRequest",
     "HttpResponse",
+    "KeySet",
+    "MemoryCache",
+    "Metadata",
     "MonoCloudError",
     "OAuthResponseError",
     "Options",
@@ -48,6 +59,9 @@ __all__ = [
     "Requirements",
     "Rule",
     "Settings",
+    "SigningKey",
     "TokenError",
+    "Transport",
+    "__version__",
     "error_response",
 ]

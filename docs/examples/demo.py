@@ -19,8 +19,7 @@ from typing import Any, Final, NamedTuple
 import requests
 from servers import running_servers
 
-from monocloud_mw.testing import LocalTenant
-from monocloud_mw.testing._tenant.certificates import CertificateAuthority
+from monocloud_mw.testing import CertificateAuthority, LocalTenant
 
 WIDTH: Final = 34
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections.abc import Iterable
 
 import pytest
 
-from .sources import package_modules
+from .pages import PAGES, list_fences
+from .sources import ROOT, package_modules
+from .test_packaging import VERSION
 
 PUBLIC_NAMES = [
     "AccessTokenClaims",
     "AsyncBackendClient",
+    "AsyncClaimsCache",
+    "AsyncTransport",
     "AuthorizationServerError",
     "BackendClient",
+    "ClaimsCache",
     "ConfigurationError",
     "CredentialsError",
     "ErrorResponse",
@@ -22,6 +28,9 @@ PUBLIC_NAMES = [
     "HttpError",
     "HttpRequest",
     "HttpResponse",
+    "KeySet",
+    "MemoryCache",
+    "Metadata",
     "MonoCloudError",
     "OAuthResponseError",
     "Options",
@@ -32,9 +41,26 @@ PUBLIC_NAMES = [
     "Requirements",
     "Rule",
     "Settings",
+    "SigningKey",
     "TokenError",
+    "Transport",
+    "__version__",
     "error_response",
 ]
+
+PUBLIC_MODULES = [
+    "monocloud_mw",
+    "monocloud_mw.adapters.asgi",
+    "monocloud_mw.adapters.flask",
+    "monocloud_mw.adapters.wsgi",
+    "monocloud_mw.jose",
+    "monocloud_mw.stores",
+    "monocloud_mw.stores.redis",
+    "monocloud_mw.testing",
+    "monocloud_mw.transports.httpcore2",
+    "monocloud_mw.transports.requests",
+]
+FOR_CONTRIBUTORS = ("docs/decisions/", "docs/how-a-token-flows.md", "docs/internals.md")
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
@@ -48,6 +74,40 @@ PACKAGES = [module for module, path in package_modules().items() if path.name ==
 def test_the_public_names() -> None:
     """The package exports exactly these names."""
     assert importlib.import_module("monocloud_mw").__all__ == PUBLIC_NAMES
+
+
+def test_the_version() -> None:
+    """It is that of the distribution."""
+    assert importlib.import_module("monocloud_mw").__version__ == VERSION
+
+
+def test_the_public_modules() -> None:
+    """The page on the API lists exactly these, and each says what is in it."""
+    listed = re.findall(r"^- `(monocloud_mw[.\w]*)`", PAGES["docs/api.md"], re.MULTILINE)
+    assert listed == PUBLIC_MODULES
+    assert [name for name in PUBLIC_MODULES if not importlib.import_module(name).__all__] == []
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in (ROOT / "docs" / "examples").glob("*.py")))
+def test_examples_import_from_public_modules_only(example: str) -> None:
+    """They are there to be copied."""
+    source = (ROOT / "docs" / "examples" / example).read_text(encoding="utf-8")
+    modules = {
+        node.module
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("monocloud_mw")
+    }
+    assert modules - set(PUBLIC_MODULES) == set()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith(FOR_CONTRIBUTORS)])
+def test_pages_import_from_public_modules_only(page: str) -> None:
+    """What users are shown has to stay."""
+    pattern = r"^\s*(?:from|import) (monocloud_mw[.\w]*)"
+    shown = [
+        found for fence in list_fences(PAGES[page]) for found in re.findall(pattern, fence.body, re.MULTILINE)
+    ]
+    assert [module for module in shown if module not in PUBLIC_MODULES] == []
 
 
 @pytest.mark.parametrize("module", package_modules())

@@ -15,20 +15,30 @@ from flask import Blueprint, Flask
 from monocloud_mw import (
     AccessTokenClaims,
     AsyncBackendClient,
+    AsyncClaimsCache,
+    AsyncTransport,
     BackendClient,
+    ClaimsCache,
     ConfigurationError,
+    KeySet,
+    MemoryCache,
+    Metadata,
     Options,
     Problem,
     Reason,
     Rule,
     Settings,
     TokenError,
+    Transport,
+    __version__,
 )
 from monocloud_mw.adapters import asgi, wsgi
 from monocloud_mw.adapters.flask import current_claims, protect_api
-from monocloud_mw.jose import KeySet, VerifiedJws, verify_compact
-from monocloud_mw.stores import MemoryCache
+from monocloud_mw.jose import VerifiedJws, verify_compact
+from monocloud_mw.stores.redis import AsyncRedisCache, RedisCache
 from monocloud_mw.testing import LocalTenant
+from monocloud_mw.transports.httpcore2 import Httpcore2Transport
+from monocloud_mw.transports.requests import RequestsTransport
 
 
 def use_a_client() -> None:
@@ -71,6 +81,22 @@ async def use_an_async_client() -> None:
         assert_type((await client.get_metadata()).jwks_uri, str)
         assert_type(await client.get_jwks(), KeySet)
     client.close()  # type: ignore[attr-defined]
+
+
+def plug_in(redis: RedisCache, async_redis: AsyncRedisCache) -> None:
+    """What comes with the package fits the protocols that others implement."""
+    transport: Transport = RequestsTransport()
+    async_transport: AsyncTransport = Httpcore2Transport()
+    caches: list[ClaimsCache] = [MemoryCache(), redis]
+    async_cache: AsyncClaimsCache = async_redis
+    BackendClient(fetcher=transport, cache=caches[0])
+    AsyncBackendClient(fetcher=async_transport, cache=async_cache)
+    assert_type(BackendClient.shared(), BackendClient)
+    assert_type(AsyncBackendClient.shared(), AsyncBackendClient)
+    assert_type(BackendClient().forget("t"), None)
+    assert_type(BackendClient().get_metadata(), Metadata)
+    version: str = __version__
+    print(version)
 
 
 def read_claims(claims: AccessTokenClaims) -> None:
