@@ -1,27 +1,26 @@
-"""Every way in which an application behind us may read the path of a request.
+"""Every way in which an application may interpret the path of a request.
 
 Servers, proxies and frameworks disagree about what a path means, and an attacker who finds two that
-disagree walks between them: we would check ``/public/..%2fadmin`` and the application would serve
-``/admin``. So nothing here picks *the* meaning. The readings of a path are the path as given and all that
-any sequence of these steps makes of it:
+disagree can bypass a check: the middleware sees ``/public/..%2fadmin`` and the application serves
+``/admin``. So nothing here picks *the* meaning. The interpretations of a path are the path as given and all
+that any sequence of these steps makes of it:
 
 - percent-decoding (a server decodes once; some application decodes again);
 - a backslash taken for a slash;
 - parameters of a segment dropped (``/admin;x=1``), or a query or fragment that was hidden by encoding;
 - a leading ``//authority`` or ``scheme://authority`` dropped, as URL parsers do;
 - repeated slashes merged; dot segments removed (RFC 3986 section 5.2.4);
-- the prefix dropped under which the application is mounted (``SCRIPT_NAME``, ``root_path``), and on ASGI
-  also all that stands in front of it.
+- the prefix dropped under which the application is mounted (``SCRIPT_NAME``, ``root_path``) or which it
+  strips itself, and on ASGI also all that stands in front of a mount.
 
-No honest client sends control characters, bytes that are not UTF-8, a path that unfolds into many
-readings, or one of thousands of characters: what an application makes of those is nothing to guess at, and
-such a path is *unreadable*.
+Clients do not send control characters, bytes that are not UTF-8, a path with many interpretations, or one of
+thousands of characters. Such a path is *unreadable*: what an application makes of it is not guessed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 from urllib.parse import unquote
 
@@ -29,6 +28,7 @@ __all__ = [
     "MAX_PATH_CHARACTERS",
     "UNREADABLE",
     "cut_at_prefix",
+    "drop_query",
     "list_interpretations",
     "mask_raw_path",
     "strip_prefix",
@@ -37,8 +37,11 @@ __all__ = [
 MAX_PATH_CHARACTERS: Final = 2048
 """Longer paths are unreadable; it also bounds what matching one can cost."""
 
-MAX_READINGS: Final = 16
-"""Two tricks in one path make four readings, so this is far beyond accident; it bounds the cost, too."""
+MAX_INTERPRETATIONS: Final = 16
+"""Two tricks in one path make four interpretations, so more than this is no accident. It bounds the cost."""
+
+MAX_CHARACTERS: Final = 2 * MAX_PATH_CHARACTERS
+"""Of all interpretations together: a long path with several is unreadable, since each is matched."""
 
 UNREADABLE: Final = "\ufffd"
 """Stands for bytes that are not UTF-8, as it does in :meth:`bytes.decode`."""
@@ -52,16 +55,31 @@ _SLASHES: Final = re.compile(r"//+")
 _STRUCTURAL_ENCODING: Final = re.compile(r"%(?=2[35ef]|3[bf]|5c)", re.IGNORECASE)
 
 
-def list_interpretations(spellings: Iterable[str], prefix: str = "") -> list[str] | None:
-    """Return all readings of a path that arrived in these spellings, or ``None`` if it is unreadable."""
-    readings = [path if path.startswith("/") else f"/{path}" for path in dict.fromkeys(spellings)]
-    for reading in readings:  # grows while it is walked
-        if len(readings) > MAX_READINGS or _UNREADABLE_CHARACTER.search(reading):
+def list_interpretations(
+    spellings: Iterable[str], prefixes: str | Sequence[str] = (), *, whole: Collection[str] = ()
+) -> list[str] | None:
+    """Return all interpretations of a path, or ``None`` if it is unreadable.
+
+    Args:
+        spellings: how the path arrived.
+        prefixes: what an application may strip from its front.
+        whole: interpretations from which no query or fragment is dropped.
+    """
+    prefixes = (prefixes,) if isinstance(prefixes, str) else prefixes
+    found = [path if path.startswith("/") else f"/{path}" for path in dict.fromkeys(spellings)]
+    characters = 0
+    for path in found:  # grows while it is walked
+        characters += len(path)
+        if (
+            len(found) > MAX_INTERPRETATIONS
+            or characters > MAX_CHARACTERS
+            or _UNREADABLE_CHARACTER.search(path)
+        ):
             return None
-        changed = [step(reading) for step in _STEPS]
-        changed.append(strip_prefix(reading, prefix))
-        readings += [path for path in dict.fromkeys(changed) if path not in readings]
-    return readings
+        changed = [step(path) for step in _STEPS if step is not drop_query or path not in whole]
+        changed += [strip_prefix(path, prefix) for prefix in prefixes]
+        found += [other for other in dict.fromkeys(changed) if other not in found]
+    return found
 
 
 def strip_prefix(path: str, prefix: str) -> str:
@@ -106,7 +124,8 @@ def _drop_parameters(path: str) -> str:
     return _PARAMETERS.sub("", path) if ";" in path else path
 
 
-def _drop_query(path: str) -> str:
+def drop_query(path: str) -> str:
+    """Return a path without a query or fragment that was hidden in it by encoding."""
     return _QUERY.sub("", path) if "?" in path or "#" in path else path
 
 
@@ -138,7 +157,7 @@ _STEPS: Final[tuple[Callable[[str], str], ...]] = (
     _decode_percent,
     _turn_backslashes,
     _drop_parameters,
-    _drop_query,
+    drop_query,
     _drop_authority,
     _merge_slashes,
     _remove_dot_segments,

@@ -5,14 +5,16 @@
   rule can widen what another one, or the middleware, narrows.
 - ``public=True`` is the one exemption, and an explicit one: a request passes without a token where the most
   specific rule that matches it, as Werkzeug weighs rules, is public.
-- A rule holds for its methods only, and so does its place in that order: ``Rule("/orders",
+- A rule that asks for something matches generously, a public one strictly (:mod:`.patterns`).
+- A rule applies to its methods only, and so does its place in that order: ``Rule("/orders",
   methods=["POST"], ...)`` changes nothing for GET. GET includes HEAD; a WebSocket handshake is a GET.
-- A path is taken in every reading an application may have of it (:mod:`.paths`): a request must meet the
-  rules of all readings, and is public only if all are. What is unreadable must meet every rule there is.
+- A path is taken in every interpretation of an application (:mod:`.paths`): a request must meet the rules of
+  all of them, and is public only if all are. What is unreadable must meet every rule there is.
 - ``/orders`` and ``/orders/`` are one path. A rule that asks for something and ends in ``/<path:name>`` also
-  holds for the bare directory, which frameworks like to serve from the same handler; a public one does not.
+  applies to the bare directory, which frameworks like to serve from the same handler; a public one does not.
 - Rules are written below the prefix under which the application is mounted (``SCRIPT_NAME``,
-  ``root_path``). A rule that asks for something is also honoured if it was written with the prefix.
+  ``root_path``) or which it strips itself (``prefixes``). A rule that asks for something is also honoured if
+  it was written with the prefix.
 
 Paths are case-sensitive. Whatever rewrites a path or a method (method overrides, say) belongs in front.
 """
@@ -25,13 +27,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 import attrs
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map, MapAdapter
-from werkzeug.routing import Rule as WerkzeugRule
 
 from ..core.token.requirements import NO_REQUIREMENTS, Requirements
 from ..errors import ConfigurationError, Problem, quoted
-from .paths import MAX_PATH_CHARACTERS, list_interpretations, mask_raw_path
+from .foreign_syntax import explain_foreign_syntax
+from .paths import MAX_PATH_CHARACTERS, drop_query, list_interpretations, mask_raw_path, strip_prefix
+from .patterns import MAX_PATH_VARIABLES, VARIABLE, Pattern
 
 __all__ = ["Policy", "Rule"]
 
@@ -39,14 +40,19 @@ __all__ = ["Policy", "Rule"]
 # Remembering takes a look-up from about 10 us down to 0.3 us.
 _REMEMBERED_LOOKUPS: Final = 1024
 
-# Werkzeug's matcher finds the most specific rule that allows a method, or else tells all methods that some
-# matching rule allows. Each of our rules therefore allows two made-up methods: one of its own, and this.
-_ANY_RULE: Final = "*"
-
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
-_VARIABLE: Final = re.compile(r"<(?:([^:<>]*):)?[^<>]*>")
-_DIRECTORY: Final = re.compile(r"/<path(?:\([^()]*\))?:[^<>]*>\Z")
+_NOT_METHODS: Final = {
+    "*": "leave methods out to name all",
+    "ALL": "leave methods out to name all",
+    "ANY": "leave methods out to name all",
+    "WEBSOCKET": "the handshake of a WebSocket is a GET",
+}
+_PATH_VARIABLE: Final = re.compile(r"<path(?:\([^()]*\))?:")
 _NEVER_IN_A_PLAIN_PATH: Final = re.compile(r"[\x00-\x1f\x7f\\;?#\ufffd]|//|/\.{1,2}(?:/|\Z)|%[0-9A-Fa-f]{2}")
+_PLAINLY: Final = (
+    "must be written plainly: decoded, without dot segments, repeated slashes, a query, "
+    "parameters, backslashes or control characters"
+)
 
 
 @attrs.frozen
@@ -55,6 +61,7 @@ class Rule:
 
     Args:
         path: in Werkzeug's routing syntax, decoded: ``/orders/<int:id>``, ``/files/<path:rest>``.
+            In a rule that asks for something, a variable of any type matches any one segment.
         methods: the methods it holds for; all without it.
         scopes: scopes the token must have, all of them.
         groups: groups of which the user must be in one (in all with ``groups_match_all``).
@@ -68,18 +75,13 @@ class Rule:
     public: bool = attrs.field(default=False, kw_only=True)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class _CheckedRule:
     name: str
-    path: str
+    pattern: Pattern
     methods: frozenset[str] | None
     requirements: Requirements
     public: bool
-
-    @property
-    def shape(self) -> str:
-        """The path without the names of its variables: what decides which requests it matches."""
-        return _VARIABLE.sub(lambda found: f"<{found[1] or 'default'}>", self.path)
 
     def holds_for(self, method: str) -> bool:
         return self.methods is None or method in self.methods
@@ -95,9 +97,11 @@ class Policy:
         rules: in any order.
         scopes: what every request needs that is not public.
         groups: likewise.
+        prefixes: paths that the application strips from the front of a path itself, such as ``"/api"``.
+        known_prefixes: the same as the application's object tells them, taken as they are.
 
     Raises:
-        ConfigurationError: with every problem of every rule, each naming its rule.
+        ConfigurationError: with every problem of every rule and prefix.
     """
 
     def __init__(
@@ -106,13 +110,17 @@ class Policy:
         *,
         scopes: str | Iterable[str] = (),
         groups: str | Iterable[str] = (),
+        prefixes: str | Iterable[str] = (),
+        known_prefixes: Iterable[str] = (),
     ) -> None:
         problems: list[Problem] = []
         self._defaults = _read_requirements(scopes, groups, problems)
         checked = tuple(_read_rules(rules, problems))
         problems.extend(_list_contradictions(checked))
+        own = (*_read_prefixes(prefixes, problems), *known_prefixes)
         if problems:
             raise ConfigurationError(problems)
+        self._prefixes = tuple(dict.fromkeys(filter(None, (prefix.rstrip("/") for prefix in own))))
         self._everything = self._defaults
         for rule in checked:
             self._everything = self._everything.merge(rule.requirements)
@@ -139,7 +147,7 @@ class Policy:
             raw_path: as it stood in the request line, where the server tells; without the query.
             cut_path: what a framework may take for the path of one that is not below ``prefix``.
         """
-        masked = mask_raw_path(raw_path) if "%" in raw_path else ""
+        masked = strip_prefix(mask_raw_path(raw_path), prefix) if "%" in raw_path else ""
         if len(path) + len(prefix) + len(masked) > MAX_PATH_CHARACTERS:
             return self._everything
         method = method.upper()
@@ -148,66 +156,79 @@ class Policy:
         return self._look_up(method, path, prefix, masked, cut_path)
 
     def _decide(self, method: str, path: str, prefix: str, masked: str, cut_path: str) -> Requirements | None:
-        readings = list_interpretations((path, *filter(None, (masked, cut_path))), prefix)
-        if readings is None:
+        spellings, prefixes = (path, *filter(None, (masked, cut_path))), (prefix, *self._prefixes)
+        interpretations = list_interpretations(spellings, prefixes)
+        if interpretations is None:
             return self._everything
         matcher = self._matchers.get(method, self._other_methods)
         mount = prefix.rstrip("/")
-        needed, public = self._defaults, True
-        for reading in readings:
-            matching = matcher.list_asking(reading)
-            asking = matcher.list_asking(mount + reading) - matching if mount else frozenset()
-            if not matcher.is_public(reading):
-                public = False
-                asking |= matching
-            for rule in asking:
-                public = False
-                needed = needed.merge(rule.requirements)
-        return None if public else needed
+        fronts = dict.fromkeys((mount, *self._prefixes, *(mount + own for own in self._prefixes)))
+        protecting: dict[_CheckedRule, None] = {}
+        public: set[str] = set()
+        for interpretation in interpretations:
+            matching, is_public = matcher.look_up(interpretation)
+            if is_public:
+                public.add(interpretation)
+            else:
+                protecting |= dict.fromkeys(matching)
+            for front in filter(None, fronts):
+                more, is_public = matcher.look_up(front + interpretation)
+                if not is_public:
+                    protecting |= dict.fromkeys(rule for rule in more if rule not in matching)
+        if not protecting and self._is_public(interpretations, public, spellings, prefixes):
+            return None
+        needed = self._defaults
+        for rule in protecting:
+            needed = needed.merge(rule.requirements)
+        return needed
+
+    def _is_public(
+        self,
+        interpretations: Sequence[str],
+        public: set[str],
+        spellings: Sequence[str],
+        prefixes: Sequence[str],
+    ) -> bool:
+        """Tell whether a path passes without a token, where no interpretation leads to a rule that asks.
+
+        ``/tags/C%23/posts`` is decoded to ``/tags/C#/posts``. Rules have no ``#`` and no ``?``, so in a
+        public path these stand in a variable: they are data, and that nothing names ``/tags/C`` is no reason
+        to refuse. What else becomes of such a path must be public all the same.
+        """
+        if len(public) == len(interpretations):
+            return True
+        cut = {drop_query(path) for path in public} - public
+        whole = list_interpretations(spellings, prefixes, whole=public) if cut else None
+        return whole is not None and all(
+            path in public or (path in cut and path not in whole) for path in interpretations
+        )
 
 
 class _Matcher:
     """The rules for one method, and which of them match a path."""
 
     def __init__(self, rules: Sequence[_CheckedRule]) -> None:
-        asking = [rule for rule in rules if not rule.public]
-        exempt = [rule for rule in rules if rule.public]
-        directories = [
-            (_DIRECTORY.sub("", rule.path), rule) for rule in asking if _DIRECTORY.search(rule.path)
-        ]
-        self._rules = {str(number): rule for number, rule in enumerate(asking)}
-        numbers = {rule: number for number, rule in self._rules.items()}
-        # Among equally specific rules Werkzeug prefers those that came first, so those that ask come first;
-        # a bare directory comes last, since a rule that names it says more.
-        routes = [(rule.path, rule) for rule in asking + exempt] + directories
-        self._matcher = _bind(
-            WerkzeugRule(_trim(path), endpoint=rule, methods=[_ANY_RULE, numbers.get(rule, _ANY_RULE)])
-            for path, rule in routes
+        self._fixed = frozenset(rule.pattern.fixed for rule in rules)
+        firsts = frozenset(rule.pattern.first for rule in rules)
+        self._by_first = {
+            first: [rule for rule in rules if rule.pattern.first in (first, None)] for first in firsts
+        }
+
+    def look_up(self, path: str) -> tuple[list[_CheckedRule], bool]:
+        """Return the rules that match and are not public, and whether the most specific rule is public."""
+        bare = path.removesuffix("/")
+        if bare in self._fixed:  # a rule names this directory, so it is not a variable's empty text
+            path = bare
+        first = path[1:].partition("/")[0]
+        candidates = self._by_first.get(first) or self._by_first.get(None, [])
+        protecting = [rule for rule in candidates if not rule.public and rule.pattern.may_match(path)]
+        is_public = any(
+            rule.public
+            and rule.pattern.matches(path)
+            and all(rule.pattern.precedes(other.pattern) for other in protecting)
+            for rule in candidates
         )
-
-    def list_asking(self, path: str) -> frozenset[_CheckedRule]:
-        """Return all rules that match and are not public."""
-        numbers = self._matcher.allowed_methods(_trim(path))
-        return frozenset(self._rules[number] for number in numbers if number != _ANY_RULE)
-
-    def is_public(self, path: str) -> bool:
-        """Tell whether the most specific rule that matches is public."""
-        try:
-            rule, _variables = self._matcher.match(_trim(path), method=_ANY_RULE)
-        except HTTPException:  # no rule matches
-            return False
-        return bool(rule.public)
-
-
-def _trim(path: str) -> str:
-    """Drop one trailing slash, from rules and paths alike; two are no way of writing none."""
-    return path.removesuffix("/") or "/"
-
-
-def _bind(routes: Iterable[WerkzeugRule]) -> MapAdapter:
-    routing = Map(routes, strict_slashes=True, merge_slashes=False, redirect_defaults=False)
-    routing.update()
-    return routing.bind("")
+        return protecting, is_public
 
 
 def _read_requirements(scopes: Any, groups: Any, problems: list[Problem], rule: str = "") -> Requirements:
@@ -240,7 +261,7 @@ def _read_rules(rules: Any, problems: list[Problem]) -> Iterator[_CheckedRule]:
             found.append(Problem(name, None, "is public, so it cannot ask for scopes or groups"))
         problems.extend(found)
         if not found:
-            yield _CheckedRule(name, _trim(rule.path), methods, requirements, rule.public)
+            yield _CheckedRule(name, Pattern.parse(rule.path), methods, requirements, rule.public)
 
 
 def _read_methods(name: str, methods: Any, problems: list[Problem]) -> frozenset[str] | None:
@@ -254,33 +275,68 @@ def _read_methods(name: str, methods: Any, problems: list[Problem]) -> frozenset
         problems.append(Problem(name, None, "methods must be names of HTTP methods, such as 'POST'"))
         return None
     named = frozenset(method.upper() for method in methods)
+    for method in sorted(named & _NOT_METHODS.keys()):
+        message = f"methods must not have {quoted(method)}: {_NOT_METHODS[method]}"
+        problems.append(Problem(name, None, message))
     return named | {"HEAD"} if "GET" in named else named
 
 
 def _list_path_mistakes(path: Any) -> Iterator[str]:
     """Find what would make a rule invalid, or never match: a rule that is not honoured is a hole."""
-    if not isinstance(path, str) or not path.startswith("/"):
+    if not isinstance(path, str):
         yield "path must be a string that starts with a slash"
         return
-    literal = _VARIABLE.sub("x", path)
-    if "<" in literal or ">" in literal:
+    foreign = explain_foreign_syntax(path)
+    literal = VARIABLE.sub("x", path)
+    if foreign:
+        yield f"path is not in Werkzeug's routing syntax: {foreign}"
+    elif not path.startswith("/"):
+        yield "path must be a string that starts with a slash"
+    elif "<" in literal or ">" in literal:
         yield "path has a variable that is not written <name> or <converter:name>"
     elif _NEVER_IN_A_PLAIN_PATH.search(literal):
-        yield (
-            "path must be written plainly: decoded, without dot segments, repeated slashes, a query, "
-            "parameters, backslashes or control characters"
-        )
+        yield f"path {_PLAINLY}"
+    elif path != path.strip():
+        yield "path must not start or end with white space"
+    elif any("/" in variable[0] for variable in VARIABLE.finditer(path)):
+        yield "path has a variable with a slash in it, which would never match"
+    elif len(_PATH_VARIABLE.findall(path)) > MAX_PATH_VARIABLES:
+        yield f"path must not have more than {MAX_PATH_VARIABLES} variables of the type path"
+    elif any(
+        "<path" in segment and len(VARIABLE.findall(segment)) > 1 and _PATH_VARIABLE.search(segment)
+        for segment in path.split("/")
+    ):
+        yield "path must not have another variable in one segment with one of the type path"
     else:
         try:
-            _bind([WerkzeugRule(path)])
-        except (LookupError, SyntaxError, TypeError, ValueError) as error:
+            Pattern.parse(path)
+        except (LookupError, SyntaxError, TypeError, ValueError, OverflowError, re.error) as error:
             yield f"path is not in Werkzeug's routing syntax: {quoted(error)}"
+
+
+def _read_prefixes(prefixes: Any, problems: list[Problem]) -> Sequence[str]:
+    prefixes = (prefixes,) if isinstance(prefixes, str) else prefixes
+    if not isinstance(prefixes, (list, tuple, set, frozenset)):
+        kind = quoted(type(prefixes).__name__)
+        problems.append(Problem("prefixes", None, f"must be a list of strings, not {kind}"))
+        return ()
+    for prefix in prefixes:
+        if not isinstance(prefix, str) or not prefix.startswith("/"):
+            message = "must be a string that starts with a slash"
+        elif _NEVER_IN_A_PLAIN_PATH.search(prefix) or prefix != prefix.strip():
+            message = _PLAINLY
+        elif VARIABLE.search(prefix) or explain_foreign_syntax(prefix):
+            message = "must not have variables"
+        else:
+            continue
+        problems.append(Problem("prefixes", None, f"{quoted(prefix)} {message}"))
+    return tuple(prefixes)
 
 
 def _list_contradictions(rules: Sequence[_CheckedRule]) -> Iterator[Problem]:
     for number, rule in enumerate(rules):
         for other in rules[:number]:
-            if rule.shape != other.shape or not rule.overlaps(other):
+            if rule.pattern.name != other.pattern.name or not rule.overlaps(other):
                 continue
             if rule.public != other.public:
                 yield Problem(rule.name, None, f"contradicts {other.name}: only one of them is public")

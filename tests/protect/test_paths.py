@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monocloud_mw.protect.paths import (
-    MAX_READINGS,
+    MAX_INTERPRETATIONS,
     cut_at_prefix,
     list_interpretations,
     mask_raw_path,
@@ -63,7 +63,7 @@ UNREADABLE_PATHS = {
     "encoded bytes that are not UTF-8": "/adm%ffin",
     "overlong slash": "/public/..%c0%afadmin",
     "many readings": "/a//./../b;c/%2e%2e%2f%5c%3b%3fx",
-    "decoding without end": "/%" + "25" * MAX_READINGS + "41",
+    "decoding without end": "/%" + "25" * MAX_INTERPRETATIONS + "41",
 }
 
 
@@ -102,7 +102,7 @@ def test_readings_are_closed_under_what_applications_do(path: str, prefix: str) 
     readings = list_interpretations([path], prefix)
     if readings is None:
         return
-    assert len(readings) <= MAX_READINGS
+    assert len(readings) <= MAX_INTERPRETATIONS
     assert len(readings) == len(set(readings))
     for reading in readings:
         assert unquote(reading) in readings

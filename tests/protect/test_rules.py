@@ -63,7 +63,9 @@ LOOKUPS: dict[str, tuple[str, str, Requirements | None]] = {
     "an unknown method": ("BREW", "/orders", _needs("api")),
     "variable": ("GET", "/orders/7", _needs("api", "staff")),
     "variable out of range": ("GET", "/orders/70", _needs("api", "staff")),
-    "not that variable": ("GET", "/orders/new", _needs("api")),
+    "another spelling of the variable": ("GET", "/orders/+7", _needs("api", "staff")),
+    "not of the type of the variable": ("GET", "/orders/new", _needs("api", "staff")),
+    "two segments for one variable": ("GET", "/orders/7/items", _needs("api")),
     "below a directory": ("GET", "/admin/users/1", _needs("api", "admin")),
     "the bare directory": ("GET", "/admin", _needs("api", "admin")),
     "the bare directory with a slash": ("GET", "/admin/", _needs("api", "admin")),
@@ -280,6 +282,299 @@ def test_what_a_framework_may_cut_a_path_down_to_counts_too() -> None:
     assert policy.requirements_for("GET", "/files/api/x", cut_path="//%61dmin") == _needs("a")
 
 
+GENEROUS: dict[str, tuple[str, str]] = {
+    "int": ("/x/<int:a>", "/x/{}"),
+    "int in range": ("/x/<int(min=1, max=9):a>", "/x/{}"),
+    "int of some digits": ("/x/<int(fixed_digits=4):a>", "/x/{}"),
+    "signed int": ("/x/<int(signed=True):a>", "/x/{}"),
+    "float": ("/x/<float:a>", "/x/{}"),
+    "uuid": ("/x/<uuid:a>", "/x/{}"),
+    "any": ("/x/<any(on, off):a>", "/x/{}"),
+    "string": ("/x/<a>", "/x/{}"),
+    "short string": ("/x/<string(length=2):a>", "/x/{}"),
+    "bounded string": ("/x/<string(minlength=2, maxlength=3):a>", "/x/{}"),
+    "in the middle": ("/x/<int:a>/y", "/x/{}/y"),
+    "in front": ("/<uuid:a>/y", "/{}/y"),
+    "several": ("/<int:a>/<float:b>", "/{0}/{0}"),
+    "beside text": ("/x/v<int:a>", "/x/v{}"),
+}
+VALUES = [
+    "7",
+    "+7",
+    "-7",
+    " 7 ",
+    "7_0",
+    "7.0",
+    ".5",
+    "7e0",
+    "nan",
+    "\u0667",
+    "0x7",
+    "on",
+    "ON",
+    "{0-0}",
+    "a" * 99,
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize(("rule", "path"), GENEROUS.values(), ids=GENEROUS)
+def test_in_a_rule_that_asks_a_variable_matches_any_one_segment(rule: str, path: str, value: str) -> None:
+    """What an application reads as a number, say, is for it to decide; a type is no way around a rule."""
+    policy = Policy([Rule(rule, groups="admin")])
+    assert policy.requirements_for("GET", path.format(value)) == _needs("", "admin")
+    assert policy.requirements_for("GET", path.format(f"{value}/9")) == NO_REQUIREMENTS
+
+
+@pytest.mark.parametrize("value", ["+7", "-7", " 7", "7_0", "7.0", "\u0667", "", "7/", "10", "%37"])
+def test_in_a_public_rule_a_variable_matches_its_type_only(value: str) -> None:
+    """A public rule opens what it says: whatever else an application reads there needs a token."""
+    policy = Policy([Rule("/x/<int(max=9):a>/y", public=True)])
+    assert policy.requirements_for("GET", "/x/7/y") is None
+    assert policy.requirements_for("GET", f"/x/{value}/y") == NO_REQUIREMENTS
+
+
+@pytest.mark.parametrize(
+    ("rules", "needs"),
+    [
+        (
+            [Rule("/<int:x>", public=True), Rule("/<x>", scopes="s")],
+            {"/7": None, "/+7": _needs("s"), "/new": _needs("s")},
+        ),
+        (
+            [Rule("/<int:x>", scopes="s"), Rule("/<x>", public=True)],
+            {"/7": _needs("s"), "/+7": _needs("s"), "/new": _needs("s"), "/a/b": NO_REQUIREMENTS},
+        ),
+        (
+            [Rule("/<int:x>", scopes="s"), Rule("/new", public=True)],
+            {"/7": _needs("s"), "/+7": _needs("s"), "/new": None},
+        ),
+        (
+            [Rule("/<int:x>", scopes="s"), Rule("/<x>", groups="g")],
+            {"/7": _needs("s", "g"), "/+7": _needs("s", "g"), "/new": _needs("s", "g")},
+        ),
+        (
+            [Rule("/<int:x>/a", scopes="s"), Rule("/<uuid:x>/a", methods="POST", groups="g")],
+            {"/7/a": _needs("s"), "/+7/a": _needs("s")},
+        ),
+        (
+            [Rule("/<int:x>", public=True), Rule("/<float:x>", scopes="s")],
+            {"/7": _needs("s"), "/7.5": _needs("s"), "/+7": _needs("s")},
+        ),
+        (
+            [Rule("/a/<path:x>/b", scopes="s"), Rule("/a/<x>", public=True)],
+            {"/a/x": None, "/a/x/b": _needs("s"), "/a//b": _needs("s"), "/a/b": None},
+        ),
+    ],
+)
+def test_generous_and_strict_rules_beside_each_other(
+    rules: Sequence[Rule], needs: dict[str, Requirements | None]
+) -> None:
+    """A public rule exempts only what it matches and where it is more specific than all that ask."""
+    for ordered in (rules, rules[::-1]):
+        policy = Policy(ordered)
+        assert needs == {path: policy.requirements_for("GET", path) for path in needs}
+
+
+@pytest.mark.parametrize(
+    ("more", "path", "expected"),
+    [
+        ([], "/orders/", _needs("", "admin")),
+        ([], "/orders", NO_REQUIREMENTS),
+        ([], "/orders//items", _needs("", "items", "admin")),
+        ([Rule("/orders")], "/orders/", NO_REQUIREMENTS),
+        ([Rule("/orders", scopes="list")], "/orders/", _needs("list")),
+        ([Rule("/orders", public=True)], "/orders/", None),
+        ([Rule("/orders", public=True)], "/orders", None),
+    ],
+)
+def test_a_string_may_be_empty_unless_a_rule_names_the_directory(
+    more: list[Rule], path: str, expected: Requirements | None
+) -> None:
+    """Falcon serves /orders/{name} for /orders/; with a rule for /orders it is clear what that path is."""
+    rules = [Rule("/orders/<name>", groups="admin"), Rule("/orders/<name>/items", groups="items")]
+    assert Policy(rules + more).requirements_for("GET", path) == expected
+
+
+TAGS = Rule("/tags/<name>/posts", public=True)
+FILES = Rule("/files/<path:rest>", public=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "raw_path"),
+    [
+        ("/tags/C#/posts", "/tags/C%23/posts"),
+        ("/tags/C#/posts", ""),
+        ("/tags/C#/posts/", "/tags/C%23/posts/"),
+        ("/tags/#c/posts", "/tags/%23c/posts"),
+        ("/tags/why?/posts", "/tags/why%3F/posts"),
+        ("/tags/C%23/posts", "/tags/C%2523/posts"),
+        ("/tags/a;b/posts", "/tags/a%3Bb/posts"),
+        ("/tags/100%/posts", "/tags/100%25/posts"),
+        ("/tags/\u00e9#/posts", "/tags/%C3%A9%23/posts"),
+        ("/tags/a&b=c+d@e!/posts", "/tags/a%26b=c+d%40e%21/posts"),
+        ("/files/a#b/c?d", "/files/a%23b/c%3Fd"),
+        ("/files/#b", "/files/%23b"),
+    ],
+)
+def test_encoded_characters_in_a_public_variable_are_data(path: str, raw_path: str) -> None:
+    """A tag may be called C#: that a hidden fragment would lead to a path without a rule changes nothing."""
+    assert Policy([TAGS, FILES]).requirements_for("GET", path, raw_path=raw_path) is None
+    mounted = {"prefix": "/api", "raw_path": f"/api{raw_path}"}
+    assert Policy([TAGS, FILES]).requirements_for("GET", path, **mounted) is None
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("/tags/<name>", groups="admin"),
+        Rule("/tags/<int:name>", groups="admin"),
+        Rule("/tags/<path:rest>", groups="admin"),
+        Rule("/tags/C", groups="admin"),
+        Rule("/<path:all>", groups="admin"),
+    ],
+)
+def test_encoded_characters_are_no_data_where_they_may_lead_to_a_rule(rule: Rule) -> None:
+    """Where something asks for what would be left without the fragment, it is asked."""
+    policy = Policy([TAGS, rule])
+    assert policy.requirements_for("GET", "/tags/b/posts") is None
+    for path in ("/tags/C#/posts", "/tags/C?/posts", "/tags/C%23/posts", "/tags/C%3f/posts"):
+        assert policy.requirements_for("GET", path) == _needs("", "admin")
+
+
+@pytest.mark.parametrize(
+    ("path", "raw_path"),
+    [
+        ("/tags/a/b/posts", "/tags/a%2Fb/posts"),
+        ("/tags/a%2Fb/posts", "/tags/a%252Fb/posts"),
+        ("/tags/a\\b/posts", "/tags/a%5Cb/posts"),
+        ("/tags/../posts", "/tags/%2E%2E/posts"),
+        ("/tags/..;/posts", "/tags/..%3B/posts"),
+        ("/tags/;x/posts", "/tags/%3Bx/posts"),
+        ("/tags/..#/posts", "/tags/..%23/posts"),
+        ("/tags/.?/posts", "/tags/.%3F/posts"),
+        ("/tags/C#/posts#", "/tags/C%23/posts%23"),
+        ("/tags#/C/posts", "/tags%23/C/posts"),
+        ("/tags/C#//posts", "/tags/C%23//posts"),
+        ("/tags/C\x00/posts", "/tags/C%00/posts"),
+        ("/files/..#/x", "/files/..%23/x"),
+        ("/files/#/..", "/files/%23/.."),
+        ("/files/#/../../tags", "/files/%23/../../tags"),
+        ("/files/a#/../..", "/files/a%23/../.."),
+        ("/files/..\\#", "/files/..%5C%23"),
+        ("/files/%2e%2e#", "/files/%252e%252e%23"),
+        ("/files/..%23/x", "/files/..%2523/x"),
+    ],
+)
+def test_data_does_not_hide_another_path(path: str, raw_path: str) -> None:
+    """Slashes, dot segments and the like keep their meaning, and so does what is beside a variable."""
+    for raw in (raw_path, ""):
+        assert Policy([TAGS, FILES]).requirements_for("GET", path, raw_path=raw) == NO_REQUIREMENTS
+
+
+PREFIXED = Policy(
+    [
+        Rule("/admin/<path:rest>", groups="admin"),
+        Rule("/api/audit", groups="audit"),
+        Rule("/healthz", public=True),
+        Rule("/status", public=True),
+        Rule("/api/status", public=True),
+    ],
+    prefixes=["/api", "/v1/app/"],
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/admin/users", _needs("", "admin")),
+        ("/api/admin/users", _needs("", "admin")),
+        ("/v1/app/admin/users", _needs("", "admin")),
+        ("/v1/app/api/admin/users", _needs("", "admin")),
+        ("//api//admin/users", _needs("", "admin")),
+        ("/x/../api/./admin", _needs("", "admin")),
+        ("/%61pi/admin/users", _needs("", "admin")),
+        ("/api/", NO_REQUIREMENTS),
+        ("/apiadmin/users", NO_REQUIREMENTS),
+        ("/v1/admin/users", NO_REQUIREMENTS),
+        ("/audit", _needs("", "audit")),
+        ("/api/audit", _needs("", "audit")),
+        ("/v1/app/audit", _needs("", "audit")),
+        ("/healthz", None),
+        ("/api/healthz", NO_REQUIREMENTS),
+        ("/status", None),
+        ("/api/status", None),
+        ("/api/me", NO_REQUIREMENTS),
+    ],
+)
+def test_a_prefix_that_the_application_strips_is_one_more_interpretation(
+    path: str, expected: Requirements | None
+) -> None:
+    """With and without the prefix a rule that asks is asked; a path is public only if both forms are."""
+    assert PREFIXED.requirements_for("GET", path) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [
+        ("/admin", "/api/admin"),
+        ("/admin", "/admin"),
+        ("/api/admin", "/admin"),
+        ("/mount/admin", "/api/admin"),
+        ("/mount/api/admin", "/admin"),
+        ("/mount/api/admin", "/api/admin"),
+        ("/admin", "/mount/api/admin"),
+    ],
+)
+def test_prefixes_go_together_with_a_mount(rule: str, path: str) -> None:
+    """A rule that asks may be written with either prefix, both or none."""
+    policy = Policy([Rule(rule, groups="admin")], prefixes="/api")
+    assert policy.requirements_for("GET", path, prefix="/mount") == _needs("", "admin")
+
+
+def test_a_rule_with_the_prefix_is_weighed_against_public_ones_with_the_prefix() -> None:
+    """What is public with and without the prefix stays public beside a wider rule with the prefix."""
+    public = [Rule("/healthz", public=True), Rule("/api/healthz", public=True)]
+    policy = Policy([*public, Rule("/api/<path:rest>", groups="admin")])
+    assert policy.requirements_for("GET", "/healthz", prefix="/api") is None
+    assert policy.requirements_for("GET", "/x", prefix="/api") == _needs("", "admin")
+    policy = Policy([public[0], Rule("/api/<path:rest>", groups="admin")])
+    assert policy.requirements_for("GET", "/healthz", prefix="/api") == _needs("", "admin")
+
+
+def test_known_prefixes_are_taken_as_they_are() -> None:
+    """What a framework's object tells is no setting of the user, and strips whatever it strips."""
+    policy = Policy([Rule("/admin", groups="admin")], known_prefixes=["/", "/a%20b/", "/api"])
+    for path in ("/admin", "/a%20b/admin", "/api/admin"):
+        assert policy.requirements_for("GET", path) == _needs("", "admin")
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "message"),
+    [
+        (5, "prefixes: must be a list of strings, not 'int'"),
+        ({"/api": 1}, "prefixes: must be a list of strings, not 'dict'"),
+        (None, "prefixes: must be a list of strings, not 'NoneType'"),
+        ([5], "prefixes: '5' must be a string that starts with a slash"),
+        ([""], "prefixes: '' must be a string that starts with a slash"),
+        ("api", "prefixes: 'api' must be a string that starts with a slash"),
+        (["/a//b"], "prefixes: '/a//b' must be written plainly: "),
+        (["/a/../b"], "prefixes: '/a/../b' must be written plainly: "),
+        (["/a%20b"], "prefixes: '/a%20b' must be written plainly: "),
+        (["/a?b"], "prefixes: '/a?b' must be written plainly: "),
+        (["/a "], "prefixes: '/a ' must be written plainly: "),
+        (["/<tenant>"], "prefixes: '/<tenant>' must not have variables"),
+        (["/a", "/{tenant}"], "prefixes: '/{tenant}' must not have variables"),
+        (["/a/*"], "prefixes: '/a/*' must not have variables"),
+    ],
+)
+def test_a_prefix_that_no_path_could_have_is_refused(prefixes: Any, message: str) -> None:
+    """Prefixes are checked like rules: written plainly, and without variables."""
+    with pytest.raises(ConfigurationError) as caught:
+        Policy(prefixes=prefixes)
+    assert str(caught.value).startswith(message)
+
+
 PLAINLY = (
     "path must be written plainly: decoded, without dot segments, repeated slashes, a query, parameters, "
     "backslashes or control characters"
@@ -344,6 +639,38 @@ MISTAKES: dict[str, tuple[Any, str]] = {
         "rules[0] '/a': is public, so it cannot ask for scopes or groups",
     ),
     "no rule": ("/a", "rules[0]: must be a Rule, not 'str'"),
+    "white space behind": (Rule("/a "), "rules[0] '/a ': path must not start or end with white space"),
+    "three paths": (
+        Rule("/<path:a>/x/<path():b>/y/<path:c>"),
+        "rules[0] '/<path:a>/x/<path():b>/y/<path:c>': "
+        "path must not have more than 2 variables of the type path",
+    ),
+    "a path beside another variable": (
+        Rule("/<path:a>-<b>"),
+        "rules[0] '/<path:a>-<b>': "
+        "path must not have another variable in one segment with one of the type path",
+    ),
+    "a slash in a variable": (
+        Rule('/<any("a/b"):x>'),
+        "rules[0] '/<any(\"a/b\"):x>': path has a variable with a slash in it, which would never match",
+    ),
+    "the syntax of another framework": (
+        Rule("/orders/{number:int}"),
+        "rules[0] '/orders/{number:int}': path is not in Werkzeug's routing syntax: "
+        "write '/orders/<int:number>'",
+    ),
+    "a star for all methods": (
+        Rule("/a", methods="*"),
+        "rules[0] '/a': methods must not have '*': leave methods out to name all",
+    ),
+    "a word for all methods": (
+        Rule("/a", methods=["any"]),
+        "rules[0] '/a': methods must not have 'ANY': leave methods out to name all",
+    ),
+    "a WebSocket for a method": (
+        Rule("/a", methods=["GET", "websocket"]),
+        "rules[0] '/a': methods must not have 'WEBSOCKET': the handshake of a WebSocket is a GET",
+    ),
 }
 
 
@@ -355,7 +682,13 @@ def test_a_rule_that_cannot_be_honoured_is_refused(rule: Any, message: str) -> N
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("rule", ["/<a>/<a>", "/<int(:x>", "/<int(x=1):x>", "/<1a>", "/<a-b>", "/<>"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        *("/<a>/<a>", "/<int(:x>", "/<int(x=1):x>", "/<1a>", "/<a-b>", "/<>", "/<int(max=a):x>"),
+        *("/<float(min='1'):x>", "/<string(minlength=3, maxlength=2):x>", f"/<string(length={10**10}):x>"),
+    ],
+)
 def test_a_path_that_werkzeug_cannot_read_is_refused(rule: str) -> None:
     """Whatever Werkzeug refuses arrives as a problem that names the rule."""
     with pytest.raises(

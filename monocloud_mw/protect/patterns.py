@@ -1,0 +1,218 @@
+"""Which paths a rule matches: generously where it asks for something, strictly where it is public.
+
+The syntax is Werkzeug's, and so is the order of rules. The regular expressions are made here, twice:
+
+- *generous*: a variable matches any one segment, whatever its type, since frameworks parse more than a type
+  shows (``+7`` and ``7_0`` are integers for ``int``). A string may be empty, as it may in Falcon, and
+  a path is any text. A rule that ends in ``/<path:name>`` includes the bare directory.
+- *strict*: a variable matches what its Werkzeug converter reads, in ASCII digits.
+
+Both run in linear time. Text up to the next variable is matched once, as early as it can be, and never
+again (atomic groups). For generous patterns that loses no match: the variable that follows takes what is
+left. A strict pattern may lose an unusual one, and the path is then not public.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeAlias
+
+import attrs
+from werkzeug.routing import (
+    BaseConverter,
+    FloatConverter,
+    IntegerConverter,
+    Map,
+    PathConverter,
+    UnicodeConverter,
+)
+from werkzeug.routing import Rule as WerkzeugRule
+
+__all__ = ["MAX_PATH_VARIABLES", "VARIABLE", "Pattern"]
+
+MAX_PATH_VARIABLES: Final = 2
+
+VARIABLE: Final = re.compile(r"<(?:([^:<>]*):)?[^<>]*>")
+
+Segment: TypeAlias = "list[str | BaseConverter]"
+Piece: TypeAlias = "tuple[str, bool]"
+"""A regular expression, and whether it is that of a variable that matches text of any length."""
+
+_UNBOUNDED: Final = re.compile(r"\[\^/\]\{\d+,\}")  # of a string without a greatest length
+
+
+@attrs.frozen
+class _Part:
+    """A segment of a rule, or all that follows once a ``<path:...>`` variable has begun.
+
+    Args:
+        weight: Werkzeug's; the smaller one is more specific. Fixed parts have none, so they come first.
+        text: parts of one weight are the same only if their texts are.
+    """
+
+    weight: tuple[Any, ...]
+    text: str
+
+
+@attrs.frozen
+class Pattern:
+    """The path of a rule, ready to match.
+
+    Args:
+        name: the path without the names of its variables.
+        fixed: the path itself, if it has no variables.
+        first: the first segment, or ``None`` if it has a variable.
+    """
+
+    name: str
+    fixed: str | None
+    first: str | None
+    _parts: tuple[_Part, ...]
+    _converters: tuple[BaseConverter, ...]
+    _generous: re.Pattern[str]
+    _strict: re.Pattern[str]
+
+    @classmethod
+    def parse(cls, path: str) -> Pattern:
+        """Read a path in Werkzeug's routing syntax; a slash at its end makes no difference.
+
+        Raises:
+            LookupError, SyntaxError, TypeError, ValueError, OverflowError, re.error: it cannot be read.
+        """
+        converters = _list_converters(path)
+        path = path.removesuffix("/")
+        segments = _split(path, converters)
+        parts = tuple(_list_parts(segments))
+        return cls(
+            name=VARIABLE.sub(lambda found: f"<{found[1] or 'default'}>", path) or "/",
+            fixed=None if converters else path,
+            first=next((None if part.weight else part.text for part in parts), ""),
+            parts=parts,
+            converters=tuple(converters),
+            generous=re.compile(_express_generously(segments), re.DOTALL),
+            strict=re.compile(_express(segments, _read_strictly) + r"/?\Z", re.DOTALL | re.ASCII),
+        )
+
+    def may_match(self, path: str) -> bool:
+        """Tell whether some application could take the path for one of this rule."""
+        return self._generous.match(path) is not None
+
+    def matches(self, path: str) -> bool:
+        """Tell whether the path is one of this rule, types and their arguments included."""
+        found = self._strict.match(path)
+        if found is None:
+            return False
+        try:
+            for converter, value in zip(self._converters, found.groups(), strict=True):
+                converter.to_python(value)
+        except ValueError:  # out of range, say
+            return False
+        return True
+
+    def precedes(self, other: Pattern) -> bool:
+        """Tell whether this pattern is more specific than another one that matches the same path."""
+        for mine, its in zip(self._parts, other._parts, strict=False):
+            if mine != its:
+                return mine.weight < its.weight
+        return len(self._parts) < len(other._parts)
+
+
+class _Reader(WerkzeugRule):
+    """A Werkzeug rule that keeps the converters of its variables in their order."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.found: list[BaseConverter] = []
+
+    def get_converter(self, *arguments: Any) -> BaseConverter:
+        converter = super().get_converter(*arguments)
+        if isinstance(converter, IntegerConverter | FloatConverter):
+            for bound in (converter.min, converter.max):
+                if isinstance(bound, str):  # it would be compared with a number at every request
+                    raise ValueError("min and max must be numbers")
+        self.found.append(converter)
+        return converter
+
+
+def _list_converters(path: str) -> list[BaseConverter]:
+    reader = _Reader(path)
+    Map([reader])
+    return reader.found
+
+
+def _split(path: str, converters: Sequence[BaseConverter]) -> list[Segment]:
+    """Return the segments of a path: texts, and the converters of its variables."""
+    segments: list[Segment] = []
+    remaining = iter(converters)
+    for text in re.findall(r"/|<[^<>]*>|[^/<]+", path):
+        if text == "/":
+            segments.append([])
+        else:
+            segments[-1].append(next(remaining) if text.startswith("<") else text)
+    return segments
+
+
+def _list_parts(segments: Sequence[Segment]) -> Iterator[_Part]:
+    for number, segment in enumerate(segments):
+        is_last = any(_is_path(token) for token in segment)
+        tokens = [token for following in segments[number:] for token in following] if is_last else segment
+        fixed = [token for token in tokens if isinstance(token, str)]
+        weights = [token.weight for token in tokens if isinstance(token, BaseConverter)]
+        if weights:
+            weight = (-len(fixed), [-len(text) for text in fixed], -len(weights), weights)
+            yield _Part(weight, _express(segments[number:] if is_last else [segment], _read_strictly))
+        else:
+            yield _Part((), "".join(fixed))
+        if is_last:
+            return
+
+
+def _is_path(token: str | BaseConverter) -> bool:
+    return isinstance(token, PathConverter)
+
+
+def _read_strictly(converter: BaseConverter, _is_whole_segment: bool) -> Piece:
+    if isinstance(converter, PathConverter) or _UNBOUNDED.fullmatch(converter.regex):
+        return f"({converter.regex.removesuffix('?')}?)", True
+    if isinstance(converter, IntegerConverter | FloatConverter):
+        return f"((?>{converter.regex}))", False
+    return f"({converter.regex})", False
+
+
+def _read_generously(converter: BaseConverter, is_whole_segment: bool) -> Piece:
+    if isinstance(converter, PathConverter):
+        return ".*?", True
+    may_be_empty = is_whole_segment and isinstance(converter, UnicodeConverter)
+    return "[^/]*?" if may_be_empty else "[^/]+?", True
+
+
+def _express_generously(segments: Sequence[Segment]) -> str:
+    if segments and len(segments[-1]) == 1 and _is_path(segments[-1][0]):
+        return _express(segments[:-1], _read_generously) + r"(?:/.*)?\Z"
+    return _express(segments, _read_generously) + r"/?\Z"
+
+
+def _express(segments: Sequence[Segment], read: Callable[[BaseConverter, bool], Piece]) -> str:
+    """Return the regular expression of segments; ``read`` makes that of a variable."""
+    pieces: list[Piece] = []
+    for segment in segments:
+        tokens = [
+            (re.escape(token), False) if isinstance(token, str) else read(token, len(segment) == 1)
+            for token in segment
+        ]
+        has_path = any(_is_path(token) for token in segment)
+        pieces += [("/", False), *(tokens if has_path else [(_join(tokens), False)])]
+    return _join(pieces)
+
+
+def _join(pieces: Sequence[Piece]) -> str:
+    """Join expressions so that text from one variable of any length up to the next is matched only once."""
+    last = max((number for number, (_text, is_wild) in enumerate(pieces) if is_wild), default=-1)
+    joined, close = "", ""
+    for number, (text, is_wild) in enumerate(pieces):
+        if is_wild:
+            joined += close
+            joined, close = (f"{joined}(?>", ")") if number != last else (joined, "")
+        joined += text
+    return joined
