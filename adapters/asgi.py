@@ -35,7 +35,7 @@ from monocloud_mw.protect.adapter_checks import (
 )
 from monocloud_mw.protect.cors import is_cors_preflight
 from monocloud_mw.protect.guard import Guard, Refused, run_async
-from monocloud_mw.protect.paths import cut_at_prefix, strip_prefix
+from monocloud_mw.protect.paths import cut_at_prefix, list_known_prefixes, strip_prefix
 from monocloud_mw.protect.resolvers import Resolver
 from monocloud_mw.protect.responses import ErrorResponse
 from monocloud_mw.protect.rules import Policy, Rule
@@ -62,6 +62,8 @@ class ProtectApiMiddleware:
         scopes: required of every request that is not public.
         groups: the caller must be in at least one, for every request that is not public.
         rules: what paths need (:mod:`monocloud_mw.protect.rules`).
+        prefixes: what the application itself strips from the front of paths, such as ``"/api"``; the
+            ``root_path`` of a FastAPI application is known.
         optional: let requests without a token pass, without claims; a token that is there is checked.
         allow_cors_preflight: let CORS preflights pass to the application, which answers them.
         token_resolver: called with ``scope``, sync or async; returns the access token, instead of the
@@ -84,6 +86,7 @@ class ProtectApiMiddleware:
         scopes: str | Iterable[str] = (),
         groups: str | Iterable[str] = (),
         rules: Sequence[Rule] = (),
+        prefixes: str | Iterable[str] = (),
         optional: bool = False,
         allow_cors_preflight: bool = False,
         token_resolver: Resolver | None = None,
@@ -98,7 +101,13 @@ class ProtectApiMiddleware:
         self.client: AsyncAuthenticator
         try:
             self._policy, self.client, *_ = collect_problems(
-                lambda: Policy(rules, scopes=scopes, groups=groups),
+                lambda: Policy(
+                    rules,
+                    scopes=scopes,
+                    groups=groups,
+                    prefixes=prefixes,
+                    known_prefixes=list_known_prefixes(app),
+                ),
                 lambda: select_client(client, AsyncBackendClient),
                 lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
                 lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
@@ -125,7 +134,7 @@ class ProtectApiMiddleware:
             raise self._wrong
         if kind in PROTECTED:
             scope.pop(CLAIMS_KEY, None)
-            requirements = self._policy.for_all or self._requirements_for(scope)
+            requirements = self._policy.fixed_requirements or self._requirements_for(scope)
             if requirements is not None and not (self._allow_cors_preflight and _is_preflight(scope)):
                 check = self._guard.check(
                     scope,

@@ -27,7 +27,7 @@ from monocloud_mw.protect.adapter_checks import (
 )
 from monocloud_mw.protect.cors import is_cors_preflight
 from monocloud_mw.protect.guard import Guard, Refused, run
-from monocloud_mw.protect.paths import UNREADABLE
+from monocloud_mw.protect.paths import UNREADABLE, list_known_prefixes
 from monocloud_mw.protect.resolvers import Resolver
 from monocloud_mw.protect.responses import ErrorResponse
 from monocloud_mw.protect.rules import Policy, Rule
@@ -51,6 +51,7 @@ class ProtectApiMiddleware:
         scopes: required of every request that is not public.
         groups: the caller must be in at least one, for every request that is not public.
         rules: what paths need (:mod:`monocloud_mw.protect.rules`).
+        prefixes: what the application itself strips from the front of paths, such as ``"/api"``.
         optional: let requests without a token pass, without claims; a token that is there is checked.
         allow_cors_preflight: let CORS preflights pass to the application, which answers them.
         token_resolver: called with ``environ``; returns the access token, instead of the ``Authorization``
@@ -73,6 +74,7 @@ class ProtectApiMiddleware:
         scopes: str | Iterable[str] = (),
         groups: str | Iterable[str] = (),
         rules: Sequence[Rule] = (),
+        prefixes: str | Iterable[str] = (),
         optional: bool = False,
         allow_cors_preflight: bool = False,
         token_resolver: Resolver | None = None,
@@ -85,7 +87,13 @@ class ProtectApiMiddleware:
         self._policy: Policy
         self.client: Authenticator
         self._policy, self.client, *_ = collect_problems(
-            lambda: Policy(rules, scopes=scopes, groups=groups),
+            lambda: Policy(
+                rules,
+                scopes=scopes,
+                groups=groups,
+                prefixes=prefixes,
+                known_prefixes=list_known_prefixes(app),
+            ),
             lambda: select_client(client, BackendClient),
             lambda: check_callable("token_resolver", token_resolver, may_be_async=False),
             lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=False),
@@ -100,7 +108,7 @@ class ProtectApiMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ.pop(CLAIMS_KEY, None)
-        requirements = self._policy.for_all or self._requirements_for(environ)
+        requirements = self._policy.fixed_requirements or self._requirements_for(environ)
         if requirements is not None and not (self._allow_cors_preflight and _is_preflight(environ)):
             check = self._guard.check(
                 environ,

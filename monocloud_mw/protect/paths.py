@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "cut_at_prefix",
     "drop_query",
     "list_interpretations",
+    "list_known_prefixes",
     "mask_raw_path",
     "strip_prefix",
 ]
@@ -42,6 +43,8 @@ MAX_INTERPRETATIONS: Final = 16
 
 MAX_CHARACTERS: Final = 2 * MAX_PATH_CHARACTERS
 """Of all interpretations together: a long path with several is unreadable, since each is matched."""
+
+_MAX_WRAPPERS: Final = 20
 
 UNREADABLE: Final = "\ufffd"
 """Stands for bytes that are not UTF-8, as it does in :meth:`bytes.decode`."""
@@ -88,6 +91,20 @@ def strip_prefix(path: str, prefix: str) -> str:
         return path
     prefix = prefix.rstrip("/")
     return path[len(prefix) :] if prefix and f"{path}/".startswith(f"{prefix}/") else path
+
+
+def list_known_prefixes(app: Any) -> list[str]:
+    """Return the prefixes that an application, or one that it wraps as ``.app``, says it strips itself.
+
+    FastAPI says so in ``root_path``. In Flask and Quart an attribute of that name is a folder.
+    """
+    found: list[str] = []
+    for _ in range(_MAX_WRAPPERS):
+        root_path = getattr(app, "root_path", None)
+        if isinstance(root_path, str) and root_path.startswith("/") and not hasattr(app, "import_name"):
+            found.append(root_path)
+        app = getattr(app, "app", None)
+    return found
 
 
 def cut_at_prefix(path: str, prefix: str) -> str:

@@ -124,7 +124,7 @@ class Policy:
         self._everything = self._defaults
         for rule in checked:
             self._everything = self._everything.merge(rule.requirements)
-        self.for_all: Requirements | None = None if checked else self._defaults
+        self.fixed_requirements: Requirements | None = None if checked else self._defaults
         """What every request needs, where no rule tells them apart."""
         self._matchers = {
             method: _Matcher([rule for rule in checked if rule.holds_for(method)])
