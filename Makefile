@@ -18,6 +18,12 @@ VENV ?= .venv
 endif
 BIN := $(VENV)/bin
 
+# Tests run in one process per core. The pure layers are covered in full by these tests; coverage is measured
+# for them alone. The slow tests have a target of their own.
+PARALLEL := -n auto --dist worksteal
+PURE_TESTS := tests/core tests/jose tests/options tests/protect $(wildcard tests/test_*.py)
+SLOW_TESTS := tests/processes tests/soak
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export COVERAGE_FILE := $(VENV)/coverage
 
@@ -34,12 +40,17 @@ serve: $(VENV)/.demo ## serve the example API, protected by the tenant of the MO
 ##@ Check it
 
 .PHONY: test
-test: $(VENV)/.test ## run the tests, then require full branch coverage of the pure floors
-	$(BIN)/coverage run -m pytest $(ARGS)
-ifndef ARGS
-	@echo "==> branch coverage of the pure floors (lines that no test reached are listed)"
-	@$(BIN)/coverage report --fail-under=100
+test: $(VENV)/.test ## run the tests and require full branch coverage of the pure layers; ARGS="..." runs some
+ifdef ARGS
+	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=100 $(PURE_TESTS)
+	$(BIN)/python -m pytest $(PARALLEL) tests $(addprefix --ignore=,$(PURE_TESTS) $(SLOW_TESTS))
 endif
+
+.PHONY: test-slow
+test-slow: $(VENV)/.test ## run the tests of processes and servers that wait, and a brief soak test
+	$(BIN)/python -m pytest $(PARALLEL) $(SLOW_TESTS) $(ARGS)
 
 .PHONY: test-lowest
 test-lowest: $(VENV)-lowest/.lowest ## run the tests with the oldest dependencies that setup.py allows
@@ -62,7 +73,7 @@ types: $(VENV)/.test ## check types with mypy --strict, and with pyright
 
 .PHONY: coverage
 coverage: $(VENV)/.test ## run the tests and report the coverage of everything, also as build/coverage/index.html
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report= $(ARGS)
 	$(BIN)/coverage html --include='monocloud_mw/*' --directory=build/coverage --quiet
 	$(BIN)/coverage report --include='monocloud_mw/*'
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -251,3 +252,18 @@ def test_no_claim_breaks_a_property(value: dict[str, Any]) -> None:
     claims = AccessTokenClaims(value)
     assert all(isinstance(name, str) for name in (*claims.audience, *claims.scopes, *claims.groups))
     assert repr(claims).isascii()
+
+
+def test_pydantic_takes_claims_as_they_are_and_makes_none() -> None:
+    """A field of this type holds claims that were checked; input that looks like them is refused."""
+    adapter = pydantic.TypeAdapter(AccessTokenClaims)
+    claims = AccessTokenClaims({"sub": "alice"})
+    assert adapter.validate_python(claims) is claims
+    assert adapter.dump_python(claims) == {"sub": "alice"}
+    assert adapter.json_schema() == {
+        "type": "object",
+        "title": "AccessTokenClaims",
+        "additionalProperties": True,
+    }
+    with pytest.raises(pydantic.ValidationError):
+        adapter.validate_python({"sub": "mallory"})

@@ -163,20 +163,21 @@ def run(check: Check) -> AccessTokenClaims | None:
         Refused: the request must not pass.
         ConfigurationError: ``on_error`` is asynchronous.
     """
-    advance: Callable[[Any], Any] = check.send
     answer: Any = None
+    failure: Exception | None = None
     while True:
         try:
-            answer = advance(answer)
+            answer = check.send(answer) if failure is None else check.throw(failure)
         except StopIteration as end:
             claims: AccessTokenClaims | None = end.value
             return claims
-        advance = check.send
+        failure = None
         if not isinstance(answer, AccessTokenClaims) and isinstance(answer, Awaitable):
             if isinstance(answer, CoroutineType):
                 answer.close()  # or Python would warn that it was never awaited
-            answer = ConfigurationError("a resolver, on_error or the client is async, and no event loop runs")
-            advance = check.throw
+            failure = ConfigurationError(
+                "a resolver, on_error or the client is async, and no event loop runs"
+            )
 
 
 async def run_async(check: Check) -> AccessTokenClaims | None:
@@ -185,17 +186,17 @@ async def run_async(check: Check) -> AccessTokenClaims | None:
     Raises:
         Refused: the request must not pass.
     """
-    advance: Callable[[Any], Any] = check.send
     answer: Any = None
+    failure: Exception | None = None
     while True:
         try:
-            answer = advance(answer)
+            answer = check.send(answer) if failure is None else check.throw(failure)
         except StopIteration as end:
             claims: AccessTokenClaims | None = end.value
             return claims
-        advance = check.send
+        failure = None
         if isinstance(answer, (CoroutineType, Awaitable)):
             try:
                 answer = await answer
             except Exception as error:  # noqa: BLE001  the check decides what it means
-                answer, advance = error, check.throw
+                failure = error

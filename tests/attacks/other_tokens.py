@@ -135,7 +135,9 @@ def _holders() -> Iterator[Attack]:
     wrong: tuple[Any, ...] = (None, True, 5, [thumbprint_of(MINE)], {})
     for value in wrong:
         bound = token(ED, claims={"cnf": {"x5t#S256": value}})
-        yield Attack(f"thumbprint: {value!r}", bound, Reason.INVALID_CLAIM, mine, certificate=MINE)
+        yield Attack(
+            f"thumbprint of type {type(value).__name__}", bound, Reason.INVALID_CLAIM, mine, certificate=MINE
+        )
 
 
 def _times() -> Iterator[Attack]:

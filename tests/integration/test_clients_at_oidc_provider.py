@@ -108,7 +108,7 @@ def test_jwt_is_accepted(connect: Connect, oidc_provider: OidcProvider, algorith
     assert claims.audience == (AUDIENCE,)
     assert claims.client_id == CALLER
     assert claims.scopes == set(SCOPES)
-    assert claims["groups"] == ("admins", {"id": "g-1", "name": "Zürich"})
+    assert claims["groups"] == ["admins", {"id": "g-1", "name": "Zürich"}]
 
 
 @pytest.mark.parametrize("name", AUTHENTICATIONS)

@@ -19,7 +19,7 @@ from monocloud_mw.errors import (
     Reason,
     TokenError,
 )
-from monocloud_mw.protect.guard import Check, run, run_async
+from monocloud_mw.protect.guard import Check, replace_caller, run, run_async
 
 Run = Callable[[Check], AccessTokenClaims | None]
 
@@ -307,3 +307,26 @@ def test_cancelling_a_resolver_is_not_taken_for_a_failure() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(_run_async(Guard(Client(), token_resolver=cancelled).check(None, [], ANYTHING)))
+
+
+def test_a_test_may_say_who_calls(run_check: Run) -> None:
+    """In place of every check, with the requirements and how groups are to be matched."""
+    seen: list[Any] = []
+
+    def caller(requirements: Requirements, match_all: bool) -> AccessTokenClaims:
+        seen.append((requirements, match_all))
+        if requirements.scopes:
+            raise TokenError(Reason.INSUFFICIENT_SCOPE)
+        return CLAIMS
+
+    client = Client(TokenError(Reason.EXPIRED))
+    needed = Requirements.of("a")
+    assert replace_caller(caller) is None
+    try:
+        assert run_check(Guard(client).check(None, [], ANYTHING)) is CLAIMS
+        assert _refusal(run_check, Guard(client).check(None, [], needed)).response.status == 403
+    finally:
+        assert replace_caller(None) is caller
+    assert seen == [(ANYTHING, False), (needed, False)]
+    assert client.seen == []
+    assert _refusal(run_check, Guard(client).check(None, [], ANYTHING)).response.status == 401
