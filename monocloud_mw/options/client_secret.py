@@ -1,29 +1,29 @@
-"""Which secret each client authentication method takes, and how it is read.
+"""How each kind of ``client_secret`` is read; what does not fit raises ``ValueError``.
 
-RFC 6749 section 2.3.1 (text), RFC 7523 (keys that sign), RFC 8705 section 2 (certificates, and no secret),
-draft-ietf-oauth-spiffe-client-auth (SPIFFE identities). No message holds a part of a secret.
+RFC 6749 section 2.3.1 (text), RFC 7523 (keys that sign), draft-ietf-oauth-spiffe-client-auth (SPIFFE
+identities). No message holds a part of a secret.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import TokenError
 from ..jose import SigningKey, parse_json_object
-from .settings import ClientSecret
 
-__all__ = ["SECRETS"]
+__all__ = ["read_private_secret", "read_svid_secret", "read_symmetric_secret", "read_text_secret"]
 
 
-def _text_secret(secret: Any) -> str:
+def read_text_secret(secret: Any) -> str:
+    """Return a secret that is sent, or used, as it is."""
     if not isinstance(secret, str):
         raise ValueError("it must be plain text")
     return secret
 
 
-def _symmetric_secret(secret: Any) -> SigningKey:
+def read_symmetric_secret(secret: Any) -> SigningKey:
+    """Return the key of plain text, or of an ``oct`` JWK."""
     if isinstance(secret, str) and not secret.lstrip().startswith("{"):
         if secret.lstrip().startswith("-----BEGIN"):
             raise ValueError("it must be plain text or an oct JWK, not a PEM key")
@@ -34,7 +34,8 @@ def _symmetric_secret(secret: Any) -> SigningKey:
     return key
 
 
-def _private_secret(secret: Any) -> SigningKey:
+def read_private_secret(secret: Any) -> SigningKey:
+    """Return the private key of a JWK or a PEM."""
     if isinstance(secret, str) and not secret.lstrip().startswith(("{", "-----BEGIN")):
         raise ValueError("it must be a private JWK or a PEM private key, not plain text")
     key = _signing_key(secret)
@@ -59,21 +60,6 @@ def _signing_key(secret: Any) -> SigningKey:
     return SigningKey.from_pem(secret.replace("\\n", "\n"))  # many ways to set a variable take only one line
 
 
-def _svid_secret(secret: Any) -> Any:
-    """A JWT-SVID lives for minutes, so besides text it may be a callable that returns the current one."""
-    return secret if callable(secret) else _text_secret(secret)
-
-
-SECRETS: Final[Mapping[str, Callable[[Any], ClientSecret] | None]] = MappingProxyType(
-    {
-        "client_secret_basic": _text_secret,
-        "client_secret_post": _text_secret,
-        "client_secret_jwt": _symmetric_secret,
-        "private_key_jwt": _private_secret,
-        "tls_client_auth": None,
-        "self_signed_tls_client_auth": None,
-        "spiffe_jwt": _svid_secret,
-        "spiffe_x509": None,
-    }
-)
-"""By method, what reads its ``client_secret``, or raises ``ValueError``; ``None``: it takes a certificate."""
+def read_svid_secret(secret: Any) -> Any:
+    """Return text, or a callable that returns the current text: a JWT-SVID lives for minutes."""
+    return secret if callable(secret) else read_text_secret(secret)

@@ -22,7 +22,7 @@ import attrs
 from ..claims_cache import AsyncClaimsCache, ClaimsCache
 from ..errors import ConfigurationError, Problem, quoted
 from ..jose import SIGNATURE_ALGORITHMS
-from .client_secret import SECRETS
+from .client_authentication import CLIENT_AUTH_METHODS
 from .names import look_up
 from .settings import (
     CertificateBinding,
@@ -114,7 +114,7 @@ class Options:
     client_id: str | None = _option("CLIENT_ID", read_name)
     client_secret: ClientSecret | None = _option("CLIENT_SECRET", read_any_secret, secret=True)
     client_auth_method: ClientAuthMethod = _option(
-        "CLIENT_AUTH_METHOD", one_of(*SECRETS), default="client_secret_post"
+        "CLIENT_AUTH_METHOD", one_of(*CLIENT_AUTH_METHODS), default="client_secret_post"
     )
     mtls_certificate: tuple[str, str] | None = _option(
         ("MTLS_CERTIFICATE", "MTLS_CERTIFICATE_KEY"), read_certificate_and_key, from_text=pair_from_texts
@@ -211,7 +211,7 @@ class Options:
             return
         if "client_auth_method" in wrong:
             return
-        read_secret = SECRETS[self.client_auth_method]
+        read_secret = CLIENT_AUTH_METHODS[self.client_auth_method].read_secret
         if read_secret is None:
             if self.mtls_certificate is None and self.fetcher is None:
                 yield self._problem("mtls_certificate", f"is required with {self.client_auth_method}")

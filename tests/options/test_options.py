@@ -21,7 +21,7 @@ from jwt.algorithms import ECAlgorithm
 from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.jose import SIGNATURE_ALGORITHMS, SigningKey
 from monocloud_mw.options import VARIABLE_PREFIX, Options, Settings
-from monocloud_mw.options.client_secret import SECRETS
+from monocloud_mw.options.client_authentication import CLIENT_AUTH_METHODS
 from monocloud_mw.options.settings import CertificateBinding, ClientAuthMethod
 
 TENANT: Final = "https://acme.us.monocloud.com"
@@ -158,7 +158,7 @@ def test_every_option_has_an_accepted_type() -> None:
 
 def test_the_literal_types_are_the_accepted_names() -> None:
     """What a type checker lets through is what the options take."""
-    assert get_args(ClientAuthMethod) == tuple(SECRETS)
+    assert get_args(ClientAuthMethod) == tuple(CLIENT_AUTH_METHODS)
     for name in get_args(CertificateBinding):
         assert Options(**REQUIRED, validate_certificate_binding=name).validate_certificate_binding == name
 

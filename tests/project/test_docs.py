@@ -25,8 +25,8 @@ from monocloud_mw import (
     TokenError,
 )
 from monocloud_mw.core.effects import Effect
-from monocloud_mw.core.tenant.client_authentication import METHODS
 from monocloud_mw.options import VARIABLE_PREFIX
+from monocloud_mw.options.client_authentication import CLIENT_AUTH_METHODS
 from monocloud_mw.protect.logs import log_refusal
 from monocloud_mw.protect.responses import error_response
 from monocloud_mw.testing.faults import FAULTS
@@ -175,8 +175,8 @@ def test_every_client_authentication_method_has_an_example() -> None:
         for row in _table("docs/opaque-tokens.md", "`client_auth_method`")
     ]
     headings = re.findall(r"^### (\w+)$", PAGES["docs/opaque-tokens.md"], re.MULTILINE)
-    assert described == list(METHODS)
-    assert [heading for heading in headings if heading in METHODS] == list(METHODS)
+    assert described == list(CLIENT_AUTH_METHODS)
+    assert [heading for heading in headings if heading in CLIENT_AUTH_METHODS] == list(CLIENT_AUTH_METHODS)
 
 
 def test_every_fault_is_listed() -> None:

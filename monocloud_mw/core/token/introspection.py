@@ -25,9 +25,10 @@ from ...errors import (
 from ...frozen import FrozenDict
 from ...http import HttpRequest
 from ...options import VARIABLE_PREFIX, Options
+from ...options.client_authentication import CLIENT_AUTH_METHODS
 from ..effects import CacheDelete, CacheGet, CacheSet, Failure, Flow, Instant, read_clock, run_once
 from ..tenant.circuit_breaker import CircuitBreaker
-from ..tenant.client_authentication import METHODS, authenticate_client
+from ..tenant.client_authentication import authenticate_client
 from ..tenant.first_load import outage_once_loaded
 from ..tenant.http_json import MAX_BODY_BYTES, exchange
 from ..tenant.metadata import Metadata
@@ -142,7 +143,7 @@ class Introspection:
             body=urlencode(fields, errors="surrogatepass").encode("ascii"),
             timeout_seconds=options.response_timeout,
             max_body_bytes=MAX_BODY_BYTES,
-            mutual_tls=METHODS[options.client_auth_method].mutual_tls,
+            mutual_tls=CLIENT_AUTH_METHODS[options.client_auth_method].mutual_tls,
         )
 
     def _forget_at(self, answer: Mapping[str, Any], now: Instant) -> float:
@@ -168,7 +169,7 @@ def introspection_endpoint(metadata: Metadata, options: Options) -> str:
         HttpError: it names one that is not safe to speak to.
     """
     place, aliases = "the discovery document", metadata.document
-    if METHODS[options.client_auth_method].mutual_tls:
+    if CLIENT_AUTH_METHODS[options.client_auth_method].mutual_tls:
         place, aliases = "mtls_endpoint_aliases", _object(metadata.document, "mtls_endpoint_aliases")
         if options.trust_store_id is not None:
             place = f"mtls_additional_endpoint_aliases[{quoted(options.trust_store_id)}]"

@@ -10,10 +10,11 @@ import jwt
 import pytest
 
 from monocloud_mw.core.effects import Call, Failure, Instant
-from monocloud_mw.core.tenant.client_authentication import METHODS, ClientCredentials, authenticate_client
+from monocloud_mw.core.tenant.client_authentication import authenticate_client
 from monocloud_mw.errors import ConfigurationError, HttpError, Problem
 from monocloud_mw.jose import SigningKey
 from monocloud_mw.options import Options
+from monocloud_mw.options.client_authentication import CLIENT_AUTH_METHODS, ClientCredentials
 
 from ..by_hand import NOW, result_of, step
 from ..keys import ES256, FIRST, RS256
@@ -35,7 +36,7 @@ def credentials_of(now: Instant = NOW, **settings: Any) -> ClientCredentials:
 
 def test_every_method_of_the_options_has_a_row() -> None:
     """Only those with a certificate of ours use mutual TLS."""
-    assert {name: method.mutual_tls for name, method in METHODS.items()} == {
+    assert {name: method.mutual_tls for name, method in CLIENT_AUTH_METHODS.items()} == {
         "client_secret_basic": False,
         "client_secret_post": False,
         "client_secret_jwt": False,
