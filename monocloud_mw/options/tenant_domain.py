@@ -30,7 +30,7 @@ def read_tenant_domain(value: Any) -> str:
         raise ValueError("must not have a query")
     url = url.removesuffix("/")
     _, *segments = url.partition("://")[2].split("/")
-    if ".well-known" in segments:
+    if "/.well-known" in unquote(url).lower():
         raise ValueError("must be the URL of the tenant, without /.well-known/ and what follows it")
     if "" in segments:
         raise ValueError("must not have // in its path or at its end")

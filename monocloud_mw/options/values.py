@@ -146,7 +146,7 @@ def read_timeout(value: Any) -> float:
     except ValueError as error:
         raise ValueError(f"{error} ({_TIMEOUT_UNITS})") from None
     if seconds == 0:
-        raise ValueError("must be more than 0")
+        raise ValueError("must be more than 0 seconds")
     return seconds
 
 

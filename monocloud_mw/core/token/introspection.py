@@ -117,9 +117,9 @@ class Introspection:
                 self._circuit.record_failure(key, error, (yield from read_clock()))
             raise
         self._circuit.record_success(key, now, active=answer["active"])
-        if self._cached:
+        if self._cached and forgotten == self._forgotten:
             yield CacheSet(key, answer, self._forget_at(answer, now))
-            if forgotten != self._forgotten:  # looked at after the cache was written: it came before or after
+            if forgotten != self._forgotten:  # meanwhile
                 yield from self._delete(key)
         return answer
 

@@ -789,8 +789,22 @@ def test_an_answer_from_before_is_neither_kept_nor_shared() -> None:
     scene.responses[ENDPOINT] = answer_slowly
     assert scene.run(before.start(scene.now))["active"] is True
     assert scene.cache == {}
+    assert not [effect for effect in scene.effects if isinstance(effect, CacheSet)]
     late = scene.introspection.claims(TOKEN)
     step(late)
     after = step(late)
     assert isinstance(after, RunOnce)
     assert after.key != before.key
+
+
+def test_an_answer_that_is_kept_while_a_token_is_forgotten_is_removed_again() -> None:
+    """Writing into the cache may take a while; the removal may have come before it was written."""
+    scene = Scene(cache=Cache())
+    flow = scene.introspection._ask(TOKEN, "key", scene.now)
+    effect, answer = step(flow), None
+    while not isinstance(effect, CacheSet):
+        answer = scene._perform(effect)
+        effect = step(flow, answer)
+    scene.run(scene.introspection.forget(TOKEN))
+    assert step(flow) == CacheDelete("key")
+    assert result_of(flow)["active"] is True
