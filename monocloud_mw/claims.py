@@ -19,25 +19,32 @@ class AccessTokenClaims(FrozenDict):
 
     Args:
         claims: the claims, a JSON object.
-        groups_claim: the name of the claim that holds the groups.
+        groups_claim: the name of the claim that holds the groups, or a path into objects with dots
+            (``realm_access.roles``); a claim whose name is exactly that comes first.
+        scopes_claim: the name of the claim that holds the scopes, or a path, likewise.
     """
 
-    __slots__ = ("_group_set", "_groups", "_groups_claim", "_scopes")
+    __slots__ = ("_group_set", "_groups", "_groups_claim", "_scopes", "_scopes_claim")
 
     def __init__(
-        self, claims: Mapping[str, Any] | Iterable[tuple[str, Any]], *, groups_claim: str = "groups"
+        self,
+        claims: Mapping[str, Any] | Iterable[tuple[str, Any]],
+        *,
+        groups_claim: str = "groups",
+        scopes_claim: str = "scope",
     ) -> None:
         if hasattr(self, "_is_made"):
             self._refuse()  # a second call would change claims that other requests share
         dict.__init__(self, claims if isinstance(claims, FrozenDict) else FrozenDict(claims))
         self._is_made = True
         self._groups_claim = groups_claim
+        self._scopes_claim = scopes_claim
         self._groups: tuple[str, ...] | None = None
         self._group_set: frozenset[str] | None = None
         self._scopes: frozenset[str] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (dict(self), self._groups_claim)
+        return _rebuild, (dict(self), self._groups_claim, self._scopes_claim)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> dict[str, Any]:
@@ -79,10 +86,10 @@ class AccessTokenClaims(FrozenDict):
 
     @property
     def scopes(self) -> frozenset[str]:
-        """``scope``, split at spaces (RFC 6749 section 3.3); an array of strings is read as well."""
+        """``scope`` (or ``scopes_claim``), split at spaces (RFC 6749 section 3.3); arrays are read too."""
         scopes = self._scopes
         if scopes is None:
-            scopes = self._scopes = _scope_values(self.get("scope"))
+            scopes = self._scopes = _scope_values(_member_at(self, self._scopes_claim))
         return scopes
 
     @property
@@ -90,7 +97,7 @@ class AccessTokenClaims(FrozenDict):
         """The names and ids of the groups, whether they came as strings or as ``{id, name}`` objects."""
         groups = self._groups
         if groups is None:
-            groups = self._groups = _group_names(self.get(self._groups_claim))
+            groups = self._groups = _group_names(_member_at(self, self._groups_claim))
         return groups
 
     @property
@@ -122,8 +129,21 @@ class AccessTokenClaims(FrozenDict):
         return self.get("jti")
 
 
-def _rebuild(claims: dict[str, Any], groups_claim: str) -> AccessTokenClaims:
-    return AccessTokenClaims(claims, groups_claim=groups_claim)
+def _rebuild(claims: dict[str, Any], groups_claim: str, scopes_claim: str = "scope") -> AccessTokenClaims:
+    return AccessTokenClaims(claims, groups_claim=groups_claim, scopes_claim=scopes_claim)
+
+
+def _member_at(members: Any, path: str) -> Any:
+    """Return the member of that very name, or else the one at that path into objects; ``None`` without one.
+
+    A name with a colon or a slash (``https://example.com/groups``, ``cognito:groups``) is never a path.
+    """
+    while isinstance(members, dict):
+        if path in members or ":" in path or "/" in path:
+            return members.get(path)
+        name, _, path = path.partition(".")
+        members = members.get(name)
+    return None
 
 
 def _scope_values(scope: Any) -> frozenset[str]:

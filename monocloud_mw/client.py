@@ -182,6 +182,7 @@ class BackendClient(_Client):
         *,
         scopes: Scopes = (),
         groups: Groups = (),
+        any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Validate the ``Authorization`` header of a request, for a host that no adapter is for.
@@ -190,7 +191,7 @@ class BackendClient(_Client):
 
         Args:
             authorization: the header's value, all values of a repeated header, or ``None`` without one.
-            scopes, groups, client_certificate: as :meth:`validate_access_token`.
+            scopes, groups, any_scopes, client_certificate: as :meth:`validate_access_token`.
 
         Raises:
             CredentialsError: there is no bearer token, or the header is malformed (RFC 6750 section 2.1).
@@ -199,7 +200,7 @@ class BackendClient(_Client):
             AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
         presented = Presented(_parse_header(authorization), client_certificate=client_certificate)
-        return self.authenticate(presented, Requirements.of(scopes, groups))
+        return self.authenticate(presented, Requirements.of(scopes, groups, any_scopes))
 
     def validate_access_token(
         self,
@@ -207,6 +208,7 @@ class BackendClient(_Client):
         *,
         scopes: Scopes = (),
         groups: Groups = (),
+        any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Validate a JWT with the tenant's keys, or any other access token by introspection.
@@ -215,6 +217,7 @@ class BackendClient(_Client):
             token: the access token alone, without ``Bearer``.
             scopes: all of them are required; one string may list several, separated by spaces.
             groups: any of them is required, or all with the option ``groups_match_all``.
+            any_scopes: any of them is enough.
             client_certificate: what the caller presented in TLS, PEM or DER (RFC 8705 section 3).
 
         Raises:
@@ -225,7 +228,7 @@ class BackendClient(_Client):
         """
         presented = Presented(token, client_certificate=client_certificate)
         presented = Presented(token, client_certificate=client_certificate)
-        requirements, driver = Requirements.of(scopes, groups), self._driver
+        requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return driver.run(self._validator.validate(presented, requirements, driver.now()))
 
     def validate_jwt_access_token(
@@ -234,6 +237,7 @@ class BackendClient(_Client):
         *,
         scopes: Scopes = (),
         groups: Groups = (),
+        any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Validate a JWT with the tenant's keys, even where ``introspect_jwt_tokens`` is on.
@@ -242,7 +246,7 @@ class BackendClient(_Client):
             TokenError, ConfigurationError, AuthorizationServerError: as :meth:`validate_access_token`.
         """
         presented = Presented(token, client_certificate=client_certificate)
-        requirements, driver = Requirements.of(scopes, groups), self._driver
+        requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return driver.run(self._validator.validate_jwt(presented, requirements, driver.now()))
 
     def introspect_access_token(
@@ -251,6 +255,7 @@ class BackendClient(_Client):
         *,
         scopes: Scopes = (),
         groups: Groups = (),
+        any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Validate an access token of either kind by asking the tenant (RFC 7662).
@@ -259,7 +264,7 @@ class BackendClient(_Client):
             TokenError, ConfigurationError, AuthorizationServerError: as :meth:`validate_access_token`.
         """
         presented = Presented(token, client_certificate=client_certificate)
-        requirements, driver = Requirements.of(scopes, groups), self._driver
+        requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return driver.run(self._validator.introspect(presented, requirements, driver.now()))
 
     def forget(self, token: str) -> None:
@@ -348,6 +353,7 @@ class AsyncBackendClient(_Client):
         *,
         scopes: Scopes = (),
         groups: Groups = (),
+        any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Validate the ``Authorization`` header of a request, for a host that no adapter is for.
@@ -355,7 +361,7 @@ class AsyncBackendClient(_Client):
         Arguments and errors are those of :meth:`BackendClient.validate_authorization`.
         """
         presented = Presented(_parse_header(authorization), client_certificate=client_certificate)
-        return await self.authenticate(presented, Requirements.of(scopes, groups))
+        return await self.authenticate(presented, Requirements.of(scopes, groups, any_scopes))
 
     async def validate_access_token(
         self,
@@ -363,12 +369,13 @@ class AsyncBackendClient(_Client):
         *,
         scopes: Scopes = (),
         groups: Groups = (),
+        any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Validate an access token of either kind, as :meth:`BackendClient.validate_access_token`."""
         presented = Presented(token, client_certificate=client_certificate)
         presented = Presented(token, client_certificate=client_certificate)
-        requirements, driver = Requirements.of(scopes, groups), self._driver
+        requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return await driver.run(self._validator.validate(presented, requirements, driver.now()))
 
     async def validate_jwt_access_token(
@@ -377,11 +384,12 @@ class AsyncBackendClient(_Client):
         *,
         scopes: Scopes = (),
         groups: Groups = (),
+        any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Validate a JWT with the tenant's keys, as :meth:`BackendClient.validate_jwt_access_token`."""
         presented = Presented(token, client_certificate=client_certificate)
-        requirements, driver = Requirements.of(scopes, groups), self._driver
+        requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return await driver.run(self._validator.validate_jwt(presented, requirements, driver.now()))
 
     async def introspect_access_token(
@@ -390,11 +398,12 @@ class AsyncBackendClient(_Client):
         *,
         scopes: Scopes = (),
         groups: Groups = (),
+        any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Ask the tenant about an access token, as :meth:`BackendClient.introspect_access_token`."""
         presented = Presented(token, client_certificate=client_certificate)
-        requirements, driver = Requirements.of(scopes, groups), self._driver
+        requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return await driver.run(self._validator.introspect(presented, requirements, driver.now()))
 
     async def forget(self, token: str) -> None:

@@ -149,6 +149,41 @@ def test_the_claim_with_the_groups_has_a_name() -> None:
     assert claims.groups == ("b",)
 
 
+@pytest.mark.parametrize(
+    ("name", "claims", "expected"),
+    [
+        ("realm_access.roles", {"realm_access": {"roles": ["a"]}}, ("a",)),
+        ("a.b.c", {"a": {"b": {"c": "x"}}}, ("x",)),
+        ("a.b.c", {"a": {"b.c": "x"}}, ("x",)),
+        ("a.b", {"a.b": "literal", "a": {"b": "path"}}, ("literal",)),
+        ("a.b", {"a.b": None, "a": {"b": "path"}}, ()),
+        ("a.b", {"a": ["b"]}, ()),
+        ("a.b", {"a": "b"}, ()),
+        ("a.b", {"a": None}, ()),
+        ("a.b", {}, ()),
+        ("a.b", {"b": "x"}, ()),
+        ("a.", {"a": {"b": "x"}}, ()),
+        (".a", {"a": "x"}, ()),
+        ("https://x.example/groups", {"https://x.example/groups": ["a"]}, ("a",)),
+        ("https://x.example/groups", {"https://x": {"example/groups": ["a"]}}, ()),
+        ("cognito:groups", {"cognito:groups": ["a"]}, ("a",)),
+        ("urn:a.b", {"urn:a": {"b": "x"}}, ()),
+    ],
+)
+def test_a_claim_may_be_inside_objects(name: str, claims: dict[str, Any], expected: tuple[str, ...]) -> None:
+    """A claim of that very name comes before a path; names with a colon or a slash are never paths."""
+    found = AccessTokenClaims(claims, groups_claim=name, scopes_claim=name)
+    assert found.groups == expected
+    assert found.scopes == set(expected)
+
+
+def test_the_claim_with_the_scopes_has_a_name() -> None:
+    """Only the claim that is configured counts, and copies know it too."""
+    claims = AccessTokenClaims({"scope": "a", "scp": ["b", "c"]}, scopes_claim="scp")
+    assert claims.scopes == {"b", "c"}
+    assert pickle.loads(pickle.dumps(claims)).scopes == {"b", "c"}
+
+
 @pytest.mark.parametrize("mutate", MUTATIONS.values(), ids=MUTATIONS.keys())
 def test_claims_cannot_be_changed(mutate: Callable[[Any], object]) -> None:
     """They are shared by every request that presents the same token."""

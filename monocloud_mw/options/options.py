@@ -21,7 +21,7 @@ import attrs
 
 from ..claims_cache import AsyncClaimsCache, ClaimsCache
 from ..errors import ConfigurationError, Problem, quoted
-from ..jose import SIGNATURE_ALGORITHMS
+from ..jose import MAX_TOKEN_CHARACTERS, SIGNATURE_ALGORITHMS
 from .client_authentication import CLIENT_AUTH_METHODS
 from .names import look_up
 from .settings import (
@@ -51,6 +51,7 @@ from .values import (
     read_file,
     read_name,
     read_names,
+    read_size,
     read_timeout,
     seconds_up_to,
     words_from_text,
@@ -122,6 +123,7 @@ class Options:
     client_assertion_audience: str | None = _option("CLIENT_ASSERTION_AUDIENCE", read_name)
     trust_store_id: str | None = _option("TRUST_STORE_ID", read_name)
     ca_bundle: str | None = _option("CA_BUNDLE", read_file)
+    scopes_claim: str = _option("SCOPES_CLAIM", read_name, default="scope")
     groups_claim: str = _option("GROUPS_CLAIM", read_name, default="groups")
     groups_match_all: bool = _option(
         "GROUPS_MATCH_ALL", read_boolean, default=False, from_text=boolean_from_text
@@ -146,6 +148,9 @@ class Options:
     )
     algorithms: tuple[str, ...] = _option(
         "ALGORITHMS", read_algorithms, default=tuple(SIGNATURE_ALGORITHMS), from_text=words_from_text
+    )
+    max_token_size: int = _option(
+        "MAX_TOKEN_SIZE", read_size, default=MAX_TOKEN_CHARACTERS, from_text=count_from_text
     )
     jwt_cache_size: int = _option("JWT_CACHE_SIZE", read_count, default=1024, from_text=count_from_text)
     cache: ClaimsCache | AsyncClaimsCache | None = _option((), read_cache, secret=True)

@@ -72,8 +72,11 @@ class Settings(TypedDict, total=False):
     ca_bundle: str | Path | None
     """The path of a PEM bundle that verifies the tenant's server; default: what ``requests`` trusts."""
 
+    scopes_claim: str | None
+    """The claim that holds the scopes, or its path in objects; default ``scope``."""
+
     groups_claim: str | None
-    """The claim that holds the groups; default ``groups``."""
+    """The claim that holds the groups, or its path in objects; default ``groups``."""
 
     groups_match_all: bool | None
     """Whether a route that names several groups needs all of them; default: one is enough."""
@@ -110,6 +113,9 @@ class Settings(TypedDict, total=False):
 
     algorithms: str | Iterable[str] | None
     """The signature algorithms to accept; default: all asymmetric ones."""
+
+    max_token_size: int | None
+    """How many characters a token may have; default 16384."""
 
     jwt_cache_size: int | None
     """How many verified JWTs to keep in memory; default 1024, 0 turns that off."""

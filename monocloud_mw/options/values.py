@@ -32,6 +32,7 @@ __all__ = [
     "read_file",
     "read_name",
     "read_names",
+    "read_size",
     "read_text",
     "read_timeout",
     "seconds_up_to",
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 MAX_TIMEOUT_SECONDS: Final = 120
+MAX_SIZE: Final = 1024 * 1024
 _TIMEOUT_UNITS: Final = "an argument is in seconds, the variable in milliseconds"
 _QUOTES: Final = frozenset("\"'`\u2018\u2019\u201c\u201d")
 _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -162,6 +164,14 @@ def read_count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"must be a whole number, 0 or more, not {quoted(value)}")
     return value
+
+
+def read_size(value: Any) -> int:
+    """Read the most characters that a token may have."""
+    size = read_count(value)
+    if not 1 <= size <= MAX_SIZE:
+        raise ValueError(f"must be from 1 to {MAX_SIZE} characters, not {size}")
+    return size
 
 
 def count_from_text(text: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from monocloud_mw.core.effects import (
@@ -21,6 +23,7 @@ from monocloud_mw.core.effects import (
     fetch,
     read_clock,
     run_once,
+    timed,
 )
 from monocloud_mw.errors import Reason, TokenError
 from monocloud_mw.http import HttpRequest
@@ -94,3 +97,61 @@ def test_a_failure_is_raised_as_a_copy() -> None:
 def test_an_instant_has_both_clocks() -> None:
     """Wall time for claims, monotonic time for freshness."""
     assert (NOW.unix, NOW.monotonic) == (1_700_000_000.0, 1000.0)
+
+
+# -- The time at which a flow ended -----------------------------------------------------------------------
+
+LATER: Final = Instant(NOW.unix + 5, NOW.monotonic + 5)
+
+
+def asking(*effects: Effect) -> Flow[list[object]]:
+    """Ask for some effects, and return the answers."""
+    answers: list[object] = []
+    for effect in effects:
+        answers += [(yield effect)]
+    return answers
+
+
+def test_a_flow_that_asks_for_nothing_ends_when_it_began() -> None:
+    """The clocks are not read, since no time has passed."""
+    assert result_of(timed(asking(), NOW)) == ([], NOW)
+
+
+def test_after_a_wait_the_clocks_are_read_again() -> None:
+    """Each answer reaches the flow that asked, and the time comes last."""
+    flow = timed(asking(CacheGet("a"), CacheGet("b")), NOW)
+    assert step(flow) == CacheGet("a")
+    assert step(flow, 1) == CacheGet("b")
+    assert step(flow, 2) == ReadClock()
+    assert result_of(flow, LATER) == ([1, 2], LATER)
+
+
+def test_an_error_of_the_flow_is_raised() -> None:
+    """Before and after a wait."""
+
+    def failing(*effects: Effect) -> Flow[None]:
+        yield from asking(*effects)
+        raise TokenError(Reason.EXPIRED)
+
+    with pytest.raises(TokenError):
+        step(timed(failing(), NOW))
+    flow = timed(failing(CacheGet("a")), NOW)
+    step(flow)
+    with pytest.raises(TokenError):
+        step(flow)
+
+
+def test_a_flow_that_is_given_up_is_closed() -> None:
+    """So that it can tidy up at once."""
+    closed: list[bool] = []
+
+    def tidy() -> Flow[None]:
+        try:
+            yield CacheGet("a")
+        finally:
+            closed.append(True)
+
+    flow = timed(tidy(), NOW)
+    step(flow)
+    flow.close()
+    assert closed == [True]

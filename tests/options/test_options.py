@@ -81,6 +81,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "client_assertion_audience": None,
     "trust_store_id": None,
     "ca_bundle": None,
+    "scopes_claim": "scope",
     "groups_claim": "groups",
     "groups_match_all": False,
     "clock_skew": 0.0,
@@ -94,6 +95,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "refresh_cooldown": 30.0,
     "response_timeout": 10.0,
     "algorithms": tuple(SIGNATURE_ALGORITHMS),
+    "max_token_size": 16384,
     "jwt_cache_size": 1024,
     "cache": None,
     "fetcher": None,
@@ -127,7 +129,7 @@ WITH_VARIABLE: Final = tuple(
     for name in ("tenant_domain", "audience", *DEFAULTS)
     if name not in (*ARGUMENT_ONLY, "mtls_certificate")
 )
-TEXTS: Final = ("client_id", "client_assertion_audience", "trust_store_id", "groups_claim")
+TEXTS: Final = ("client_id", "client_assertion_audience", "trust_store_id", "groups_claim", "scopes_claim")
 
 
 def test_the_defaults() -> None:
@@ -235,6 +237,8 @@ CACHE: Final = Cache()
         ("algorithms", iter(["ES256", "RS256"]), ("ES256", "RS256")),
         ("jwt_cache_size", 0, 0),
         ("jwt_cache_size", 10, 10),
+        ("max_token_size", 1, 1),
+        ("max_token_size", 1048576, 1048576),
         ("cache", CACHE, CACHE),
         *((option, print, print) for option in ("fetcher", "metadata_resolver", "jwks_resolver", "clock")),
         *((option, None, None) for option in ARGUMENT_ONLY),
@@ -268,6 +272,7 @@ def test_what_an_argument_becomes(option: str, value: object, kept: object) -> N
         ("algorithms", "ES256 RS256", ("ES256", "RS256")),
         ("jwt_cache_size", " 0 ", 0),
         ("jwt_cache_size", "4096", 4096),
+        ("max_token_size", "32768", 32768),
     ],
 )
 def test_what_a_variable_becomes(option: str, text: str, kept: object) -> None:
@@ -524,6 +529,9 @@ KNOWN: Final = f"known are {', '.join(SIGNATURE_ALGORITHMS)}"
         ("algorithms", ["RS256", "HS256", "rs256"], f"has no asymmetric algorithm 'HS256', 'rs256'; {KNOWN}"),
         ("algorithms", "RS256 ES256", f"has no asymmetric algorithm 'RS256 ES256'; {KNOWN}"),
         ("algorithms", [], "must be a string or a non-empty list of strings"),
+        ("max_token_size", 0, "must be from 1 to 1048576 characters, not 0"),
+        ("max_token_size", 1048577, "must be from 1 to 1048576 characters, not 1048577"),
+        ("max_token_size", True, "must be a whole number, 0 or more, not 'True'"),
         ("jwt_cache_size", -1, "must be a whole number, 0 or more, not '-1'"),
         ("jwt_cache_size", 1.0, "must be a whole number, 0 or more, not '1.0'"),
         ("jwt_cache_size", True, "must be a whole number, 0 or more, not 'True'"),

@@ -9,6 +9,7 @@ runs again on each hit.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -55,6 +56,9 @@ class Introspection:
         self._metadata = tenant.metadata
         self._circuit = CircuitBreaker(options.refresh_cooldown)
         self._cached = options.cache is not None and options.introspection_cache_duration > 0
+        self._to_claims = partial(
+            AccessTokenClaims, groups_claim=options.groups_claim, scopes_claim=options.scopes_claim
+        )
         self._digest = token_cache_key("introspection", options)
         self._forgotten = 0  # how many tokens: what was asked before must not be remembered after
 
@@ -77,7 +81,7 @@ class Introspection:
         if answer.get("active") is not True:
             raise TokenError(Reason.INACTIVE)
         check_introspected_type(answer)
-        return AccessTokenClaims(answer, groups_claim=self._options.groups_claim)
+        return self._to_claims(answer)
 
     def forget(self, token: str) -> Flow[None]:
         """Remove what the claims cache holds of a token; an answer that is on its way is not kept either.

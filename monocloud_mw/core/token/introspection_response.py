@@ -66,8 +66,9 @@ def parse_introspection(
 
 
 def _claim_names(options: Options) -> tuple[str, ...]:
-    """Return the names of the members that hold the groups: the claim itself, or the object that it is in."""
-    return options.groups_claim, options.groups_claim.partition(".")[0]
+    """Return the names of the members that hold groups and scopes, or the object in which they are."""
+    claims = options.groups_claim, options.scopes_claim
+    return *claims, *(claim.partition(".")[0] for claim in claims)
 
 
 def _refusal(url: str, response: HttpResponse, options: Options) -> OAuthResponseError:

@@ -13,6 +13,7 @@ tenant for our API get in, so that nobody can fill it with others.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -70,6 +71,9 @@ class JwtAccessTokenVerifier:
         self._verified: TwoGenerationCache[bytes, VerifiedToken] = TwoGenerationCache(options.jwt_cache_size)
         # Of good tokens: issuers sign millions with one header. Nobody else can fill this memory.
         self._headers: TwoGenerationCache[str, JwsHeader] = TwoGenerationCache(MAX_HEADERS)
+        self._to_claims = partial(
+            AccessTokenClaims, groups_claim=options.groups_claim, scopes_claim=options.scopes_claim
+        )
         self.cache_key = token_cache_key("jwt", options)
         self.cached: Callable[[bytes], VerifiedToken | None] = self._verified.get
 
@@ -112,7 +116,7 @@ class JwtAccessTokenVerifier:
         except TokenError as error:
             keys = yield from self._newer_keys(error, header, keys, now)
             key = verify(header, signature, message, keys)
-        claims = AccessTokenClaims(parse_json_object(payload), groups_claim=self._options.groups_claim)
+        claims = self._to_claims(parse_json_object(payload))
         issuer = yield from self._tenant.jwt_issuer(now)
         verified = verify_claims(claims, issuer, self._options, key=key, keys=keys)
         if known_header is None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from ...claims import AccessTokenClaims
 from ...errors import ConfigurationError, Problem, Reason, TokenError
-from ...jose import MAX_TOKEN_CHARACTERS, split_compact
+from ...jose import split_compact
 from ...options import VARIABLE_PREFIX, Options
 from ..effects import Flow, Instant, timed
 from ..tenant.tenant import Tenant
@@ -33,6 +33,7 @@ class Validator:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._max_size = options.max_token_size
         self._introspects_jwts = options.introspect_jwt_tokens
         self.tenant = Tenant(options)
         self._jwt = JwtAccessTokenVerifier(options, self.tenant)
@@ -50,7 +51,7 @@ class Validator:
             TokenError: it is refused.
             AuthorizationServerError: the tenant is needed, and cannot be reached or gives no usable answer.
         """
-        check_token_text(presented.token)
+        check_token_text(presented.token, self._max_size)
         if self._introspects_jwts:
             return self._introspect(presented, requirements, now)
         refusal = REFUSE_OPAQUE if self._introspection is None else None
@@ -66,7 +67,7 @@ class Validator:
             ConfigurationError: it is no JWT, and there is no ``client_id`` to introspect it with.
             AuthorizationServerError: the tenant is needed, and cannot be reached or gives no usable answer.
         """
-        check_token_text(presented.token)
+        check_token_text(presented.token, self._max_size)
         if self._introspects_jwts:
             return self._introspect(presented, requirements, now)
         return self._validate_jwt(presented, requirements, now, None)
@@ -80,7 +81,7 @@ class Validator:
             TokenError: it is refused.
             AuthorizationServerError: there are no keys to check it with.
         """
-        check_token_text(presented.token)
+        check_token_text(presented.token, self._max_size)
         return self._validate_jwt(presented, requirements, now, "it does not have three parts")
 
     def introspect(
@@ -93,7 +94,7 @@ class Validator:
             ConfigurationError: there is no ``client_id`` to introspect it with.
             AuthorizationServerError: the tenant cannot be reached or gives no usable answer.
         """
-        check_token_text(presented.token)
+        check_token_text(presented.token, self._max_size)
         return self._introspect(presented, requirements, now)
 
     def forget(self, token: str) -> Flow[None]:
@@ -103,7 +104,7 @@ class Validator:
             TokenError: it cannot be an access token [malformed].
             MonoCloudError: the claims cache failed, and may still hold its claims.
         """
-        check_token_text(token)
+        check_token_text(token, self._max_size)
         if token.split() != [token]:
             raise TokenError(Reason.MALFORMED, "white space is not part of a token")
         self._jwt.forget(token)
@@ -151,12 +152,15 @@ class Validator:
         return verify_claims(claims, issuer, self._options)
 
 
-def check_token_text(token: object) -> None:
+def check_token_text(token: object, max_size: int) -> None:
     """Refuse what cannot be an access token, before anything else looks at it [malformed]."""
     if not isinstance(token, str):
         raise TokenError(Reason.MALFORMED, "it is not a string")
-    if not 0 < len(token) <= MAX_TOKEN_CHARACTERS:
-        raise TokenError(Reason.MALFORMED, "it is empty or too long")
+    if not 0 < len(token) <= max_size:
+        detail = (
+            f"it has {len(token)} characters, and max_token_size is {max_size}" if token else "it is empty"
+        )
+        raise TokenError(Reason.MALFORMED, detail)
 
 
 REFUSE_OPAQUE: Final = "it is no JWT, and introspection is not configured"

@@ -100,7 +100,7 @@ def check_request(
         check_subject(claims)
         if "cnf" in claims or options.validate_certificate_binding == "required":
             check_confirmation(claims, presented.client_certificate, options.validate_certificate_binding)
-        if requirements.scopes:
+        if requirements.scopes or requirements.any_scopes:
             check_scopes(claims, requirements)
         if requirements.groups:
             check_groups(claims, requirements, match_all=options.groups_match_all)

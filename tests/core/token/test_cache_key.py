@@ -22,7 +22,9 @@ def name_of(token: str = "token", kind: str = "kind", **settings: Any) -> bytes:
 
 def test_a_name_is_stable() -> None:
     """Machines that share a cache find each other's entries; the order of the audiences does not matter."""
-    assert name_of() == hashlib.sha256(b"kind\0https://acme.example\0c\0a\0b\0token").digest()
+    fields = (b"kind", b"https://acme.example", b"c", b"a", b"b")
+    scope = b"".join(len(field).to_bytes(8, "big") + field for field in fields)
+    assert name_of() == hashlib.sha256(hashlib.sha256(scope).digest() + b"token").digest()
     assert name_of(audience=["b", "a"]) == name_of(audience={"a", "b"}) == name_of()
 
 
@@ -43,6 +45,22 @@ def test_a_name_is_stable() -> None:
 def test_what_else_a_name_depends_on(other: dict[str, Any]) -> None:
     """What was found out for one API, tenant or client is not believed for another."""
     assert name_of(**other) != name_of()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"audience": "x", "token": "y\0T"}, {"audience": ("x", "y"), "token": "T"}),
+        ({"audience": "x", "token": "\0" * 7 + "\1yT"}, {"audience": ("x", "y"), "token": "T"}),
+        ({"audience": "ab"}, {"audience": ("a", "b")}),
+        ({"client_id": "ca", "audience": "b"}, {"client_id": "c", "audience": ("a", "b")}),
+        ({"client_id": None, "audience": ("a", "b")}, {"client_id": "a", "audience": "b"}),
+    ],
+    ids=["a separator", "a length", "one or two audiences", "client or audience", "no client"],
+)
+def test_no_two_apis_share_a_name(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Whatever stands in a token or a setting, it cannot be taken for another field."""
+    assert name_of(**one) != name_of(**other)
 
 
 @given(st.text())

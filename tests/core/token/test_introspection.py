@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,6 +15,7 @@ from monocloud_mw.core.effects import CacheDelete, CacheGet, CacheSet, Failure, 
 from monocloud_mw.core.tenant.circuit_breaker import MAX_PAUSE_SECONDS, MIN_FAILURES, THRESHOLD
 from monocloud_mw.core.tenant.http_json import MAX_BODY_BYTES
 from monocloud_mw.core.tenant.tenant import Tenant
+from monocloud_mw.core.token.cache_key import token_cache_key
 from monocloud_mw.core.token.introspection import Introspection
 from monocloud_mw.errors import (
     ConfigurationError,
@@ -381,8 +381,8 @@ def test_concurrent_questions_about_one_token_are_one() -> None:
     shares = [step(scene.introspection.claims(token)) for token in (TOKEN, TOKEN, "other")]
     keys = [share.key for share in shares if isinstance(share, RunOnce)]
     assert keys[0] == keys[1] != keys[2]
-    scope = b"introspection\0" + TENANT.encode() + b"\0client-1\0api\0"
-    assert keys[0] == ("introspection", hashlib.sha256(scope + TOKEN.encode()).hexdigest(), 0)
+    name = token_cache_key("introspection", scene.options)(TOKEN).hex()
+    assert keys[0] == ("introspection", name, 0)
     assert all(TOKEN not in repr(share) for share in shares)
 
 

@@ -20,7 +20,7 @@ BLANK_ENTRY = "every entry must be a non-empty string"
     [
         ("a", {"a"}),
         ("a b", {"a", "b"}),
-        (" a\tb\n", {"a", "b"}),
+        (" a  b ", {"a", "b"}),
         (["a", "b"], {"a", "b"}),
         (("a",), {"a"}),
         ({"a"}, {"a"}),
@@ -49,14 +49,24 @@ def test_groups_are_one_string_or_several(groups: Any, expected: tuple[set[str],
     assert Requirements.of(groups=groups) == Requirements(frozenset(), tuple(map(frozenset, expected)))
 
 
+@pytest.mark.parametrize(
+    ("any_scopes", "expected"),
+    [("a", ({"a"},)), ("a  b", ({"a", "b"},)), (["a", "b"], ({"a", "b"},)), ({"a"}, ({"a"},)), ([], ())],
+)
+def test_any_scopes_are_one_string_or_several(any_scopes: Any, expected: tuple[set[str], ...]) -> None:
+    """Read like scopes, into one set of alternatives."""
+    found = Requirements.of(any_scopes=any_scopes)
+    assert found == Requirements(any_scopes=tuple(map(frozenset, expected)))
+
+
 @pytest.mark.parametrize("nothing", [(), []])
 def test_asking_for_nothing(nothing: Any) -> None:
     """Without scopes and groups every valid token will do."""
-    assert Requirements.of(nothing, nothing) == NO_REQUIREMENTS
+    assert Requirements.of(nothing, nothing, nothing) == NO_REQUIREMENTS
     assert Requirements.of() == NO_REQUIREMENTS
 
 
-@pytest.mark.parametrize("option", ["scopes", "groups"])
+@pytest.mark.parametrize("option", ["scopes", "groups", "any_scopes"])
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -83,12 +93,25 @@ def test_a_requirement_that_makes_no_sense_is_refused(option: str, value: Any, m
     assert caught.value.problems == (Problem(option, None, message),)
 
 
-@pytest.mark.parametrize("scopes", [["a b"], [" a"], ["a\n"], ["a", "b c"]])
-def test_a_listed_scope_holds_no_white_space(scopes: list[str]) -> None:
-    """No token could ever have it."""
+@pytest.mark.parametrize(
+    "scopes",
+    [
+        *(["a b"], [" a"], ["a\n"], ["a", "b c"], ["a", "\0"]),
+        *(
+            f"read{other}admin"
+            for other in "\t\n\r\f\v\0\x1b\x1c\x7f\x85\u00a0\u200b\u2003\u2028\u3000\ud800"
+        ),
+        *("read\n", "\tread"),
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("option", ["scopes", "any_scopes"])
+def test_only_spaces_separate_scopes(option: str, scopes: Any) -> None:
+    """Nothing else that looks like a separator is one, and no scope has it (RFC 6749 section 3.3)."""
     with pytest.raises(ConfigurationError) as caught:
-        Requirements.of(scopes=scopes)
-    assert caught.value.problems == (Problem("scopes", None, "a scope holds no white space"),)
+        Requirements.of(**{option: scopes})
+    message = "a scope must not have white space or control characters; only spaces separate scopes"
+    assert caught.value.problems == (Problem(option, None, message),)
 
 
 def test_all_problems_are_reported_together() -> None:
@@ -107,6 +130,39 @@ def test_what_meets_both_requirements() -> None:
     assert both.groups == (frozenset({"staff"}), frozenset({"admins", "owners"}))
     assert both.merge(first) == both
     assert NO_REQUIREMENTS.merge(NO_REQUIREMENTS) == NO_REQUIREMENTS
+
+
+def test_alternatives_of_both_requirements() -> None:
+    """Each set must be met on its own: to merge them into one would ask for less than either did."""
+    first = Requirements.of("x", any_scopes="a b")
+    second = Requirements.of(any_scopes="b c")
+    both = first.merge(second)
+    assert both.any_scopes == (frozenset("ab"), frozenset("bc"))
+    assert both.merge(second) == both
+    assert NO_REQUIREMENTS.merge(first) == first == first.merge(NO_REQUIREMENTS)
+    for granted in ("x b", "x a c"):
+        check_scopes(AccessTokenClaims({"scope": granted}), both)
+    for granted in ("x a", "x c", "a c", "x"):
+        with pytest.raises(TokenError) as caught:
+            check_scopes(AccessTokenClaims({"scope": granted}), both)
+        assert caught.value.reason is Reason.INSUFFICIENT_SCOPE
+        assert caught.value.scopes == ("a", "b", "c", "x")
+
+
+@pytest.mark.parametrize("granted", ["a", "b x", ["b"], "a b"])
+def test_any_scope_is_enough(granted: Any) -> None:
+    """One of them, whatever else there is."""
+    check_scopes(AccessTokenClaims({"scope": granted}), Requirements.of(any_scopes="a b"))
+
+
+@pytest.mark.parametrize("granted", [None, "", "A", "ab", "a\u00a0b", "c", {"a": True}])
+def test_without_any_of_the_scopes_a_token_is_refused(granted: Any) -> None:
+    """The log learns what would have been enough, and the challenge names it."""
+    with pytest.raises(TokenError) as caught:
+        check_scopes(AccessTokenClaims({"scope": granted}), Requirements.of(any_scopes="b a"))
+    error = caught.value
+    assert (error.reason, error.detail) == (Reason.INSUFFICIENT_SCOPE, "none of \"['a', 'b']\"")
+    assert error.scopes == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +255,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.binary() 
 @given(SCALARS | st.lists(SCALARS) | st.frozensets(SCALARS) | st.dictionaries(st.text(), SCALARS))
 def test_a_requirement_is_never_lost(value: Any) -> None:
     """Any value is read as at least one requirement, is visibly empty, or is refused."""
-    for option in ("scopes", "groups"):
+    for option in ("scopes", "groups", "any_scopes"):
         try:
             requirements = Requirements.of(**{option: value})
         except ConfigurationError as error:
