@@ -186,6 +186,8 @@ async def _read(request: HttpRequest, response: httpcore2.Response) -> tuple[Map
     status = response.status
     if status < 200:
         raise HttpError(f"{address_of(request)} sent an interim response", status=status)
+    if not response.extensions["http_version"].startswith(b"HTTP/1."):
+        raise OSError("the status line is malformed")
     headers = _headers(response)
     coding = content_coding(request, status, headers.get("content-encoding", ""))
     body = b""

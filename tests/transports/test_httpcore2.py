@@ -11,7 +11,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Event, Semaphore
+from pathlib import Path
+from threading import Barrier, Event, Semaphore, get_ident
 from typing import Any
 
 import pytest
@@ -341,3 +342,55 @@ def test_importing_the_package_does_not_import_it() -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+# What must not run on the event loop
+
+
+@pytest.mark.parametrize("because", ["a changed file", "a fork"])
+def test_certificate_files_are_never_read_on_the_event_loop(
+    serve: Serve, tls: ssl.SSLContext, ca_bundle: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, because: str,
+) -> None:  # fmt: skip
+    """Reading a bundle takes as long as many exchanges; of many that begin at once, one has it read."""
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(Path(ca_bundle).read_bytes())
+    readers: list[int] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def load_verify_locations(self: ssl.SSLContext, *files: Any, **named: Any) -> None:
+        readers.append(get_ident())
+        load(self, *files, **named)
+
+    async def work() -> None:
+        await transport(get(server.origin))
+        monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", load_verify_locations)
+        if because == "a fork":
+            monkeypatch.setattr(os, "getpid", lambda: -1)
+        else:
+            bundle.write_bytes(bundle.read_bytes() * 2)
+        answers = await asyncio.gather(*(transport(get(server.origin)) for _ in range(5)))
+        assert [received.status for received in answers] == [200] * 5
+        assert len(readers) == 1
+        assert get_ident() not in readers
+
+    server, transport = serve(answer(), tls), Httpcore2Transport(ca_bundle=str(bundle))
+    asyncio.run(work())
+
+
+def test_names_are_not_looked_up_by_the_default_executor(
+    serve: Serve, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It belongs to the application, whose work would wait for a name server that hangs."""
+    server = serve(answer())
+    names["tenant.example.test"] = ["127.0.0.1"]
+
+    async def work() -> None:
+        def run_in_executor(*_: object) -> None:
+            raise AssertionError("the default executor was used")
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "run_in_executor", run_in_executor)
+        url = f"http://tenant.example.test:{server.port}/"
+        assert (await Httpcore2Transport()(get(url))).status == 200
+
+    asyncio.run(work(), debug=False)
