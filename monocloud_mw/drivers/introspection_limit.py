@@ -3,7 +3,8 @@
 A server has a number of threads that this library cannot know, and an introspection holds one until the
 tenant has answered. Rules:
 
-- at most three quarters of the threads of the process introspect, or ``MIN_LIMIT`` where that is more;
+- at most three quarters of the threads that have introspected so far introspect at the same time, or
+  ``MIN_LIMIT`` where that is more. Of a pool, whose threads all have their turn, a quarter stays free;
 - others wait for their turn while the tenant answers within ``SLOW_SECONDS``. While it is slower they are
   refused at once: a thread that waits is held as well;
 - with gevent or eventlet, whose threads cost next to nothing, there is no limit;
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -22,8 +24,8 @@ from ..lifecycle.forks import reset_in_children
 
 __all__ = ["IntrospectionLimit", "TooManyIntrospectionsError"]
 
-SLOW_SECONDS: Final = 0.5
-MIN_LIMIT: Final = 4
+SLOW_SECONDS: Final = 0.75
+MIN_LIMIT: Final = 3
 
 
 class TooManyIntrospectionsError(Exception):
@@ -42,6 +44,7 @@ class IntrospectionLimit:
         self._ended = threading.Condition(threading.Lock())
         self._began: dict[object, float] = {}  # monotonic seconds; the oldest first
         self._last_seconds = 0.0
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -52,7 +55,8 @@ class IntrospectionLimit:
         """
         introspection = object()
         with self._ended:
-            while len(self._began) >= _limit():
+            self._threads.add(threading.current_thread())
+            while self._is_reached():
                 oldest = next(iter(self._began.values()))
                 turn_within = oldest + SLOW_SECONDS - time.monotonic()
                 if turn_within <= 0 or self._last_seconds >= SLOW_SECONDS:
@@ -67,8 +71,8 @@ class IntrospectionLimit:
                 self._last_seconds = time.monotonic() - began
                 self._ended.notify()
 
-
-def _limit() -> float:
-    if type(threading.Lock()).__module__ != "_thread":  # gevent and eventlet replace it
-        return float("inf")
-    return max(MIN_LIMIT, (threading.active_count() - 1) * 3 // 4)
+    def _is_reached(self) -> bool:
+        if len(self._began) < MIN_LIMIT or type(threading.Lock()).__module__ != "_thread":
+            return False  # gevent and eventlet replace the locks
+        threads = sum(thread.is_alive() for thread in self._threads)
+        return len(self._began) >= threads * 3 // 4
