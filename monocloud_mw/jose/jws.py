@@ -48,9 +48,6 @@ REFUSED_PARAMETERS: Final = frozenset({"crit", "b64", "enc", "zip"})
 section 4.1.11), a payload that is not base64url (RFC 7797 section 7: never in a JWT), and what only a JWE has
 (RFC 7516 section 4.1)."""
 
-MAX_ATTEMPTS: Final = 8
-"""How many keys one signature is tried with: a refusal must not cost much more than an acceptance."""
-
 
 CompactParts: TypeAlias = tuple[str, str, str, str]
 """Header, payload and signature, all three encoded, and what was signed: the first two and their dot."""
@@ -121,16 +118,20 @@ def verify(header: JwsHeader, signature: bytes, signing_input: bytes, key_set: K
         TokenError: no key fits its header [unknown_key], or none of those signed it [bad_signature].
     """
     algorithm = header.algorithm
-    keys = key_set.select(algorithm.name, header.key_id)
-    for key in keys[:MAX_ATTEMPTS]:
-        try:
-            algorithm.verify(key.public_key, signature, signing_input)
-        except (InvalidSignature, ValueError, UnsupportedAlgorithm):
-            continue
-        return key
+    search = key_set.search(algorithm.name, header.key_id)
+    tries = 0
+    if search is not None:
+        for tries, key in enumerate(search.start(), 1):
+            try:
+                algorithm.verify(key.public_key, signature, signing_input)
+            except (InvalidSignature, ValueError, UnsupportedAlgorithm):
+                continue
+            search.found(key, tries)
+            return key
+        search.failed(tries)
     key_id = _quoted_key_id(header.key_id)
     wanted = f"alg {algorithm.name} and {'no kid' if key_id is None else f'kid {key_id}'}"
-    if keys:
+    if search is not None:
         raise TokenError(Reason.BAD_SIGNATURE, f"no key for {wanted} has made it", key_id=key_id)
     raise TokenError(
         Reason.UNKNOWN_KEY, f"none of the {len(key_set)} known keys is for {wanted}", key_id=key_id

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from ..errors import quoted
 from .algorithms import SIGNATURE_ALGORITHMS
 from .jwk import Jwk, UnusableKeyError, parse_jwk
+from .key_search import KeySearch
 
 __all__ = ["KeySet"]
 
@@ -28,7 +29,7 @@ class KeySet:
             its position, from 0, and by its ``kid``, where it has one.
     """
 
-    __slots__ = ("_fitting", "_members", "keys", "skipped")
+    __slots__ = ("_fitting", "_members", "_searches", "keys", "skipped")
 
     def __init__(self, keys: tuple[Jwk, ...], skipped: tuple[str, ...] = ()) -> None:
         self.keys = keys
@@ -39,6 +40,8 @@ class KeySet:
             fitting = tuple(key for key in keys if key.fits(algorithm))
             for key_id in {None, *(key.key_id for key in fitting)}:
                 self._fitting[name, key_id] = tuple(key for key in fitting if key_id in (None, key.key_id))
+
+        self._searches = {name: KeySearch(fitting) for name, fitting in self._fitting.items() if fitting}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -86,6 +89,10 @@ class KeySet:
         Several keys may go by one ``kid``; they come in the order of the document.
         """
         return self._fitting.get((algorithm, key_id), ())
+
+    def search(self, algorithm: str, key_id: str | None) -> KeySearch | None:
+        """Return the search among the keys that :meth:`select` returns, or ``None`` where there are none."""
+        return self._searches.get((algorithm, key_id))
 
 
 def _name(position: int, entry: Any) -> str:

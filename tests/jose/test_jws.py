@@ -29,6 +29,7 @@ from monocloud_mw.jose import (
     split_compact,
     verify_compact,
 )
+from monocloud_mw.jose.key_search import MAX_KEYS_TRIED
 
 from .samples import (
     ALGORITHMS,
@@ -326,13 +327,23 @@ def _fields(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ("name", "key_type", "curves", "generate", "sign", "verify")}
 
 
-def test_without_kid_the_fitting_keys_are_tried_in_order() -> None:
-    """A message without ``kid`` verifies with any fitting key, up to a bound."""
+@pytest.mark.parametrize("strangers", [0, 1, MAX_KEYS_TRIED, 20])
+def test_without_kid_every_fitting_key_is_tried(strangers: int) -> None:
+    """A message without ``kid`` verifies with any fitting key, however many are before it."""
     token = sign_compact(PAYLOAD, key("ES256"), {"kid": None})
-    keys = [stranger("ES256", f"stranger {number}") for number in range(jws.MAX_ATTEMPTS)]
-    assert verify_compact(token, key_set(*keys[:-1], key("ES256"))).key.key_id == "key"
-    assert verify_compact(token, key_set(key("RS256"), *keys[:-1], key("ES256"))).key.key_id == "key"
-    assert _refusal(token, key_set(*keys, key("ES256"))).reason is Reason.BAD_SIGNATURE
+    keys = [stranger("ES256", f"stranger {number}") for number in range(strangers)]
+    assert verify_compact(token, key_set(key("RS256"), *keys, key("ES256"))).key.key_id == "key"
+
+
+def test_a_key_that_verified_is_found_while_forged_messages_come() -> None:
+    """It is tried first, however much of the allowance they have used."""
+    keys = key_set(*(stranger("ES256", f"stranger {number}") for number in range(9)), key("ES256"))
+    token = sign_compact(PAYLOAD, key("ES256"), {"kid": None})
+    assert verify_compact(token, keys).key.key_id == "key"
+    forged = sign_compact(PAYLOAD, stranger("ES256"), {"kid": None})
+    for _ in range(5):
+        assert _refusal(forged, keys).reason is Reason.BAD_SIGNATURE
+        assert verify_compact(token, keys).key.key_id == "key"
 
 
 def test_keys_may_share_a_kid() -> None:

@@ -1,0 +1,82 @@
+"""Which of several keys are tried for a message, in which order, and how many."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from monocloud_mw.jose import Jwk
+from monocloud_mw.jose.key_search import MAX_KEYS_TRIED, KeySearch
+
+from .samples import key, key_set
+
+NAMES: Final = "abcdefgh"
+KEYS: Final[tuple[Jwk, ...]] = key_set(*(key("ES256", name) for name in NAMES)).keys
+
+
+def tried(search: KeySearch, signer: str = "") -> str:
+    """Let a message of one signer come, and return which keys it is tried with."""
+    names = ""
+    for tries, jwk in enumerate(search.start(), 1):
+        names += jwk.key_id or ""
+        if jwk.key_id == signer:
+            search.found(jwk, tries)
+            return names
+    search.failed(len(names))
+    return names
+
+
+def test_the_first_message_is_tried_with_every_key() -> None:
+    """In the order of the set."""
+    assert tried(KeySearch(KEYS)) == NAMES
+
+
+def test_forged_messages_are_tried_with_a_few_keys_each_in_turn() -> None:
+    """So that a genuine one among them finds its key after a few more requests."""
+    search = KeySearch(KEYS)
+    tried(search)
+    assert [tried(search) for _ in range(5)] == ["abc", "ade", "afg", "ahb", "acd"]
+
+
+def test_the_key_that_verified_last_is_tried_first() -> None:
+    """It stays there while forged messages come."""
+    search = KeySearch(KEYS)
+    assert tried(search, "g") == "abcdefg"
+    for _ in range(10):
+        assert tried(search).startswith("g")
+        assert tried(search, "g") == "g"
+
+
+def test_genuine_messages_save_tries_up_for_another_key() -> None:
+    """A new signing key is found at once where most messages are genuine."""
+    search = KeySearch(KEYS)
+    tried(search)
+    for _ in range(len(KEYS)):
+        assert tried(search, "a") == "a"
+    assert tried(search, "h") == NAMES
+
+
+@pytest.mark.parametrize("count", range(1, MAX_KEYS_TRIED + 1))
+def test_a_few_keys_are_tried_every_time(count: int) -> None:
+    """No allowance matters then."""
+    search = KeySearch(KEYS[:count])
+    assert [tried(search) for _ in range(5)] == [NAMES[:count]] * 5
+
+
+@pytest.mark.parametrize("signers", ["", "a", "h", "abcdefgh", "hgfedcba"])
+def test_the_work_is_bounded_on_average(signers: str) -> None:
+    """However genuine and forged messages take turns."""
+    search = KeySearch(KEYS)
+    total = sum(len(tried(search, (signers or " ")[number % len(signers or " ")])) for number in range(100))
+    assert total <= len(KEYS) + 100 * MAX_KEYS_TRIED
+
+
+def test_a_race_leaves_no_debt() -> None:
+    """Two messages that started together use no more than there is."""
+    search = KeySearch(KEYS)
+    for _ in range(2):
+        search.start()
+    search.failed(len(KEYS))
+    search.found(KEYS[0], len(KEYS))
+    assert len(search.start()) == MAX_KEYS_TRIED
