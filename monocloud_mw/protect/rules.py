@@ -22,7 +22,7 @@ Paths are case-sensitive. Whatever rewrites a path or a method (method overrides
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ import attrs
 from ..core.token.requirements import NO_REQUIREMENTS, Requirements
 from ..errors import ConfigurationError, Problem, quoted
 from .foreign_syntax import explain_foreign_syntax
-from .paths import MAX_PATH_CHARACTERS, drop_query, list_interpretations, mask_raw_path, strip_prefix
+from .paths import MAX_PATH_CHARACTERS, list_whole, mask_raw_path, strip_prefix, trace_interpretations
 from .patterns import MAX_PATH_VARIABLES, VARIABLE, Pattern
 
 __all__ = ["Policy", "Rule"]
@@ -156,52 +156,48 @@ class Policy:
         return self._look_up(method, path, prefix, masked, cut_path)
 
     def _decide(self, method: str, path: str, prefix: str, masked: str, cut_path: str) -> Requirements | None:
-        spellings, prefixes = (path, *filter(None, (masked, cut_path))), (prefix, *self._prefixes)
-        interpretations = list_interpretations(spellings, prefixes)
-        if interpretations is None:
+        spellings = (path, *filter(None, (masked, cut_path)))
+        mount = prefix.rstrip("/")
+        fronts = {mount, *self._prefixes, *(mount + own for own in self._prefixes)} - {""}
+        traced = trace_interpretations(spellings, (prefix, *self._prefixes), times=1 + len(fronts))
+        if traced is None:
             return self._everything
         matcher = self._matchers.get(method, self._other_methods)
-        mount = prefix.rstrip("/")
-        fronts = dict.fromkeys((mount, *self._prefixes, *(mount + own for own in self._prefixes)))
         protecting: dict[_CheckedRule, None] = {}
         public: set[str] = set()
-        for interpretation in interpretations:
-            matching, is_public = matcher.look_up(interpretation)
-            if is_public:
+        for interpretation in traced:
+            matching = matcher.list_protecting(interpretation)
+            if matcher.is_public(interpretation, matching):
                 public.add(interpretation)
             else:
                 protecting |= dict.fromkeys(matching)
-            for front in filter(None, fronts):
-                more, is_public = matcher.look_up(front + interpretation)
-                if not is_public:
-                    protecting |= dict.fromkeys(rule for rule in more if rule not in matching)
-        if not protecting and self._is_public(interpretations, public, spellings, prefixes):
+            for front in sorted(fronts):
+                path = front + interpretation
+                more = [rule for rule in matcher.list_protecting(path) if rule not in matching]
+                if more and not matcher.is_public(path, more):
+                    protecting |= dict.fromkeys(more)
+        if not protecting and _is_public(traced, public, spellings):
             return None
         needed = self._defaults
         for rule in protecting:
             needed = needed.merge(rule.requirements)
         return needed
 
-    def _is_public(
-        self,
-        interpretations: Sequence[str],
-        public: set[str],
-        spellings: Sequence[str],
-        prefixes: Sequence[str],
-    ) -> bool:
-        """Tell whether a path passes without a token, where no interpretation leads to a rule that asks.
 
-        ``/tags/C%23/posts`` is decoded to ``/tags/C#/posts``. Rules have no ``#`` and no ``?``, so in a
-        public path these stand in a variable: they are data, and that nothing names ``/tags/C`` is no reason
-        to refuse. What else becomes of such a path must be public all the same.
-        """
-        if len(public) == len(interpretations):
-            return True
-        cut = {drop_query(path) for path in public} - public
-        whole = list_interpretations(spellings, prefixes, whole=public) if cut else None
-        return whole is not None and all(
-            path in public or (path in cut and path not in whole) for path in interpretations
-        )
+def _is_public(traced: Mapping[str, tuple[str, ...]], public: set[str], spellings: Sequence[str]) -> bool:
+    """Tell whether a path passes without a token, where no interpretation leads to a rule that asks.
+
+    ``/tags/C%23/posts`` is decoded to ``/tags/C#/posts``. Rules have no ``#`` and no ``?``, so in a public
+    path these are part of a variable: they are data, and that no rule names ``/tags/C`` is no reason to
+    refuse. What else becomes of such a path must be public all the same.
+    """
+    if len(public) == len(traced):
+        return True
+    cut = {traced[path][0] for path in public} - public
+    if not cut:
+        return False
+    whole = list_whole(traced, spellings, public)
+    return all(path in public or (path in cut and path not in whole) for path in traced)
 
 
 class _Matcher:
@@ -209,26 +205,32 @@ class _Matcher:
 
     def __init__(self, rules: Sequence[_CheckedRule]) -> None:
         self._fixed = frozenset(rule.pattern.fixed for rule in rules)
-        firsts = frozenset(rule.pattern.first for rule in rules)
-        self._by_first = {
-            first: [rule for rule in rules if rule.pattern.first in (first, None)] for first in firsts
-        }
+        self._protecting = _group([rule for rule in rules if not rule.public])
+        self._public = _group([rule for rule in rules if rule.public])
 
-    def look_up(self, path: str) -> tuple[list[_CheckedRule], bool]:
-        """Return the rules that match and are not public, and whether the most specific rule is public."""
+    def list_protecting(self, path: str) -> list[_CheckedRule]:
+        """Return all rules that match and are not public."""
         bare = path.removesuffix("/")
         if bare in self._fixed:  # a rule names this directory, so it is not a variable's empty text
             path = bare
-        first = path[1:].partition("/")[0]
-        candidates = self._by_first.get(first) or self._by_first.get(None, [])
-        protecting = [rule for rule in candidates if not rule.public and rule.pattern.may_match(path)]
-        is_public = any(
-            rule.public
-            and rule.pattern.matches(path)
-            and all(rule.pattern.precedes(other.pattern) for other in protecting)
-            for rule in candidates
+        return [rule for rule in _candidates(self._protecting, path) if rule.pattern.may_match(path)]
+
+    def is_public(self, path: str, protecting: Sequence[_CheckedRule]) -> bool:
+        """Tell whether a public rule matches that is more specific than these, which match as well."""
+        return any(
+            rule.pattern.matches(path) and all(rule.pattern.precedes(other.pattern) for other in protecting)
+            for rule in _candidates(self._public, path)
         )
-        return protecting, is_public
+
+
+def _group(rules: Sequence[_CheckedRule]) -> dict[str | None, list[_CheckedRule]]:
+    """Group rules by their first segment; those with a variable there are in every group."""
+    firsts = {None, *(rule.pattern.first for rule in rules)}
+    return {first: [rule for rule in rules if rule.pattern.first in (first, None)] for first in firsts}
+
+
+def _candidates(groups: Mapping[str | None, list[_CheckedRule]], path: str) -> list[_CheckedRule]:
+    return groups.get(path[1:].partition("/")[0]) or groups[None]
 
 
 def _read_requirements(scopes: Any, groups: Any, problems: list[Problem], rule: str = "") -> Requirements:
