@@ -30,8 +30,8 @@ from .transports.requests import RequestsTransport
 
 __all__ = ["AsyncBackendClient", "BackendClient"]
 
-EXCHANGES_IN_A_FLIGHT: Final = 3
-"""The most exchanges one shared flow makes in a row (metadata, keys, introspection), and so the bound, in
+EXCHANGES_IN_A_RUN: Final = 3
+"""The most exchanges that one run makes in a row (metadata, keys, introspection), and so the bound, in
 response timeouts, on waiting for another's."""
 
 Scopes: TypeAlias = str | Iterable[str]
@@ -97,7 +97,7 @@ class _Client:
             "fetch": self.options.fetcher or self._transport,
             "cache": self.options.cache,
             "clock": system_clock(self.options.clock),
-            "patience_seconds": EXCHANGES_IN_A_FLIGHT * self.options.response_timeout,
+            "wait_timeout": EXCHANGES_IN_A_RUN * self.options.response_timeout,
         }
 
 

@@ -67,20 +67,27 @@ class RunOnce:
 
     Answer: its result, or :class:`Failure`, also where the flow raises a :class:`MonoCloudError`.
     ``start`` makes the flow, from the instant at which it starts. ``wait_seconds`` bounds the wait for a
-    run that another caller leads; ``None`` leaves that to the driver.
+    run that another caller leads; ``None`` leaves that to the driver. A run that began before ``since``
+    (monotonic seconds) is not joined: another one takes its place.
     """
 
     key: Hashable
     start: Callable[[Instant], Flow[Any]] = attrs.field(repr=False)
     wait_seconds: float | None = None
+    since: float | None = None
 
 
 @attrs.frozen
 class RunOnceInBackground:
-    """Start what :class:`RunOnce` would run, and do not wait for it. Answer: ``None``, at once."""
+    """Start what :class:`RunOnce` would run, and wait for it at most ``wait_seconds``; it goes on without us.
+
+    Answer: as that of :class:`RunOnce`, or ``None`` where the run has not ended by then.
+    """
 
     key: Hashable
     start: Callable[[Instant], Flow[Any]] = attrs.field(repr=False)
+    wait_seconds: float = 0.0
+    since: float | None = None
 
 
 @attrs.frozen
@@ -146,10 +153,13 @@ def fetch(request: HttpRequest) -> Flow[HttpResponse | Failure]:
 
 
 def run_once(
-    key: Hashable, start: Callable[[Instant], Flow[T]], wait_seconds: float | None = None
+    key: Hashable,
+    start: Callable[[Instant], Flow[T]],
+    wait_seconds: float | None = None,
+    since: float | None = None,
 ) -> Flow[T | Failure]:
     """Run a flow once for all concurrent callers."""
-    answer: T | Failure = yield RunOnce(key, start, wait_seconds)
+    answer: T | Failure = yield RunOnce(key, start, wait_seconds, since)
     return answer
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -22,11 +21,11 @@ from ..core.effects import (
     RunOnce,
     RunOnceInBackground,
 )
-from ..errors import HttpError, MonoCloudError
+from ..errors import ConfigurationError, HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import cache_kept, cache_missed, checked, failed, never_sent, went_wrong
-from .run_once import INTERRUPTED, SingleFlight
+from .failures import cache_kept, cache_missed, checked, failed, never_sent, no_answer_in_time, went_wrong
+from .run_once import INTERRUPTED, Run, RunOnceTable
 from .worker_threads import WorkerThreads
 
 __all__ = ["AsyncDriver"]
@@ -37,14 +36,14 @@ T = TypeVar("T")
 class AsyncDriver:
     """Runs flows as coroutines; one driver serves several event loops.
 
-    What leads a flight runs in a task of its own, so that a request that is cancelled harms none of those
+    What leads a run is a task of its own, so that a request that is cancelled harms none of those
     that wait for the same thing.
 
     Args:
         fetch: performs one HTTP exchange; a coroutine function, or a plain one for the worker threads.
         cache: the claims cache, sync or async, or ``None``.
         clock: reads both clocks.
-        patience_seconds: how long to wait for what another task leads.
+        wait_timeout: how long to wait for a run that another task leads, in seconds.
         workers: run what is not asynchronous, but for a cache.
     """
 
@@ -54,19 +53,19 @@ class AsyncDriver:
         *,
         cache: Any,
         clock: Clock,
-        patience_seconds: float,
+        wait_timeout: float,
         workers: WorkerThreads,
     ) -> None:
         self._fetch = fetch
         self._cache = cache
-        self._patience = patience_seconds
+        self._wait_timeout = wait_timeout
         self._workers = workers
         # A slow tenant, and a caller who makes up tokens, fill workers with introspections. Keys, and a token
         # that the cache knows, must not have to wait for those.
         self._introspection_workers = WorkerThreads()
         self._cache_workers = WorkerThreads()
-        self._flights = SingleFlight()
-        self._tasks: dict[asyncio.Task[None], tuple[Hashable, Future[Any]]] = {}
+        self._runs = RunOnceTable()
+        self._tasks: dict[asyncio.Task[None], Run] = {}
         self.now = clock
         self._perform: Mapping[type, Callable[[Any], Awaitable[Any]]] = {
             Fetch: self._perform_fetch,
@@ -93,13 +92,19 @@ class AsyncDriver:
                 result: T = end.value
                 return result
             try:
+                check_event_loop()
                 answer = await self._perform[type(effect)](effect)
             except BaseException:
                 flow.close()
                 raise
 
     async def aclose(self) -> None:
-        """Stop what runs in the background on this event loop, and wait until it has stopped."""
+        """Stop what runs in the background on this event loop, and wait until it has stopped.
+
+        Raises:
+            ConfigurationError: no asyncio event loop is running.
+        """
+        check_event_loop()
         loop = asyncio.get_running_loop()
         tasks = [task for task in list(self._tasks) if task.get_loop() is loop]
         for task in tasks:
@@ -129,51 +134,61 @@ class AsyncDriver:
 
     async def _perform_run_once(self, effect: RunOnce) -> Any:
         while True:
-            flight, leads = self._board(effect.key)
+            run, leads = self._join(effect.key, effect.since)
             if leads:
-                self._lead(effect.key, effect.start, flight)
-            patient = leads or effect.wait_seconds is None
+                self._lead(run, effect.start)
+            waits_in_full = leads or effect.wait_seconds is None
             try:
-                async with asyncio.timeout(self._patience if patient else effect.wait_seconds):
-                    result = await asyncio.wrap_future(flight)
+                async with asyncio.timeout(self._wait_timeout if waits_in_full else effect.wait_seconds):
+                    result = await asyncio.wrap_future(run.future)
             except TimeoutError:
-                if patient:
-                    self._flights.give_up(effect.key, flight)
-                return Failure(HttpError("no answer in time from the request that this one waited for"))
+                if waits_in_full:
+                    self._runs.forget(run)
+                return no_answer_in_time()
             if result is not INTERRUPTED:
                 return result
 
-    async def _perform_run_once_in_background(self, effect: RunOnceInBackground) -> None:
-        flight, leads = self._board(effect.key)
-        if leads:
-            self._lead(effect.key, effect.start, flight)
+    async def _perform_run_once_in_background(self, effect: RunOnceInBackground) -> Any:
+        while True:
+            run, leads = self._join(effect.key, effect.since)
+            if leads:
+                self._lead(run, effect.start)
+            if effect.wait_seconds <= 0.0:
+                return None
+            try:
+                async with asyncio.timeout(effect.wait_seconds):
+                    result = await asyncio.wrap_future(run.future)
+            except TimeoutError:
+                return None
+            if result is not INTERRUPTED:
+                return result
 
-    def _board(self, key: Hashable) -> tuple[Future[Any], bool]:
-        """Board a flight. One whose event loop was closed before its leader had ended has landed.
+    def _join(self, key: Hashable, since: float | None) -> tuple[Run, bool]:
+        """Join a run. One whose event loop was closed before its leader had ended has been interrupted.
 
-        ``asyncio.run`` cancels what is left, and such a leader hands over by itself; ``loop.close()`` does
-        not, and nobody would refresh anything any more.
+        ``asyncio.run`` cancels what is left, and such a leader finishes by itself; ``loop.close()`` does not,
+        and nobody would refresh anything any more.
         """
-        for leader, (led, flight) in list(self._tasks.items()):
+        for leader, run in list(self._tasks.items()):
             if leader.get_loop().is_closed():
                 self._tasks.pop(leader, None)
-                self._flights.land(led, flight, INTERRUPTED)
-        return self._flights.board(key)
+                self._runs.finish(run, INTERRUPTED)
+        return self._runs.join(key, self.now(), since)
 
-    def _lead(self, key: Hashable, start: Callable[[Instant], Flow[Any]], flight: Future[Any]) -> None:
-        task = asyncio.get_running_loop().create_task(self._fly(key, start, flight), name="monocloud-refresh")
-        self._tasks[task] = key, flight
+    def _lead(self, run: Run, start: Callable[[Instant], Flow[Any]]) -> None:
+        task = asyncio.get_running_loop().create_task(self._finish(run, start), name="monocloud-refresh")
+        self._tasks[task] = run
 
-        def landed(task: asyncio.Task[None]) -> None:
+        def end(task: asyncio.Task[None]) -> None:
             self._tasks.pop(task, None)
-            self._flights.land(key, flight, INTERRUPTED)  # for a task that was cancelled before it began
+            self._runs.finish(run, INTERRUPTED)  # for a task that was cancelled before it began
 
-        task.add_done_callback(landed)
+        task.add_done_callback(end)
 
-    async def _fly(self, key: Hashable, start: Callable[[Instant], Flow[Any]], flight: Future[Any]) -> None:
+    async def _finish(self, run: Run, start: Callable[[Instant], Flow[Any]]) -> None:
         result: Any = INTERRUPTED
         try:
-            result = await self.run(start(self.now()))
+            result = await self.run(start(run.began))
         except MonoCloudError as error:
             result = Failure(error)
         except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
@@ -181,7 +196,7 @@ class AsyncDriver:
         except BaseException as error:  # noqa: BLE001  those who wait must learn of it, or they would try on
             result = went_wrong(error)
         finally:
-            self._flights.land(key, flight, result)
+            self._runs.finish(run, result)
 
     async def _perform_call(self, effect: Call) -> Any:
         try:
@@ -227,6 +242,22 @@ class AsyncDriver:
             # Nobody cancelled us. Passed on, it would look like an interrupted leader to those who wait,
             # and one after the other would lead and be interrupted for ever.
             raise CancelledFromWithinError from error
+
+
+def check_event_loop() -> None:
+    """Refuse to work where another library than asyncio runs coroutines.
+
+    Raises:
+        ConfigurationError: no asyncio event loop is running.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "AsyncBackendClient needs asyncio, and no asyncio event loop is running here. Under trio "
+            "(hypercorn -k trio, anyio with the trio backend), serve the application with asyncio (hypercorn "
+            "-k asyncio, uvicorn), or call a BackendClient in a worker thread (trio.to_thread.run_sync)"
+        ) from None
 
 
 class _FetchInWorker:

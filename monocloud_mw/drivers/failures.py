@@ -8,7 +8,7 @@ from ..core.effects import Failure
 from ..errors import HttpError, MonoCloudError
 from ..http import HttpResponse
 
-__all__ = ["cache_kept", "cache_missed", "checked", "failed", "never_sent", "went_wrong"]
+__all__ = ["cache_kept", "cache_missed", "checked", "failed", "never_sent", "no_answer_in_time", "went_wrong"]
 
 _logger = logging.getLogger("monocloud_mw")
 
@@ -53,3 +53,8 @@ def went_wrong(error: BaseException) -> Failure:
     """Return the failure of a shared flow that raised what no flow should: a defect of ours."""
     _logger.error("a shared flow failed with %s", type(error).__name__)
     return Failure(MonoCloudError(f"a shared flow failed with {type(error).__name__}"))
+
+
+def no_answer_in_time() -> Failure:
+    """Return the failure of who has waited long enough for a run that another request leads."""
+    return Failure(HttpError("no answer in time from the request that this one waited for", retry_after=1))

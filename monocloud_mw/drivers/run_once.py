@@ -1,12 +1,13 @@
 """One run for all who ask for the same thing at the same time, threads and event loops alike.
 
-A flight is a ``concurrent.futures.Future`` in a table: threads wait for it with a timeout, tasks through
+A run has a ``concurrent.futures.Future`` for its result: threads wait for it with a timeout, tasks through
 ``asyncio.wrap_future``. Rules:
 
-- a flight cannot be cancelled by who waits for it: it is marked as running from the start;
-- a leader lands its flight however it ends; one that was interrupted (cancelled, its event loop closed)
-  lands :data:`INTERRUPTED`, and those who waited choose a new leader;
-- a flight that never lands is given up by the first who ran out of patience, so nobody after it waits;
+- nobody who waits for a run can cancel it: it is marked as running from the start;
+- whoever leads a run finishes it, however that ends; one that was interrupted (cancelled, its event loop
+  closed) finishes with :data:`INTERRUPTED`, and those who waited choose a new leader;
+- a run is not joined by who needs a younger one: that one takes its place in the table;
+- a run that never finishes is forgotten by the first whose time is up, so nobody after it waits;
 - a forked child starts with an empty table and a new lock: the leaders are in the parent.
 """
 
@@ -18,9 +19,12 @@ from collections.abc import Hashable
 from concurrent.futures import Future
 from typing import Any, Final, Literal
 
+import attrs
+
+from ..core.effects import Instant
 from ..lifecycle.forks import reset_in_children
 
-__all__ = ["INTERRUPTED", "SingleFlight"]
+__all__ = ["INTERRUPTED", "Run", "RunOnceTable"]
 
 
 class _Interrupted(enum.Enum):
@@ -28,40 +32,60 @@ class _Interrupted(enum.Enum):
 
 
 INTERRUPTED: Final[Literal[_Interrupted.INTERRUPTED]] = _Interrupted.INTERRUPTED
-"""What a flight lands with when its leader was stopped before it had a result."""
+"""The result of a run whose leader was stopped before it had one."""
 
 
-class SingleFlight:
-    """The flights under way, by key."""
+def _new_future() -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+@attrs.frozen(eq=False)
+class Run:
+    """A run under way: what for, and when it began."""
+
+    key: Hashable
+    began: Instant
+    future: Future[Any] = attrs.field(factory=_new_future)
+
+
+class RunOnceTable:
+    """The runs under way, by key."""
 
     def __init__(self) -> None:
         self.reset_after_fork()
         reset_in_children(self)
 
     def reset_after_fork(self) -> None:
-        """Forget all flights."""
-        self._lock = threading.RLock()  # re-entrant: a leader that is garbage collected lands wherever we are
-        self._flights: dict[Hashable, Future[Any]] = {}
+        """Forget all runs."""
+        self._lock = threading.RLock()  # re-entrant: a leader may be garbage collected, and finish, anywhere
+        self._runs: dict[Hashable, Run] = {}
 
-    def board(self, key: Hashable) -> tuple[Future[Any], bool]:
-        """Return the flight for ``key``, and whether the caller is its leader and has to land it."""
-        with self._lock:
-            flight = self._flights.get(key)
-            if flight is not None:
-                return flight, False
-            flight = self._flights[key] = Future()
-            flight.set_running_or_notify_cancel()
-            return flight, True
+    def join(self, key: Hashable, now: Instant, since: float | None = None) -> tuple[Run, bool]:
+        """Return the run for ``key``, and whether the caller leads it and has to finish it.
 
-    def land(self, key: Hashable, flight: Future[Any], result: Any) -> None:
-        """Give the result to all who wait, unless the flight has landed or was given up."""
-        self.give_up(key, flight)
+        Args:
+            key: what the run is for.
+            now: when a new run begins.
+            since: a run that began earlier will not do; monotonic seconds.
+        """
         with self._lock:
-            if not flight.done():
-                flight.set_result(result)
+            run = self._runs.get(key)
+            if run is not None and (since is None or run.began.monotonic >= since):
+                return run, False
+            run = self._runs[key] = Run(key, now)
+            return run, True
 
-    def give_up(self, key: Hashable, flight: Future[Any]) -> None:
-        """Take a flight off the table, so that the next who asks leads a new one."""
+    def finish(self, run: Run, result: Any) -> None:
+        """Give the result to all who wait, unless the run has finished already."""
+        self.forget(run)
         with self._lock:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
+            if not run.future.done():
+                run.future.set_result(result)
+
+    def forget(self, run: Run) -> None:
+        """Take a run off the table, so that the next who asks leads a new one."""
+        with self._lock:
+            if self._runs.get(run.key) is run:
+                del self._runs[run.key]

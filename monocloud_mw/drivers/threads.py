@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from ..core.effects import (
@@ -20,18 +19,18 @@ from ..core.effects import (
     RunOnce,
     RunOnceInBackground,
 )
-from ..errors import HttpError, MonoCloudError
+from ..errors import MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import cache_kept, cache_missed, checked, failed, never_sent, went_wrong
+from .failures import cache_kept, cache_missed, checked, failed, never_sent, no_answer_in_time, went_wrong
 from .introspection_limit import IntrospectionLimit, TooManyIntrospectionsError
-from .run_once import INTERRUPTED, SingleFlight
+from .run_once import INTERRUPTED, Run, RunOnceTable
 
 __all__ = ["SyncDriver"]
 
 T = TypeVar("T")
 
-CLOSE_PATIENCE_SECONDS: Final = 1.0
+CLOSE_WAIT_SECONDS: Final = 1.0
 
 
 class SyncDriver:
@@ -41,7 +40,7 @@ class SyncDriver:
         fetch: performs one HTTP exchange.
         cache: the claims cache, or ``None``.
         clock: reads both clocks.
-        patience_seconds: how long to wait for what another thread leads.
+        wait_timeout: how long to wait for a run that another thread leads, in seconds.
     """
 
     def __init__(
@@ -50,12 +49,12 @@ class SyncDriver:
         *,
         cache: Any,
         clock: Clock,
-        patience_seconds: float,
+        wait_timeout: float,
     ) -> None:
         self._fetch = fetch
         self._cache = cache
-        self._patience = patience_seconds
-        self._flights = SingleFlight()
+        self._wait_timeout = wait_timeout
+        self._runs = RunOnceTable()
         self._introspections = IntrospectionLimit()
         self._threads: set[threading.Thread] = set()
         self.now = clock
@@ -93,7 +92,7 @@ class SyncDriver:
         """Wait a moment for refreshes in the background; they end by themselves soon after."""
         for thread in list(self._threads):
             if thread.is_alive():  # and not about to be started
-                thread.join(CLOSE_PATIENCE_SECONDS)
+                thread.join(CLOSE_WAIT_SECONDS)
 
     def _perform_fetch(self, effect: Fetch) -> HttpResponse | Failure:
         try:
@@ -108,38 +107,53 @@ class SyncDriver:
 
     def _perform_run_once(self, effect: RunOnce) -> Any:
         while True:
-            flight, leads = self._flights.board(effect.key)
+            run, leads = self._runs.join(effect.key, self.now(), effect.since)
             if leads:
-                return self._lead(effect.key, effect.start, flight)
+                return self._lead(run, effect.start)
+            wait = self._wait_timeout if effect.wait_seconds is None else effect.wait_seconds
             try:
-                result = flight.result(self._patience if effect.wait_seconds is None else effect.wait_seconds)
+                result = run.future.result(wait)
             except TimeoutError:
                 if effect.wait_seconds is None:
-                    self._flights.give_up(effect.key, flight)
-                return Failure(HttpError("no answer in time from the request that this one waited for"))
+                    self._runs.forget(run)
+                return no_answer_in_time()
             if result is not INTERRUPTED:
                 return result
 
-    def _lead(self, key: Hashable, start: Callable[[Instant], Flow[Any]], flight: Future[Any]) -> Any:
+    def _perform_run_once_in_background(self, effect: RunOnceInBackground) -> Any:
+        while True:
+            run, leads = self._runs.join(effect.key, self.now(), effect.since)
+            if leads and not self._lead_in_background(run, effect.start):
+                if effect.wait_seconds > 0.0:
+                    return self._lead(run, effect.start)
+                self._runs.finish(run, INTERRUPTED)
+            if effect.wait_seconds <= 0.0:
+                return None
+            try:
+                result = run.future.result(effect.wait_seconds)
+            except TimeoutError:
+                return None
+            if result is not INTERRUPTED:
+                return result
+
+    def _lead(self, run: Run, start: Callable[[Instant], Flow[Any]]) -> Any:
         result: Any = INTERRUPTED
         try:
-            result = self.run(start(self.now()))
+            result = self.run(start(run.began))
         except MonoCloudError as error:
             result = Failure(error)
         except Exception as error:  # noqa: BLE001  those who wait must learn of it
             result = went_wrong(error)
         finally:
-            self._flights.land(key, flight, result)
+            self._runs.finish(run, result)
         return result
 
-    def _perform_run_once_in_background(self, effect: RunOnceInBackground) -> None:
-        flight, leads = self._flights.board(effect.key)
-        if not leads:
-            return
+    def _lead_in_background(self, run: Run, start: Callable[[Instant], Flow[Any]]) -> bool:
+        """Lead a run in a thread of its own, or return false where there is none to be had."""
 
         def lead() -> None:
             try:
-                self._lead(effect.key, effect.start, flight)
+                self._lead(run, start)
             finally:
                 self._threads.discard(thread)
 
@@ -149,7 +163,8 @@ class SyncDriver:
             thread.start()
         except RuntimeError:  # the interpreter is shutting down, or has no thread to give
             self._threads.discard(thread)
-            self._flights.land(effect.key, flight, INTERRUPTED)
+            return False
+        return True
 
     def _perform_call(self, effect: Call) -> Any:
         try:

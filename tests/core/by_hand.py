@@ -51,8 +51,8 @@ def result_of(flow: Flow[T], answer: object = None) -> T:
 class World:
     """Performs effects one after the other, for one caller.
 
-    What is started in the background waits until :meth:`run_background`, or until somebody asks for the same
-    thing: there is one run for all, as in the drivers.
+    What is started in the background waits until :meth:`run_background`, or until somebody waits for the same
+    thing: there is one run for all, as in the drivers. With ``hangs``, nobody waits long enough.
 
     Args:
         responses: what answers a request, by URL: a response, a failure, or a function of the request.
@@ -63,7 +63,8 @@ class World:
         self.now = now
         self.requests: list[HttpRequest] = []
         self.effects: list[Effect] = []
-        self.background: dict[Hashable, Callable[[Instant], Flow[Any]]] = {}
+        self.hangs = False
+        self.background: dict[Hashable, tuple[Instant, Callable[[Instant], Flow[Any]]]] = {}
         self.cache: dict[str, Any] = {}
         self.expiries: dict[str, float] = {}
 
@@ -91,7 +92,7 @@ class World:
     def run_background(self) -> list[Any]:
         """Run what was started in the background, and return how each ended."""
         started, self.background = self.background, {}
-        return [self._share(start) for start in started.values()]
+        return [self._share(start, began) for began, start in started.values()]
 
     def _perform(self, effect: Effect) -> Any:
         match effect:
@@ -99,10 +100,14 @@ class World:
                 self.requests.append(request)
                 answer = self.responses.get(request.url, Failure(HttpError("nothing answers there")))
                 return answer(request) if callable(answer) else answer
-            case RunOnce(key, start):
-                return self._share(self.background.pop(key, start))
-            case RunOnceInBackground(key, start):
-                self.background.setdefault(key, start)
+            case RunOnce(key, start, _, since):
+                began, start = self._joined(key, start, since)
+                return self._share(start, began)
+            case RunOnceInBackground(key, start, wait_seconds, since):
+                began, start = self._joined(key, start, since)
+                if wait_seconds > 0.0 and not self.hangs:
+                    return self._share(start, began)
+                self.background[key] = began, start
             case Call(function, purpose):
                 return self._call(function, purpose)
             case ReadClock():
@@ -116,9 +121,18 @@ class World:
                 self.cache.pop(key, None)
         return None
 
-    def _share(self, start: Callable[[Instant], Flow[Any]]) -> Any:
+    def _joined(
+        self, key: Hashable, start: Callable[[Instant], Flow[Any]], since: float | None
+    ) -> tuple[Instant, Callable[[Instant], Flow[Any]]]:
+        """Return what is under way, if it is young enough, or what is started now."""
+        under_way = self.background.pop(key, None)
+        if under_way is None or (since is not None and under_way[0].monotonic < since):
+            return self.now, start
+        return under_way
+
+    def _share(self, start: Callable[[Instant], Flow[Any]], began: Instant) -> Any:
         try:
-            return self.run(start(self.now))
+            return self.run(start(began))
         except MonoCloudError as error:
             return Failure(error)
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, Final
 
 from monocloud_mw.core.effects import Effect, Failure, Flow, Instant, RunOnce
 from monocloud_mw.drivers.asyncio import AsyncDriver
-from monocloud_mw.drivers.run_once import SingleFlight
+from monocloud_mw.drivers.run_once import Run, RunOnceTable
 from monocloud_mw.drivers.threads import SyncDriver
 from monocloud_mw.drivers.worker_threads import WorkerThreads
 from monocloud_mw.http import HttpRequest, HttpResponse
 
 __all__ = [
-    "NOW", "PATIENCE_SECONDS", "REQUEST", "RESPONSE", "AsyncHarness", "CountedFlights", "Harness",
+    "NOW", "PATIENCE_SECONDS", "REQUEST", "RESPONSE", "AsyncHarness", "CountedRuns", "Harness",
     "SyncHarness", "ask", "new_async_driver", "new_sync_driver", "shared",
 ]  # fmt: skip
 
@@ -34,7 +33,7 @@ def _respond(_request: HttpRequest) -> HttpResponse:
 def new_sync_driver(**settings: Any) -> SyncDriver:
     """Return a driver for threads."""
     defaults = {
-        "fetch": _respond, "cache": None, "clock": lambda: NOW, "patience_seconds": PATIENCE_SECONDS
+        "fetch": _respond, "cache": None, "clock": lambda: NOW, "wait_timeout": PATIENCE_SECONDS
     }  # fmt: skip
     return SyncDriver(**defaults | settings)
 
@@ -42,7 +41,7 @@ def new_sync_driver(**settings: Any) -> SyncDriver:
 def new_async_driver(**settings: Any) -> AsyncDriver:
     """Return a driver for event loops."""
     defaults = {
-        "fetch": _respond, "cache": None, "clock": lambda: NOW, "patience_seconds": PATIENCE_SECONDS,
+        "fetch": _respond, "cache": None, "clock": lambda: NOW, "wait_timeout": PATIENCE_SECONDS,
         "workers": WorkerThreads(),
     }  # fmt: skip
     return AsyncDriver(**defaults | settings)
@@ -131,10 +130,10 @@ def shared(start: Callable[[Instant], Flow[Any]], key: Hashable = "key") -> Flow
     return ask(RunOnce(key, start))
 
 
-class CountedFlights(SingleFlight):
-    """A table of flights that tells when a number of callers are aboard.
+class CountedRuns(RunOnceTable):
+    """A table of runs that tells when a number of callers have joined.
 
-    A leader that waits for :attr:`full` lands only when everybody who is to wait for it does.
+    A leader that waits for :attr:`full` finishes only when everybody who is to wait for it does.
     """
 
     def __init__(self, expected: int) -> None:
@@ -143,11 +142,11 @@ class CountedFlights(SingleFlight):
         self.full = threading.Event()
         super().__init__()
 
-    def board(self, key: Hashable) -> tuple[Future[Any], bool]:
-        """Board, and count it."""
-        boarded = super().board(key)
+    def join(self, key: Hashable, now: Instant, since: float | None = None) -> tuple[Run, bool]:
+        """Join, and count it."""
+        joined = super().join(key, now, since)
         with self._count_lock:
             self._to_come -= 1
             if self._to_come == 0:
                 self.full.set()
-        return boarded
+        return joined

@@ -349,7 +349,7 @@ def test_an_interrupted_leader_leaves_nothing_behind(harness: Harness, error: Ba
     running = harness(fetch=raising(error))
     with pytest.raises(type(error)):
         running.run(shared(lambda _now: ask(Fetch(REQUEST))))
-    assert running.driver._flights._flights == {}
+    assert running.driver._runs._runs == {}
     assert running.run(shared(lambda now: ask(ReadClock()))) == NOW
 
 
@@ -358,7 +358,7 @@ def test_an_interrupt_of_somebodys_own_ends_all_who_asked(harness: Harness) -> N
     running = harness(fetch=raising(InterruptError()))
     with pytest.raises((InterruptError, MonoCloudError)):
         running.run(shared(lambda _now: ask(Fetch(REQUEST))))
-    assert running.driver._flights._flights == {}
+    assert running.driver._runs._runs == {}
 
 
 def test_background_starts_and_answers_none(harness: Harness) -> None:
@@ -373,7 +373,7 @@ def test_background_starts_and_answers_none(harness: Harness) -> None:
     running = harness()
     assert running.run(failure(RunOnceInBackground("key", start))) is None
     assert done == [NOW]
-    assert running.driver._flights._flights == {}
+    assert running.driver._runs._runs == {}
 
 
 @pytest.mark.parametrize("error", [HttpError("x"), ValueError("x")])
@@ -386,4 +386,4 @@ def test_a_failure_in_the_background_harms_nobody(harness: Harness, error: Excep
 
     running = harness()
     assert running.run(failure(RunOnceInBackground("key", start))) is None
-    assert running.driver._flights._flights == {}
+    assert running.driver._runs._runs == {}

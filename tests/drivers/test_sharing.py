@@ -1,7 +1,7 @@
 """Many who ask for the same thing at the same moment: one run, and nobody is forgotten.
 
 Nothing here depends on how long anything takes: a leader lands when a table of flights has counted
-everybody aboard who is to wait for it (:class:`~tests.drivers.harness.CountedFlights`).
+everybody aboard who is to wait for it (:class:`~tests.drivers.harness.CountedRuns`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from .harness import (
     PATIENCE_SECONDS,
     REQUEST,
     RESPONSE,
-    CountedFlights,
+    CountedRuns,
     ask,
     new_async_driver,
     new_sync_driver,
@@ -95,7 +95,7 @@ def patient(event: threading.Event) -> Callable[[], None]:
 
 def aboard(driver: SyncDriver | AsyncDriver, count: int) -> threading.Event:
     """Count who boards from now on; return what is set when all are aboard."""
-    flights = driver._flights = CountedFlights(count)
+    flights = driver._runs = CountedRuns(count)
     return flights.full
 
 
@@ -133,7 +133,7 @@ def test_each_thread_gets_an_error_of_its_own() -> None:
     assert {traceback.extract_tb(one.__traceback__)[-1].name for one in raised} == {"ask"}
 
 
-def test_different_keys_are_different_flights() -> None:
+def test_different_keys_are_different_runs() -> None:
     """Nobody waits for what somebody else asked for."""
     driver = new_sync_driver()
     all_aboard = aboard(driver, 8)
@@ -164,7 +164,7 @@ def test_a_thread_that_is_interrupted_hands_over(interrupt: type[BaseException])
 
 def test_a_thread_loses_patience_and_the_next_leads() -> None:
     """A leader that never lands holds up nobody after the first who gave it up."""
-    driver = new_sync_driver(patience_seconds=0.05)
+    driver = new_sync_driver(wait_timeout=0.05)
     begun, over = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -233,9 +233,9 @@ def test_only_one_refresh_runs_in_the_background() -> None:
 
 def aboard_existing(driver: SyncDriver, count: int) -> threading.Event:
     """Count who boards from now on, with the flights under way kept."""
-    flights = CountedFlights(count)
-    flights._flights = driver._flights._flights
-    driver._flights = flights
+    flights = CountedRuns(count)
+    flights._runs = driver._runs._runs
+    driver._runs = flights
     return flights.full
 
 
@@ -256,7 +256,7 @@ def test_a_refresh_that_gets_no_thread_is_left_to_the_next(monkeypatch: pytest.M
 
 def test_closing_waits_a_moment_for_refreshes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not longer: one that hangs ends with the process. One that has yet to start is not waited for."""
-    monkeypatch.setattr("monocloud_mw.drivers.threads.CLOSE_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("monocloud_mw.drivers.threads.CLOSE_WAIT_SECONDS", 0.01)
     driver = new_sync_driver()
     over = threading.Event()
     driver.run(ask(RunOnceInBackground("key", Runs(patient(over)))))
@@ -352,7 +352,7 @@ def test_a_leader_that_was_cancelled_before_it_began_hands_over() -> None:
     async def main() -> int:
         await driver.run(ask(RunOnceInBackground("key", runs)))
         await driver.aclose()
-        assert (runs.count, driver._tasks, driver._flights._flights) == (0, {}, {})
+        assert (runs.count, driver._tasks, driver._runs._runs) == (0, {}, {})
         result: int = await driver.run(shared(runs))
         return result
 
@@ -361,7 +361,7 @@ def test_a_leader_that_was_cancelled_before_it_began_hands_over() -> None:
 
 def test_a_task_loses_patience_and_the_next_leads() -> None:
     """As a thread does."""
-    driver = new_async_driver(patience_seconds=0.05)
+    driver = new_async_driver(wait_timeout=0.05)
     over = threading.Event()
     hanging = Runs(patient(over))
 
@@ -543,7 +543,7 @@ def test_an_event_loop_that_was_closed_under_its_leader_holds_nobody_up(
         await asyncio.gather(*driver._tasks)
 
     asyncio.run(ask_again())
-    assert (runs.count, driver._tasks, driver._flights._flights) == (1, {}, {})
+    assert (runs.count, driver._tasks, driver._runs._runs) == (1, {}, {})
     over.set()
     gc.collect()
     assert {record.name for record in caplog.records} <= {"asyncio"}  # which says that a task was left behind
@@ -557,7 +557,7 @@ from monocloud_mw.drivers.threads import SyncDriver
 from monocloud_mw.drivers.worker_threads import WorkerThreads
 import asyncio
 
-settings = dict(cache=None, clock=lambda: Instant(0.0, 0.0), patience_seconds=60.0)
+settings = dict(cache=None, clock=lambda: Instant(0.0, 0.0), wait_timeout=60.0)
 sync = SyncDriver(print, **settings)
 workers = WorkerThreads()
 loops = AsyncDriver(print, **settings, workers=workers)
@@ -571,8 +571,8 @@ def flow():
 
 assert asyncio.run(workers.run(int)) == 0
 for driver in sync, loops:
-    driver._flights.board("key")        # led by the parent
-    driver._flights._lock.acquire()     # held by a thread of the parent
+    driver._runs.join("key", driver.now())  # led by the parent
+    driver._runs._lock.acquire()     # held by a thread of the parent
 workers._crew._lock.acquire()
 
 child = os.fork()
@@ -640,7 +640,7 @@ def test_no_thread_is_forgotten() -> None:
         return start
 
     assert in_threads(work, 8) == [ROUNDS] * 8
-    assert driver._flights._flights == {}
+    assert driver._runs._runs == {}
 
 
 def test_no_task_is_forgotten() -> None:
@@ -666,5 +666,5 @@ def test_no_task_is_forgotten() -> None:
         return results
 
     assert in_threads(lambda number: asyncio.run(main(number)), 3) == [ROUNDS // 3 * 8] * 3
-    assert driver._flights._flights == {}
+    assert driver._runs._runs == {}
     assert driver._tasks == {}

@@ -30,7 +30,7 @@ from monocloud_mw.transports.requests import RequestsTransport
 
 __all__ = [
     "ACCEPTED", "COOLDOWN", "CROWD", "DUE", "FACES", "GONE", "LIFETIME", "MAX_STALE", "SETTINGS", "Clock",
-    "Face", "Gate", "Line", "forgeries", "judge", "new_tokens",
+    "Face", "Gate", "Line", "OldAnswer", "forgeries", "judge", "new_tokens",
 ]  # fmt: skip
 
 LIFETIME: Final = 100.0
@@ -92,6 +92,16 @@ class Gate:
     def await_request(self) -> None:
         """Wait until a request stands before the gate."""
         assert self._reached.wait(PATIENCE_SECONDS)
+
+
+class OldAnswer(Gate):
+    """A gate behind which an answer waits that was made when its request came."""
+
+    def __call__(self, exchange: Exchange) -> Response:
+        answer = exchange.answer()
+        self._reached.set()
+        assert self._opened.wait(PATIENCE_SECONDS)
+        return answer
 
 
 class Line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monocloud_mw.testing import LocalTenant, faults
+from monocloud_mw.testing.faults import Fault
 
 from .scene import (
     ACCEPTED,
@@ -17,6 +18,7 @@ from .scene import (
     Clock,
     Face,
     Gate,
+    OldAnswer,
     forgeries,
     judge,
     new_tokens,
@@ -136,31 +138,78 @@ def test_a_new_key_works_in_a_flood_one_cooldown_later(warm: Face, clock: Clock,
     assert tenant.requests.count("jwks") == 3
 
 
-def test_a_flood_during_an_outage_is_refused_at_once(
+def test_a_flood_during_an_outage_is_turned_away_at_once(
     warm: Face, clock: Clock, tenant: LocalTenant, gate: Gate
 ) -> None:
-    """Once a refresh has failed nobody waits for the next one, and it is one per cool-down."""
+    """Whose fault it is cannot be told: 503. Nobody waits for the next refresh, one per cool-down."""
     with tenant.failing(faults.status(500), endpoint="jwks"):
-        assert warm.verdicts(forgeries(tenant)) == {"unknown_key"}
-        assert warm.verdicts(forgeries(tenant)) == {"unknown_key"}
+        assert warm.verdicts(forgeries(tenant)) == {"503"}
+        assert warm.verdicts(forgeries(tenant)) == {"503"}
     assert tenant.requests.count("jwks") == 2
     tenant.fail(gate, endpoint="jwks")
     for _ in range(3):
         clock.advance(COOLDOWN)
-        assert warm.verdicts([*forgeries(tenant), tenant.mint()]) == {"unknown_key", ACCEPTED}
+        assert warm.verdicts([*forgeries(tenant), tenant.mint()]) == {"503", ACCEPTED}
         gate.await_request()
     assert tenant.requests.count("jwks") == 3
+    gate.open()
+    warm.settle()
+    assert warm.verdicts(forgeries(tenant)) == {"unknown_key"}
 
 
-@pytest.mark.parametrize("garbage", ["a.b.c", "impostor", "..", "unsigned"])
+@pytest.mark.parametrize("fault", [faults.reset(), faults.status(503)], ids=["reset", "status 503"])
+def test_a_brand_new_key_is_never_the_callers_fault(
+    warm: Face, fault: Fault, clock: Clock, tenant: LocalTenant
+) -> None:
+    """A blip at a rotation: good tokens get 503 and the time to wait, and then pass."""
+    tenant.rotate_keys()
+    token = tenant.mint()
+    with tenant.failing(fault, endpoint="jwks"):
+        assert warm.verdict(token) == "503"
+    assert warm.verdict(token) == "503"
+    clock.advance(COOLDOWN)
+    assert warm.verdict(token) == "503"  # starts the refresh
+    warm.settle()
+    assert warm.verdict(token) == ACCEPTED
+
+
+def test_a_brand_new_key_joins_no_refresh_that_began_before(
+    warm: Face, clock: Clock, tenant: LocalTenant
+) -> None:
+    """The answer to a refresh under way was made before the rotation: the new key is worth another one."""
+    old = OldAnswer()
+    clock.advance(DUE)
+    tenant.fail(old, endpoint="jwks", times=1)
+    assert warm.verdict(tenant.mint()) == ACCEPTED  # starts the refresh
+    old.await_request()
+    clock.advance(1)
+    tenant.rotate_keys()
+    results = warm.submit(new_tokens(tenant))
+    tenant.requests.wait_for("jwks", 3)
+    old.open()
+    assert judge(results) == {ACCEPTED}
+    warm.settle()
+    assert tenant.requests.count("jwks") == 3
+    assert warm.verdict(tenant.mint()) == ACCEPTED
+
+
+def test_a_key_replaced_under_its_name_works_at_first_sight(
+    warm: Face, clock: Clock, tenant: LocalTenant
+) -> None:
+    """Forged signatures of known keys cost the tenant one request per cool-down, as unknown keys do."""
+    impostors = [tenant.mint(signed_by="impostor", subject=f"user {number}") for number in range(CROWD)]
+    for rounds in range(1, 4):
+        for _ in range(2):
+            assert warm.verdicts(impostors) == {"bad_signature"}
+            clock.advance(COOLDOWN / 2)
+        assert tenant.requests.count("jwks") == 1 + rounds
+
+
+@pytest.mark.parametrize("garbage", ["a.b.c", "..", "unsigned"])
 def test_what_is_refused_at_sight_costs_the_tenant_nothing(
     warm: Face, garbage: str, tenant: LocalTenant
 ) -> None:
-    """Only a well-formed token of an unknown key is worth a question."""
-    tokens = {
-        "impostor": tenant.mint(signed_by="impostor"),
-        "unsigned": tenant.mint(header={"alg": "none"}),
-    }
-    verdicts = warm.verdicts([tokens.get(garbage, garbage)] * CROWD)
-    assert verdicts <= {"malformed", "bad_signature", "unsupported_algorithm"}
+    """Only a well-formed token that no key at hand has signed is worth a question."""
+    token = tenant.mint(header={"alg": "none"}) if garbage == "unsigned" else garbage
+    assert warm.verdicts([token] * CROWD) <= {"malformed", "unsupported_algorithm"}
     assert warm.line.count() == 0

@@ -53,7 +53,7 @@ def test_a_driver_leaves_the_clock_to_the_transport(
     async def work() -> None:
         transport = make()
         driver = AsyncDriver(
-            transport, cache=None, clock=system_clock(None), patience_seconds=9, workers=WorkerThreads()
+            transport, cache=None, clock=system_clock(None), wait_timeout=9, workers=WorkerThreads()
         )
         for answered in await asyncio.gather(*(driver.run(fetch("/", 0.9)) for _ in range(2))):
             assert isinstance(answered, HttpResponse)

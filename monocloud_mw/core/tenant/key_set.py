@@ -5,6 +5,7 @@ Each new key set in which keys are skipped leaves one record in the log ``monocl
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,10 +16,13 @@ from ...options import Options
 from ..effects import Flow, Instant
 from .first_load import outage_once_loaded
 from .http_json import fetch_document
-from .last_known_good import LastKnownGood
+from .last_known_good import LastKnownGood, in_time
 from .metadata import Metadata, resolve
+from .refresh_policy import RefreshPolicy
 
 __all__ = ["key_source"]
+
+EXCHANGES_IN_A_LOAD: Final = 3  # the discovery document, and the key set before and after it has moved
 
 ADVICE: Final = "correct the jwks_uri at the tenant, or set jwks_resolver"
 """Where there is no key set at the address that the discovery document names."""
@@ -32,29 +36,53 @@ def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnown
     """Return the tenant's keys as a document that outlives outages.
 
     A set in which no key can be used never replaces good keys: it is an error, like a set that cannot be
-    fetched.
+    fetched. Where a token needs another set than the one at hand, and the address of that one has none, the
+    discovery document is read again.
     """
 
     read = _KeySetReader()
 
     @outage_once_loaded
-    def load(now: Instant) -> Flow[KeySet]:
+    def load(now: Instant, unlike: KeySet | None) -> Flow[KeySet]:
         if options.jwks_resolver is not None:
-            document = yield from resolve(options.jwks_resolver, "jwks_resolver")
-        else:
-            url = (yield from metadata.current(now)).jwks_uri
-            document = yield from fetch_document(
-                url, timeout_seconds=options.response_timeout, now_unix=now.unix, advice=ADVICE
-            )
+            return read((yield from resolve(options.jwks_resolver, "jwks_resolver")))
+        at_hand = yield from metadata.current(now)
+        url = at_hand.jwks_uri
+        if unlike is None:
+            return (yield from fetch(url, now))
+        answer = yield from try_to_fetch(url, now)
+        if isinstance(answer, HttpError) or answer.keys == unlike.keys:
+            # The key set may have moved; the discovery document says where it is now.
+            with contextlib.suppress(HttpError):
+                moved_to = (yield from metadata.newer(at_hand, now)).jwks_uri
+                if moved_to != url:
+                    return (yield from fetch(moved_to, now))
+        if isinstance(answer, HttpError):
+            raise answer
+        return answer
+
+    def try_to_fetch(url: str, now: Instant) -> Flow[KeySet | HttpError]:
+        try:
+            return (yield from fetch(url, now))
+        except HttpError as error:
+            return error
+
+    def fetch(url: str, now: Instant) -> Flow[KeySet]:
+        timeout = options.response_timeout
+        document = yield from in_time(
+            fetch_document(url, timeout_seconds=timeout, now_unix=now.unix, advice=ADVICE), timeout
+        )
         return read(document)
 
     return LastKnownGood(
-        "jwks",
+        ("key set", options.tenant_domain),
         load,
-        lifetime=options.jwks_cache_duration,
-        max_stale=options.max_stale,
-        cooldown=options.refresh_cooldown,
-        longest_load=2 * options.response_timeout,  # it may have to fetch the metadata first
+        RefreshPolicy(
+            lifetime=options.jwks_cache_duration,
+            max_stale=options.max_stale,
+            cooldown=options.refresh_cooldown,
+            load_timeout=EXCHANGES_IN_A_LOAD * options.response_timeout,
+        ),
     )
 
 

@@ -19,7 +19,8 @@ from ...urls import parse_url
 from ..effects import Failure, Flow, Instant, call
 from .first_load import outage_once_loaded
 from .http_json import fetch_document
-from .last_known_good import LastKnownGood
+from .last_known_good import LastKnownGood, in_time
+from .refresh_policy import RefreshPolicy
 
 __all__ = ["Metadata", "metadata_source", "parse_metadata"]
 
@@ -99,26 +100,31 @@ def metadata_source(options: Options) -> LastKnownGood[Metadata]:
     """Return the tenant's metadata as a document that outlives outages."""
 
     @outage_once_loaded
-    def load(now: Instant) -> Flow[Metadata]:
+    def load(now: Instant, _unlike: Metadata | None) -> Flow[Metadata]:
         if options.metadata_resolver is not None:
             document = yield from resolve(options.metadata_resolver, "metadata_resolver")
         else:
-            document = yield from fetch_document(
-                options.tenant_domain + PATH,
-                timeout_seconds=options.response_timeout,
-                now_unix=now.unix,
-                advice=ADVICE,
-                body_advice=ADVICE,
+            document = yield from in_time(
+                fetch_document(
+                    options.tenant_domain + PATH,
+                    timeout_seconds=options.response_timeout,
+                    now_unix=now.unix,
+                    advice=ADVICE,
+                    body_advice=ADVICE,
+                ),
+                options.response_timeout,
             )
         return parse_metadata(document, options.tenant_domain)
 
     return LastKnownGood(
-        "metadata",
+        ("discovery document", options.tenant_domain),
         load,
-        lifetime=options.metadata_cache_duration,
-        max_stale=options.max_stale,
-        cooldown=options.refresh_cooldown,
-        longest_load=options.response_timeout,
+        RefreshPolicy(
+            lifetime=options.metadata_cache_duration,
+            max_stale=options.max_stale,
+            cooldown=options.refresh_cooldown,
+            load_timeout=options.response_timeout,
+        ),
     )
 
 

@@ -19,9 +19,10 @@ from typing import Any, Final
 import attrs
 
 from ...claims import AccessTokenClaims
-from ...errors import Reason, TokenError, quoted
+from ...errors import HttpError, Reason, TokenError, quoted
 from ...jose import (
     CompactParts,
+    Jwk,
     JwsHeader,
     KeySet,
     base64url,
@@ -111,11 +112,12 @@ class JwtAccessTokenVerifier:
         check_payload(payload)
         message = signing_input.encode()
         keys = yield from self._keys.current(now)
-        try:
-            key = verify(header, signature, message, keys)
-        except TokenError as error:
-            keys = yield from self._newer_keys(error, header, keys, now)
-            key = verify(header, signature, message, keys)
+        key: Jwk | None = None
+        while key is None:
+            try:
+                key = verify(header, signature, message, keys)
+            except TokenError as error:
+                keys = yield from self._newer_keys(error, header, keys, now)
         claims = self._to_claims(parse_json_object(payload))
         issuer = yield from self._tenant.jwt_issuer(now)
         verified = verify_claims(claims, issuer, self._options, key=key, keys=keys)
@@ -135,12 +137,21 @@ class JwtAccessTokenVerifier:
     def _newer_keys(self, refusal: TokenError, header: JwsHeader, keys: KeySet, now: Instant) -> Flow[KeySet]:
         """Return a newer key set where it may hold the key that signed the token, or raise the refusal.
 
-        Without a ``kid`` a new key cannot be told from a forgery, so a signature that fits no key is
-        treated like an unknown ``kid`` there.
+        Keys may be replaced under one ``kid``, so a bad signature is worth a look too. Without a ``kid``,
+        a signature that fits no key is treated like an unknown ``kid``.
+
+        Raises:
+            TokenError: the refusal; the current key set has no such key.
+            HttpError: the key is unknown, and whether it is new cannot be told at the moment.
         """
-        unknown = refusal.reason is Reason.UNKNOWN_KEY
-        if unknown or (refusal.reason is Reason.BAD_SIGNATURE and header.key_id is None):
+        if refusal.reason not in (Reason.UNKNOWN_KEY, Reason.BAD_SIGNATURE):
+            raise refusal
+        try:
             newer = yield from self._keys.newer(keys, now)
-            if newer is not keys:
-                return newer
-        raise refusal
+        except HttpError:
+            if refusal.reason is Reason.BAD_SIGNATURE and header.key_id is not None:
+                raise refusal from None
+            raise
+        if newer is keys:
+            raise refusal
+        return newer

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from monocloud_mw.core.effects import Failure
 from monocloud_mw.core.tenant.key_set import key_source
 from monocloud_mw.core.tenant.last_known_good import LastKnownGood
 from monocloud_mw.core.tenant.metadata import metadata_source
@@ -258,3 +259,80 @@ def test_the_durations_come_from_the_options() -> None:
     world.pass_time(2.0)
     with pytest.raises(HttpError, match="nothing answers there"):
         world.run(source.current(world.now))
+
+
+MOVED: Final = "https://new.example/jwks"
+
+
+def moved_world(old: Any) -> tuple[World, LastKnownGood[KeySet], KeySet]:
+    """Return a world whose key set has moved since it was loaded; the old address answers so."""
+    world, source = world_of(jwks_of(FIRST)), source_of()
+    keys = world.run(source.current(world.now))
+    world.pass_time(1.0)
+    world.requests.clear()
+    world.responses[JWKS_URI] = old
+    world.responses[DISCOVERY] = json_response(json.dumps({"issuer": TENANT, "jwks_uri": MOVED}))
+    world.responses[MOVED] = json_response(json.dumps(jwks_of(SECOND)))
+    return world, source, keys
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        json_response(json.dumps(jwks_of(FIRST))),
+        HttpResponse(status=404),
+        HttpResponse(status=503),
+        Failure(HttpError("connection refused")),
+        json_response(json.dumps({"keys": []})),
+    ],
+    ids=["the same keys", "404", "503", "refused", "no keys"],
+)
+def test_a_key_set_that_moved_is_found_by_who_needs_a_new_key(old: Any) -> None:
+    """Where its old address fails or has nothing new, the discovery document is read again."""
+    world, source, keys = moved_world(old)
+    assert key_ids(world.run(source.newer(keys, world.now))) == ["second"]
+    assert world.urls == [JWKS_URI, DISCOVERY, MOVED]
+
+
+def test_new_keys_at_the_old_address_will_do() -> None:
+    """The discovery document is not asked for."""
+    world, source, keys = moved_world(json_response(json.dumps(jwks_of(FIRST, SECOND))))
+    assert key_ids(world.run(source.newer(keys, world.now))) == ["first", "second"]
+    assert world.urls == [JWKS_URI]
+
+
+@pytest.mark.parametrize(
+    "discovery",
+    [METADATA, Failure(HttpError("refused")), json_response(json.dumps({"issuer": "https://evil.example"}))],
+    ids=["not moved", "refused", "of somebody else"],
+)
+@pytest.mark.parametrize("old", ["the same keys", "refused"])
+def test_a_discovery_document_that_does_not_help_changes_nothing(discovery: Any, old: str) -> None:
+    """The keys are those at hand, or what failed was the key set."""
+    same = json_response(json.dumps(jwks_of(FIRST)))
+    world, source, keys = moved_world(same if old == "the same keys" else Failure(HttpError("refused first")))
+    world.responses[DISCOVERY] = discovery
+    if old == "the same keys":
+        assert key_ids(world.run(source.newer(keys, world.now))) == ["first"]
+    else:
+        with pytest.raises(HttpError, match="its refresh failed: refused first"):
+            world.run(source.newer(keys, world.now))
+    assert world.urls == [JWKS_URI, DISCOVERY]
+
+
+def test_the_discovery_document_is_read_again_once_per_cooldown() -> None:
+    """However many forged key ids ask."""
+    world, source, keys = moved_world(json_response(json.dumps(jwks_of(FIRST))))
+    world.responses[DISCOVERY] = METADATA
+    for _ in range(3):
+        keys = world.run(source.newer(keys, world.now))
+        world.pass_time(20.0)
+    assert world.urls == [JWKS_URI, DISCOVERY, JWKS_URI, DISCOVERY]
+
+
+def test_a_regular_refresh_does_not_read_it_again() -> None:
+    """The discovery document has a refresh of its own."""
+    world, source, _ = moved_world(HttpResponse(status=503))
+    with pytest.raises(HttpError):
+        world.run(source.get(world.now, reload=True))
+    assert world.urls == [JWKS_URI]
