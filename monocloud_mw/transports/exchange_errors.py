@@ -115,7 +115,10 @@ def _described(cause: BaseException) -> str:
     if isinstance(cause, ssl.SSLError):
         return _with_advice(f"{name} {_whole(cause)}", _ADVICE_BY_REASON.get(cause.reason or ""))
     is_of_the_system = isinstance(cause, OSError) and not isinstance(cause, requests.RequestException)
-    return f"{name} {quoted(cause)}" if is_of_the_system else name
+    if is_of_the_system:
+        return f"{name} {quoted(cause)}"
+    # urllib3 1.26 compares host names itself; its text may hold anything of the certificate.
+    return _with_advice(name, _WRONG_NAME if name == "CertificateError" else None)
 
 
 def _with_advice(text: str, advice: str | None) -> str:

@@ -92,14 +92,14 @@ def test_a_certificate_outside_its_time_is_told(
     assert advice in message
 
 
-@pytest.mark.skipif(URLLIB3_1, reason="urllib3 1.26 compares names itself, and its text names no more")
 def test_a_certificate_for_another_name_is_told(
     serve: Serve, connect: Connect, ca: trustme.CA, ca_bundle: str
 ) -> None:
     """With the name that was asked for, and the option that it comes from."""
     context = server_side(ca.issue_cert("a-rather-long-name.that.nobody.asked.for.example.test"))
     message = message_of(connect(ca_bundle=ca_bundle), serve(answer(), context).origin)
-    assert "IP address mismatch, certificate is not valid for '127.0.0.1'" in message.replace("\\", "")
+    if not URLLIB3_1:  # which compares names itself
+        assert "IP address mismatch, certificate is not valid for '127.0.0.1'" in message.replace("\\", "")
     assert "check the host in tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN)" in message
 
 
