@@ -2,7 +2,7 @@
 
 Only asymmetric algorithms are here, and only what is here can verify: ``none`` and ``HS*`` are not
 refused by a check that could be forgotten, they do not exist. What an algorithm needs of a key (``kty``,
-``crv``) stands in its row, so that a key of one kind never serves an algorithm of another.
+``crv``, the key's class) is in its row, so that a key of one kind never serves an algorithm of another.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Algorithm:
         name: the value of ``alg``.
         key_type: the ``kty`` of its keys.
         curves: what ``crv`` of its keys may be; empty for a kind without curves.
+        key_kinds: by ``crv`` (or ``alg``, for keys that name their algorithm), what a reader and a writer of
+            such keys need: the curve, or the classes of public and private keys.
         generate: makes a private key.
         sign: ``(private key, data) -> signature``.
         verify: ``(public key, signature, data)``; raises ``InvalidSignature`` or ``ValueError``.
@@ -41,6 +43,7 @@ class Algorithm:
     name: str
     key_type: str
     curves: frozenset[str] = frozenset()
+    key_kinds: Mapping[str, Any] = attrs.field(default=MappingProxyType({}), repr=False)
     generate: Callable[[], Any] = attrs.field(repr=False)
     sign: Callable[[Any, bytes], bytes] = attrs.field(repr=False)
     verify: Callable[[Any, bytes, bytes], None] = attrs.field(repr=False)
@@ -87,11 +90,17 @@ def _ecdsa(name: str, curve: ec.EllipticCurve, crv: str, digest: hashes.HashAlgo
         return ec.generate_private_key(curve)
 
     return Algorithm(
-        name=name, key_type="EC", curves=frozenset({crv}), generate=generate, sign=sign, verify=verify
+        name=name,
+        key_type="EC",
+        curves=frozenset({crv}),
+        key_kinds=MappingProxyType({crv: curve}),
+        generate=generate,
+        sign=sign,
+        verify=verify,
     )
 
 
-def _plain(name: str, key_type: str, curves: frozenset[str], generate: Callable[[], Any]) -> Algorithm:
+def _plain(name: str, key_type: str, key_kinds: Mapping[str, tuple[Any, Any]]) -> Algorithm:
     """An algorithm whose key says everything: EdDSA (RFC 8037 section 3.1), ML-DSA (RFC 9964)."""
 
     def sign(key: Any, data: bytes) -> bytes:
@@ -101,11 +110,20 @@ def _plain(name: str, key_type: str, curves: frozenset[str], generate: Callable[
     def verify(key: Any, signature: bytes, data: bytes) -> None:
         key.verify(signature, data)
 
-    return Algorithm(name=name, key_type=key_type, curves=curves, generate=generate, sign=sign, verify=verify)
+    _, private_key = next(iter(key_kinds.values()))
+    return Algorithm(
+        name=name,
+        key_type=key_type,
+        curves=frozenset(key_kinds if key_type == "OKP" else ()),
+        key_kinds=MappingProxyType(key_kinds),
+        generate=private_key.generate,
+        sign=sign,
+        verify=verify,
+    )
 
 
-_ED25519: Final = frozenset({"Ed25519"})
-_ED448: Final = frozenset({"Ed448"})
+_ED25519: Final = {"Ed25519": (ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey)}
+_ED448: Final = {"Ed448": (ed448.Ed448PublicKey, ed448.Ed448PrivateKey)}
 _SHA256, _SHA384, _SHA512 = hashes.SHA256(), hashes.SHA384(), hashes.SHA512()
 
 _ROWS: Final = (
@@ -118,16 +136,16 @@ _ROWS: Final = (
     _ecdsa("ES256", ec.SECP256R1(), "P-256", _SHA256),
     _ecdsa("ES384", ec.SECP384R1(), "P-384", _SHA384),
     _ecdsa("ES512", ec.SECP521R1(), "P-521", _SHA512),
-    _plain("EdDSA", "OKP", _ED25519 | _ED448, ed25519.Ed25519PrivateKey.generate),
-    _plain("Ed25519", "OKP", _ED25519, ed25519.Ed25519PrivateKey.generate),
-    _plain("Ed448", "OKP", _ED448, ed448.Ed448PrivateKey.generate),
+    _plain("EdDSA", "OKP", _ED25519 | _ED448),
+    _plain("Ed25519", "OKP", _ED25519),
+    _plain("Ed448", "OKP", _ED448),
     *(
         ()
         if mldsa is None
         else (
-            _plain("ML-DSA-44", "AKP", frozenset(), mldsa.MLDSA44PrivateKey.generate),
-            _plain("ML-DSA-65", "AKP", frozenset(), mldsa.MLDSA65PrivateKey.generate),
-            _plain("ML-DSA-87", "AKP", frozenset(), mldsa.MLDSA87PrivateKey.generate),
+            _plain("ML-DSA-44", "AKP", {"ML-DSA-44": (mldsa.MLDSA44PublicKey, mldsa.MLDSA44PrivateKey)}),
+            _plain("ML-DSA-65", "AKP", {"ML-DSA-65": (mldsa.MLDSA65PublicKey, mldsa.MLDSA65PrivateKey)}),
+            _plain("ML-DSA-87", "AKP", {"ML-DSA-87": (mldsa.MLDSA87PublicKey, mldsa.MLDSA87PrivateKey)}),
         )
     ),
 )

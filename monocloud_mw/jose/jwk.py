@@ -21,11 +21,11 @@ from typing import Any, Final
 
 import attrs
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ..errors import TokenError, quoted
 from . import base64url
-from .algorithms import SIGNATURE_ALGORITHMS, Algorithm, mldsa
+from .algorithms import SIGNATURE_ALGORITHMS, Algorithm
 
 __all__ = ["Jwk", "UnusableKeyError", "parse_jwk", "render_public_key"]
 
@@ -33,27 +33,17 @@ MIN_RSA_BITS: Final = 2048  # RFC 7518 section 3.3
 MAX_RSA_BITS: Final = 8192  # verification gets slow with the square of the length
 MAX_RSA_EXPONENT_BITS: Final = 64
 
-EC_CURVES: Final[Mapping[str, ec.EllipticCurve]] = MappingProxyType(
-    {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
-)
+
+def _kinds(key_type: str) -> Mapping[str, Any]:
+    """Return what the table of algorithms says of the keys of one ``kty``."""
+    rows = (row for row in SIGNATURE_ALGORITHMS.values() if row.key_type == key_type)
+    return MappingProxyType({name: kind for row in rows for name, kind in row.key_kinds.items()})
+
+
+EC_CURVES: Final[Mapping[str, ec.EllipticCurve]] = _kinds("EC")
 _CRV: Final = {curve.name: crv for crv, curve in EC_CURVES.items()}
-
-ED_CURVES: Final[Mapping[str, tuple[Any, Any]]] = MappingProxyType(
-    {
-        "Ed25519": (ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey),
-        "Ed448": (ed448.Ed448PublicKey, ed448.Ed448PrivateKey),
-    }
-)
-
-ML_DSA: Final[Mapping[str, tuple[Any, Any]]] = MappingProxyType(
-    {}
-    if mldsa is None
-    else {
-        "ML-DSA-44": (mldsa.MLDSA44PublicKey, mldsa.MLDSA44PrivateKey),
-        "ML-DSA-65": (mldsa.MLDSA65PublicKey, mldsa.MLDSA65PrivateKey),
-        "ML-DSA-87": (mldsa.MLDSA87PublicKey, mldsa.MLDSA87PrivateKey),
-    }
-)
+ED_CURVES: Final[Mapping[str, tuple[Any, Any]]] = _kinds("OKP")
+ML_DSA: Final[Mapping[str, tuple[Any, Any]]] = _kinds("AKP")
 
 # RFC 7518 section 6.3.2, RFC 8037 section 2, RFC 9964 section 3: what only a private key has.
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "priv", "k"})

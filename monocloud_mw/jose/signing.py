@@ -262,14 +262,11 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = MappingProxy
     {"RSA": _rsa_key, "EC": _ec_key, "OKP": _ed_key, "AKP": _ml_dsa_key}
 )
 
-# By crv, or by kty where a kind has no curves; an AKP key always names its algorithm.
+# By crv, or by kty where a kind has no curves: the first row. An AKP key always names its algorithm.
 _USUAL_ALGORITHMS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "RSA": "RS256",
-        "P-256": "ES256",
-        "P-384": "ES384",
-        "P-521": "ES512",
-        "Ed25519": "EdDSA",
-        "Ed448": "EdDSA",
+        kind: row.name
+        for row in reversed(tuple(SIGNATURE_ALGORITHMS.values()))
+        for kind in row.curves or {row.key_type}
     }
 )
