@@ -61,11 +61,14 @@ def allowed_statuses(sample: Sample, evidence: Evidence, weather: Weather) -> se
         return allowed | ({503} if calm < durations.settle else set())
     if weather.away_until(sample.ended, durations.settle) > durations.max_stale:
         allowed |= {503}
+    # A key that nobody knows: while the keys cannot be refreshed, nobody can tell whose fault that is.
+    calm = weather.calm_before(sample.began, sample.ended)
+    turned_away = {503} if calm < durations.settle + durations.cooldown else set()
     if not kind.good:
-        return allowed
+        return allowed | (turned_away if sample.kind == "forged" else set())
     key = evidence.generations[sample.generation]
     if weather.longest_calm(key.published, sample.began) < durations.settle + durations.cooldown:
-        allowed |= {401}  # brand-new: a forged key may have used up the refresh of this cool-down
+        allowed |= {401} | turned_away  # a forged key may have used up this cool-down
     if key.withdrawn is not None and key.withdrawn < sample.ended:
         allowed |= {401}
         if weather.longest_calm(key.withdrawn, sample.began) > durations.settle + durations.lifetime:

@@ -73,7 +73,9 @@ def test_what_is_never_right(kind: str, status: int) -> None:
         ("opaque", STORM.ended + SETTLE + 0.1, STORM, False),
         ("opaque, unknown", IN_STORM, STORM, True),
         ("good", IN_STORM, STORM, False),  # keys serve on
-        ("forged", IN_STORM, STORM, False),
+        ("forged", IN_STORM, STORM, True),  # nobody can tell whether its key is new
+        ("forged", STORM.ended + SETTLE + DURATIONS.cooldown + 0.1, STORM, False),
+        ("impostor", IN_STORM, STORM, False),
         ("good", GONE, LONG_STORM, True),  # for max_stale, and not longer
         ("good", LONG_STORM.began + DURATIONS.max_stale - 1, LONG_STORM, False),
         ("forged", GONE, LONG_STORM, True),
