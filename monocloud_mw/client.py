@@ -227,7 +227,6 @@ class BackendClient(_Client):
             AuthorizationServerError: the tenant is needed and does not do its part.
         """
         presented = Presented(token, client_certificate=client_certificate)
-        presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return driver.run(self._validator.validate(presented, requirements, driver.now()))
 
@@ -373,7 +372,6 @@ class AsyncBackendClient(_Client):
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
         """Validate an access token of either kind, as :meth:`BackendClient.validate_access_token`."""
-        presented = Presented(token, client_certificate=client_certificate)
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return await driver.run(self._validator.validate(presented, requirements, driver.now()))
