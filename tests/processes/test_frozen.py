@@ -54,3 +54,29 @@ def test_keys_are_refreshed_though_nothing_runs_between_requests(tenant: LocalTe
         assert verdict(program, withdrawn) == "unknown_key"
         assert verdict(program, tenant.mint()) == "accepted"
         assert program.end() == (0, "")
+
+
+ASYNC_TO_SYNC = """
+from asgiref.sync import async_to_sync
+def call(method, *arguments):
+    return async_to_sync(getattr(client, method))(*arguments)
+"""
+
+
+@pytest.mark.parametrize("loops", ["asyncio.run", "async_to_sync"])
+@pytest.mark.parametrize("client", ["event loop", "event loop, HTTP in threads"])
+def test_keys_are_refreshed_though_each_request_has_an_event_loop(
+    tenant: LocalTenant, client: str, loops: str
+) -> None:
+    """A refresh ends with the loop of the request that started it, and the next request makes it."""
+    withdrawn = tenant.mint()
+    program_text = (ASYNC_TO_SYNC if loops == "async_to_sync" else "") + ANSWER_TOKENS
+    with running(program_text, client, withdrawn, tenant.environment()) as program:
+        assert verdict(program, withdrawn) == "accepted"
+        tenant.rotate_keys(withdraw=True)
+        time.sleep(0.85 * LIFETIME)
+        verdict(program, withdrawn)  # starts the refresh
+        time.sleep(0.2 * LIFETIME)
+        assert verdict(program, withdrawn) == "unknown_key"
+        assert verdict(program, tenant.mint()) == "accepted"
+        assert program.end() == (0, "")
