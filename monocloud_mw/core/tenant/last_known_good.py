@@ -159,8 +159,6 @@ class LastKnownGood(Generic[T]):
         age = Age.GONE if loaded is None else self._policy.age(loaded.began, now)
         if loaded is None or age is Age.GONE:
             return (yield from self._load_or_fail_fast(now))
-        if age is Age.FRESH:
-            return loaded.value
         must_wait = age is Age.STALE and self._tried().failure is None
         return (yield from self._refresh_or_serve(loaded, now, must_wait=must_wait))
 
