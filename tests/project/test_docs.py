@@ -90,7 +90,7 @@ def _options_in_the_readme() -> Iterator[Described]:
 
 def _options_on_their_page() -> Iterator[Described]:
     entry = re.compile(r"^### `(\w+)`\n\n(No variable|Variables? .+); (?:default: )?(.+)\.$", re.MULTILINE)
-    for name, variables, default in entry.findall(PAGES["docs/options.md"]):
+    for name, variables, default in entry.findall(PAGES["docs/reference/options.md"]):
         yield Described(name, tuple(QUOTED.findall(variables)), _read_default(default))
 
 
@@ -106,7 +106,7 @@ def test_the_page_of_options_has_every_option() -> None:
 
 def test_every_reason_is_explained() -> None:
     """The page of errors has every reason in order, with its code and the fixed sentence that callers get."""
-    described = [tuple(row.values()) for row in _table("docs/errors.md", "reason")]
+    described = [tuple(row.values()) for row in _table("docs/reference/errors.md", "reason")]
     errors = [TokenError(reason) for reason in Reason]
     assert described == [(f"`{error.reason}`", f"`{error.code}`", error.description) for error in errors]
 
@@ -121,7 +121,7 @@ ERRORS: Final[Mapping[str, MonoCloudError]] = {
 }
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/errors.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/errors.md"])
 def test_every_error_has_its_answer(page: str) -> None:
     """The tables of answers tell the status, the challenge and the body that an error really gets."""
     rows = _table(page, "case")
@@ -159,12 +159,14 @@ def test_every_error_is_logged_where_the_page_says(
     with caplog.at_level(logging.DEBUG, "monocloud_mw"):
         log_refusal(error)
     assert [(record.name, record.levelname) for record in caplog.records] == [("monocloud_mw", level)]
-    assert level in {QUOTED.findall(row["level"])[0] for row in _table("docs/errors.md", "logger")}
+    assert level in {QUOTED.findall(row["level"])[0] for row in _table("docs/reference/errors.md", "logger")}
 
 
 def test_every_effect_is_explained() -> None:
     """The page on the way of a token has every effect that a flow may yield."""
-    described = [row["effect"].strip("`") for row in _table("docs/how-a-token-flows.md", "effect")]
+    described = [
+        row["effect"].strip("`") for row in _table("docs/explanation/how-a-token-flows.md", "effect")
+    ]
     assert described == [effect.__name__ for effect in get_args(Effect)]
 
 
@@ -172,16 +174,16 @@ def test_every_client_authentication_method_has_an_example() -> None:
     """The page on introspection has every method, in its table and with an example under its own heading."""
     described = [
         row["`client_auth_method`"].strip("`")
-        for row in _table("docs/opaque-tokens.md", "`client_auth_method`")
+        for row in _table("docs/how-to/opaque-tokens.md", "`client_auth_method`")
     ]
-    headings = re.findall(r"^### (\w+)$", PAGES["docs/opaque-tokens.md"], re.MULTILINE)
+    headings = re.findall(r"^### (\w+)$", PAGES["docs/how-to/opaque-tokens.md"], re.MULTILINE)
     assert described == list(CLIENT_AUTH_METHODS)
     assert [heading for heading in headings if heading in CLIENT_AUTH_METHODS] == list(CLIENT_AUTH_METHODS)
 
 
 def test_every_fault_is_listed() -> None:
     """The page on testing lists every fault of the local tenant."""
-    described = [row["fault"].strip("`").split("(")[0] for row in _table("docs/testing.md", "fault")]
+    described = [row["fault"].strip("`").split("(")[0] for row in _table("docs/how-to/testing.md", "fault")]
     assert described == list(FAULTS)
 
 
@@ -208,7 +210,10 @@ def test_every_test_that_is_named_exists(page: str) -> None:
 def test_every_promise_is_shown_by_a_test() -> None:
     """Each promise of the security model names at least one test."""
     promises = [
-        row for rows in list_tables(PAGES["docs/security-model.md"]) for row in rows if "promise" in row
+        row
+        for rows in list_tables(PAGES["docs/explanation/security-model.md"])
+        for row in rows
+        if "promise" in row
     ]
     assert len(promises) > 20
     assert [row["promise"] for row in promises if "::test_" not in row["shown by"]] == []

@@ -125,14 +125,14 @@ ANSWERS: Final[Mapping[App, Sequence[tuple[str, Token, int]]]] = {
         ("GET /admin/users", ADMIN, 200),
     ],
     App("docs/index.md", "app", call_wsgi): [("GET /orders", ANY, 403), ("GET /orders", BUYER, 200)],
-    App("docs/quickstart.md", "app", call_wsgi): [
+    App("docs/tutorials/quickstart.md", "app", call_wsgi): [
         ("GET /healthz", None, 200),
         ("GET /me", None, 401),
         ("GET /me", ANY, 200),
         ("GET /orders", ANY, 403),
         ("GET /orders", BUYER, 200),
     ],
-    App("docs/flask.md", "apps[0]", call_wsgi): [
+    App("docs/how-to/flask.md", "apps[0]", call_wsgi): [
         ("GET /me", None, 401),
         ("GET /me", ANY, 200),
         ("GET /orders", BUYER, 403),
@@ -156,8 +156,8 @@ ANSWERS: Final[Mapping[App, Sequence[tuple[str, Token, int]]]] = {
         ("GET /audits", None, 401),
         ("GET /audits", ANY, 403),
     ],
-    App("docs/flask.md", "created_app", call_wsgi): [("GET /me", None, 401), ("GET /me", ANY, 200)],
-    App("docs/wsgi.md", "app", call_wsgi): [
+    App("docs/how-to/flask.md", "created_app", call_wsgi): [("GET /me", None, 401), ("GET /me", ANY, 200)],
+    App("docs/how-to/wsgi.md", "app", call_wsgi): [
         ("GET /healthz", None, 200),
         ("GET /", None, 401),
         ("GET /", ANY, 200),
@@ -165,15 +165,15 @@ ANSWERS: Final[Mapping[App, Sequence[tuple[str, Token, int]]]] = {
         ("GET /admin", ANY, 403),
         ("GET /admin", ADMIN, 200),
     ],
-    App("docs/wsgi.md", "application", call_wsgi): [
+    App("docs/how-to/wsgi.md", "application", call_wsgi): [
         ("GET /me", None, 401),
         ("GET /me", ANY, 200),
         ("GET /admin/users", ANY, 403),
     ],
-    App("docs/wsgi.md", "browser_app", call_wsgi): [("GET /", ANY, 401)],
-    App("docs/wsgi.md", "site", call_wsgi): [("GET /", None, 401), ("GET /login", None, 200)],
-    App("docs/wsgi.md", "overridden_app", call_wsgi): [("POST /x", ANY, 200), ("DELETE /x", ANY, 403)],
-    App("docs/asgi.md", "app", call_asgi): [
+    App("docs/how-to/wsgi.md", "browser_app", call_wsgi): [("GET /", ANY, 401)],
+    App("docs/how-to/wsgi.md", "site", call_wsgi): [("GET /", None, 401), ("GET /login", None, 200)],
+    App("docs/how-to/wsgi.md", "overridden_app", call_wsgi): [("POST /x", ANY, 200), ("DELETE /x", ANY, 403)],
+    App("docs/how-to/asgi.md", "app", call_asgi): [
         ("GET /healthz", None, 200),
         ("GET /docs", None, 401),
         ("GET /me", None, 401),
@@ -183,9 +183,12 @@ ANSWERS: Final[Mapping[App, Sequence[tuple[str, Token, int]]]] = {
         ("GET /admin/users", ANY, 403),
         ("OPTIONS /me", None, 401),
     ],
-    App("docs/asgi.md", "cors_api", call_asgi): [("GET /me", None, 401), ("GET /me", ANY, 200)],
-    App("docs/asgi.md", "plain_app", call_asgi): [("GET /", ANY, 403), ("GET /", {"scopes": "api"}, 200)],
-    App("docs/asgi.md", "problem_app", call_asgi): [
+    App("docs/how-to/asgi.md", "cors_api", call_asgi): [("GET /me", None, 401), ("GET /me", ANY, 200)],
+    App("docs/how-to/asgi.md", "plain_app", call_asgi): [
+        ("GET /", ANY, 403),
+        ("GET /", {"scopes": "api"}, 200),
+    ],
+    App("docs/how-to/asgi.md", "problem_app", call_asgi): [
         ("GET /me", None, 401),
         ("GET /me", {"lifetime_seconds": -300}, 401),
         ("GET /me", ANY, 200),
@@ -217,7 +220,7 @@ def test_applications_let_in_whom_their_page_says(
 
 
 ROWS_OF_RULES: Final = [
-    row for rows in list_tables(PAGES["docs/rules.md"]) for row in rows if "request" in row
+    row for rows in list_tables(PAGES["docs/how-to/path-rules.md"]) for row in rows if "request" in row
 ]
 COLUMNS: Final[Mapping[str, Token]] = {
     "no token": None,
@@ -231,7 +234,7 @@ COLUMNS: Final[Mapping[str, Token]] = {
 @pytest.mark.parametrize("row", ROWS_OF_RULES, ids=lambda row: row["request"])
 def test_rules_do_what_their_page_says(row: dict[str, str], tenant: LocalTenant, run_page: RunPage) -> None:
     """Every cell of the tables on rules is the status that such a request gets."""
-    app, request_line = App("docs/rules.md", "app", call_asgi), row["request"].strip("`")
+    app, request_line = App("docs/how-to/path-rules.md", "app", call_asgi), row["request"].strip("`")
     found = {
         name: str(_answer(run_page, tenant, app, request_line, token).status)
         for name, token in COLUMNS.items()
@@ -241,7 +244,7 @@ def test_rules_do_what_their_page_says(row: dict[str, str], tenant: LocalTenant,
 
 def test_preflights_are_answered_in_front(tenant: LocalTenant, run_page: RunPage) -> None:
     """The middleware for CORS on the page for ASGI answers preflights, and adds its headers to refusals."""
-    app, origin = App("docs/asgi.md", "cors_api", call_asgi), ("Origin", "https://app.example.com")
+    app, origin = App("docs/how-to/asgi.md", "cors_api", call_asgi), ("Origin", "https://app.example.com")
     asked = ("Access-Control-Request-Method", "GET"), ("Access-Control-Request-Headers", "Authorization")
     preflight = _answer(run_page, tenant, app, "OPTIONS /me", None, origin, *asked)
     refusal = _answer(run_page, tenant, app, "GET /me", None, origin)
@@ -252,7 +255,7 @@ def test_preflights_are_answered_in_front(tenant: LocalTenant, run_page: RunPage
 
 @pytest.mark.parametrize(
     ("page", "name", "path"),
-    [("docs/flask.md", "apps[0]", "/profile"), ("docs/wsgi.md", "browser_app", "/")],
+    [("docs/how-to/flask.md", "apps[0]", "/profile"), ("docs/how-to/wsgi.md", "browser_app", "/")],
 )
 def test_tokens_may_come_in_cookies(
     page: str, name: str, path: str, tenant: LocalTenant, run_page: RunPage
@@ -269,16 +272,19 @@ def _status_with_a_cookie(page: Mapping[str, Any], name: str, path: str, token: 
 
 def test_a_method_override_stands_in_front(tenant: LocalTenant, run_page: RunPage) -> None:
     """A request whose method is overridden has to meet the rules of the method that it turns into."""
-    app, override = App("docs/wsgi.md", "overridden_app", call_wsgi), ("X-HTTP-Method-Override", "delete")
+    app, override = (
+        App("docs/how-to/wsgi.md", "overridden_app", call_wsgi),
+        ("X-HTTP-Method-Override", "delete"),
+    )
     assert _answer(run_page, tenant, app, "POST /x", ANY, override).status == 403
     assert _answer(run_page, tenant, app, "POST /x", ADMIN, override).status == 200
 
 
 def test_on_error_answers_as_its_page_says(tenant: LocalTenant, run_page: RunPage) -> None:
     """The applications with an ``on_error`` answer in their own way, and in the default one elsewhere."""
-    flask = App("docs/flask.md", "apps[0]", call_wsgi)
-    site = App("docs/wsgi.md", "site", call_wsgi)
-    problem = App("docs/asgi.md", "problem_app", call_asgi)
+    flask = App("docs/how-to/flask.md", "apps[0]", call_wsgi)
+    site = App("docs/how-to/wsgi.md", "site", call_wsgi)
+    problem = App("docs/how-to/asgi.md", "problem_app", call_asgi)
     assert (
         _answer(run_page, tenant, flask, "GET /audits", ANY).json["title"]
         == "The access token lacks a required group"
@@ -294,7 +300,7 @@ def test_on_error_answers_as_its_page_says(tenant: LocalTenant, run_page: RunPag
 
 def test_a_websocket_takes_its_token_from_a_subprotocol(tenant: LocalTenant, run_page: RunPage) -> None:
     """The WebSocket on the page for ASGI opens with a token among the subprotocols, and not without."""
-    page = run_page("docs/asgi.md")
+    page = run_page("docs/how-to/asgi.md")
     accepted, *messages = page.do(_open_websocket, "feed", tenant.mint(subject="alice"))
     assert (accepted["type"], accepted["subprotocol"]) == ("websocket.accept", "feed")
     assert json.loads(messages[0]["text"]) == {"hello": "alice"}
@@ -322,7 +328,9 @@ CERTIFICATE_HEADERS: Final[Mapping[str, Callable[[ClientCertificate], tuple[str,
 )
 def test_the_certificate_of_a_proxy_is_found(proxy: str, kind: str, run_page: RunPage) -> None:
     """The certificate resolvers read what each proxy sends, and find nothing where it sends nothing."""
-    found, nothing, certificate = run_page("docs/opaque-tokens.md").do(_resolve_certificate, proxy, kind)
+    found, nothing, certificate = run_page("docs/how-to/opaque-tokens.md").do(
+        _resolve_certificate, proxy, kind
+    )
     assert not nothing
     assert certificate_to_der(found) == certificate.der
 
@@ -343,7 +351,7 @@ def _resolve_certificate(page: Mapping[str, Any], proxy: str, kind: str) -> tupl
 
 def test_a_bound_token_needs_its_certificate(run_page: RunPage) -> None:
     """The application at the end of the page on introspection lets in who presents the right certificate."""
-    page = run_page("docs/opaque-tokens.md")
+    page = run_page("docs/how-to/opaque-tokens.md")
     assert page.do(_status_with_certificates) == {"its own": 200, "another": 401, "none": 401}
 
 

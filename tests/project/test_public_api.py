@@ -60,7 +60,11 @@ PUBLIC_MODULES = [
     "monocloud_mw.transports.httpcore2",
     "monocloud_mw.transports.requests",
 ]
-FOR_CONTRIBUTORS = ("docs/decisions/", "docs/how-a-token-flows.md", "docs/internals.md")
+FOR_CONTRIBUTORS = (
+    "docs/explanation/decisions/",
+    "docs/explanation/how-a-token-flows.md",
+    "docs/reference/internals.md",
+)
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
@@ -83,7 +87,7 @@ def test_the_version() -> None:
 
 def test_the_public_modules() -> None:
     """The page on the API lists exactly these, and each says what is in it."""
-    listed = re.findall(r"^- `(monocloud_mw[.\w]*)`", PAGES["docs/api.md"], re.MULTILINE)
+    listed = re.findall(r"^- `(monocloud_mw[.\w]*)`", PAGES["docs/reference/api.md"], re.MULTILINE)
     assert listed == PUBLIC_MODULES
     assert [name for name in PUBLIC_MODULES if not importlib.import_module(name).__all__] == []
 
