@@ -180,6 +180,8 @@ class TokenError(MonoCloudError):
         scopes: the scopes that were required, where a scope or a group is missing.
         key_id: the token's ``kid``, escaped, where it is known; for the log.
         issuer: the token's ``iss``, escaped, where it is known; for the log.
+        subject: the token's ``sub``, where a valid token lacks a scope or a group; for ``on_error`` and
+            exception handlers. It is not part of the message, and is not logged.
     """
 
     def __init__(
@@ -190,6 +192,7 @@ class TokenError(MonoCloudError):
         scopes: Iterable[str] = (),
         key_id: str | None = None,
         issuer: str | None = None,
+        subject: str | None = None,
     ) -> None:
         self.reason = reason
         self.code, self.description = _REFUSALS[reason]
@@ -197,6 +200,7 @@ class TokenError(MonoCloudError):
         self.scopes = tuple(scopes)
         self.key_id = key_id
         self.issuer = issuer
+        self.subject = subject
         super().__init__(self.description if detail is None else f"{self.description}: {detail}")
 
 

@@ -23,15 +23,25 @@ from typing import Any, TypeAlias
 
 from ..claims import AccessTokenClaims
 from ..core.token.presented import Presented
-from ..core.token.requirements import Requirements
-from ..errors import ConfigurationError, CredentialsError, MonoCloudError
+from ..core.token.requirements import Requirements, check_requirements
+from ..errors import ConfigurationError, CredentialsError, MonoCloudError, TokenError
 from .adapter_checks import AsyncAuthenticator, Authenticator, require_claims
 from .authorization import parse_authorization
 from .logs import log_refusal
 from .resolvers import Resolver, parse_certificate, parse_token, resolving
 from .responses import ErrorResponse, error_response
 
-__all__ = ["Caller", "Check", "Guard", "OnError", "Refused", "replace_caller", "run", "run_async"]
+__all__ = [
+    "Caller",
+    "Check",
+    "Guard",
+    "OnError",
+    "Refused",
+    "refuse",
+    "replace_caller",
+    "run",
+    "run_async",
+]
 
 Check: TypeAlias = Generator[Any, Any, AccessTokenClaims | None]
 OnError: TypeAlias = Callable[[MonoCloudError, ErrorResponse, Any], Any]
@@ -148,12 +158,39 @@ class Guard:
             if optional and isinstance(error, CredentialsError) and not error.malformed:
                 return None
             refusal = error
-        response = error_response(refusal)
-        log_refusal(refusal, method=method, path=url, status=response.status)
-        answer = None
+        refused = refuse(refusal, method=method, url=url)
         if self._on_error is not None:
-            answer = yield self._on_error(refusal, response, request)
-        raise Refused(refusal, response, answer)
+            answer = yield self._on_error(refusal, refused.response, request)
+            raise Refused(refusal, refused.response, answer)
+        raise refused
+
+    def check_again(
+        self, claims: AccessTokenClaims, requirements: Requirements, *, method: str = "", url: str = ""
+    ) -> None:
+        """Check what another view or dependency asks of a token that this request has been checked with.
+
+        The token is not validated again: a proof that may be used once has been used.
+
+        Raises:
+            Refused: it lacks a scope or group; without an answer of ``on_error``.
+        """
+        try:
+            check_requirements(claims, requirements, match_all=self._match_all_groups)
+        except TokenError as error:
+            raise refuse(error, method=method, url=url) from error
+
+
+def refuse(error: MonoCloudError, *, method: str = "", url: str = "") -> Refused:
+    """Log an error and return the refusal with its response.
+
+    Args:
+        error: why the request must not pass.
+        method: its HTTP method, for the log.
+        url: its URL or path, for the log.
+    """
+    response = error_response(error)
+    log_refusal(error, method=method, path=url, status=response.status)
+    return Refused(error, response)
 
 
 def run(check: Check) -> AccessTokenClaims | None:

@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from ..claims import AccessTokenClaims
-from ..core.token.requirements import Requirements, check_groups, check_scopes
+from ..core.token.requirements import Requirements, check_requirements
 from ..protect.guard import Caller, replace_caller
 
 __all__ = ["as_caller"]
@@ -73,6 +73,5 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
         return cast(F, run)
 
     def _check(self, requirements: Requirements, match_all: bool) -> AccessTokenClaims:
-        check_scopes(self._claims, requirements)
-        check_groups(self._claims, requirements, match_all=match_all)
+        check_requirements(self._claims, requirements, match_all=match_all)
         return self._claims

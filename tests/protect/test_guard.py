@@ -309,6 +309,23 @@ def test_cancelling_a_resolver_is_not_taken_for_a_failure() -> None:
         asyncio.run(_run_async(Guard(Client(), token_resolver=cancelled).check(None, [], ANYTHING)))
 
 
+def test_claims_of_a_request_may_be_checked_again() -> None:
+    """For another view or dependency: without the client, and with a refusal that says whose token it was."""
+    client = Client()
+    guard = Guard(client)
+    claims = AccessTokenClaims({"sub": "alice", "scope": "a", "groups": ["g"]})
+    guard.check_again(claims, Requirements.of("a", "g"))
+    for lacking, reason in ((Requirements.of("b"), "scope"), (Requirements.of("a", "h"), "groups")):
+        with pytest.raises(Refused) as refused:
+            guard.check_again(claims, lacking, method="GET", url="/orders")
+        error = refused.value.error
+        assert isinstance(error, TokenError)
+        assert (error.reason, error.subject) == (f"insufficient_{reason}", "alice")
+        assert "alice" not in f"{error} {error!r}"
+        assert refused.value.response.status == 403
+    assert client.seen == []
+
+
 def test_a_test_may_say_who_calls(run_check: Run) -> None:
     """In place of every check, with the requirements and how groups are to be matched."""
     seen: list[Any] = []

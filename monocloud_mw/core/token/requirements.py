@@ -15,7 +15,7 @@ import attrs
 from ...claims import AccessTokenClaims
 from ...errors import ConfigurationError, Problem, Reason, TokenError, quoted
 
-__all__ = ["NO_REQUIREMENTS", "Requirements", "check_groups", "check_scopes"]
+__all__ = ["NO_REQUIREMENTS", "Requirements", "check_groups", "check_requirements", "check_scopes"]
 
 
 @attrs.frozen
@@ -119,17 +119,24 @@ def _values(option: str, values: Any, problems: list[Problem]) -> frozenset[str]
     return frozenset()
 
 
+def check_requirements(claims: AccessTokenClaims, requirements: Requirements, *, match_all: bool) -> None:
+    """Check everything that a route asks of a valid token [insufficient_scope, insufficient_groups]."""
+    check_scopes(claims, requirements)
+    check_groups(claims, requirements, match_all=match_all)
+
+
 def check_scopes(claims: AccessTokenClaims, requirements: Requirements) -> None:
     """Refuse a token that lacks a required scope (RFC 6750 section 3.1) [insufficient_scope]."""
     scopes = claims.scopes
     if not requirements.scopes <= scopes:
-        raise TokenError(Reason.INSUFFICIENT_SCOPE, scopes=requirements.named_scopes)
+        raise TokenError(Reason.INSUFFICIENT_SCOPE, scopes=requirements.named_scopes, subject=claims.subject)
     for wanted in requirements.any_scopes:
         if wanted.isdisjoint(scopes):
             raise TokenError(
                 Reason.INSUFFICIENT_SCOPE,
                 f"none of {quoted(sorted(wanted))}",
                 scopes=requirements.named_scopes,
+                subject=claims.subject,
             )
 
 
@@ -142,4 +149,5 @@ def check_groups(claims: AccessTokenClaims, requirements: Requirements, *, match
                 Reason.INSUFFICIENT_GROUPS,
                 f"{'not all' if match_all else 'none'} of {quoted(sorted(wanted))}",
                 scopes=requirements.named_scopes,  # the challenge names them, whatever is missing
+                subject=claims.subject,
             )
