@@ -20,6 +20,7 @@ RUNTIME = [
     "werkzeug>=2.3.2",
 ]
 EXTRAS = {
+    "fastapi": ["fastapi>=0.115"],
     "flask": ["flask>=2.3"],
     "redis": ["redis>=5.0.4"],
     "async": ["httpcore2[asyncio]>=2.0", "anyio>=4.5"],  # the engine of httpx2, and its event loops
@@ -56,6 +57,7 @@ setup(
     packages=[
         "monocloud_mw",
         "monocloud_mw.adapters",
+        "monocloud_mw.adapters.fastapi",
         "monocloud_mw.adapters.flask",
         "monocloud_mw.core",
         "monocloud_mw.core.tenant",

@@ -10,8 +10,8 @@ import pytest
 from monocloud_mw import AsyncBackendClient, BackendClient
 from monocloud_mw.testing import LocalTenant
 
-from .exchange import Call, call_asgi, call_socket, call_wsgi
-from .sample_api import ADAPTERS, create_asgi_app, create_flask_app, create_wsgi_app
+from .exchange import Call, call_asgi, call_socket, call_starlette, call_wsgi
+from .sample_api import ADAPTERS, create_asgi_app, create_fastapi_app, create_flask_app, create_wsgi_app
 from .servers import gunicorn_server, uvicorn_server, werkzeug_server
 
 API = "tests.adapters.sample_api:create_wsgi_app()"
@@ -45,6 +45,12 @@ def async_client(tenant: LocalTenant) -> Iterator[AsyncBackendClient]:
 def flask(client: BackendClient) -> Call:
     """Call the sample API on Flask, in process."""
     return call_wsgi(create_flask_app(client))
+
+
+@pytest.fixture(scope="session")
+def fastapi(async_client: AsyncBackendClient) -> Call:
+    """Call the sample API on FastAPI, in process."""
+    return call_starlette(create_fastapi_app(async_client))
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,17 @@ def call_asgi(app: AsgiApp) -> Call:
     return call
 
 
+def call_starlette(app: Any) -> Call:
+    """Call an application on Starlette in process; it leaves it to servers to drop the body of a HEAD."""
+    call_app = call_asgi(app)
+
+    def call(method: str, target: str, headers: RequestHeaders = ()) -> Answer:
+        answer = call_app(method, target, headers)
+        return attrs.evolve(answer, body=b"") if method == "HEAD" else answer
+
+    return call
+
+
 def call_socket(port: int) -> Call:
     """Call a server on this machine; nothing between the test and the socket tidies the request up."""
 

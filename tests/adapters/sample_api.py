@@ -1,7 +1,7 @@
-"""One small API, three times: what the conformance suite calls, and what gunicorn imports.
+"""One small API, once for each adapter: what the conformance suite calls, and what gunicorn imports.
 
 Every handler answers with what it saw: the path, and the claims that the adapter attached. What a path needs
-is said in Flask by decorators, in WSGI and ASGI by rules:
+is said in Flask by decorators, in FastAPI by dependencies, in WSGI and ASGI by rules:
 
 =================  ==================================================
 ``/healthz``       nothing
@@ -16,13 +16,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from fastapi import FastAPI, Request, Response, Security
 from flask import Flask, jsonify, request
 
 from monocloud_mw import AsyncBackendClient, BackendClient, Rule
 from monocloud_mw.adapters import asgi, wsgi
+from monocloud_mw.adapters.fastapi import AccessRefused, ProtectApi, public
 from monocloud_mw.adapters.flask import current_claims, protect_api
 
-ADAPTERS = ("flask", "wsgi", "asgi")
+ADAPTERS = ("flask", "fastapi", "wsgi", "asgi")
 DEFAULT_SCOPES = ("api",)
 RULES = (
     Rule("/healthz", public=True),
@@ -45,6 +47,32 @@ def create_flask_app(client: BackendClient | None = None, **settings: Any) -> Fl
     app.add_url_rule("/orders", "orders", protect(answer))
     app.add_url_rule("/orders", "order", protect(scopes=["orders:write"])(answer), methods=["POST"])
     app.add_url_rule("/admin/users", "users", protect(groups="admin")(answer))
+    return app
+
+
+def create_fastapi_app(client: AsyncBackendClient | None = None, **settings: Any) -> FastAPI:
+    """Return the API on FastAPI, everything protected but what is public; it sends refusals as they are."""
+    protect = ProtectApi(client, scopes=DEFAULT_SCOPES, **settings)
+    app = FastAPI(dependencies=[Security(protect)])
+
+    async def answer(request: Request) -> Any:
+        return {"path": request.url.path, "claims": request.scope.get("monocloud.claims")}
+
+    @public
+    def healthz(request: Request) -> Any:
+        return {"path": request.url.path, "claims": request.scope.get("monocloud.claims")}
+
+    @app.exception_handler(AccessRefused)
+    async def refuse(_request: Request, refused: AccessRefused) -> Response:
+        response = refused.response
+        return Response(response.body, response.status, dict(response.headers))
+
+    app.add_api_route("/healthz", healthz, methods=["GET", "HEAD", "POST"])
+    app.add_api_route("/me", answer, methods=["GET", "HEAD"])
+    app.add_api_route("/orders", answer)
+    writing = [Security(protect, scopes=["orders:write"])]
+    app.add_api_route("/orders", answer, methods=["POST"], dependencies=writing)
+    app.add_api_route("/admin/users", answer, dependencies=[Security(protect.needing(groups="admin"))])
     return app
 
 

@@ -1,4 +1,4 @@
-"""One table of requests: Flask, WSGI and ASGI give the same answers, in process and on real servers."""
+"""One table of requests: all adapters give the same answers, in process and on real servers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from monocloud_mw.testing import LocalTenant
 from monocloud_mw.testing.faults import FAULTS
 
 from ..core.certificates import make_certificate, thumbprint_of
-from .exchange import Answer, Call, RequestHeaders, call_asgi, call_wsgi
-from .sample_api import ADAPTERS, create_asgi_app, create_flask_app, create_wsgi_app
+from .exchange import Answer, Call, RequestHeaders, call_asgi, call_starlette, call_wsgi
+from .sample_api import ADAPTERS, create_asgi_app, create_fastapi_app, create_flask_app, create_wsgi_app
 
 Request: TypeAlias = Callable[[LocalTenant], RequestHeaders]
 
@@ -258,10 +258,12 @@ def call_afresh(request: pytest.FixtureRequest) -> Iterator[Callable[..., Call]]
     clients: list[BackendClient | AsyncBackendClient] = []
 
     def serve(settings: dict[str, Any], **more: Any) -> Call:
-        if request.param == "asgi":
+        if request.param in ("asgi", "fastapi"):
             async_client = AsyncBackendClient(**settings)
             clients.append(async_client)
-            return call_asgi(create_asgi_app(async_client, **more))
+            if request.param == "asgi":
+                return call_asgi(create_asgi_app(async_client, **more))
+            return call_starlette(create_fastapi_app(async_client, **more))
         client = BackendClient(**settings)
         clients.append(client)
         return call_wsgi({"flask": create_flask_app, "wsgi": create_wsgi_app}[request.param](client, **more))

@@ -29,7 +29,7 @@ from .sources import ROOT, package_modules
 VERSION: str = runpy.run_path(str(ROOT / "monocloud_mw" / "version.py"))["__version__"]
 NAME = f"monocloud_mw-{VERSION}"
 RUNTIME = {"attrs", "cryptography", "requests", "werkzeug"}
-EXTRAS = {"async": {"anyio", "httpcore2"}, "flask": {"flask"}, "redis": {"redis"}}
+EXTRAS = {"async": {"anyio", "httpcore2"}, "fastapi": {"fastapi"}, "flask": {"flask"}, "redis": {"redis"}}
 NOT_SOURCES = shutil.ignore_patterns(
     *(".git", ".venv*", ".coverage*", ".hypothesis", ".*_cache", "__pycache__", "*.py[cod]"),
     *("build", "dist", "node_modules", "*.egg-info"),
@@ -227,11 +227,12 @@ def test_adapters_that_need_no_framework(installed: Path, adapter: str) -> None:
     assert _run(installed, code).startswith(f"monocloud_mw.adapters.{adapter}")
 
 
-def test_flask_is_named_where_it_is_missing(installed: Path) -> None:
-    """Without Flask, importing its adapter says which extra brings it."""
-    answer = _run(installed, "import monocloud_mw.adapters.flask")
+@pytest.mark.parametrize("framework", ["fastapi", "flask"])
+def test_a_framework_is_named_where_it_is_missing(installed: Path, framework: str) -> None:
+    """Without the framework, importing its adapter says which extra brings it."""
+    answer = _run(installed, f"import monocloud_mw.adapters.{framework}")
     assert answer.startswith("ImportError: ")
-    assert "monocloud-mw[flask]" in answer
+    assert f"monocloud-mw[{framework}]" in answer
 
 
 PARTS = {  # of modules that say it for them
@@ -249,7 +250,7 @@ for module in sys.argv[1].split():
     try:
         importlib.import_module(module)
     except ImportError as error:
-        if not re.search(r"monocloud-mw\\[(async|flask|redis)\\]", str(error)):
+        if not re.search(r"monocloud-mw\\[(async|fastapi|flask|redis)\\]", str(error)):
             print(module, repr(error), file=sys.stderr)
 print("done")
 """

@@ -51,6 +51,7 @@ PUBLIC_NAMES = [
 PUBLIC_MODULES = [
     "monocloud_mw",
     "monocloud_mw.adapters.asgi",
+    "monocloud_mw.adapters.fastapi",
     "monocloud_mw.adapters.flask",
     "monocloud_mw.adapters.wsgi",
     "monocloud_mw.jose",

@@ -1,0 +1,271 @@
+"""Protects FastAPI applications, routers and views, as a security dependency.
+
+::
+
+    protect = ProtectApi()
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+
+    @app.get("/orders")
+    async def orders(claims: Annotated[AccessTokenClaims, Security(protect, scopes=["orders:read"])]):
+        return {"caller": claims.subject}
+
+- The check runs after routing, before the view, for HTTP and WebSocket. Where several apply to a view (of the
+  application, the router, the view), each must be met; the token is validated once.
+- FastAPI reads and parses the body before it runs any dependency, and runs dependencies for views of the
+  application and of its included routers only: **not for mounted applications**, plain Starlette routes and
+  its own pages (``/docs``, ``/openapi.json``).
+- A refusal is raised as :class:`.AccessRefused` or :class:`.WebSocketRefused`.
+- The claims are what the dependency returns, and in ``request.scope["monocloud.claims"]``.
+- Wrong declarations are errors at start (``lifespan``), and otherwise at the first request (:mod:`.routes`).
+"""
+
+# No `from __future__ import annotations`: older versions of FastAPI cannot resolve the texts that it makes of
+# the annotations of __call__.
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+try:
+    from fastapi import FastAPI
+except ImportError as error:
+    raise ImportError(
+        "monocloud_mw.adapters.fastapi needs FastAPI: pip install 'monocloud-mw[fastapi]'"
+    ) from error
+
+from fastapi.openapi.models import SecurityBase as SecurityModel
+from fastapi.requests import HTTPConnection
+from fastapi.security import SecurityScopes
+
+from monocloud_mw.claims import AccessTokenClaims
+from monocloud_mw.client import AsyncBackendClient
+from monocloud_mw.core.token.requirements import Requirements
+from monocloud_mw.errors import ConfigurationError
+from monocloud_mw.protect.adapter_checks import (
+    CLAIMS_KEY,
+    AsyncAuthenticator,
+    check_callable,
+    collect_problems,
+    select_client,
+)
+from monocloud_mw.protect.cors import is_cors_preflight
+from monocloud_mw.protect.guard import Guard, Refused, refuse, run_async
+from monocloud_mw.protect.resolvers import Resolver
+
+from ..asgi import list_authorization
+from .public import is_public
+from .refusals import AccessRefused, WebSocketRefused
+from .routes import Protection
+from .scheme import Scheme, tenant_domain_of
+from .shared import Shared
+
+__all__ = ["ProtectApi"]
+
+_CHECKED: Final = "monocloud.checked"  # in the scope: the guard that has checked it, and the claims
+
+
+class ProtectApi(Protection):
+    """A dependency for ``Security`` that lets only requests with a valid access token through.
+
+    Args:
+        client: an :class:`~monocloud_mw.AsyncBackendClient`; default: its ``shared()`` one.
+        scopes: required of every request, in addition to those of ``Security``.
+        any_scopes: the token must have at least one.
+        groups: the caller must be in at least one.
+        optional: let requests without a token pass, with ``None`` for claims; a token that is there is
+            checked.
+        allow_cors_preflight: let CORS preflights pass to views for ``OPTIONS``. ``CORSMiddleware`` does not
+            need it: it answers them before any view.
+        token_resolver: called with the connection (``Request`` or ``WebSocket``), sync or async; returns the
+            access token, instead of the ``Authorization`` header.
+        certificate_resolver: called with the connection, sync or async; returns the caller's certificate
+            (:mod:`monocloud_mw.protect.resolvers`).
+        scheme_name: of the security scheme in the OpenAPI document.
+        authorization_code: describe it as OAuth 2 with the authorization code flow instead of OpenID Connect.
+        authorization_url: the authorization endpoint; by default from the tenant's metadata, at start.
+        token_url: the token endpoint, likewise.
+        scope_descriptions: scopes and what they mean; those that the routes require are added at start.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+
+    def __init__(
+        self,
+        client: AsyncAuthenticator | None = None,
+        *,
+        scopes: str | Iterable[str] = (),
+        any_scopes: str | Iterable[str] = (),
+        groups: str | Iterable[str] = (),
+        optional: bool = False,
+        allow_cors_preflight: bool = False,
+        token_resolver: Resolver | None = None,
+        certificate_resolver: Resolver | None = None,
+        scheme_name: str = "MonoCloud",
+        authorization_code: bool = False,
+        authorization_url: str | None = None,
+        token_url: str | None = None,
+        scope_descriptions: Mapping[str, str] | None = None,
+    ) -> None:
+        requirements, client_, *_ = collect_problems(
+            lambda: Requirements.of(scopes, groups, any_scopes),
+            lambda: select_client(client, AsyncBackendClient),
+            lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
+            lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
+        )
+        self._shared = Shared(
+            Guard(client_, token_resolver=token_resolver, certificate_resolver=certificate_resolver),
+            Scheme(
+                scheme_name,
+                tenant_domain_of(client_),
+                authorization_code=authorization_code,
+                authorization_url=authorization_url,
+                token_url=token_url,
+                scopes=scope_descriptions,
+            ),
+            owns_client=client is None,
+            allow_cors_preflight=allow_cors_preflight,
+        )
+        self._set_up(requirements, optional)
+
+    def _set_up(self, requirements: Requirements, optional: bool) -> None:
+        self.optional = optional
+        self._requirements = requirements
+        self._known: dict[tuple[str, ...], Requirements] = {}
+        self._shared.derived[requirements, optional] = self
+
+    @property
+    def client(self) -> AsyncAuthenticator:
+        """The client that validates tokens."""
+        client: AsyncAuthenticator = self._shared.guard.client  # type: ignore[assignment]
+        return client
+
+    @property
+    def scheme_name(self) -> str:  # type: ignore[override]
+        """The name of the security scheme in the OpenAPI document."""
+        return self._shared.scheme.name
+
+    @property
+    def model(self) -> SecurityModel:  # type: ignore[override]
+        """The security scheme in the OpenAPI document."""
+        return self._shared.scheme.model
+
+    def needing(
+        self,
+        *,
+        scopes: str | Iterable[str] = (),
+        any_scopes: str | Iterable[str] = (),
+        groups: str | Iterable[str] = (),
+        optional: bool | None = None,
+    ) -> "ProtectApi":
+        """Return the same protection with more requirements, for what ``Security`` has no argument for.
+
+        The same arguments give the same object, so that ``app.dependency_overrides`` finds it.
+
+        Args:
+            scopes: required in addition.
+            any_scopes: the token must have at least one, in addition.
+            groups: the caller must be in at least one, in addition.
+            optional: whether the token is optional; by default as it is here.
+
+        Raises:
+            ConfigurationError: a requirement has a wrong type.
+        """
+        requirements = self._requirements.merge(Requirements.of(scopes, groups, any_scopes))
+        optional = self.optional if optional is None else optional
+        derived = self._shared.derived.get((requirements, optional))
+        if derived is None:
+            derived = ProtectApi.__new__(type(self))
+            derived._shared = self._shared  # noqa: SLF001
+            derived._set_up(requirements, optional)  # noqa: SLF001
+        return derived
+
+    def requirements_with(self, scopes: Iterable[str]) -> Requirements:
+        """Return the requirements with the scopes of ``Security`` added.
+
+        Raises:
+            ConfigurationError: the scopes have a wrong type.
+        """
+        return self._requirements.merge(Requirements.of(tuple(scopes)))
+
+    async def __call__(
+        self, connection: HTTPConnection, security_scopes: SecurityScopes
+    ) -> AccessTokenClaims | None:
+        """Return the claims of the access token, or ``None`` where there is none and none is needed.
+
+        Raises:
+            AccessRefused: the request must not pass.
+            WebSocketRefused: the WebSocket must not open.
+        """
+        try:
+            return await self._check(connection, tuple(security_scopes.scopes))
+        except Refused as refused:
+            kind = WebSocketRefused if connection.scope["type"] == "websocket" else AccessRefused
+            raise kind(refused.error, refused.response) from refused.error
+
+    async def _check(self, connection: HTTPConnection, scopes: tuple[str, ...]) -> AccessTokenClaims | None:
+        scope, shared = connection.scope, self._shared
+        method, url = scope.get("method", "GET"), scope["path"]  # the handshake of a WebSocket is a GET
+        requirements = self._known.get(scopes)
+        if requirements is None:
+            try:
+                shared.check_once(scope.get("app"), scopes)
+                requirements = self._known[scopes] = self.requirements_with(scopes)
+            except ConfigurationError as error:
+                raise refuse(error, method=method, url=url) from error
+        if not self.optional and is_public(scope.get("endpoint")):
+            return None
+        if shared.allow_cors_preflight and _is_preflight(connection):
+            return None
+        claims: AccessTokenClaims | None
+        guard, claims = scope.get(_CHECKED, (None, None))
+        if guard is shared.guard and claims is not None:
+            guard.check_again(claims, requirements, method=method, url=url)
+            return claims
+        check = shared.guard.check(
+            connection,
+            list_authorization(scope),
+            requirements,
+            method=method,
+            url=url,
+            optional=self.optional,
+        )
+        claims = await run_async(check)
+        if claims is not None:
+            scope[CLAIMS_KEY] = claims
+            scope[_CHECKED] = shared.guard, claims
+        return claims
+
+    def check_routes(self, app: FastAPI) -> None:
+        """Check what the routes of an application declare, and list their scopes in its OpenAPI document.
+
+        ``lifespan`` does it at start; call it where there is none, in a test for example. A mount that the
+        application's protection does not cover is logged as a warning.
+
+        Raises:
+            ConfigurationError: naming each view that is declared wrongly, and what to write instead.
+        """
+        self._shared.check_routes(app)
+
+    @asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Start and stop with an application: ``FastAPI(lifespan=protect.lifespan)``, or within one's own.
+
+        Checks the routes, fetches the tenant's metadata and keys, so that the first request does not wait for
+        them, and closes the client at the end, unless it was passed in. A tenant that cannot be reached does
+        not stop the start: it is logged, and requests are refused with 503 until it is back.
+
+        Raises:
+            ConfigurationError: as :meth:`check_routes`.
+        """
+        async with self._shared.running(app):
+            yield
+
+
+def _is_preflight(connection: HTTPConnection) -> bool:
+    headers = connection.headers
+    return is_cors_preflight(
+        connection.scope.get("method", ""),
+        headers.get("origin"),
+        headers.get("access-control-request-method"),
+    )

@@ -1,0 +1,84 @@
+"""A refusal as FastAPI's own exceptions, and how the OpenAPI document describes it.
+
+``@app.exception_handler(AccessRefused)``, ``(HTTPException)`` or ``(401)`` see a refused request: ``.error``
+says why, ``.response`` is what another adapter would send. Without a handler, FastAPI sends the body
+``{"detail": {"error": ..., "error_description": ...}}`` with the status and the headers of the refusal.
+
+A WebSocket is refused before it is accepted: servers answer the handshake with 403.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from fastapi import HTTPException, WebSocketException
+from pydantic import BaseModel
+
+from monocloud_mw.errors import MonoCloudError
+from monocloud_mw.protect.responses import ErrorResponse
+
+__all__ = ["RESPONSES", "AccessRefused", "RefusalBody", "RefusalDetail", "WebSocketRefused"]
+
+POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
+
+
+class AccessRefused(HTTPException):
+    """A request that must not pass.
+
+    Attributes:
+        error: why; for the log, not for the caller.
+        response: status, headers and body for the caller.
+    """
+
+    def __init__(self, error: MonoCloudError, response: ErrorResponse) -> None:
+        self.error = error
+        self.response = response
+        headers: dict[str, str] = {}
+        for name, value in response.headers:
+            if name != "Content-Type":  # the response class of whoever renders it has one
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        super().__init__(response.status, json.loads(response.body), headers)
+
+
+class WebSocketRefused(WebSocketException):
+    """A WebSocket that must not open.
+
+    Attributes:
+        error: why; for the log, not for the caller.
+        response: what an HTTP request would be answered with.
+    """
+
+    def __init__(self, error: MonoCloudError, response: ErrorResponse) -> None:
+        self.error = error
+        self.response = response
+        super().__init__(POLICY_VIOLATION, json.loads(response.body)["error_description"])
+
+
+class RefusalDetail(BaseModel):
+    """Why a request was refused (RFC 6750 section 3.1)."""
+
+    error: str
+    error_description: str
+
+
+class RefusalBody(BaseModel):
+    """The body of a refusal."""
+
+    detail: RefusalDetail
+
+
+def _describe(description: str, header: str) -> dict[str, Any]:
+    return {
+        "model": RefusalBody,
+        "description": description,
+        "headers": {header: {"schema": {"type": "string"}}},
+    }
+
+
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    401: _describe("The access token is missing or refused", "WWW-Authenticate"),
+    403: _describe("The access token lacks a required scope or group", "WWW-Authenticate"),
+    503: _describe("Access tokens cannot be checked at the moment", "Retry-After"),
+}
+"""For ``responses=`` of an application, a router or a view: what generated clients need to know."""

@@ -1,0 +1,207 @@
+"""What the routes of an application declare, read before the first request.
+
+FastAPI accepts some declarations that it does not understand as they were meant. Found here:
+
+- ``Security(protect, scopes="orders:read")``: FastAPI makes a scope of each letter;
+- scopes of a wrong type, or with spaces in them;
+- an annotation that cannot be resolved, so that FastAPI reads a query parameter instead;
+- a view that is ``@public`` and asks for a token itself;
+- mounts and routes that the dependencies of the application do not cover. FastAPI runs these for views of
+  the application and of included routers only, so that such a mount is open.
+
+Dependencies are read as FastAPI reads them: from signatures (``Annotated`` or default), with the scopes of
+each level added to those above it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated, Any, Final, ForwardRef, NamedTuple, get_args, get_origin
+
+from fastapi import FastAPI
+from fastapi.dependencies.utils import get_typed_signature
+from fastapi.params import Depends, Security
+from fastapi.security.base import SecurityBase
+from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
+
+from monocloud_mw.core.token.requirements import Requirements
+from monocloud_mw.errors import ConfigurationError, Problem, quoted
+
+from ..asgi import ProtectApiMiddleware
+from .public import is_public
+
+__all__ = ["Declarations", "Protection", "read_declarations"]
+
+
+_DEPENDS: Final = re.compile(r"\b(Security|Depends|AccessTokenClaims)\b")
+
+
+class Protection(SecurityBase):
+    """What is looked for among the dependencies."""
+
+    optional: bool
+
+    def requirements_with(self, scopes: Iterable[str]) -> Requirements:
+        """Return the requirements with the scopes of ``Security`` added.
+
+        Raises:
+            ConfigurationError: the scopes have a wrong type.
+        """
+        raise NotImplementedError
+
+
+class Declarations:
+    """What was found.
+
+    Attributes:
+        problems: declarations that cannot be meant.
+        uncovered: mounts and routes that the application's own protection does not cover.
+        scopes: all scopes that are asked for, in the order of the routes.
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.uncovered: list[str] = []
+        self.scopes: dict[str, None] = {}
+
+
+def read_declarations(app: FastAPI) -> Declarations:
+    """Read the routes of an application, of its included routers and of mounted FastAPI applications."""
+    declarations = Declarations()
+    _read_app(app, "", declarations)
+    return declarations
+
+
+def _read_app(app: FastAPI, prefix: str, found: Declarations) -> None:
+    is_protected = any(True for _ in _protections_of(app.router.dependencies))
+    own_pages = {app.openapi_url, app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url}
+    inherited = {id(depends) for router in _routers(app.router) for depends in router.dependencies}
+    for original, route in _effective_routes(app.router.routes):
+        path = prefix + getattr(route, "path", "")
+        if isinstance(route, (Mount, Host)):
+            mounted = route.app
+            if isinstance(mounted, FastAPI):
+                _read_app(mounted, path, found)
+                covers_itself = any(True for _ in _protections_of(mounted.router.dependencies))
+            else:
+                covers_itself = isinstance(mounted, ProtectApiMiddleware)
+            if is_protected and not covers_itself:
+                found.uncovered.append(f"{type(route).__name__} {path or getattr(route, 'host', '/')}")
+        elif hasattr(route, "dependencies"):
+            own = [depends for depends in original.dependencies if id(depends) not in inherited]
+            _read_view(route, _name(path, route), own, found)
+        elif is_protected and isinstance(route, (Route, WebSocketRoute)) and route.path not in own_pages:
+            found.uncovered.append(f"{type(route).__name__} {path}")
+
+
+def _read_view(route: Any, name: str, own: Iterable[Depends], found: Declarations) -> None:
+    view = getattr(route, "endpoint", None)
+    in_view = list(_declared_by(view, (), None)) if callable(view) else []
+    for declared in [*_protections_of(route.dependencies), *in_view]:
+        if declared.text is not None:
+            letters, words = quoted(declared.text), quoted(declared.text.split())
+            message = f"scopes={letters} of Security is a string, which FastAPI splits into letters"
+            found.problems.append(Problem(name, None, f"{message}; write scopes={words}"))
+            continue
+        try:
+            requirements = declared.protection.requirements_with(declared.scopes)
+        except ConfigurationError as error:
+            found.problems.extend(
+                Problem(name, None, f"{problem} (in Security)") for problem in error.problems
+            )
+        else:
+            found.scopes.update(dict.fromkeys(requirements.named_scopes))
+    if callable(view):
+        found.problems.extend(Problem(name, None, message) for message in _unresolved(view))
+    required = (
+        declared for declared in [*_protections_of(own), *in_view] if not declared.protection.optional
+    )
+    if is_public(view) and next(required, None) is not None:
+        message = (
+            "is marked @public and requires a token itself; remove one of the two, or write optional=True"
+        )
+        found.problems.append(Problem(name, None, message))
+
+
+class _Declared(NamedTuple):
+    """A protection among the dependencies, the scopes that FastAPI gives it, and a string among these."""
+
+    protection: Protection
+    scopes: tuple[Any, ...]
+    text: str | None
+
+
+def _protections_of(
+    dependencies: Iterable[Depends], scopes: tuple[Any, ...] = (), text: str | None = None
+) -> Iterator[_Declared]:
+    for depends in dependencies:
+        own: Any = (isinstance(depends, Security) and depends.scopes) or ()
+        call = depends.dependency
+        if callable(call):
+            yield from _declared_by(call, (*scopes, *own), own if isinstance(own, str) else text)
+
+
+def _declared_by(call: Callable[..., Any], scopes: tuple[Any, ...], text: str | None) -> Iterator[_Declared]:
+    protection = inspect.unwrap(call)
+    if isinstance(protection, Protection):
+        yield _Declared(protection, scopes, text)
+        return
+    yield from _protections_of(_dependencies_of(call), scopes, text)
+
+
+def _dependencies_of(call: Callable[..., Any]) -> Iterator[Depends]:
+    for parameter in get_typed_signature(call).parameters.values():
+        annotation, *notes = (
+            get_args(parameter.annotation)
+            if get_origin(parameter.annotation) is Annotated
+            else [parameter.annotation]
+        )
+        named = [note for note in (*notes, parameter.default) if isinstance(note, Depends)]
+        if named and named[-1].dependency is None:  # the type itself is the dependency
+            scopes = named[-1].scopes if isinstance(named[-1], Security) else None
+            yield Security(annotation, scopes=scopes)
+        elif named:
+            yield named[-1]
+
+
+def _unresolved(view: Callable[..., Any]) -> Iterator[str]:
+    """Find dependencies that FastAPI takes for query parameters, since it cannot resolve their annotation."""
+    for parameter in get_typed_signature(view).parameters.values():
+        annotation = parameter.annotation
+        text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
+        if isinstance(text, str) and _DEPENDS.search(text) and not isinstance(parameter.default, Depends):
+            yield (
+                f"the annotation {quoted(text)} cannot be resolved; define its names at the top level of the "
+                "module, or remove `from __future__ import annotations`"
+            )
+
+
+def _effective_routes(routes: Iterable[BaseRoute]) -> Iterator[tuple[Any, Any]]:
+    """Yield each route as it was declared and as it is served, those of included routers too.
+
+    Since FastAPI 0.137 an included router stays one, before it was a copy of each of its routes.
+    """
+    for route in routes:
+        contexts = getattr(route, "effective_route_contexts", None)
+        if contexts is None:
+            yield route, route
+        else:
+            for context in contexts():
+                yield context.original_route, context.starlette_route or context
+
+
+def _routers(router: Any) -> Iterator[Any]:
+    yield router
+    for route in router.routes:
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            yield from _routers(included)
+
+
+def _name(path: str, route: Any) -> str:
+    methods = "/".join(sorted(getattr(route, "methods", None) or ["WebSocket"]))
+    view = getattr(route, "endpoint", None)
+    name = getattr(view, "__qualname__", type(view).__name__)
+    return f"{methods} {path} ({getattr(view, '__module__', '')}.{name})"

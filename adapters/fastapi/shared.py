@@ -1,0 +1,130 @@
+"""What protections share that are derived from one: the guard, and starting with an application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
+
+from fastapi import FastAPI
+
+from monocloud_mw.core.token.requirements import Requirements
+from monocloud_mw.errors import ConfigurationError, HttpError, MonoCloudError
+from monocloud_mw.protect.guard import Guard
+from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
+
+from .routes import read_declarations
+from .scheme import Scheme
+
+if TYPE_CHECKING:
+    from .protect_api import ProtectApi
+
+__all__ = ["Shared"]
+
+_LOGGER: Final = logging.getLogger("monocloud_mw")
+
+NOT_COVERED: Final = (
+    "%s is not protected: the dependencies of an application do not cover it. Protect it by itself, for "
+    "example with monocloud_mw.adapters.asgi.ProtectApiMiddleware"
+)
+
+
+class Shared:
+    """The common part.
+
+    Args:
+        guard: checks requests.
+        scheme: describes the protection in the OpenAPI document.
+        owns_client: close the client when the application stops.
+        allow_cors_preflight: let CORS preflights pass.
+
+    Attributes:
+        derived: every protection that was derived, by what it requires and whether it is optional.
+    """
+
+    def __init__(
+        self, guard: Guard, scheme: Scheme, *, owns_client: bool, allow_cors_preflight: bool
+    ) -> None:
+        self.guard = guard
+        self.scheme = scheme
+        self.allow_cors_preflight = allow_cors_preflight
+        self.derived: dict[tuple[Requirements, bool], ProtectApi] = {}
+        self._owns_client = owns_client
+        self._checked: WeakSet[FastAPI] = WeakSet()
+
+    def check_once(self, app: Any, scopes: tuple[str, ...]) -> None:
+        """Check the routes of an application that was not checked at its start.
+
+        They are checked again where scopes may be the letters of one string: a route may have been added.
+
+        Raises:
+            ConfigurationError: as :meth:`check_routes`.
+        """
+        may_be_letters = scopes and all(len(scope) == 1 for scope in scopes)
+        if isinstance(app, FastAPI) and (may_be_letters or app not in self._checked):
+            self.check_routes(app)
+
+    def check_routes(self, app: FastAPI) -> None:
+        """Check what the routes of an application declare.
+
+        Raises:
+            ConfigurationError: with every wrong declaration.
+        """
+        declarations = read_declarations(app)
+        if declarations.problems:
+            raise ConfigurationError(declarations.problems)
+        self.scheme.add_scopes(declarations.scopes)
+        app.openapi_schema = None  # one that was made before lacks the scopes
+        if app not in self._checked:
+            self._checked.add(app)
+            for name in declarations.uncovered:
+                _LOGGER.warning(NOT_COVERED, name)
+
+    @contextlib.asynccontextmanager
+    async def running(self, app: FastAPI) -> AsyncIterator[None]:
+        """Run with an application, as :meth:`.ProtectApi.lifespan` says."""
+        self.check_routes(app)
+        client: Any = self.guard.client
+        try:
+            if hasattr(client, "prefetch"):
+                await client.prefetch()
+        except MonoCloudError as error:
+            _LOGGER.log(_level_of(error), "The application starts without the tenant's keys: %s", error)
+        retry: asyncio.Task[None] | None = None
+        if self.scheme.needs_metadata and hasattr(client, "get_metadata"):
+            try:
+                await self._load_scheme(app)
+            except MonoCloudError as error:
+                _LOGGER.log(
+                    _level_of(error), "The OpenAPI document lacks the authorization code flow: %s", error
+                )
+                retry = asyncio.create_task(self._keep_loading_scheme(app))
+        try:
+            yield
+        finally:
+            if retry is not None:
+                retry.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await retry
+            if self._owns_client and hasattr(client, "aclose"):
+                await client.aclose()
+
+    async def _load_scheme(self, app: FastAPI) -> None:
+        client: Any = self.guard.client
+        self.scheme.read_metadata(await client.get_metadata())
+        app.openapi_schema = None  # one that was made before has no URLs
+
+    async def _keep_loading_scheme(self, app: FastAPI) -> None:
+        while self.scheme.needs_metadata:
+            try:
+                await self._load_scheme(app)
+            except MonoCloudError as error:
+                await asyncio.sleep(getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS)
+
+
+def _level_of(error: MonoCloudError) -> int:
+    is_outage = isinstance(error, HttpError) and error.temporary
+    return logging.WARNING if is_outage else logging.ERROR

@@ -1,0 +1,39 @@
+"""One tenant for the tests with real frameworks, and a client that trusts it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import pytest
+
+from monocloud_mw import AsyncBackendClient
+from monocloud_mw.testing import LocalTenant
+
+Bearer: TypeAlias = Callable[..., dict[str, str]]
+
+
+@pytest.fixture(scope="session")
+def tenant() -> Iterator[LocalTenant]:
+    """Return a tenant that stays up."""
+    with LocalTenant(algorithms=["ES256"]) as tenant:
+        yield tenant
+
+
+@pytest.fixture(scope="session")
+def async_client(tenant: LocalTenant) -> Iterator[AsyncBackendClient]:
+    """Return a client for event loops."""
+    client = AsyncBackendClient(**tenant.settings(tenant.client))
+    yield client
+    asyncio.run(client.aclose())
+
+
+@pytest.fixture(scope="session")
+def bearer(tenant: LocalTenant) -> Bearer:
+    """Return a function that mints a token and gives the header with it."""
+
+    def headers(**parameters: Any) -> dict[str, str]:
+        return {"Authorization": f"Bearer {tenant.mint(**parameters)}"}
+
+    return headers

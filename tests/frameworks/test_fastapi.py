@@ -1,0 +1,550 @@
+"""FastAPI: what its users write, with requests in process and over WebSockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any, TypeAlias
+
+import pytest
+from fastapi import (
+    APIRouter,
+    BackgroundTasks,
+    Depends,
+    FastAPI,
+    HTTPException,
+    Request,
+    Response,
+    Security,
+    WebSocket,
+)
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.security import APIKeyHeader
+from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from monocloud_mw import AccessTokenClaims, AsyncBackendClient, ErrorResponse
+from monocloud_mw.adapters.fastapi import AccessRefused, ProtectApi, WebSocketRefused, public
+from monocloud_mw.errors import ConfigurationError, CredentialsError, Reason, TokenError
+from monocloud_mw.testing import LocalTenant, as_caller
+
+from .conftest import Bearer
+
+ORIGIN = "https://app.example.com"
+
+protect = ProtectApi.__new__(ProtectApi)  # for annotations at module level; the fixture sets it up
+optional = ProtectApi.__new__(ProtectApi)
+
+Reader: TypeAlias = Annotated[AccessTokenClaims, Security(protect, scopes=["orders:read"])]
+Optional: TypeAlias = Annotated[AccessTokenClaims | None, Security(optional)]
+Feed: TypeAlias = Annotated[AccessTokenClaims, Security(protect, scopes=["feed"])]
+api_key = APIKeyHeader(name="X-API-Key", auto_error=False)
+DEFAULT = Security(protect, scopes=["orders:read"])
+
+
+async def current_user(claims: Annotated[AccessTokenClaims, Security(protect)]) -> str:
+    """Return who calls, as the dependency of an application would."""
+    return str(claims.subject)
+
+
+async def find_caller(
+    claims: Optional,
+    key: Annotated[str | None, Security(api_key)],
+) -> str:
+    """Return who calls, by a token or by an API key."""
+    if claims is not None:
+        return str(claims.subject)
+    if key == "secret":
+        return "machine"
+    raise HTTPException(401)
+
+
+@pytest.fixture(autouse=True)
+def protect_with_client(async_client: AsyncBackendClient) -> Iterator[None]:
+    """Give the protection of this module the client of the tests."""
+    protect.__init__(async_client)  # type: ignore[misc]
+    optional.__init__(async_client, optional=True)  # type: ignore[misc]
+    yield
+    vars(protect).clear()
+    vars(optional).clear()
+
+
+def refusal(error: str, description: str) -> dict[str, Any]:
+    """Return the body of a refusal."""
+    return {"detail": {"error": error, "error_description": description}}
+
+
+MISSING = refusal("unauthorized", "An access token is required")
+NO_SCOPE = refusal("insufficient_scope", "The access token lacks a required scope")
+NO_GROUP = refusal("insufficient_scope", "The access token lacks a required group")
+
+# One application with everything that is declared
+
+
+def create_app() -> FastAPI:
+    """Return an application that is protected as a whole, with views of every kind."""
+    app = FastAPI(dependencies=[Security(protect)])
+
+    @app.get("/plain")
+    async def plain() -> str:
+        return "in"
+
+    @app.get("/orders")
+    async def orders(claims: Reader) -> dict[str, Any]:
+        return {"subject": claims.subject}
+
+    @app.get("/sync")
+    def sync_orders(claims: Reader) -> dict[str, Any]:
+        return {"subject": claims.subject}
+
+    @app.get("/default-value")
+    async def default_value(claims: AccessTokenClaims = DEFAULT) -> Any:
+        return {"subject": claims.subject}
+
+    @app.get("/depends")
+    async def depends(claims: Annotated[AccessTokenClaims, Depends(protect)]) -> Any:
+        return {"subject": claims.subject}
+
+    @app.get("/admin", dependencies=[Security(protect.needing(groups=["admin"]))])
+    async def admin() -> str:
+        return "in"
+
+    @app.get("/either", dependencies=[Security(protect.needing(any_scopes=["a", "b"]))])
+    async def either() -> str:
+        return "in"
+
+    @app.get("/both", dependencies=[Security(protect.needing(groups=["admin"]), scopes=["orders:read"])])
+    async def both() -> str:
+        return "in"
+
+    @app.get("/nested")
+    async def nested(user: Annotated[str, Security(current_user, scopes=["orders:read"])]) -> str:
+        return user
+
+    @app.get("/healthz")
+    @public
+    async def healthz() -> str:
+        return "in"
+
+    @public
+    @app.get("/above")
+    def above() -> str:
+        return "in"
+
+    @app.get("/hello")
+    @public
+    async def hello(
+        claims: Optional,
+    ) -> Any:
+        return {"subject": None if claims is None else claims.subject}
+
+    @app.get("/scope")
+    async def in_scope(request: Request) -> Any:
+        return {"subject": request.scope["monocloud.claims"].subject}
+
+    router = APIRouter(prefix="/inner", dependencies=[Security(protect, scopes=["inner"])])
+
+    @router.get("/view")
+    async def inner() -> str:
+        return "in"
+
+    @router.get("/open")
+    @public
+    async def inner_open() -> str:
+        return "in"
+
+    app.include_router(router, prefix="/outer", dependencies=[Security(protect.needing(groups=["g"]))])
+    return app
+
+
+ADMIN = {"groups": ["admin"]}
+READER = {"scopes": "orders:read", "subject": "alice"}
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status", "expected"),
+    [
+        ("/plain", None, 401, MISSING),
+        ("/plain", {}, 200, "in"),
+        ("/orders", None, 401, MISSING),
+        ("/orders", {}, 403, NO_SCOPE),
+        ("/orders", READER, 200, {"subject": "alice"}),
+        ("/sync", {}, 403, NO_SCOPE),
+        ("/sync", READER, 200, {"subject": "alice"}),
+        ("/default-value", {}, 403, NO_SCOPE),
+        ("/default-value", READER, 200, {"subject": "alice"}),
+        ("/depends", None, 401, MISSING),
+        ("/depends", READER, 200, {"subject": "alice"}),
+        ("/admin", {}, 403, NO_GROUP),
+        ("/admin", ADMIN, 200, "in"),
+        ("/either", {}, 403, NO_SCOPE),
+        ("/either", {"scopes": "b"}, 200, "in"),
+        ("/both", ADMIN, 403, NO_SCOPE),
+        ("/both", READER, 403, NO_GROUP),
+        ("/both", {**READER, **ADMIN}, 200, "in"),
+        ("/nested", {"subject": "alice"}, 403, NO_SCOPE),
+        ("/nested", READER, 200, "alice"),
+        ("/healthz", None, 200, "in"),
+        ("/healthz", {"lifetime_seconds": -300}, 200, "in"),
+        ("/above", None, 200, "in"),
+        ("/hello", None, 200, {"subject": None}),
+        ("/hello", {"subject": "alice"}, 200, {"subject": "alice"}),
+        ("/hello", {"lifetime_seconds": -300}, 401, None),
+        ("/scope", {"subject": "alice"}, 200, {"subject": "alice"}),
+        ("/outer/inner/view", None, 401, MISSING),
+        ("/outer/inner/view", {"scopes": "inner"}, 403, NO_GROUP),
+        ("/outer/inner/view", {"groups": ["g"]}, 403, NO_SCOPE),
+        ("/outer/inner/view", {"scopes": "inner", "groups": ["g"]}, 200, "in"),
+        ("/outer/inner/open", None, 200, "in"),
+        ("/not-there", None, 404, {"detail": "Not Found"}),
+    ],
+)
+def test_each_view_lets_in_whom_it_says(
+    path: str, token: dict[str, Any] | None, status: int, expected: Any, bearer: Bearer
+) -> None:
+    """Requirements of the application, routers, the view and what it depends on add up."""
+    headers = {} if token is None else bearer(**token)
+    answer = TestClient(create_app()).get(path, headers=headers)
+    assert answer.status_code == status
+    assert expected in (None, answer.json())
+
+
+def test_refusals_have_the_headers_of_the_rfc(bearer: Bearer) -> None:
+    """The challenge names what is missing, and no cache keeps the refusal."""
+    client = TestClient(create_app())
+    missing, scope = client.get("/orders"), client.get("/orders", headers=bearer())
+    expired = client.get("/orders", headers=bearer(lifetime_seconds=-300))
+    malformed = client.get("/orders", headers={"Authorization": "Bearer a b"})
+    assert missing.headers["www-authenticate"] == "Bearer"
+    assert scope.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="orders:read"'
+    assert expired.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+    assert malformed.status_code == 400
+    for answer in (missing, scope, expired, malformed):
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers.get_list("content-type") == ["application/json"]
+
+
+def test_a_token_is_validated_once_for_a_request(tenant: LocalTenant) -> None:
+    """However many dependencies ask for it, so that a proof that may be used once is used once."""
+    client = AsyncBackendClient(**tenant.settings(tenant.client), introspection_cache_duration=0)
+    protect.__init__(client)  # type: ignore[misc]
+    before = tenant.requests.count("introspection")
+    token = tenant.mint_opaque(scopes="inner", groups=["g"])
+    with TestClient(create_app()) as test_client:
+        headers = {"Authorization": f"Bearer {token}"}
+        assert test_client.get("/outer/inner/view", headers=headers).status_code == 200
+        assert tenant.requests.count("introspection") == before + 1
+        test_client.portal.call(client.aclose)  # type: ignore[union-attr]
+
+
+def test_a_check_by_another_client_is_no_check(async_client: AsyncBackendClient, bearer: Bearer) -> None:
+    """Two protections with clients of their own each validate the token."""
+
+    class Refusing:
+        async def authenticate(self, presented: Any, requirements: Any, /) -> AccessTokenClaims:
+            raise TokenError(Reason.WRONG_AUDIENCE)
+
+    app = FastAPI(dependencies=[Security(protect)])
+
+    @app.get("/", dependencies=[Security(ProtectApi(Refusing()))])
+    async def view() -> str:
+        return "in"
+
+    assert TestClient(app).get("/", headers=bearer()).status_code == 401
+
+
+# Exceptions, middleware and responses
+
+
+def test_exception_handlers_see_refusals(bearer: Bearer) -> None:
+    """By class and by status; the error says why and who, the response is what others would send."""
+    app = create_app()
+    seen: list[tuple[Any, ErrorResponse]] = []
+
+    @app.exception_handler(AccessRefused)
+    async def on_refusal(_request: Request, refused: AccessRefused) -> Response:
+        seen.append((refused.error, refused.response))
+        return JSONResponse({"title": "no"}, refused.status_code, refused.headers)
+
+    @app.exception_handler(401)
+    async def on_401(_request: Request, refused: HTTPException) -> Response:
+        assert isinstance(refused, AccessRefused)
+        return JSONResponse({"title": "who"}, 401, refused.headers)
+
+    client = TestClient(app)
+    forbidden = client.get("/orders", headers=bearer(subject="alice"))
+    assert (forbidden.status_code, forbidden.json()) == (403, {"title": "no"})
+    assert "insufficient_scope" in forbidden.headers["www-authenticate"]
+    ((error, response),) = seen
+    assert (error.reason, error.subject) == ("insufficient_scope", "alice")
+    assert response.status == 403
+    assert client.get("/orders").json() == {"title": "who"}
+
+
+@pytest.mark.parametrize("status", [503, 500])
+def test_a_tenant_that_fails_is_an_http_exception(
+    status: int, tenant: LocalTenant, bearer: Bearer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """503 says when to come back; 500 says nothing."""
+    from monocloud_mw.testing import faults
+
+    client = AsyncBackendClient(**tenant.settings())
+    protect.__init__(client)  # type: ignore[misc]
+    with (
+        tenant.failing(faults.status(503) if status == 503 else faults.html()),
+        TestClient(create_app()) as test_client,
+    ):
+        answer = test_client.get("/plain", headers=bearer())
+        test_client.portal.call(client.aclose)  # type: ignore[union-attr]
+    assert answer.status_code == status
+    assert ("retry-after" in answer.headers) is (status == 503)
+
+
+def test_cors_middleware_sees_preflights_and_refusals(bearer: Bearer) -> None:
+    """Preflights are answered before any view, and a script can read a refusal."""
+    app = create_app()
+    app.add_middleware(CORSMiddleware, allow_origins=[ORIGIN], allow_headers=["Authorization"])
+    client = TestClient(app)
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "Authorization"}
+    preflight = client.options("/orders", headers={"Origin": ORIGIN, **asked})
+    refused = client.get("/orders", headers={"Origin": ORIGIN})
+    assert (preflight.status_code, refused.status_code) == (200, 401)
+    assert refused.headers["access-control-allow-origin"] == ORIGIN
+
+
+@pytest.mark.parametrize(
+    ("allowed", "headers", "status"),
+    [
+        (True, {"Origin": ORIGIN, "Access-Control-Request-Method": "GET"}, 204),
+        (True, {"Origin": ORIGIN}, 401),
+        (True, {"Access-Control-Request-Method": "GET"}, 401),
+        (False, {"Origin": ORIGIN, "Access-Control-Request-Method": "GET"}, 401),
+    ],
+)
+def test_a_view_for_preflights_may_be_let_through(
+    async_client: AsyncBackendClient, allowed: bool, headers: dict[str, str], status: int
+) -> None:
+    """Where an application answers OPTIONS itself, exactly the preflights need no token."""
+    app = FastAPI(dependencies=[Security(ProtectApi(async_client, allow_cors_preflight=allowed))])
+
+    @app.options("/", status_code=204)
+    async def preflight() -> None:
+        pass
+
+    assert TestClient(app).options("/", headers=headers).status_code == status
+
+
+def test_streams_and_background_tasks_run_only_for_a_good_token(bearer: Bearer) -> None:
+    """Neither begins before the check."""
+    app = create_app()
+    ran: list[str | None] = []
+
+    @app.get("/stream")
+    async def stream(tasks: BackgroundTasks, claims: Reader) -> StreamingResponse:
+        tasks.add_task(ran.append, claims.subject)
+
+        async def parts() -> AsyncIterator[str]:
+            yield "one "
+            yield "two"
+
+        return StreamingResponse(parts(), background=tasks)
+
+    client = TestClient(app)
+    assert client.get("/stream", headers=bearer()).status_code == 403
+    assert ran == []
+    assert client.get("/stream", headers=bearer(**READER)).text == "one two"
+    assert ran == ["alice"]
+
+
+def test_the_check_comes_before_the_parameters() -> None:
+    """Callers without a token learn nothing about what a view takes."""
+    app = create_app()
+
+    @app.get("/items/{number}")
+    async def item(number: int, page: int) -> int:
+        return number + page
+
+    assert TestClient(app).get("/items/x").status_code == 401
+
+
+# WebSockets
+
+
+def create_socket_app() -> FastAPI:
+    """Return an application with a WebSocket that says who opened it."""
+    app = FastAPI(dependencies=[Security(protect)])
+
+    @app.websocket("/feed")
+    async def feed(socket: WebSocket, claims: Feed) -> None:
+        await socket.accept(socket.scope["subprotocols"][0] if socket.scope["subprotocols"] else None)
+        await socket.send_json({"hello": claims.subject})
+        await socket.close()
+
+    return app
+
+
+def test_a_websocket_opens_with_a_token_in_the_header(bearer: Bearer) -> None:
+    """Before it is accepted, a missing or insufficient token closes it with 1008."""
+    client = TestClient(create_socket_app())
+    with client.websocket_connect("/feed", headers=bearer(scopes="feed", subject="alice")) as socket:
+        assert socket.receive_json() == {"hello": "alice"}
+    for headers in ({}, bearer(), bearer(scopes="feed", lifetime_seconds=-300)):
+        with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect("/feed", headers=headers):
+            pass
+        assert closed.value.code == 1008
+
+
+def test_a_websocket_takes_its_token_from_a_subprotocol(
+    async_client: AsyncBackendClient, tenant: LocalTenant
+) -> None:
+    """A browser cannot set headers; the resolver is given the connection."""
+
+    def token_of(connection: Any) -> str | None:
+        offered = connection.scope.get("subprotocols", [])
+        return offered[1] if offered[:1] == ["feed"] and len(offered) == 2 else None
+
+    protect.__init__(async_client, token_resolver=token_of)  # type: ignore[misc]
+    client = TestClient(create_socket_app())
+    token = tenant.mint(scopes="feed", subject="alice")
+    with client.websocket_connect("/feed", subprotocols=["feed", token]) as socket:
+        assert str(socket.accepted_subprotocol) == "feed"
+        assert socket.receive_json() == {"hello": "alice"}
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/feed", subprotocols=["feed"]):
+        pass
+
+
+def test_a_handler_sees_a_refused_websocket() -> None:
+    """As its own class, with the error."""
+    app = create_socket_app()
+    seen: list[Exception] = []
+
+    @app.exception_handler(WebSocketRefused)
+    async def on_refusal(socket: WebSocket, refused: WebSocketRefused) -> None:
+        seen.append(refused.error)
+        await socket.close(4401)
+
+    client = TestClient(app)
+    with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect("/feed"):
+        pass
+    assert closed.value.code == 4401
+    assert isinstance(seen[0], CredentialsError)
+
+
+# Tests of users, other schemes, resolvers
+
+
+def test_as_caller_stands_in_for_a_token() -> None:
+    """Scopes and groups are still required."""
+    client = TestClient(create_app())
+    with as_caller("alice", scopes="orders:read"):
+        assert client.get("/orders").json() == {"subject": "alice"}
+        assert client.get("/admin").status_code == 403
+    assert client.get("/orders").status_code == 401
+
+
+def test_dependency_overrides_replace_the_check() -> None:
+    """Of the protection itself and of a derived one, which is the same object for the same arguments."""
+    app = create_app()
+    client = TestClient(app)
+    app.dependency_overrides[protect] = lambda: AccessTokenClaims({"sub": "test"})
+    assert client.get("/orders").json() == {"subject": "test"}
+    assert client.get("/admin").status_code == 401
+    app.dependency_overrides[protect.needing(groups=["admin"])] = lambda: None
+    assert client.get("/admin").status_code == 200
+
+
+def test_a_second_scheme_takes_over_where_there_is_no_token(bearer: Bearer) -> None:
+    """An optional token beside an API key; a bad token is refused nevertheless."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def view(caller: Annotated[str, Depends(find_caller)]) -> str:
+        return caller
+
+    client = TestClient(app)
+    assert client.get("/", headers=bearer(subject="alice")).json() == "alice"
+    assert client.get("/", headers={"X-API-Key": "secret"}).json() == "machine"
+    assert client.get("/").status_code == 401
+    expired = bearer(lifetime_seconds=-300)
+    assert client.get("/", headers={**expired, "X-API-Key": "secret"}).status_code == 401
+    assert client.get("/openapi.json").json()["paths"]["/"]["get"]["security"] == [
+        {"MonoCloud": []},
+        {"APIKeyHeader": []},
+    ]
+
+
+def test_a_token_may_come_in_a_cookie(async_client: AsyncBackendClient, tenant: LocalTenant) -> None:
+    """A resolver, sync or async, says where the token is."""
+
+    async def token_of(connection: Any) -> str | None:
+        return connection.cookies.get("access_token")  # type: ignore[no-any-return]
+
+    app = FastAPI(dependencies=[Security(ProtectApi(async_client, token_resolver=token_of))])
+
+    @app.get("/")
+    async def view() -> str:
+        return "in"
+
+    client = TestClient(app, cookies={"access_token": tenant.mint()})
+    assert client.get("/").status_code == 200
+    assert TestClient(app).get("/").status_code == 401
+
+
+# What is refused where it is made
+
+
+@pytest.mark.parametrize(
+    ("settings", "option"),
+    [
+        ({"scopes": 5}, "scopes"),
+        ({"any_scopes": [""]}, "any_scopes"),
+        ({"groups": [1]}, "groups"),
+        ({"token_resolver": "cookie"}, "token_resolver"),
+        ({"certificate_resolver": 1}, "certificate_resolver"),
+        ({"authorization_code": True, "authorization_url": "https://x.test"}, "token_url"),
+        ({"authorization_url": "https://x.test", "token_url": "https://x.test"}, "authorization_code"),
+        ({"scope_descriptions": {"a": "b"}}, "authorization_code"),
+    ],
+)
+def test_wrong_settings_are_named(
+    async_client: AsyncBackendClient, settings: dict[str, Any], option: str
+) -> None:
+    """With the option, where the protection is made."""
+    with pytest.raises(ConfigurationError) as raised:
+        ProtectApi(async_client, **settings)
+    assert [problem.option for problem in raised.value.problems] == [option]
+
+
+def test_without_a_client_the_environment_is_read() -> None:
+    """And what is missing there is an error."""
+    with pytest.raises(ConfigurationError, match="MONOCLOUD_BACKEND_TENANT_DOMAIN"):
+        ProtectApi()
+
+
+def test_a_client_for_threads_is_refused(tenant: LocalTenant) -> None:
+    """It would block the event loop."""
+    from monocloud_mw import BackendClient
+
+    with BackendClient(**tenant.settings()) as client, pytest.raises(ConfigurationError, match="client"):
+        ProtectApi(client)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "target", [FastAPI(), APIRouter(), object, Security(protect), 5], ids=lambda target: type(target).__name__
+)
+def test_public_marks_views_only(target: Any) -> None:
+    """Anything else would be marked without effect."""
+    with pytest.raises(ConfigurationError, match="@public"):
+        public(target)
+
+
+def test_public_marks_a_method() -> None:
+    """A view may be a method of an object."""
+
+    class Views:
+        def open(self) -> str:
+            return "in"
+
+    app = FastAPI(dependencies=[Security(protect)])
+    app.get("/")(public(Views().open))
+    assert TestClient(app).get("/").status_code == 200

@@ -1,0 +1,513 @@
+"""FastAPI at start: wrong declarations, the client's start and stop, and the OpenAPI document."""
+
+# No `from __future__ import annotations`: views here are declared in functions, with local protections.
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security, WebSocket
+from fastapi.openapi.utils import get_openapi
+from fastapi.staticfiles import StaticFiles
+from fastapi.testclient import TestClient
+
+from monocloud_mw import AccessTokenClaims, AsyncBackendClient
+from monocloud_mw.adapters.asgi import ProtectApiMiddleware
+from monocloud_mw.adapters.fastapi import RESPONSES, ProtectApi, public
+from monocloud_mw.errors import ConfigurationError
+from monocloud_mw.testing import LocalTenant, faults
+
+from .conftest import Bearer
+
+Protect = ProtectApi
+Declare = Callable[[FastAPI, ProtectApi], None]
+
+
+@pytest.fixture
+def protect(async_client: AsyncBackendClient) -> ProtectApi:
+    """Return a protection with the client of the tests."""
+    return ProtectApi(async_client)
+
+
+async def view() -> str:
+    """Answer."""
+    return "in"
+
+
+async def open_view() -> str:
+    """Answer anybody."""
+    return "in"
+
+
+public(open_view)
+
+# Wrong declarations
+
+
+def _string_in_parameter(app: FastAPI, protect: ProtectApi) -> None:
+    async def orders(claims: Annotated[AccessTokenClaims, Security(protect, scopes="orders:read")]) -> None:
+        pass
+
+    app.get("/orders")(orders)
+
+
+def _string_in_default(app: FastAPI, protect: ProtectApi) -> None:
+    async def orders(claims: AccessTokenClaims = Security(protect, scopes="orders:read")) -> None:  # noqa: B008
+        pass
+
+    app.get("/orders")(orders)
+
+
+def _string_in_dependencies(app: FastAPI, protect: ProtectApi) -> None:
+    app.get("/orders", dependencies=[Security(protect, scopes="orders:read")])(view)
+
+
+def _string_above(app: FastAPI, protect: ProtectApi) -> None:
+    async def user(claims: Annotated[AccessTokenClaims, Security(protect)]) -> None:
+        pass
+
+    app.get("/orders", dependencies=[Security(user, scopes="orders:read")])(view)
+
+
+def _string_in_router(app: FastAPI, protect: ProtectApi) -> None:
+    router = APIRouter(dependencies=[Security(protect, scopes="orders:read")])
+    router.get("/orders")(view)
+    app.include_router(router)
+
+
+def _string_in_include(app: FastAPI, protect: ProtectApi) -> None:
+    router = APIRouter()
+    router.get("/orders")(view)
+    app.include_router(router, dependencies=[Security(protect, scopes="orders:read")])
+
+
+def _string_in_websocket(app: FastAPI, protect: ProtectApi) -> None:
+    async def orders(
+        socket: WebSocket, claims: Annotated[AccessTokenClaims, Security(protect, scopes="orders:read")]
+    ) -> None:
+        pass
+
+    app.websocket("/orders")(orders)
+
+
+def _string_in_mounted_app(app: FastAPI, protect: ProtectApi) -> None:
+    mounted = FastAPI(dependencies=[Security(protect)])
+    _string_in_parameter(mounted, protect)
+    app.mount("/api", mounted)
+
+
+def _wrong_type(app: FastAPI, protect: ProtectApi) -> None:
+    scopes: Any = [5]
+    app.get("/orders", dependencies=[Security(protect, scopes=scopes)])(view)
+
+
+def _with_a_space(app: FastAPI, protect: ProtectApi) -> None:
+    app.get("/orders", dependencies=[Security(protect, scopes=["orders:read orders:write"])])(view)
+
+
+def _empty(app: FastAPI, protect: ProtectApi) -> None:
+    app.get("/orders", dependencies=[Security(protect, scopes=[""])])(view)
+
+
+def _public_and_protected(app: FastAPI, protect: ProtectApi) -> None:
+    async def orders(claims: Annotated[AccessTokenClaims, Security(protect)]) -> None:
+        pass
+
+    app.get("/orders")(public(orders))
+
+
+def _public_and_protected_by_the_route(app: FastAPI, protect: ProtectApi) -> None:
+    app.get("/orders", dependencies=[Security(protect)])(open_view)
+
+
+def _public_and_protected_in_a_router(app: FastAPI, protect: ProtectApi) -> None:
+    router = APIRouter(dependencies=[Security(protect)])
+    router.get("/orders", dependencies=[Security(protect, scopes=["a"])])(open_view)
+    app.include_router(router)
+
+
+def _unresolved(app: FastAPI, protect: ProtectApi) -> None:
+    async def orders(claims: "Annotated[AccessTokenClaims, Security(local)]") -> None:  # noqa: F821
+        pass
+
+    app.get("/orders")(orders)
+
+
+LETTERS = "splits into letters"
+BOTH = "marked @public and requires a token"
+
+WRONG: dict[str, tuple[Declare, str]] = {
+    "string in a parameter": (_string_in_parameter, LETTERS),
+    "string in a default": (_string_in_default, LETTERS),
+    "string in dependencies": (_string_in_dependencies, LETTERS),
+    "string above": (_string_above, LETTERS),
+    "string in a router": (_string_in_router, LETTERS),
+    "string in include_router": (_string_in_include, LETTERS),
+    "string in a WebSocket": (_string_in_websocket, LETTERS),
+    "string in a mounted application": (_string_in_mounted_app, LETTERS),
+    "wrong type": (_wrong_type, "non-empty string"),
+    "a space": (_with_a_space, "white space"),
+    "an empty scope": (_empty, "non-empty string"),
+    "public and protected": (_public_and_protected, BOTH),
+    "public and protected by the route": (_public_and_protected_by_the_route, BOTH),
+    "public and protected in a router": (_public_and_protected_in_a_router, BOTH),
+    "not resolved": (_unresolved, "cannot be resolved"),
+}
+
+
+@pytest.mark.parametrize(("declare", "message"), WRONG.values(), ids=WRONG)
+def test_a_wrong_declaration_is_an_error_at_start(
+    declare: Declare, message: str, protect: ProtectApi
+) -> None:
+    """It names the view, and what is wrong with it."""
+    app = FastAPI(lifespan=protect.lifespan)
+    declare(app, protect)
+    with pytest.raises(ConfigurationError, match=message) as raised, TestClient(app):
+        pass
+    (problem,) = raised.value.problems
+    assert re.fullmatch(r"(GET|WebSocket) (/api)?/orders \(.*(orders|view)\)", problem.option)
+
+
+@pytest.mark.parametrize("declare", [_string_in_parameter, _string_in_include, _wrong_type, _with_a_space])
+def test_without_a_lifespan_it_is_a_500(
+    declare: Declare, protect: ProtectApi, bearer: Bearer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every protected request is refused, whatever its token, and the log names the view."""
+    app = FastAPI()
+    declare(app, protect)
+    token = bearer(scopes="orders:read o r d e s : a")
+    client = TestClient(app, raise_server_exceptions=False)
+    for _ in range(2):
+        assert client.get("/orders", headers=token).status_code == 500
+    if declare is not _wrong_type:  # which FastAPI itself cannot look up
+        assert "/orders" in caplog.text
+
+
+def test_a_route_that_is_added_later_is_checked(protect: ProtectApi, bearer: Bearer) -> None:
+    """When it is first used."""
+    app = FastAPI(lifespan=protect.lifespan)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        _string_in_dependencies(app, protect)
+        assert client.get("/orders", headers=bearer(scopes="o r d e s : a")).status_code == 500
+
+
+def _good(app: FastAPI, protect: ProtectApi) -> None:
+    async def optional(
+        claims: Annotated[AccessTokenClaims | None, Security(protect.needing(optional=True))],
+    ) -> None:
+        pass
+
+    class Query:
+        def __init__(self, page: int = 1) -> None:
+            self.page = page
+
+    async def paged(query: Annotated[Query, Depends()]) -> None:
+        pass
+
+    router = APIRouter(dependencies=[Security(protect)])
+    router.get("/open")(open_view)
+    inner = APIRouter()
+    inner.get("/open")(open_view)
+    router.include_router(inner, prefix="/inner", dependencies=[Security(protect, scopes=["a"])])
+    app.include_router(router, prefix="/router", dependencies=[Security(protect)])
+    app.get("/optional")(public(optional))
+    app.get("/paged")(paged)
+    app.get("/letter", dependencies=[Security(protect, scopes=["a", "b"])])(view)
+    app.add_api_websocket_route("/feed", view)
+
+
+def test_good_declarations_pass(protect: ProtectApi) -> None:
+    """What is inherited by a public view is no contradiction, and one letter is a scope."""
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    _good(app, protect)
+    with TestClient(app) as client:
+        assert client.get("/router/open").status_code == 200
+        assert client.get("/router/inner/open").status_code == 200
+        assert client.get("/optional").status_code == 200
+        assert client.get("/letter").status_code == 401
+
+
+def test_needing_gives_the_same_object_for_the_same_requirements(protect: ProtectApi) -> None:
+    """So that it can be overridden, and requirements add up."""
+    admin = protect.needing(groups=["admin"], scopes=["a"])
+    assert admin is protect.needing(scopes="a", groups="admin")
+    assert admin is not protect.needing(groups=["admin"])
+    assert admin.needing() is admin
+    assert protect.needing(optional=False) is protect
+    assert protect.needing(optional=True).needing(groups="g").optional
+
+
+# Mounts
+
+
+def test_what_is_not_covered_is_named(
+    protect: ProtectApi, tmp_path: Any, caplog: pytest.LogCaptureFixture, async_client: AsyncBackendClient
+) -> None:
+    """A mount, a host and a plain route are open although the application is protected as a whole."""
+
+    async def plain(request: Request) -> Response:
+        return Response()
+
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    bare, own = FastAPI(), FastAPI(dependencies=[Security(protect)])
+    for mounted in (bare, own):
+        mounted.get("/")(view)
+    app.mount("/bare", bare)
+    app.mount("/own", own)
+    app.mount("/static", StaticFiles(directory=tmp_path))
+    app.mount("/wrapped", ProtectApiMiddleware(bare, async_client))
+    app.host("other.example.com", bare)
+    app.add_route("/plain", plain)
+    with TestClient(app) as client:
+        statuses = {path: client.get(path).status_code for path in ("/bare/", "/own/", "/wrapped/")}
+        assert client.get("/", headers={"Host": "other.example.com"}).status_code == 200
+    assert statuses == {"/bare/": 200, "/own/": 401, "/wrapped/": 401}
+    named = [record.args for record in caplog.records if record.levelno == logging.WARNING]
+    assert named == [("Mount /bare",), ("Mount /static",), ("Host other.example.com",), ("Route /plain",)]
+
+
+def test_an_application_that_is_not_protected_as_a_whole_is_not_warned_about(
+    protect: ProtectApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its mounts are as open as anybody expects."""
+    app = FastAPI(lifespan=protect.lifespan)
+    app.mount("/bare", FastAPI())
+    with TestClient(app):
+        pass
+    assert caplog.records == []
+
+
+# Start and stop of the client
+
+
+class Client:
+    """A client that records what is done with it."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    async def authenticate(self, presented: Any, requirements: Any, /) -> AccessTokenClaims:
+        """Accept."""
+        return AccessTokenClaims({"sub": "alice"})
+
+    async def prefetch(self) -> None:
+        """Record it."""
+        self.calls.append("prefetch")
+
+    async def aclose(self) -> None:
+        """Record it."""
+        self.calls.append("aclose")
+
+
+def test_a_client_that_was_passed_in_stays_open() -> None:
+    """Whoever made it closes it."""
+    client = Client()
+    app = FastAPI(lifespan=ProtectApi(client).lifespan)
+    with TestClient(app):
+        assert client.calls == ["prefetch"]
+    assert client.calls == ["prefetch"]
+
+
+def test_a_client_of_the_environment_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end, also of a lifespan within another."""
+    client = Client()
+    monkeypatch.setattr(AsyncBackendClient, "shared", lambda: client)
+    protect = ProtectApi()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with protect.lifespan(app):
+            yield
+
+    with TestClient(FastAPI(lifespan=lifespan)):
+        assert client.calls == ["prefetch"]
+    assert client.calls == ["prefetch", "aclose"]
+
+
+def test_a_client_with_nothing_but_authenticate_works() -> None:
+    """The document says that a bearer token is needed; where it comes from is not known."""
+
+    class Least:
+        async def authenticate(self, presented: Any, requirements: Any, /) -> AccessTokenClaims:
+            return AccessTokenClaims({"sub": "alice"})
+
+    protect = ProtectApi(Least())
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    app.get("/")(view)
+    with TestClient(app) as client:
+        assert client.get("/", headers={"Authorization": "Bearer x"}).status_code == 200
+        schemes = client.get("/openapi.json").json()["components"]["securitySchemes"]
+    assert schemes == {"MonoCloud": {"type": "http", "scheme": "bearer"}}
+
+
+def test_keys_are_fetched_before_the_first_request(tenant: LocalTenant, bearer: Bearer) -> None:
+    """So that it does not wait for them."""
+    client = AsyncBackendClient(**tenant.settings())
+    protect = ProtectApi(client)
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    app.get("/")(view)
+    with TestClient(app) as test_client:
+        before = tenant.requests.count("discovery"), tenant.requests.count("jwks")
+        assert test_client.get("/", headers=bearer()).status_code == 200
+        assert (tenant.requests.count("discovery"), tenant.requests.count("jwks")) == before
+        test_client.portal.call(client.aclose)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("fault", "level"), [(faults.status(503), logging.WARNING), (faults.html(), logging.ERROR)]
+)
+def test_a_tenant_that_is_down_does_not_stop_the_start(
+    fault: Any, level: int, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and what is public is served."""
+    client = AsyncBackendClient(**tenant.settings())
+    protect = ProtectApi(client)
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    app.get("/")(open_view)
+    with tenant.failing(fault), TestClient(app) as test_client:
+        assert test_client.get("/").status_code == 200
+        test_client.portal.call(client.aclose)  # type: ignore[union-attr]
+    starts = [record.levelno for record in caplog.records if "starts without" in record.message]
+    assert starts == [level]
+
+
+# The OpenAPI document
+
+
+def document_of(app: FastAPI, *, start: bool = True) -> Any:
+    """Return the document as a client of the API gets it."""
+    if not start:
+        return TestClient(app).get("/openapi.json").json()
+    with TestClient(app) as client:
+        return client.get("/openapi.json").json()
+
+
+def create_app(protect: ProtectApi, **settings: Any) -> FastAPI:
+    """Return an application with one view for readers and one for writers."""
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)], **settings)
+    app.get("/orders", dependencies=[Security(protect, scopes=["orders:read"])])(view)
+    app.post("/orders", dependencies=[Security(protect.needing(groups=["g"]), scopes=["orders:write"])])(view)
+    return app
+
+
+def test_the_document_names_the_discovery_document(protect: ProtectApi, tenant: LocalTenant) -> None:
+    """With the scopes of each operation under the one scheme, whatever was derived from it."""
+    document = document_of(create_app(protect))
+    scheme = document["components"]["securitySchemes"]["MonoCloud"]
+    assert scheme["type"] == "openIdConnect"
+    assert scheme["openIdConnectUrl"] == f"{tenant.domain}/.well-known/openid-configuration"
+    operations = document["paths"]["/orders"]
+    assert operations["get"]["security"] == [{"MonoCloud": ["orders:read"]}]
+    assert operations["post"]["security"] == [{"MonoCloud": ["orders:write"]}]
+
+
+def test_the_document_has_refusals_for_generated_clients(protect: ProtectApi) -> None:
+    """Where the application says ``responses=RESPONSES``."""
+    document = document_of(create_app(protect, responses=RESPONSES))
+    responses = document["paths"]["/orders"]["get"]["responses"]
+    for status in ("401", "403", "503"):
+        schema = responses[status]["content"]["application/json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/RefusalBody"}
+    assert "WWW-Authenticate" in responses["401"]["headers"]
+    detail = document["components"]["schemas"]["RefusalDetail"]
+    assert detail["required"] == ["error", "error_description"]
+
+
+def test_the_authorization_code_flow_with_given_urls(async_client: AsyncBackendClient) -> None:
+    """The scopes of all routes are listed, with descriptions where there are some."""
+    protect = ProtectApi(
+        async_client,
+        authorization_code=True,
+        authorization_url="https://acme.test/authorize",
+        token_url="https://acme.test/token",
+        scope_descriptions={"orders:write": "Place orders"},
+        scheme_name="Acme",
+    )
+    scheme = document_of(create_app(protect))["components"]["securitySchemes"]["Acme"]
+    assert scheme == {
+        "type": "oauth2",
+        "flows": {
+            "authorizationCode": {
+                "authorizationUrl": "https://acme.test/authorize",
+                "tokenUrl": "https://acme.test/token",
+                "scopes": {"orders:write": "Place orders", "orders:read": ""},
+            }
+        },
+    }
+
+
+METADATA = {"authorization_endpoint": "/connect/authorize", "token_endpoint": "/connect/token"}
+
+
+def resolve_metadata(tenant: LocalTenant, **more: str) -> Callable[[], dict[str, Any]]:
+    """Return a resolver of metadata with an authorization endpoint."""
+    urls = {name: tenant.domain + path for name, path in METADATA.items()}
+    return lambda: {**tenant.metadata(), **urls, **more}
+
+
+def test_the_authorization_code_flow_from_metadata(tenant: LocalTenant) -> None:
+    """Loaded at start; a document that was asked for before is made again."""
+    client = AsyncBackendClient(**tenant.settings(), metadata_resolver=resolve_metadata(tenant))
+    app = create_app(ProtectApi(client, authorization_code=True))
+    early = app.openapi()["components"]["securitySchemes"]["MonoCloud"]
+    assert early["type"] == "openIdConnect"
+    flow = document_of(app)["components"]["securitySchemes"]["MonoCloud"]["flows"]["authorizationCode"]
+    assert flow["authorizationUrl"] == f"{tenant.domain}/connect/authorize"
+    assert flow["tokenUrl"] == f"{tenant.domain}/connect/token"
+    assert flow["scopes"] == {"orders:read": "", "orders:write": ""}
+    assert asyncio.run(client.aclose()) is None
+
+
+def test_metadata_that_come_later_complete_the_document(
+    tenant: LocalTenant, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then it has OpenID Connect, and the log says so."""
+    monkeypatch.setattr("monocloud_mw.adapters.fastapi.shared.RETRY_AFTER_SECONDS", 0.01)
+    urls = {name: tenant.domain + path for name, path in METADATA.items()}
+    answers: list[dict[str, str]] = []
+
+    class Late(Client):
+        options = tenant
+
+        async def get_metadata(self) -> Any:
+            if not answers:
+                from monocloud_mw.errors import HttpError
+
+                raise HttpError("not yet")
+            from monocloud_mw.core.tenant.metadata import parse_metadata
+
+            return parse_metadata({"issuer": tenant.domain, **answers[0]}, tenant.domain)
+
+    app = create_app(ProtectApi(Late(), authorization_code=True))
+
+    def kind(client: TestClient) -> str:
+        document = client.get("/openapi.json").json()
+        return str(document["components"]["securitySchemes"]["MonoCloud"]["type"])
+
+    with TestClient(app) as client:
+        assert kind(client) != "oauth2"
+        assert "lacks the authorization code flow" in caplog.text
+        answers.append(urls)
+        for _ in range(1000):
+            if kind(client) == "oauth2":
+                break
+        assert kind(client) == "oauth2"
+
+
+def test_the_start_ends_while_metadata_are_still_missing(tenant: LocalTenant) -> None:
+    """What still tries to load them is stopped."""
+    client = AsyncBackendClient(**tenant.settings(), metadata_resolver=tenant.metadata)
+    app = create_app(ProtectApi(client, authorization_code=True))
+    assert document_of(app)["components"]["securitySchemes"]["MonoCloud"]["type"] == "openIdConnect"
+    asyncio.run(client.aclose())
+
+
+def test_a_document_of_ones_own_has_the_scheme(protect: ProtectApi) -> None:
+    """As made by a function that replaces ``app.openapi``."""
+    app = create_app(protect)
+    document = get_openapi(title="Mine", version="1", routes=app.routes)
+    assert "MonoCloud" in document["components"]["securitySchemes"]
