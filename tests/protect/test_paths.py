@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -12,6 +14,7 @@ from monocloud_mw.protect.paths import (
     MAX_INTERPRETATIONS,
     cut_at_prefix,
     list_interpretations,
+    list_known_prefixes,
     mask_raw_path,
     strip_prefix,
 )
@@ -168,3 +171,21 @@ def test_some_frameworks_cut_a_path_where_the_prefix_stands_first(
 def test_a_raw_path_is_decoded_except_where_it_changes_the_structure(raw: str, masked: str) -> None:
     """What is left encoded is what an application sees that routes before it decodes."""
     assert mask_raw_path(raw) == masked
+
+
+@pytest.mark.parametrize(
+    ("app", "prefixes"),
+    [
+        (SimpleNamespace(root_path="/api"), ["/api"]),
+        (SimpleNamespace(app=SimpleNamespace(root_path="/api")), ["/api"]),
+        (SimpleNamespace(root_path="/a", app=SimpleNamespace(root_path="/b")), ["/a", "/b"]),
+        (SimpleNamespace(root_path=""), []),
+        (SimpleNamespace(root_path=b"/api"), []),
+        (SimpleNamespace(root_path="/srv/app", import_name="main"), []),
+        (None, []),
+    ],
+    ids=["framework", "wrapped", "both", "empty", "bytes", "Flask", "none"],
+)
+def test_an_application_may_say_which_prefix_it_strips(app: Any, prefixes: list[str]) -> None:
+    """In ``root_path``, as FastAPI does; a folder of that name is none."""
+    assert list_known_prefixes(app) == prefixes

@@ -144,8 +144,6 @@ class JwtAccessTokenVerifier:
             TokenError: the refusal; the current key set has no such key.
             HttpError: the key is unknown, and whether it is new cannot be told at the moment.
         """
-        if refusal.reason not in (Reason.UNKNOWN_KEY, Reason.BAD_SIGNATURE):
-            raise refusal
         try:
             newer = yield from self._keys.newer(keys, now)
         except HttpError:
