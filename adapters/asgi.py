@@ -61,6 +61,7 @@ class ProtectApiMiddleware:
         client: an :class:`~monocloud_mw.AsyncBackendClient`; default: its ``shared()`` one.
         scopes: required of every request that is not public.
         groups: the caller must be in at least one, for every request that is not public.
+        any_scopes: the token must have at least one, for every request that is not public.
         rules: what paths need (:mod:`monocloud_mw.protect.rules`).
         prefixes: what the application itself strips from the front of paths, such as ``"/api"``; the
             ``root_path`` of a FastAPI application is known.
@@ -85,6 +86,7 @@ class ProtectApiMiddleware:
         *,
         scopes: str | Iterable[str] = (),
         groups: str | Iterable[str] = (),
+        any_scopes: str | Iterable[str] = (),
         rules: Sequence[Rule] = (),
         prefixes: str | Iterable[str] = (),
         optional: bool = False,
@@ -105,6 +107,7 @@ class ProtectApiMiddleware:
                     rules,
                     scopes=scopes,
                     groups=groups,
+                    any_scopes=any_scopes,
                     prefixes=prefixes,
                     known_prefixes=list_known_prefixes(app),
                 ),

@@ -65,6 +65,7 @@ class Rule:
         methods: the methods it holds for; all without it.
         scopes: scopes the token must have, all of them.
         groups: groups of which the user must be in one (in all with ``groups_match_all``).
+        any_scopes: scopes of which the token must have one.
         public: no token is needed.
     """
 
@@ -72,6 +73,7 @@ class Rule:
     methods: str | Iterable[str] | None = attrs.field(default=None, kw_only=True)
     scopes: str | Iterable[str] = attrs.field(default=(), kw_only=True)
     groups: str | Iterable[str] = attrs.field(default=(), kw_only=True)
+    any_scopes: str | Iterable[str] = attrs.field(default=(), kw_only=True)
     public: bool = attrs.field(default=False, kw_only=True)
 
 
@@ -97,6 +99,7 @@ class Policy:
         rules: in any order.
         scopes: what every request needs that is not public.
         groups: likewise.
+        any_scopes: likewise; one of them is enough.
         prefixes: paths that the application strips from the front of a path itself, such as ``"/api"``.
         known_prefixes: the same as the application's object tells them, taken as they are.
 
@@ -110,11 +113,12 @@ class Policy:
         *,
         scopes: str | Iterable[str] = (),
         groups: str | Iterable[str] = (),
+        any_scopes: str | Iterable[str] = (),
         prefixes: str | Iterable[str] = (),
         known_prefixes: Iterable[str] = (),
     ) -> None:
         problems: list[Problem] = []
-        self._defaults = _read_requirements(scopes, groups, problems)
+        self._defaults = _read_requirements(scopes, groups, any_scopes, problems)
         checked = tuple(_read_rules(rules, problems))
         problems.extend(_list_contradictions(checked))
         own = (*_read_prefixes(prefixes, problems), *known_prefixes)
@@ -233,9 +237,11 @@ def _candidates(groups: Mapping[str | None, list[_CheckedRule]], path: str) -> l
     return groups.get(path[1:].partition("/")[0]) or groups[None]
 
 
-def _read_requirements(scopes: Any, groups: Any, problems: list[Problem], rule: str = "") -> Requirements:
+def _read_requirements(
+    scopes: Any, groups: Any, any_scopes: Any, problems: list[Problem], rule: str = ""
+) -> Requirements:
     try:
-        return Requirements.of(scopes, groups)
+        return Requirements.of(scopes, groups, any_scopes)
     except ConfigurationError as error:
         problems.extend(
             Problem(rule, None, f"{problem.option} {problem.message}") if rule else problem
@@ -256,10 +262,10 @@ def _read_rules(rules: Any, problems: list[Problem]) -> Iterator[_CheckedRule]:
         name = f"rules[{number}] {quoted(rule.path)}"
         found = [Problem(name, None, message) for message in _list_path_mistakes(rule.path)]
         methods = _read_methods(name, rule.methods, found)
-        requirements = _read_requirements(rule.scopes, rule.groups, found, name)
+        requirements = _read_requirements(rule.scopes, rule.groups, rule.any_scopes, found, name)
         if rule.public not in (True, False):
             found.append(Problem(name, None, "public must be True or False"))
-        elif rule.public and (rule.scopes or rule.groups):
+        elif rule.public and (rule.scopes or rule.groups or rule.any_scopes):
             found.append(Problem(name, None, "is public, so it cannot ask for scopes or groups"))
         problems.extend(found)
         if not found:

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 import attrs
 import pytest
 
-from monocloud_mw import AsyncBackendClient, BackendClient
+from monocloud_mw import AsyncBackendClient, BackendClient, Rule
+from monocloud_mw.adapters import asgi, wsgi
 from monocloud_mw.errors import quoted
 from monocloud_mw.jose import SigningKey, parse_header
 from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
@@ -339,6 +340,52 @@ def test_a_tenant_that_refuses_our_client_is_a_500(
         "error": "server_error",
         "error_description": "The request could not be authenticated",
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "scopes", "status", "named"),
+    [
+        ("/", "read", 200, None),
+        ("/", "write read", 200, None),
+        ("/", "reader", 403, "read write"),
+        ("/audit", "read", 403, "audit read write"),
+        ("/audit", "audit write", 200, None),
+        ("/open", None, 200, None),
+        ("/", None, 401, None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_any_of_several_scopes_is_enough(
+    kind: str,
+    path: str,
+    scopes: str | None,
+    status: int,
+    named: str | None,
+    tenant: LocalTenant,
+    client: BackendClient,
+    async_client: AsyncBackendClient,
+) -> None:
+    """Alternatives of the middleware and of a rule must each be met; the challenge names all of them."""
+    rules = [Rule("/audit", any_scopes=["audit"]), Rule("/open", public=True)]
+
+    def served(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return []
+
+    async def served_async(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    if kind == "wsgi":
+        call = call_wsgi(wsgi.ProtectApiMiddleware(served, client, any_scopes="read write", rules=rules))
+    else:
+        call = call_asgi(
+            asgi.ProtectApiMiddleware(served_async, async_client, any_scopes="read write", rules=rules)
+        )
+    answer = call("GET", path, [] if scopes is None else _bearer(tenant.mint(scopes=scopes)))
+    assert answer.status == status
+    if named is not None:
+        assert answer.headers["www-authenticate"] == f'Bearer error="insufficient_scope", scope="{named}"'
 
 
 @pytest.mark.parametrize("is_jwt", [True, False])

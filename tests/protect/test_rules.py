@@ -168,6 +168,19 @@ def test_groups_of_several_rules_must_each_be_met() -> None:
     assert set(needed.groups) == {frozenset({"user"}), frozenset({"staff", "boss"}), frozenset({"a"})}
 
 
+def test_any_scopes_of_several_rules_must_each_be_met() -> None:
+    """Each set of alternatives is asked for on its own, beside the scopes that must all be there."""
+    policy = Policy(
+        [Rule("/a", scopes="s", any_scopes="b c"), Rule("/<x>", any_scopes=["d"])], any_scopes="e f"
+    )
+    needed = policy.requirements_for("GET", "/a")
+    assert needed is not None
+    assert needed.scopes == {"s"}
+    assert set(needed.any_scopes) == {frozenset("bc"), frozenset("d"), frozenset("ef")}
+    assert policy.requirements_for("GET", "/a/b") == Requirements.of(any_scopes="e f")
+    assert Policy(any_scopes="e").fixed_requirements == Requirements.of(any_scopes="e")
+
+
 def test_a_rule_for_everything_includes_the_root() -> None:
     """``/<path:all>`` holds for ``/`` as well when it asks for something."""
     policy = Policy([Rule("/<path:all>", scopes="x")])
@@ -637,6 +650,14 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "public with groups": (
         Rule("/a", public=True, groups=["x"]),
         "rules[0] '/a': is public, so it cannot ask for scopes or groups",
+    ),
+    "public with any scopes": (
+        Rule("/a", public=True, any_scopes=["x"]),
+        "rules[0] '/a': is public, so it cannot ask for scopes or groups",
+    ),
+    "any scopes of a wrong type": (
+        Rule("/a", any_scopes=1),  # type: ignore[arg-type]
+        "rules[0] '/a': any_scopes must be a string or a list of strings, not int",
     ),
     "no rule": ("/a", "rules[0]: must be a Rule, not 'str'"),
     "white space behind": (Rule("/a "), "rules[0] '/a ': path must not start or end with white space"),
