@@ -30,7 +30,7 @@ export COVERAGE_FILE := $(VENV)/coverage
 ##@ Try it
 
 .PHONY: demo
-demo: $(VENV)/.demo ## run an API on Flask, WSGI and ASGI against a local tenant; SERVE=1 leaves the servers up
+demo: $(VENV)/.demo ## run an API in each framework against a local tenant; SERVE=1 leaves the servers up
 	@$(BIN)/python docs/examples/demo.py $(ARGS)
 
 .PHONY: serve

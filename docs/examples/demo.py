@@ -1,4 +1,4 @@
-"""Shows who gets in: one API on Flask, WSGI and ASGI, each on a real server, before a local tenant.
+"""Shows who gets in: one API in each framework, on real servers, in front of a local tenant.
 
 Prints a row per case as it goes, and exits with 1 if an answer is not the expected one. With ``SERVE=1``
 it leaves everything running and prints ``curl`` lines.
@@ -21,7 +21,7 @@ from servers import running_servers
 
 from monocloud_mw.testing import CertificateAuthority, LocalTenant
 
-WIDTH: Final = 34
+WIDTH: Final = 36
 
 
 class Case(NamedTuple):
@@ -34,7 +34,7 @@ class Case(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
-class Desk:
+class TokenClient:
     """A client of the tenant: gets access tokens over HTTP, as any client would."""
 
     def __init__(self, tenant: LocalTenant) -> None:
@@ -59,39 +59,39 @@ class Desk:
 
 def list_cases(tenant: LocalTenant, directory: Path) -> Iterator[Case]:
     """Yield the cases one by one: some change the tenant, so their order counts."""
-    desk = Desk(tenant)
-    good = desk.bearer()
+    tokens = TokenClient(tenant)
+    good = tokens.bearer()
     yield Case("a good token", "/me", good, 200)
     yield Case("a public path, no token", "/healthz", None, 200)
     yield Case("no token", "/me", None, 401)
     yield Case("another scheme", "/me", "Basic dXNlcjpwYXNz", 401)
     yield Case("a malformed header", "/me", "Bearer two words", 400)
     yield Case("garbage", "/me", "Bearer aaaa.bbbb.cccc", 401)
-    yield Case("expired", "/me", desk.bearer(lifetime_seconds="-300"), 401)
-    yield Case("not valid yet", "/me", desk.bearer(starts_in_seconds="300"), 401)
-    yield Case("for another audience", "/me", desk.bearer(audience="https://other.example.com"), 401)
+    yield Case("expired", "/me", tokens.bearer(lifetime_seconds="-300"), 401)
+    yield Case("not valid yet", "/me", tokens.bearer(starts_in_seconds="300"), 401)
+    yield Case("for another audience", "/me", tokens.bearer(audience="https://other.example.com"), 401)
     yield Case("scope missing", "/orders", good, 403)
-    yield Case("scope there", "/orders", desk.bearer(scope="orders:read"), 200)
-    yield Case("group missing", "/admin/users", desk.bearer(groups="sales"), 403)
-    yield Case("group there", "/admin/users", desk.bearer(groups="sales admin"), 200)
+    yield Case("scope there", "/orders", tokens.bearer(scope="orders:read"), 200)
+    yield Case("group missing", "/admin/users", tokens.bearer(groups="sales"), 403)
+    yield Case("group there", "/admin/users", tokens.bearer(groups="sales admin"), 200)
     for algorithm in ("PS256", "ES256", "EdDSA"):
-        yield Case(f"signed with {algorithm}", "/me", desk.bearer(algorithm=algorithm), 200)
+        yield Case(f"signed with {algorithm}", "/me", tokens.bearer(algorithm=algorithm), 200)
 
     tenant.rotate_keys()
-    yield Case("signed with a brand-new key", "/me", desk.bearer(), 200)
-    yield Case("signed with the key before", "/me", good, 200)
-    yield Case("signed by a stranger", "/me", desk.bearer(signed_by="stranger"), 401)
-    yield Case("a stranger under our key id", "/me", desk.bearer(signed_by="impostor"), 401)
+    yield Case("signed with a new key", "/me", tokens.bearer(), 200)
+    yield Case("signed with the previous key", "/me", good, 200)
+    yield Case("signed by an unknown key", "/me", tokens.bearer(signed_by="stranger"), 401)
+    yield Case("an unknown key under a known key id", "/me", tokens.bearer(signed_by="impostor"), 401)
 
-    opaque = desk.token(token_format="opaque", scope="orders:read")
+    opaque = tokens.token(token_format="opaque", scope="orders:read")
     yield Case("opaque, introspected", "/orders", f"Bearer {opaque}", 200)
     yield Case("opaque, unknown", "/orders", "Bearer 2YotnFZFEjr1zCsicMWpAA", 401)
     tenant.revoke(opaque)
     yield Case("opaque, revoked", "/orders", f"Bearer {opaque}", 401)
 
     authority = CertificateAuthority(directory)
-    certificate, other = authority.issue_client("caller"), authority.issue_client("somebody else")
-    bound = desk.bearer(certificate=certificate.pem)
+    certificate, other = authority.issue_client("caller"), authority.issue_client("another caller")
+    bound = tokens.bearer(certificate=certificate.pem)
     yield Case("bound, with its certificate", "/me", bound, 200, _presenting(certificate.der))
     yield Case("bound, another certificate", "/me", bound, 401, _presenting(other.der))
     yield Case("bound, no certificate", "/me", bound, 401)
@@ -112,19 +112,19 @@ def call(url: str, case: Case) -> requests.Response:
 def run_cases(cases: Iterator[Case], urls: Mapping[str, str], say: Callable[[str], None]) -> int:
     """Try every case on every server, and return how many answers were not the expected ones."""
     wrong = 0
-    say(f"{'case':<{WIDTH}}" + "".join(f"{name:>8}" for name in urls) + f"{'expected':>11}")
+    say(f"{'case':<{WIDTH}}" + "".join(f"{name:>9}" for name in urls) + f"{'expected':>11}")
     for case in cases:
         statuses = [call(url, case).status_code for url in urls.values()]
         unexpected = [status for status in statuses if status != case.expected]
         wrong += len(unexpected)
-        cells = "".join(f"{status:>8}" for status in statuses)
+        cells = "".join(f"{status:>9}" for status in statuses)
         say(f"{case.name:<{WIDTH}}{cells}{case.expected:>11}{'  <-- differs' if unexpected else ''}")
     return wrong
 
 
-def show_claims(desk: Desk, urls: Mapping[str, str], say: Callable[[str], None]) -> int:
+def show_claims(tokens: TokenClient, urls: Mapping[str, str], say: Callable[[str], None]) -> int:
     """Print what the API saw of a good token, and return how many servers saw something else."""
-    case = Case("claims", "/me", desk.bearer(scope="orders:read", groups="admin", subject="Zoë"), 200)
+    case = Case("claims", "/me", tokens.bearer(scope="orders:read", groups="admin", subject="Zoë"), 200)
     answers = {name: call(url, case).json() for name, url in urls.items()}
     first: Any = next(iter(answers.values()))
     say(
@@ -134,8 +134,8 @@ def show_claims(desk: Desk, urls: Mapping[str, str], say: Callable[[str], None])
     return sum(answer != first for answer in answers.values())
 
 
-def show_curl_lines(desk: Desk, urls: Mapping[str, str], say: Callable[[str], None]) -> None:
-    token = desk.token(scope="orders:read", groups="admin")
+def show_curl_lines(tokens: TokenClient, urls: Mapping[str, str], say: Callable[[str], None]) -> None:
+    token = tokens.token(scope="orders:read", groups="admin")
     say(f"\nexport TOKEN={token}\n")
     for name, url in urls.items():
         say(f"# {name}")
@@ -152,13 +152,13 @@ def main() -> int:
         del os.environ[variable]  # of another tenant
 
     with tempfile.TemporaryDirectory() as directory, LocalTenant() as tenant:
-        say(f"local tenant at {tenant.domain}; starting Flask and WSGI on gunicorn, ASGI on uvicorn ...\n")
+        say(f"local tenant at {tenant.domain}; starting one server for each framework ...\n")
         with running_servers(tenant.environment(tenant.client)) as urls:
             wrong = run_cases(list_cases(tenant, Path(directory)), urls, say)
-            wrong += show_claims(Desk(tenant), urls, say)
+            wrong += show_claims(TokenClient(tenant), urls, say)
             say(f"\n{'everything as expected' if not wrong else f'{wrong} answers were not as expected'}")
             if os.environ.get("SERVE", "0") not in ("", "0"):
-                show_curl_lines(Desk(tenant), urls, say)
+                show_curl_lines(TokenClient(tenant), urls, say)
                 signal.sigwait({signal.SIGINT, signal.SIGTERM})
     return 1 if wrong else 0
 

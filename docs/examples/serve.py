@@ -1,4 +1,4 @@
-"""Serves the example API on three servers, protected by the tenant that the environment names."""
+"""Serves the example API once per framework, protected by the tenant that the environment names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from servers import running_servers
 
 from monocloud_mw import BackendClient, ConfigurationError, MonoCloudError
 
-PORTS: Final = {"Flask": 8001, "WSGI": 8002, "ASGI": 8003}
+PORTS: Final = {"Flask": 8001, "WSGI": 8002, "ASGI": 8003, "FastAPI": 8004}
 
 
 def main() -> int:

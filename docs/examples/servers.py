@@ -1,4 +1,4 @@
-"""Runs the example API three times, each under a real server, as a developer would from three terminals."""
+"""Runs the example API once per framework, each under a real server."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ SERVERS: Final[Mapping[str, tuple[str, ...]]] = {
     "Flask": (*GUNICORN, "flask_app:app"),
     "WSGI": (*GUNICORN, "wsgi_app:app"),
     "ASGI": (*UVICORN, "asgi_app:app"),
+    "FastAPI": (*UVICORN, "fastapi_app:app"),
 }
 
 
