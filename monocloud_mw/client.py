@@ -18,14 +18,19 @@ from .core.token.requirements import Requirements
 from .core.token.validator import Validator
 from .drivers.asyncio import AsyncDriver, is_async
 from .drivers.clock import system_clock
+from .drivers.explain_mode import explaining_observer
+from .drivers.observer import notifier
 from .drivers.threads import SyncDriver
 from .drivers.worker_threads import WorkerThreads
-from .errors import ConfigurationError, Problem
+from .errors import ConfigurationError, CredentialsError, Problem
 from .jose import KeySet
 from .lifecycle.shared_instances import SharedInstances
 from .options import VARIABLE_PREFIX, Options, Settings
 from .protect.adapter_checks import collect_problems
 from .protect.authorization import parse_authorization
+from .protect.logs import describe_refusal
+from .protect.observed import ObservedValidator
+from .protect.responses import error_response
 from .transports.requests import RequestsTransport
 
 __all__ = ["AsyncBackendClient", "BackendClient"]
@@ -44,7 +49,9 @@ class _Client:
 
     def __init__(self, options: Options | None = None, settings: Settings | None = None) -> None:
         self.options: Options = _read_options(options, settings or {})
+        self.notify = notifier(explaining_observer(os.environ), self.options.observer)
         self._validator = Validator(self.options)
+        self._calls = self._validator if self.notify is None else ObservedValidator(self._validator)
         self._transport, _ = collect_problems(
             lambda: self._new_transport() if self.options.fetcher is None else None, self._check_options
         )
@@ -98,7 +105,17 @@ class _Client:
             "cache": self.options.cache,
             "clock": system_clock(self.options.clock),
             "wait_timeout": EXCHANGES_IN_A_RUN * self.options.response_timeout,
+            "notify": self.notify,
         }
+
+    def _parse_header(self, authorization: str | Sequence[str] | None) -> str:
+        values = (authorization,) if isinstance(authorization, str) else authorization
+        try:
+            return parse_authorization(values or ())
+        except CredentialsError as error:
+            if self.notify is not None:
+                self.notify(describe_refusal(error, status=error_response(error).status))
+            raise
 
 
 _shared: Final[SharedInstances[_Client]] = SharedInstances()
@@ -114,11 +131,6 @@ def _read_options(options: Options | None, settings: Settings) -> Options:
             [Problem(name, None, "stands beside options; give one") for name in settings]
         )
     return options
-
-
-def _parse_header(authorization: str | Sequence[str] | None) -> str:
-    values = (authorization,) if isinstance(authorization, str) else authorization
-    return parse_authorization(values or ())
 
 
 class BackendClient(_Client):
@@ -199,8 +211,9 @@ class BackendClient(_Client):
             ConfigurationError: a requirement has a wrong type.
             AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
-        presented = Presented(_parse_header(authorization), client_certificate=client_certificate)
-        return self.authenticate(presented, Requirements.of(scopes, groups, any_scopes))
+        presented = Presented(self._parse_header(authorization), client_certificate=client_certificate)
+        requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
+        return driver.run(self._calls.authenticate(presented, requirements, driver.now()))
 
     def validate_access_token(
         self,
@@ -228,7 +241,7 @@ class BackendClient(_Client):
         """
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
-        return driver.run(self._validator.validate(presented, requirements, driver.now()))
+        return driver.run(self._calls.validate(presented, requirements, driver.now()))
 
     def validate_jwt_access_token(
         self,
@@ -246,7 +259,7 @@ class BackendClient(_Client):
         """
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
-        return driver.run(self._validator.validate_jwt(presented, requirements, driver.now()))
+        return driver.run(self._calls.validate_jwt(presented, requirements, driver.now()))
 
     def introspect_access_token(
         self,
@@ -264,7 +277,7 @@ class BackendClient(_Client):
         """
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
-        return driver.run(self._validator.introspect(presented, requirements, driver.now()))
+        return driver.run(self._calls.introspect(presented, requirements, driver.now()))
 
     def forget(self, token: str) -> None:
         """Remove an access token from the verified JWTs and from the claims cache, after revoking it.
@@ -359,8 +372,9 @@ class AsyncBackendClient(_Client):
 
         Arguments and errors are those of :meth:`BackendClient.validate_authorization`.
         """
-        presented = Presented(_parse_header(authorization), client_certificate=client_certificate)
-        return await self.authenticate(presented, Requirements.of(scopes, groups, any_scopes))
+        presented = Presented(self._parse_header(authorization), client_certificate=client_certificate)
+        requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
+        return await driver.run(self._calls.authenticate(presented, requirements, driver.now()))
 
     async def validate_access_token(
         self,
@@ -374,7 +388,7 @@ class AsyncBackendClient(_Client):
         """Validate an access token of either kind, as :meth:`BackendClient.validate_access_token`."""
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
-        return await driver.run(self._validator.validate(presented, requirements, driver.now()))
+        return await driver.run(self._calls.validate(presented, requirements, driver.now()))
 
     async def validate_jwt_access_token(
         self,
@@ -388,7 +402,7 @@ class AsyncBackendClient(_Client):
         """Validate a JWT with the tenant's keys, as :meth:`BackendClient.validate_jwt_access_token`."""
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
-        return await driver.run(self._validator.validate_jwt(presented, requirements, driver.now()))
+        return await driver.run(self._calls.validate_jwt(presented, requirements, driver.now()))
 
     async def introspect_access_token(
         self,
@@ -402,7 +416,7 @@ class AsyncBackendClient(_Client):
         """Ask the tenant about an access token, as :meth:`BackendClient.introspect_access_token`."""
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
-        return await driver.run(self._validator.introspect(presented, requirements, driver.now()))
+        return await driver.run(self._calls.introspect(presented, requirements, driver.now()))
 
     async def forget(self, token: str) -> None:
         """Remove an access token from both memories, as :meth:`BackendClient.forget`."""

@@ -27,6 +27,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+import attrs
+
+from .documentation import docs_address
+
 __all__ = [
     "AuthorizationServerError",
     "ConfigurationError",
@@ -122,6 +126,16 @@ _REFUSALS: Final[Mapping[Reason, _Refusal]] = MappingProxyType(
 class MonoCloudError(Exception):
     """The root of every error this package raises."""
 
+    @property
+    def topic(self) -> str:
+        """The section of the troubleshooting page about this error: a stable word."""
+        return "internal"
+
+    @property
+    def docs(self) -> str:
+        """The address of the section of the documentation about this error."""
+        return docs_address(self.topic)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by state, without running the constructor again."""
         return _rebuild, (type(self), self.args, dict(self.__dict__))
@@ -156,6 +170,11 @@ class ConfigurationError(MonoCloudError):
         self.problems: tuple[Problem, ...] = () if isinstance(problems, str) else tuple(problems)
         super().__init__(problems if isinstance(problems, str) else "; ".join(map(str, self.problems)))
 
+    @property
+    def topic(self) -> str:
+        """The section of the troubleshooting page about this error."""
+        return "configuration"
+
 
 class CredentialsError(MonoCloudError):
     """The request carries no bearer token, or an ``Authorization`` header that cannot be read.
@@ -168,6 +187,18 @@ class CredentialsError(MonoCloudError):
         self.malformed = malformed
         super().__init__(message)
 
+    @property
+    def topic(self) -> str:
+        """The section of the troubleshooting page about this error."""
+        return "malformed_header" if self.malformed else "no_token"
+
+
+@attrs.frozen
+class _Undisclosed:
+    """A claim that an error keeps for the application, and that no repr shows."""
+
+    value: str | None = attrs.field(repr=False)
+
 
 class TokenError(MonoCloudError):
     """The access token was refused.
@@ -177,11 +208,14 @@ class TokenError(MonoCloudError):
         code: ``invalid_token``, ``inactive_token``, ``insufficient_scope`` or ``insufficient_groups``.
         description: the fixed sentence of the reason; the only part that goes out on the wire.
         detail: what a developer needs to find the cause, with foreign text escaped; for the log.
+        expected: what the check expected (scopes, audiences, a time, ...), escaped, where it can be said.
+        found: what the token has instead, escaped, likewise.
+        hint: the usual cause, where the token shows one.
         scopes: the scopes that were required, where a scope or a group is missing.
         key_id: the token's ``kid``, escaped, where it is known; for the log.
         issuer: the token's ``iss``, escaped, where it is known; for the log.
-        subject: the token's ``sub``, where a valid token lacks a scope or a group; for ``on_error`` and
-            exception handlers. It is not part of the message, and is not logged.
+        subject: the token's ``sub``, as it is, where the origin of the token is proven: for ``on_error`` and
+            exception handlers. It is in no message and no repr; the log has its digest.
     """
 
     def __init__(
@@ -192,20 +226,47 @@ class TokenError(MonoCloudError):
         scopes: Iterable[str] = (),
         key_id: str | None = None,
         issuer: str | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+        hint: str | None = None,
         subject: str | None = None,
     ) -> None:
         self.reason = reason
         self.code, self.description = _REFUSALS[reason]
         self.detail = detail
+        self.expected = expected
+        self.found = found
+        self.hint = hint
         self.scopes = tuple(scopes)
         self.key_id = key_id
         self.issuer = issuer
         self.subject = subject
-        super().__init__(self.description if detail is None else f"{self.description}: {detail}")
+        facts = (f"expected {expected}" if expected else None, f"found {found}" if found else None)
+        parts = (detail, ", ".join(filter(None, facts)), hint)
+        super().__init__(": ".join(filter(None, (self.description, "; ".join(filter(None, parts))))))
+
+    @property
+    def topic(self) -> str:
+        """The section of the troubleshooting page about this error: its reason."""
+        return self.reason.value
+
+    @property
+    def subject(self) -> str | None:
+        """The token's ``sub``, where the origin of the token is proven."""
+        return self._subject.value
+
+    @subject.setter
+    def subject(self, subject: object) -> None:
+        self._subject = _Undisclosed(subject if isinstance(subject, str) else None)
 
 
 class AuthorizationServerError(MonoCloudError):
     """The tenant did not do its part."""
+
+    @property
+    def topic(self) -> str:
+        """The section of the troubleshooting page about this error."""
+        return "tenant_unavailable"
 
 
 class OAuthResponseError(AuthorizationServerError):
@@ -221,6 +282,11 @@ class OAuthResponseError(AuthorizationServerError):
         self.error_description = error_description
         self.status = status
         super().__init__(message)
+
+    @property
+    def topic(self) -> str:
+        """The section of the troubleshooting page about this error."""
+        return "client_refused"
 
 
 class HttpError(AuthorizationServerError):
@@ -256,6 +322,11 @@ class HttpError(AuthorizationServerError):
             status is None or not 400 <= status < 500 or status in _TEMPORARY_CLIENT_ERRORS
         )
         super().__init__(message if advice is None else f"{message}; {advice}")
+
+    @property
+    def topic(self) -> str:
+        """The section of the troubleshooting page about this error: whether waiting may help decides."""
+        return "tenant_unavailable" if self.temporary else "tenant_mistake"
 
     def as_outage(self) -> HttpError:
         """Return the same error as a temporary one without advice: the request is known to be right."""

@@ -51,6 +51,14 @@ def get_client(app: Flask) -> Authenticator:
 class ApplicationClient:
     """Checks each request with the client of the application that serves it."""
 
+    @property
+    def notify(self) -> Any:
+        """What tells the observer of the application's client of an event, where there is one."""
+        try:
+            return getattr(get_client(current_app), "notify", None)
+        except ConfigurationError:
+            return None
+
     def authenticate(self, presented: Presented, requirements: Requirements) -> AccessTokenClaims:
         """Validate what a request presents.
 

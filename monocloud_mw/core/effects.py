@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import attrs
 
 from ..errors import MonoCloudError
+from ..events import Event
 from ..http import HttpRequest, HttpResponse
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "CacheSet",
     "Call",
     "Effect",
+    "Emit",
     "Failure",
     "Fetch",
     "Flow",
@@ -38,6 +40,7 @@ __all__ = [
     "RunOnce",
     "RunOnceInBackground",
     "call",
+    "emit",
     "fetch",
     "read_clock",
     "run_once",
@@ -129,8 +132,18 @@ class CacheDelete:
     key: str
 
 
+@attrs.frozen
+class Emit:
+    """Tell the observer of an event, where there is one. Answer: ``None``.
+
+    Flows of requests that are accepted without waiting for anything yield none.
+    """
+
+    event: Event
+
+
 Effect: TypeAlias = (
-    Fetch | RunOnce | RunOnceInBackground | Call | ReadClock | CacheGet | CacheSet | CacheDelete
+    Fetch | RunOnce | RunOnceInBackground | Call | ReadClock | CacheGet | CacheSet | CacheDelete | Emit
 )
 Flow: TypeAlias = Generator[Effect, Any, T]
 
@@ -172,6 +185,11 @@ def read_clock() -> Flow[Instant]:
     """Read the clocks again."""
     instant: Instant = yield ReadClock()
     return instant
+
+
+def emit(event: Event) -> Flow[None]:
+    """Tell the observer of an event, where there is one."""
+    yield Emit(event)
 
 
 def timed(flow: Flow[T], now: Instant) -> Flow[tuple[T, Instant]]:

@@ -13,6 +13,7 @@ from ..core.effects import (
     CacheGet,
     CacheSet,
     Call,
+    Emit,
     Failure,
     Fetch,
     Flow,
@@ -24,7 +25,8 @@ from ..core.effects import (
 from ..errors import ConfigurationError, HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import cache_kept, cache_missed, checked, failed, never_sent, no_answer_in_time, went_wrong
+from .failures import FailureReports, checked, never_sent, no_answer_in_time
+from .observer import Notify
 from .run_once import INTERRUPTED, Run, RunOnceTable
 from .worker_threads import WorkerThreads
 
@@ -45,6 +47,7 @@ class AsyncDriver:
         clock: reads both clocks.
         wait_timeout: how long to wait for a run that another task leads, in seconds.
         workers: run what is not asynchronous, but for a cache.
+        notify: tells the observer of an event, where there is one.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class AsyncDriver:
         clock: Clock,
         wait_timeout: float,
         workers: WorkerThreads,
+        notify: Notify | None = None,
     ) -> None:
         self._fetch = fetch
         self._cache = cache
@@ -65,6 +69,8 @@ class AsyncDriver:
         self._introspection_workers = WorkerThreads()
         self._cache_workers = WorkerThreads()
         self._runs = RunOnceTable()
+        self._notify = notify
+        self._reports = FailureReports(notify)
         self._tasks: dict[asyncio.Task[None], Run] = {}
         self.now = clock
         self._perform: Mapping[type, Callable[[Any], Awaitable[Any]]] = {
@@ -76,6 +82,7 @@ class AsyncDriver:
             CacheGet: self._perform_cache_get,
             CacheSet: self._perform_cache_set,
             CacheDelete: self._perform_cache_delete,
+            Emit: self._perform_emit,
         }
 
     async def run(self, flow: Flow[T]) -> T:
@@ -130,7 +137,7 @@ class AsyncDriver:
                 return never_sent("worker threads")
             return Failure(HttpError(f"no complete answer within {request.timeout_seconds:g} seconds"))
         except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
-            return failed("fetcher", error)
+            return self._reports.failed("fetcher", error)
 
     async def _perform_run_once(self, effect: RunOnce) -> Any:
         while True:
@@ -194,7 +201,7 @@ class AsyncDriver:
         except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
             raise  # the task or the whole event loop is being stopped; others may still have use for a leader
         except BaseException as error:  # noqa: BLE001  those who wait must learn of it, or they would try on
-            result = went_wrong(error)
+            result = self._reports.went_wrong(error)
         finally:
             self._runs.finish(run, result)
 
@@ -202,7 +209,11 @@ class AsyncDriver:
         try:
             return await self._await(self._workers, effect.function)
         except Exception as error:  # noqa: BLE001  a user's function may raise anything
-            return failed(effect.purpose, error)
+            return self._reports.failed(effect.purpose, error)
+
+    async def _perform_emit(self, effect: Emit) -> None:
+        if self._notify is not None:
+            self._notify(effect.event)
 
     async def _perform_read_clock(self, _effect: ReadClock) -> Instant:
         return self.now()
@@ -211,7 +222,7 @@ class AsyncDriver:
         try:
             return await self._await(self._cache_workers, self._cache.get, effect.key)
         except Exception as error:  # noqa: BLE001  a cache that fails never fails a request
-            return cache_missed("get", error)
+            return self._reports.cache_missed("get", error)
 
     async def _perform_cache_set(self, effect: CacheSet) -> None:
         try:
@@ -219,13 +230,13 @@ class AsyncDriver:
                 self._cache_workers, self._cache.set, effect.key, effect.claims, effect.expires_at
             )
         except Exception as error:  # noqa: BLE001
-            cache_missed("set", error)
+            self._reports.cache_missed("set", error)
 
     async def _perform_cache_delete(self, effect: CacheDelete) -> Failure | None:
         try:
             await self._await(self._cache_workers, self._cache.delete, effect.key)
         except Exception as error:  # noqa: BLE001  a user's cache may raise anything
-            return cache_kept(error)
+            return self._reports.cache_kept(error)
         return None
 
     async def _await(self, workers: WorkerThreads, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -11,6 +11,7 @@ from ..core.effects import (
     CacheGet,
     CacheSet,
     Call,
+    Emit,
     Failure,
     Fetch,
     Flow,
@@ -22,8 +23,9 @@ from ..core.effects import (
 from ..errors import MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import cache_kept, cache_missed, checked, failed, never_sent, no_answer_in_time, went_wrong
+from .failures import FailureReports, checked, never_sent, no_answer_in_time
 from .introspection_limit import IntrospectionLimit, TooManyIntrospectionsError
+from .observer import Notify
 from .run_once import INTERRUPTED, Run, RunOnceTable
 
 __all__ = ["SyncDriver"]
@@ -41,6 +43,7 @@ class SyncDriver:
         cache: the claims cache, or ``None``.
         clock: reads both clocks.
         wait_timeout: how long to wait for a run that another thread leads, in seconds.
+        notify: tells the observer of an event, where there is one.
     """
 
     def __init__(
@@ -50,11 +53,14 @@ class SyncDriver:
         cache: Any,
         clock: Clock,
         wait_timeout: float,
+        notify: Notify | None = None,
     ) -> None:
         self._fetch = fetch
         self._cache = cache
         self._wait_timeout = wait_timeout
         self._runs = RunOnceTable()
+        self._notify = notify
+        self._reports = FailureReports(notify)
         self._introspections = IntrospectionLimit()
         self._threads: set[threading.Thread] = set()
         self.now = clock
@@ -67,6 +73,7 @@ class SyncDriver:
             CacheGet: self._perform_cache_get,
             CacheSet: self._perform_cache_set,
             CacheDelete: self._perform_cache_delete,
+            Emit: self._perform_emit,
         }
 
     def run(self, flow: Flow[T]) -> T:
@@ -103,7 +110,7 @@ class SyncDriver:
         except TooManyIntrospectionsError:
             return never_sent("threads for introspections")
         except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
-            return failed("fetcher", error)
+            return self._reports.failed("fetcher", error)
 
     def _perform_run_once(self, effect: RunOnce) -> Any:
         while True:
@@ -143,7 +150,7 @@ class SyncDriver:
         except MonoCloudError as error:
             result = Failure(error)
         except Exception as error:  # noqa: BLE001  those who wait must learn of it
-            result = went_wrong(error)
+            result = self._reports.went_wrong(error)
         finally:
             self._runs.finish(run, result)
         return result
@@ -170,7 +177,11 @@ class SyncDriver:
         try:
             return effect.function()
         except Exception as error:  # noqa: BLE001  a user's function may raise anything
-            return failed(effect.purpose, error)
+            return self._reports.failed(effect.purpose, error)
+
+    def _perform_emit(self, effect: Emit) -> None:
+        if self._notify is not None:
+            self._notify(effect.event)
 
     def _perform_read_clock(self, _effect: ReadClock) -> Instant:
         return self.now()
@@ -179,17 +190,17 @@ class SyncDriver:
         try:
             return self._cache.get(effect.key)
         except Exception as error:  # noqa: BLE001  a cache that fails never fails a request
-            return cache_missed("get", error)
+            return self._reports.cache_missed("get", error)
 
     def _perform_cache_set(self, effect: CacheSet) -> None:
         try:
             self._cache.set(effect.key, effect.claims, effect.expires_at)
         except Exception as error:  # noqa: BLE001
-            cache_missed("set", error)
+            self._reports.cache_missed("set", error)
 
     def _perform_cache_delete(self, effect: CacheDelete) -> Failure | None:
         try:
             self._cache.delete(effect.key)
         except Exception as error:  # noqa: BLE001  a user's cache may raise anything
-            return cache_kept(error)
+            return self._reports.cache_kept(error)
         return None

@@ -21,6 +21,7 @@ import attrs
 
 from ..claims_cache import AsyncClaimsCache, ClaimsCache
 from ..errors import ConfigurationError, Problem, quoted
+from ..events import Observer, ObserverFunction
 from ..jose import MAX_TOKEN_CHARACTERS, SIGNATURE_ALGORITHMS
 from .client_authentication import CLIENT_AUTH_METHODS
 from .names import look_up
@@ -51,6 +52,7 @@ from .values import (
     read_file,
     read_name,
     read_names,
+    read_observer,
     read_size,
     read_timeout,
     seconds_up_to,
@@ -158,6 +160,7 @@ class Options:
     metadata_resolver: Resolver | None = _option((), read_callable)
     jwks_resolver: Resolver | None = _option((), read_callable)
     clock: Clock | None = _option((), read_callable)
+    observer: Observer | ObserverFunction | None = _option((), read_observer, secret=True)
 
     def __init__(self, **settings: Unpack[Settings]) -> None:
         self._set(settings, [])

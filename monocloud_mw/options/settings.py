@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from ..claims_cache import AsyncClaimsCache, ClaimsCache
+from ..events import Observer, ObserverFunction
 from ..http import HttpRequest, HttpResponse
 from ..jose import SigningKey
 
@@ -134,3 +135,6 @@ class Settings(TypedDict, total=False):
 
     clock: Clock | None
     """What returns the time in Unix seconds, for tests of expiry; default: the system's."""
+
+    observer: Observer | ObserverFunction | None
+    """A synchronous function, or an ``Observer``, that is told of events (:mod:`monocloud_mw.events`)."""

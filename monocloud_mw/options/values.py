@@ -7,12 +7,14 @@ a message that reads on after the option's name, and shows no value that could b
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from ..errors import quoted
+from ..events import Event
 from ..jose import SIGNATURE_ALGORITHMS, SigningKey
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "read_file",
     "read_name",
     "read_names",
+    "read_observer",
     "read_size",
     "read_text",
     "read_timeout",
@@ -205,6 +208,23 @@ def read_cache(value: Any) -> Any:
         callable(getattr(value, name, None)) for name in ("get", "set", "delete")
     ):
         raise ValueError("must have the methods get, set and delete of a claims cache")
+    return value
+
+
+def read_observer(value: Any) -> Any:
+    """Read an observer: a function of one event, or an object with a method for at least one kind of event.
+
+    What is asynchronous is refused: it would never run.
+    """
+    kinds: tuple[Any, ...] = get_args(Event)
+    methods = [getattr(value, kind.handler) for kind in kinds if callable(getattr(value, kind.handler, None))]
+    functions = methods or [value]
+    if not all(map(callable, functions)):
+        raise ValueError("must be a function of one event, or an Observer (monocloud_mw.events)")
+    for function in functions:
+        called = getattr(function, "__call__", None)  # noqa: B004 - the method, to see whether it is async
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called):
+            raise ValueError("must not be asynchronous: events are not awaited; hand them to a queue")
     return value
 
 

@@ -6,7 +6,8 @@ is here, once:
 1. the token: from the ``Authorization`` headers, or from the application's ``token_resolver``;
 2. the caller's certificate, from the application's ``certificate_resolver``;
 3. the check, by the client: :class:`~monocloud_mw.BackendClient` or its asynchronous twin;
-4. a refusal: its response, its log record, and ``on_error``.
+4. a refusal: its response, its log record, and ``on_error``;
+5. what the observer of the client is told, where there is one.
 
 :meth:`Guard.check` is a generator. It yields what a function of the application or of the client returned,
 which may be awaitable, and is sent the result. :func:`run` serves threads, :func:`run_async` event loops.
@@ -25,9 +26,11 @@ from ..claims import AccessTokenClaims
 from ..core.token.presented import Presented
 from ..core.token.requirements import Requirements, check_requirements
 from ..errors import ConfigurationError, CredentialsError, MonoCloudError, TokenError
+from ..events import Event
+from ..log_limits import LimitedLog
 from .adapter_checks import AsyncAuthenticator, Authenticator, require_claims
 from .authorization import parse_authorization
-from .logs import log_refusal
+from .logs import describe_acceptance, log_refusal, new_log
 from .resolvers import Resolver, parse_certificate, parse_token, resolving
 from .responses import ErrorResponse, error_response
 
@@ -94,7 +97,7 @@ class Guard:
             raises reaches the framework; the request never passes.
     """
 
-    __slots__ = ("_certificate_resolver", "_on_error", "_token_resolver", "client")
+    __slots__ = ("_certificate_resolver", "_log", "_on_error", "_token_resolver", "client")
 
     def __init__(
         self,
@@ -108,6 +111,12 @@ class Guard:
         self._token_resolver = token_resolver
         self._certificate_resolver = certificate_resolver
         self._on_error = on_error
+        self._log = new_log()
+
+    @property
+    def _notify(self) -> Callable[[Event], None] | None:
+        """Where the client has an observer, what tells it; a client of another make needs none."""
+        return getattr(self.client, "notify", None)
 
     @property
     def _match_all_groups(self) -> bool:
@@ -153,12 +162,17 @@ class Guard:
                     answer = yield self._certificate_resolver(request)
                 certificate = parse_certificate(answer)
             presented = Presented(token, "Bearer", certificate, method, url)
-            return require_claims((yield self.client.authenticate(presented, requirements)))
+            claims = require_claims((yield self.client.authenticate(presented, requirements)))
         except MonoCloudError as error:
             if optional and isinstance(error, CredentialsError) and not error.malformed:
                 return None
             refusal = error
-        refused = refuse(refusal, method=method, url=url)
+        else:
+            notify = self._notify
+            if notify is not None:
+                notify(describe_acceptance(claims, method, url))
+            return claims
+        refused = self._refuse(refusal, method, url)
         if self._on_error is not None:
             answer = yield self._on_error(refusal, refused.response, request)
             raise Refused(refusal, refused.response, answer)
@@ -177,19 +191,33 @@ class Guard:
         try:
             check_requirements(claims, requirements, match_all=self._match_all_groups)
         except TokenError as error:
-            raise refuse(error, method=method, url=url) from error
+            raise self._refuse(error, method, url) from error
+
+    def _refuse(self, error: MonoCloudError, method: str, url: str) -> Refused:
+        return refuse(error, method=method, url=url, log=self._log, notify=self._notify)
 
 
-def refuse(error: MonoCloudError, *, method: str = "", url: str = "") -> Refused:
-    """Log an error and return the refusal with its response.
+def refuse(
+    error: MonoCloudError,
+    *,
+    method: str = "",
+    url: str = "",
+    log: LimitedLog | None = None,
+    notify: Callable[[Event], None] | None = None,
+) -> Refused:
+    """Log an error, tell the observer of it, and return the refusal with its response.
 
     Args:
         error: why the request must not pass.
         method: its HTTP method, for the log.
         url: its URL or path, for the log.
+        log: leaves records out where there are too many; without it none is left out.
+        notify: tells the observer, where there is one.
     """
     response = error_response(error)
-    log_refusal(error, method=method, path=url, status=response.status)
+    described = log_refusal(error, method=method, path=url, status=response.status, log=log)
+    if notify is not None:
+        notify(described)
     return Refused(error, response)
 
 

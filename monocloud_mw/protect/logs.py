@@ -1,9 +1,13 @@
-"""Writes refused requests to the logger ``monocloud_mw``.
+"""Writes refused requests to the logger ``monocloud_mw``, and describes them to observers.
 
 - A request without a token is DEBUG, a refused token INFO: mistakes of the caller.
-- A tenant that cannot be reached or refuses our client is a WARNING, a wrong configuration an ERROR.
+- A tenant that cannot be reached is a WARNING.
+- What somebody has to correct is an ERROR with what to do: a wrong configuration, a tenant that refuses our
+  client, a document of the tenant that waiting does not repair.
 
-No token, secret or foreign text that is not escaped is written.
+One readable line; the same facts are attributes of the record, for JSON logs. No token, secret or foreign
+text that is not escaped is written, and no claim but for those of
+:class:`~monocloud_mw.events.RequestRefused`.
 """
 
 from __future__ import annotations
@@ -12,43 +16,130 @@ import logging
 import traceback
 from typing import Final
 
+import attrs
+
+from ..claims import AccessTokenClaims
 from ..errors import (
     AuthorizationServerError,
     ConfigurationError,
     CredentialsError,
     HttpError,
     MonoCloudError,
+    OAuthResponseError,
     TokenError,
     quoted,
 )
+from ..events import RequestRefused, TokenAccepted, subject_digest
+from ..log_limits import LimitedLog
+from ..options import VARIABLE_PREFIX
 
-__all__ = ["log_refusal"]
+__all__ = ["describe_acceptance", "describe_refusal", "log_refusal", "new_log", "render_refusal"]
 
 _LOGGER: Final = logging.getLogger("monocloud_mw")
 
+CLIENT_ADVICE: Final = (
+    f"check client_id ({VARIABLE_PREFIX}CLIENT_ID), client_secret ({VARIABLE_PREFIX}CLIENT_SECRET) and "
+    f"client_auth_method ({VARIABLE_PREFIX}CLIENT_AUTH_METHOD), and that the client may introspect tokens"
+)
 
-def log_refusal(error: Exception, *, method: str = "", path: str = "", status: int = 0) -> None:
-    """Write why a request was refused; method, path and status are fields of the record."""
-    extra = {"method": quoted(method), "path": quoted(path), "status": status}
-    if isinstance(error, CredentialsError):
-        _LOGGER.debug("Request refused: %s", error, extra=extra)
-    elif isinstance(error, TokenError):
-        _LOGGER.info(
-            "Access token refused: %s [%s] (key id %s, issuer %s)",
-            error,
-            error.reason,
-            error.key_id or "unknown",
-            error.issuer or "unknown",
-            extra=extra,
-        )
-    elif isinstance(error, HttpError) and not error.temporary:
-        _LOGGER.error("Access token not checked: %s", error, extra=extra)
-    elif isinstance(error, AuthorizationServerError):
-        _LOGGER.warning("Access token not checked: %s", error, extra=extra)
+
+def new_log() -> LimitedLog:
+    """Return a log of refused requests in which a flood of them leaves few records."""
+    return LimitedLog(_LOGGER)
+
+
+def describe_acceptance(claims: AccessTokenClaims, method: str = "", path: str = "") -> TokenAccepted:
+    """Return what an observer is told about a token that was accepted."""
+    issuer = claims.get("iss")
+    return TokenAccepted(
+        method=quoted(method) if method else "",
+        path=quoted(path) if path else "",
+        issuer=None if issuer is None else quoted(issuer),
+        subject_digest=subject_digest(claims.get("sub")),
+    )
+
+
+def describe_refusal(
+    error: Exception, *, method: str = "", path: str = "", status: int = 0
+) -> RequestRefused:
+    """Return what an observer is told about a refused request, and what the log says of it."""
+    message, expected, found, hint = str(error), None, None, None
+    key_id = issuer = digest = None
+    if isinstance(error, TokenError):
+        expected, found, hint = error.expected, error.found, error.hint
+        message = error.description if error.detail is None else f"{error.description}: {error.detail}"
+        key_id, issuer, digest = error.key_id, error.issuer, subject_digest(error.subject)
+    elif isinstance(error, OAuthResponseError):
+        hint = CLIENT_ADVICE
     elif isinstance(error, ConfigurationError):
-        _LOGGER.error("Access token not checked: %s%s", error, _origin(error.__cause__), extra=extra)
-    else:
-        _LOGGER.error("Access token not checked: %s%s", type(error).__name__, _origin(error), extra=extra)
+        message += _origin(error.__cause__)
+    elif not isinstance(error, MonoCloudError):
+        message = type(error).__name__ + _origin(error)
+    known = error if isinstance(error, MonoCloudError) else MonoCloudError()
+    return RequestRefused(
+        method=quoted(method) if method else "",
+        path=quoted(path) if path else "",
+        status=status,
+        reason=known.topic,
+        message=message,
+        expected=expected,
+        found=found,
+        hint=hint,
+        key_id=key_id,
+        issuer=issuer,
+        subject_digest=digest,
+        docs=known.docs,
+    )
+
+
+def log_refusal(
+    error: Exception, *, method: str = "", path: str = "", status: int = 0, log: LimitedLog | None = None
+) -> RequestRefused:
+    """Write why a request was refused, and return it as an observer is told.
+
+    Args:
+        error: why.
+        method: the HTTP method of the request.
+        path: its path.
+        status: the HTTP status of the response.
+        log: leaves records out where there are too many of their kind; without it none is left out.
+    """
+    refusal = describe_refusal(error, method=method, path=path, status=status)
+    level, what = _level_of(error)
+    log = log or new_log()
+    if log.is_enabled_for(level):
+        extra = attrs.asdict(refusal, filter=_is_extra)
+        log.write(level, refusal.reason, "%s: %s", what, render_refusal(refusal), extra=extra)
+    return refusal
+
+
+def render_refusal(refusal: RequestRefused) -> str:
+    """Return why a request was refused, in one line."""
+    facts = (
+        ("expected", refusal.expected),
+        ("found", refusal.found),
+        ("key id", refusal.key_id),
+        ("issuer", refusal.issuer),
+        ("subject digest", refusal.subject_digest),
+    )
+    told = ", ".join(f"{name} {value}" for name, value in facts if value is not None)
+    request = f"{refusal.method} {refusal.path} answered with {refusal.status}" if refusal.path else None
+    parts = (f"{refusal.message} [{refusal.reason}]", told, refusal.hint, request, f"see {refusal.docs}")
+    return "; ".join(filter(None, parts))
+
+
+def _is_extra(field: attrs.Attribute[object], _value: object) -> bool:
+    return field.name != "message"  # the name of an attribute that logging sets itself
+
+
+def _level_of(error: Exception) -> tuple[int, str]:
+    if isinstance(error, CredentialsError):
+        return logging.DEBUG, "Request refused"
+    if isinstance(error, TokenError):
+        return logging.INFO, "Access token refused"
+    is_outage = isinstance(error, HttpError) and error.temporary
+    is_outage = is_outage or type(error) is AuthorizationServerError
+    return logging.WARNING if is_outage else logging.ERROR, "Access token not checked"
 
 
 def _origin(error: BaseException | None) -> str:

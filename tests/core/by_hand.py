@@ -15,6 +15,7 @@ from monocloud_mw.core.effects import (
     CacheSet,
     Call,
     Effect,
+    Emit,
     Failure,
     Fetch,
     Flow,
@@ -24,6 +25,7 @@ from monocloud_mw.core.effects import (
     RunOnceInBackground,
 )
 from monocloud_mw.errors import HttpError, MonoCloudError
+from monocloud_mw.events import Event
 from monocloud_mw.http import HttpRequest, HttpResponse
 
 __all__ = ["NOW", "World", "result_of", "step"]
@@ -63,6 +65,7 @@ class World:
         self.now = now
         self.requests: list[HttpRequest] = []
         self.effects: list[Effect] = []
+        self.events: list[Event] = []
         self.hangs = False
         self.background: dict[Hashable, tuple[Instant, Callable[[Instant], Flow[Any]]]] = {}
         self.cache: dict[str, Any] = {}
@@ -86,6 +89,10 @@ class World:
             except StopIteration as end:
                 result: T = end.value
                 return result
+            if isinstance(effect, Emit):
+                self.events.append(effect.event)
+                answer = None
+                continue
             self.effects.append(effect)
             answer = self._perform(effect)
 

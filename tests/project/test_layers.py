@@ -33,7 +33,12 @@ LEVELS: Final[tuple[frozenset[str], ...]] = (
     frozenset({""}),
     frozenset({"adapters", "testing"}),
 )
-VALUES: Final = frozenset({"claims", "claims_cache", "errors", "frozen", "http", "urls", "version"})
+VALUES: Final = frozenset(
+    {
+        *("claims", "claims_cache", "documentation", "errors", "events", "frozen", "http", "log_limits"),
+        *("urls", "version"),
+    }
+)
 
 # The pure rooms, and the third-party packages that each may use.
 PURE_ROOMS: Final[Mapping[str, frozenset[str]]] = {

@@ -1,0 +1,53 @@
+"""Tells an observer of events, where it cannot break a request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias, get_args
+
+from ..events import Event, Observer, ObserverFunction
+
+__all__ = ["Notify", "notifier"]
+
+Notify: TypeAlias = Callable[[Event], None]
+
+_logger: Final = logging.getLogger("monocloud_mw")
+
+
+def notifier(*observers: Observer | ObserverFunction | None) -> Notify | None:
+    """Return what tells all observers of an event, or ``None`` where there is none.
+
+    An observer that raises is logged once, and goes on being told.
+    """
+    each = [_SafeObserver(observer) for observer in observers if observer is not None]
+    if len(each) < 2:
+        return each[0] if each else None
+
+    def notify(event: Event) -> None:
+        for observer in each:
+            observer(event)
+
+    return notify
+
+
+class _SafeObserver:
+    def __init__(self, observer: Any) -> None:
+        kinds: tuple[Any, ...] = get_args(Event)
+        methods = {kind: getattr(observer, kind.handler, None) for kind in kinds}
+        self._methods = {kind: method for kind, method in methods.items() if callable(method)}
+        self._function = None if self._methods else observer
+        self._has_failed = False
+
+    def __call__(self, event: Event) -> None:
+        tell = self._function or self._methods.get(type(event))
+        if tell is None:
+            return
+        try:
+            tell(event)
+        except Exception as error:  # noqa: BLE001  an observer never breaks a request
+            if not self._has_failed:
+                self._has_failed = True
+                _logger.error(  # noqa: TRY400  its message and traceback may hold anything
+                    "the observer failed with %s; further failures of it are not logged", type(error).__name__
+                )
