@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
 from monocloud_mw.errors import ConfigurationError, Problem
+from monocloud_mw.events import Observer
 from monocloud_mw.jose import SIGNATURE_ALGORITHMS, SigningKey
 from monocloud_mw.options import VARIABLE_PREFIX, Options, Settings
 from monocloud_mw.options.client_authentication import CLIENT_AUTH_METHODS
@@ -102,8 +103,9 @@ DEFAULTS: Final[dict[str, Any]] = {
     "metadata_resolver": None,
     "jwks_resolver": None,
     "clock": None,
+    "observer": None,
 }
-ARGUMENT_ONLY: Final = ("cache", "fetcher", "metadata_resolver", "jwks_resolver", "clock")
+ARGUMENT_ONLY: Final = ("cache", "fetcher", "metadata_resolver", "jwks_resolver", "clock", "observer")
 BOOLEANS: Final = ("groups_match_all", "introspect_jwt_tokens")
 SECONDS: Final = (
     "clock_skew",
@@ -176,6 +178,9 @@ def never(_request: Any) -> Any:
     """Stand for a fetcher."""
 
 
+OBSERVER = Observer()
+
+
 class Cache:
     """What a claims cache looks like."""
 
@@ -240,7 +245,10 @@ CACHE: Final = Cache()
         ("max_token_size", 1, 1),
         ("max_token_size", 1048576, 1048576),
         ("cache", CACHE, CACHE),
-        *((option, print, print) for option in ("fetcher", "metadata_resolver", "jwks_resolver", "clock")),
+        *(
+            (option, print, print)
+            for option in ("fetcher", "metadata_resolver", "jwks_resolver", "clock", "observer")
+        ),
         *((option, None, None) for option in ARGUMENT_ONLY),
     ],
 )

@@ -148,7 +148,7 @@ def test_every_error_has_its_answer(page: str) -> None:
         (CredentialsError("none"), "DEBUG"),
         (TokenError(Reason.EXPIRED), "INFO"),
         (HttpError("away"), "WARNING"),
-        (OAuthResponseError("refused", error=None, error_description=None, status=401), "WARNING"),
+        (OAuthResponseError("refused", error=None, error_description=None, status=401), "ERROR"),
         (ConfigurationError("wrong"), "ERROR"),
     ],
 )

@@ -7,7 +7,10 @@ import re
 
 import pytest
 
+from monocloud_mw.claims import AccessTokenClaims
+from monocloud_mw.documentation import docs_address
 from monocloud_mw.errors import (
+    AuthorizationServerError,
     ConfigurationError,
     CredentialsError,
     HttpError,
@@ -15,9 +18,16 @@ from monocloud_mw.errors import (
     Reason,
     TokenError,
 )
-from monocloud_mw.protect.logs import log_refusal
+from monocloud_mw.events import TokenAccepted, subject_digest
+from monocloud_mw.frozen import freeze
+from monocloud_mw.log_limits import BURST
+from monocloud_mw.protect.logs import CLIENT_ADVICE, describe_acceptance, log_refusal, new_log
 
 CANARY = "canary-of-a-secret"
+EXTRA = (
+    *("method", "path", "status", "reason", "expected", "found", "hint", "key_id", "issuer"),
+    *("subject_digest", "docs", "left_out"),
+)
 
 
 def _oauth_error(status: int) -> OAuthResponseError:
@@ -25,28 +35,66 @@ def _oauth_error(status: int) -> OAuthResponseError:
 
 
 LOGGED: dict[str, tuple[Exception, int, str]] = {
-    "no credentials": (CredentialsError("why"), logging.DEBUG, "Request refused: why"),
+    "no credentials": (CredentialsError("why"), logging.DEBUG, "Request refused: why [no_token]"),
+    "malformed header": (
+        CredentialsError("why", malformed=True),
+        logging.DEBUG,
+        "Request refused: why [malformed_header]",
+    ),
     "token": (
-        TokenError(Reason.WRONG_AUDIENCE, "it is for 'x'", key_id="'k1'", issuer="'https://i'"),
+        TokenError(
+            Reason.WRONG_AUDIENCE,
+            expected="'x'",
+            found="'y'",
+            hint="why not",
+            key_id="'k1'",
+            issuer="'https://i'",
+            subject=CANARY,
+        ),
         logging.INFO,
-        "Access token refused: The access token is for another audience: it is for 'x' [wrong_audience] "
-        "(key id 'k1', issuer 'https://i')",
+        "Access token refused: The access token is for another audience [wrong_audience]; expected 'x', "
+        f"found 'y', key id 'k1', issuer 'https://i', subject digest {subject_digest(CANARY)}; why not",
     ),
     "token without more": (
-        TokenError(Reason.MALFORMED),
+        TokenError(Reason.MALFORMED, "it is empty"),
         logging.INFO,
-        "Access token refused: The access token is malformed [malformed] (key id unknown, issuer unknown)",
+        "Access token refused: The access token is malformed: it is empty [malformed]",
     ),
-    "tenant": (HttpError("why", status=500), logging.WARNING, "Access token not checked: why"),
+    "tenant": (
+        HttpError("why", status=500),
+        logging.WARNING,
+        "Access token not checked: why [tenant_unavailable]",
+    ),
+    "tenant unlike any other": (
+        AuthorizationServerError("why"),
+        logging.WARNING,
+        "Access token not checked: why [tenant_unavailable]",
+    ),
     "tenant moved": (
         HttpError("why", status=302, advice="set it"),
         logging.ERROR,
-        "Access token not checked: why; set it",
+        "Access token not checked: why; set it [tenant_mistake]",
     ),
-    "tenant unknown": (HttpError("why", status=404), logging.ERROR, "Access token not checked: why"),
-    "our client": (_oauth_error(401), logging.WARNING, f"Access token not checked: {CANARY}"),
-    "configuration": (ConfigurationError("why"), logging.ERROR, "Access token not checked: why"),
-    "anything else": (RuntimeError(CANARY), logging.ERROR, "Access token not checked: RuntimeError"),
+    "tenant unknown": (
+        HttpError("why", status=404),
+        logging.ERROR,
+        "Access token not checked: why [tenant_mistake]",
+    ),
+    "our client": (
+        _oauth_error(401),
+        logging.ERROR,
+        f"Access token not checked: {CANARY} [client_refused]; {CLIENT_ADVICE}",
+    ),
+    "configuration": (
+        ConfigurationError("why"),
+        logging.ERROR,
+        "Access token not checked: why [configuration]",
+    ),
+    "anything else": (
+        RuntimeError(CANARY),
+        logging.ERROR,
+        "Access token not checked: RuntimeError [internal]",
+    ),
 }
 
 
@@ -56,8 +104,58 @@ def test_every_error_is_logged_at_its_level(
 ) -> None:
     """The caller's mistakes are quiet, the tenant's a warning, ours an error; the reason is named."""
     caplog.set_level(logging.DEBUG, "monocloud_mw")
-    log_refusal(error)
-    assert caplog.record_tuples == [("monocloud_mw", level, message)]
+    refusal = log_refusal(error)
+    assert caplog.record_tuples == [("monocloud_mw", level, f"{message}; see {refusal.docs}")]
+
+
+def test_the_facts_are_attributes_of_the_record(caplog: pytest.LogCaptureFixture) -> None:
+    """JSON logging finds them there; what came from outside is escaped."""
+    caplog.set_level(logging.DEBUG, "monocloud_mw")
+    error = TokenError(Reason.INSUFFICIENT_SCOPE, expected="'a'", found="'b'", subject="me", key_id="'k'")
+    log_refusal(error, method="GET\n", path="/orders\r\nINFO", status=403)
+    (record,) = caplog.records
+    assert {name: getattr(record, name) for name in EXTRA} == {
+        "method": "'GET\\n'",
+        "path": "'/orders\\r\\nINFO'",
+        "status": 403,
+        "reason": "insufficient_scope",
+        "expected": "'a'",
+        "found": "'b'",
+        "hint": None,
+        "key_id": "'k'",
+        "issuer": None,
+        "subject_digest": subject_digest("me"),
+        "docs": docs_address("insufficient_scope"),
+        "left_out": 0,
+    }
+    assert "'GET\\n' '/orders\\r\\nINFO' answered with 403" in record.getMessage()
+
+
+def test_a_flood_of_refusals_leaves_few_records(caplog: pytest.LogCaptureFixture) -> None:
+    """The first of each reason are written, and another reason is not drowned."""
+    caplog.set_level(logging.DEBUG, "monocloud_mw")
+    log = new_log()
+    for _ in range(1000):
+        log_refusal(HttpError("away"), log=log)
+    log_refusal(TokenError(Reason.EXPIRED), log=log)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * BURST + [logging.INFO]
+
+
+def test_nothing_is_written_at_a_level_that_is_off(caplog: pytest.LogCaptureFixture) -> None:
+    """A refused token at the level WARNING, the default, costs no record."""
+    caplog.set_level(logging.WARNING, "monocloud_mw")
+    assert log_refusal(TokenError(Reason.EXPIRED)).reason == "expired"
+    assert caplog.records == []
+
+
+def test_what_is_accepted_is_described_without_its_claims() -> None:
+    """Issuer and a digest of the subject, where the token has them."""
+    claims = AccessTokenClaims(freeze({"iss": "https://i", "sub": CANARY}))
+    described = describe_acceptance(claims, "GET", "/")
+    assert described == TokenAccepted(
+        method="'GET'", path="'/'", issuer="'https://i'", subject_digest=subject_digest(CANARY)
+    )
+    assert describe_acceptance(AccessTokenClaims(freeze({}))) == TokenAccepted()
 
 
 def _raise(error: Exception) -> Exception:
@@ -77,11 +175,13 @@ def test_the_log_says_where_foreign_code_failed_but_not_its_message(caplog: pyte
     log_refusal(_caused(ConfigurationError("token_resolver raised KeyError"), _raise(KeyError(CANARY))))
     log_refusal(_raise(RuntimeError(CANARY)))
     for record in caplog.records:
-        assert re.search(rf"\(raised at {re.escape(__file__)}:\d+\)$", record.getMessage())
+        assert re.search(rf"\(raised at {re.escape(__file__)}:\d+\) \[", record.getMessage())
     assert CANARY not in caplog.text
 
 
 def test_the_log_does_not_repeat_where_our_own_errors_came_from(caplog: pytest.LogCaptureFixture) -> None:
     """An error of ours says all there is to say, whatever caused it."""
     log_refusal(_caused(ConfigurationError("why"), _raise(HttpError("what"))))
-    assert caplog.messages == ["Access token not checked: why"]
+    assert caplog.messages == [
+        f"Access token not checked: why [configuration]; see {docs_address('configuration')}"
+    ]

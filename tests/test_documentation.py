@@ -1,0 +1,60 @@
+"""Every error names its section of the documentation."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+from monocloud_mw.documentation import docs_address
+from monocloud_mw.errors import (
+    AuthorizationServerError,
+    ConfigurationError,
+    CredentialsError,
+    HttpError,
+    MonoCloudError,
+    OAuthResponseError,
+    Reason,
+    TokenError,
+)
+
+TOPICS: dict[str, MonoCloudError] = {
+    **{reason.value: TokenError(reason) for reason in Reason},
+    "internal": MonoCloudError("x"),
+    "configuration": ConfigurationError("x"),
+    "no_token": CredentialsError("x"),
+    "malformed_header": CredentialsError("x", malformed=True),
+    "tenant_unavailable": HttpError("x"),
+    "tenant_mistake": HttpError("x", status=404),
+    "client_refused": OAuthResponseError("x", error=None, error_description=None, status=401),
+}
+
+
+@pytest.mark.parametrize(("topic", "error"), TOPICS.items(), ids=TOPICS)
+def test_an_error_names_its_section(topic: str, error: MonoCloudError) -> None:
+    """Its topic is the anchor, also of a copy."""
+    for each in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert (each.topic, each.docs) == (topic, f"monocloud_mw/troubleshooting.md#{topic}")
+
+
+def test_a_server_that_fails_in_no_known_way_is_unavailable() -> None:
+    """Until the error says more."""
+    assert AuthorizationServerError("x").topic == "tenant_unavailable"
+
+
+@pytest.mark.parametrize("base", ["https://docs.example.com/mw", "https://docs.example.com/mw/"])
+def test_the_base_of_the_documentation_is_that_of_the_build(base: str) -> None:
+    """With or without a slash at its end."""
+    assert docs_address("expired", base) == "https://docs.example.com/mw/troubleshooting.html#expired"
+
+
+def test_the_subject_of_an_error_is_in_no_message_and_no_repr() -> None:
+    """It is there for the application, and goes along with copies."""
+    error = TokenError(Reason.EXPIRED, "x", expected="'a'", found="'b'", hint="c", subject="somebody")
+    assert str(error) == "The access token has expired: x; expected 'a', found 'b'; c"
+    for each in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert each.subject == "somebody"
+        assert "somebody" not in f"{each!s} {each!r} {vars(each)!r}"
+    error.subject = None
+    assert error.subject is None

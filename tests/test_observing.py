@@ -1,0 +1,216 @@
+"""What observers and developers are told of requests: by the guard, by clients that are called directly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from monocloud_mw import (
+    AccessTokenClaims,
+    AsyncBackendClient,
+    BackendClient,
+    ConfigurationError,
+    CredentialsError,
+    Guard,
+    MonoCloudError,
+    Refused,
+    Requirements,
+)
+from monocloud_mw.documentation import docs_address
+from monocloud_mw.events import Event, RequestRefused, TokenAccepted, subject_digest
+from monocloud_mw.protect.guard import run, run_async
+
+from .attacks.attack import GOOD, ISSUER, SUBJECT, options
+
+ACCEPTED = TokenAccepted(
+    method="'GET'", path="'/orders'", issuer=repr(ISSUER), subject_digest=subject_digest(SUBJECT)
+)
+NO_TOKEN = RequestRefused(
+    method="'GET'",
+    path="'/orders'",
+    status=401,
+    reason="no_token",
+    message="The request has no access token",
+    docs=docs_address("no_token"),
+)
+ENVIRONMENT = "MONOCLOUD_BACKEND_EXPLAIN"
+
+
+def _check(is_async: bool, observer: Any, header: str | None, *, scopes: str = "", **more: Any) -> Any:
+    """Check a request as an adapter does, and return what comes of it."""
+    settings = options(observer=observer)
+    client = AsyncBackendClient(settings) if is_async else BackendClient(settings)
+    requirements = Requirements.of(scopes or ())
+    check = Guard(client).check(
+        object(), [header] if header else [], requirements, method="GET", url="/orders", **more
+    )
+    try:
+        return asyncio.run(run_async(check)) if is_async else run(check)
+    except Refused as refused:
+        return refused
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_guard_tells_what_came_of_a_request(is_async: bool) -> None:
+    """One event for each request that was accepted or refused, none for an anonymous one."""
+    told: list[Event] = []
+    assert isinstance(_check(is_async, told.append, f"Bearer {GOOD}"), AccessTokenClaims)
+    assert isinstance(_check(is_async, told.append, None), Refused)
+    assert _check(is_async, told.append, None, optional=True) is None
+    assert told == [ACCEPTED, NO_TOKEN]
+
+
+def test_a_guard_tells_of_claims_that_are_checked_again() -> None:
+    """A second dependency that refuses is a refusal like the first."""
+    told: list[Event] = []
+    with BackendClient(options(observer=told.append)) as client:
+        claims = client.validate_access_token(GOOD)
+        with pytest.raises(Refused):
+            Guard(client).check_again(claims, Requirements.of("admin"), method="GET", url="/")
+    (_, refusal) = told
+    assert isinstance(refusal, RequestRefused)
+    assert (refusal.reason, refusal.status) == ("insufficient_scope", 403)
+
+
+def _raising(_event: Event) -> None:
+    raise RuntimeError("canary")
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_an_observer_that_raises_changes_nothing(is_async: bool) -> None:
+    """Neither for a request that passes, nor for one that must not."""
+    assert isinstance(_check(is_async, _raising, f"Bearer {GOOD}"), AccessTokenClaims)
+    assert isinstance(_check(is_async, _raising, "Bearer x"), Refused)
+
+
+CALLS: dict[str, Callable[[Any, str], Any]] = {
+    "validate_access_token": lambda client, token: client.validate_access_token(token),
+    "validate_jwt_access_token": lambda client, token: client.validate_jwt_access_token(token),
+    "validate_authorization": lambda client, token: client.validate_authorization(f"Bearer {token}"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_client_that_is_called_directly_tells_of_each_token(
+    call: Callable[[Any, str], Any], is_async: bool
+) -> None:
+    """Accepted or refused; there is no request to name."""
+    told: list[Event] = []
+    settings = options(observer=told.append)
+    client: Any = AsyncBackendClient(settings) if is_async else BackendClient(settings)
+
+    def outcome(token: str) -> Any:
+        answer = call(client, token)
+        return asyncio.run(answer) if is_async else answer
+
+    assert outcome(GOOD)["sub"] == SUBJECT
+    with pytest.raises(MonoCloudError):
+        outcome(f"{GOOD[:-4]}AAAA")
+    accepted, refused = told
+    assert accepted == TokenAccepted(issuer=repr(ISSUER), subject_digest=subject_digest(SUBJECT))
+    assert isinstance(refused, RequestRefused)
+    assert (refused.path, refused.status, refused.reason) == ("", 401, "bad_signature")
+
+
+@pytest.mark.parametrize("observed", [True, False])
+def test_a_header_without_a_token_is_a_refusal_too(observed: bool) -> None:
+    """Where somebody listens."""
+    told: list[Event] = []
+    with (
+        BackendClient(options(observer=told.append if observed else None)) as client,
+        pytest.raises(CredentialsError),
+    ):
+        client.validate_authorization(None)
+    assert [event.reason for event in told if isinstance(event, RequestRefused)] == ["no_token"] * observed
+
+
+@pytest.mark.parametrize("wrong", ["x", object(), [print]])
+def test_what_is_no_observer_is_refused(wrong: Any) -> None:
+    """When the client is made, and not at the first event."""
+    with pytest.raises(ConfigurationError, match="observer: must be a function of one event, or an Observer"):
+        BackendClient(options(observer=wrong))
+
+
+class _AsyncMethod:
+    async def token_accepted(self, event: TokenAccepted) -> None: ...
+
+
+class _AsyncCallable:
+    async def __call__(self, event: Event) -> None: ...
+
+
+async def _async_function(event: Event) -> None: ...
+
+
+@pytest.mark.parametrize("wrong", [_AsyncMethod(), _AsyncCallable(), _async_function])
+def test_an_asynchronous_observer_is_refused(wrong: Any) -> None:
+    """It would never run."""
+    with pytest.raises(ConfigurationError, match="observer: must not be asynchronous"):
+        BackendClient(options(observer=wrong))
+
+
+def test_a_subject_that_is_no_text_has_no_digest() -> None:
+    """A surrogate has one: claims may hold it."""
+    assert (subject_digest(None), subject_digest(5)) == (None, None)
+    assert len(subject_digest("\ud800") or "") == 16
+
+
+# -- Explain mode -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_explain_mode_writes_to_the_terminal(
+    is_async: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reason with what was expected and found, after a warning; no logging needs to be set up."""
+    monkeypatch.setenv(ENVIRONMENT, "1")
+    told: list[Event] = []
+    assert isinstance(_check(is_async, told.append, f"Bearer {GOOD}", scopes="admin"), Refused)
+    warning, *lines = capsys.readouterr().err.splitlines()
+    assert "FOR DEVELOPMENT ONLY" in warning
+    assert lines[0] == (
+        "monocloud_mw: 'GET' '/orders' -> 403 [insufficient_scope] The access token lacks a required scope"
+    )
+    assert f"    see: {docs_address('insufficient_scope')}" in lines
+    assert len(told) == 1
+    assert GOOD[:20] not in "".join(lines)
+
+
+def test_explain_mode_of_a_client_that_is_called_directly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no request to name."""
+    monkeypatch.setenv(ENVIRONMENT, "on")
+    with BackendClient(options()) as client, pytest.raises(MonoCloudError):
+        client.validate_access_token("a.b.c")
+    assert "monocloud_mw: access token refused [malformed] " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "0", "off"])
+def test_explain_mode_is_off_by_default(
+    value: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And where the variable says so."""
+    if value is not None:
+        monkeypatch.setenv(ENVIRONMENT, value)
+    with BackendClient(options()) as client:
+        assert client.notify is None
+    assert capsys.readouterr().err == ""
+
+
+def test_a_misspelt_switch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of any other variable."""
+    monkeypatch.setenv(ENVIRONMENT, "yse")
+    with pytest.raises(ConfigurationError, match=ENVIRONMENT):
+        BackendClient(options())
+
+
+def test_explain_mode_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under pythonw: there is nowhere to write to, and nothing breaks."""
+    monkeypatch.setenv(ENVIRONMENT, "1")
+    monkeypatch.setattr("sys.stderr", None)
+    assert isinstance(_check(False, None, "Bearer x"), Refused)
