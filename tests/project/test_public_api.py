@@ -54,6 +54,7 @@ PUBLIC_MODULES = [
     "monocloud_mw.adapters.fastapi",
     "monocloud_mw.adapters.flask",
     "monocloud_mw.adapters.wsgi",
+    "monocloud_mw.events",
     "monocloud_mw.jose",
     "monocloud_mw.stores",
     "monocloud_mw.stores.redis",
