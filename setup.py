@@ -20,6 +20,7 @@ RUNTIME = [
     "werkzeug>=2.3.2",
 ]
 EXTRAS = {
+    "django": ["django>=5.2"],
     "fastapi": ["fastapi>=0.115"],
     "flask": ["flask>=2.3"],
     "redis": ["redis>=5.0.4"],
@@ -38,6 +39,7 @@ setup(
     keywords=["MonoCloud", "OAuth 2.0", "JWT", "access token", "introspection", "WSGI", "ASGI", "Flask"],
     classifiers=[
         "Development Status :: 4 - Beta",
+        "Framework :: Django",
         "Framework :: Flask",
         "Intended Audience :: Developers",
         "Operating System :: OS Independent",
@@ -57,6 +59,7 @@ setup(
     packages=[
         "monocloud_mw",
         "monocloud_mw.adapters",
+        "monocloud_mw.adapters.django",
         "monocloud_mw.adapters.fastapi",
         "monocloud_mw.adapters.flask",
         "monocloud_mw.core",

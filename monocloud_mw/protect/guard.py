@@ -132,6 +132,7 @@ class Guard:
         method: str = "",
         url: str = "",
         optional: bool = False,
+        known: AccessTokenClaims | None = None,
     ) -> Check:
         """Return the claims of a request, or ``None`` for an anonymous one where a token is ``optional``.
 
@@ -142,12 +143,17 @@ class Guard:
             method: its HTTP method, for the log.
             url: its URL or path, for the log.
             optional: let a request without credentials pass; a token that is there is checked.
+            known: the claims that an earlier check of this request has returned: only the requirements of
+                another view are compared with them.
 
         Raises:
             Refused: it must not pass.
         """
         refusal: MonoCloudError
         try:
+            if known is not None:
+                check_requirements(known, requirements, match_all=self._match_all_groups)
+                return known
             if _caller is not None:
                 return _caller(requirements, self._match_all_groups)
             if self._token_resolver is None:

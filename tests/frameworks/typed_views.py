@@ -19,7 +19,6 @@ import flask
 import litestar
 import litestar.params
 import quart
-from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponse
@@ -31,6 +30,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from ..adapters.exchange import AsgiApp
+from .django_configuration import configure_django
 
 __all__ = ["ASGI_APPS", "KINDS", "WSGI_APPS"]
 
@@ -206,13 +206,9 @@ class _Django:
     """A handler of Django with this module as its URLs, on WSGI or ASGI."""
 
     def __init__(self, kind: type[Any], **more: Any) -> None:
-        if not settings.configured:
-            settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="only for tests", USE_TZ=True)
+        configure_django()
         self._settings = {"ROOT_URLCONF": __name__, "ALLOWED_HOSTS": ["*"], "MIDDLEWARE": [], **more}
         with override_settings(**self._settings):
-            import django
-
-            django.setup()
             self._handler = kind()
 
     def __call__(self, *arguments: Any) -> Any:

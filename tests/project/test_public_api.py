@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from ..frameworks.django_configuration import configure_django
 from .pages import PAGES, list_fences
 from .sources import ROOT, package_modules
 from .test_packaging import VERSION
@@ -51,6 +52,9 @@ PUBLIC_NAMES = [
 PUBLIC_MODULES = [
     "monocloud_mw",
     "monocloud_mw.adapters.asgi",
+    "monocloud_mw.adapters.django",
+    "monocloud_mw.adapters.django.ninja",
+    "monocloud_mw.adapters.django.rest_framework",
     "monocloud_mw.adapters.fastapi",
     "monocloud_mw.adapters.flask",
     "monocloud_mw.adapters.wsgi",
@@ -75,6 +79,12 @@ def _in_order(names: Iterable[str]) -> list[str]:
 
 
 PACKAGES = [module for module, path in package_modules().items() if path.name == "__init__.py"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _settings_of_django() -> None:
+    """Make the settings that Ninja reads when it is imported."""
+    configure_django()
 
 
 def test_the_public_names() -> None:

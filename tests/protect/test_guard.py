@@ -326,6 +326,20 @@ def test_claims_of_a_request_may_be_checked_again() -> None:
     assert client.seen == []
 
 
+def test_claims_that_are_known_are_compared_with_what_another_view_needs(run_check: Run) -> None:
+    """Nothing is read or validated again, and ``on_error`` is told what is missing."""
+    client = Client()
+    told: list[Any] = []
+    guard = Guard(client, on_error=lambda error, response, request: told.append((error, request)))
+    claims = AccessTokenClaims({"sub": "alice", "scope": "a"})
+    assert run_check(guard.check("request", [], Requirements.of("a"), known=claims)) is claims
+    with pytest.raises(Refused) as refused:
+        run_check(guard.check("request", [], Requirements.of("b"), known=claims))
+    assert refused.value.response.status == 403
+    assert told == [(refused.value.error, "request")]
+    assert client.seen == []
+
+
 def test_a_test_may_say_who_calls(run_check: Run) -> None:
     """In place of every check, with the requirements and how groups are to be matched."""
     seen: list[Any] = []

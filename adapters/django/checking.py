@@ -1,0 +1,59 @@
+"""Checks a request of Django once, and compares what other views need with the claims that were found."""
+
+from __future__ import annotations
+
+import asyncio
+
+from django.http import HttpRequest
+
+from monocloud_mw.protect.guard import Check, run, run_async
+
+from .config import get_protection
+from .declarations import Declaration
+from .requests import attach_claims, checked_claims, is_preflight, list_authorization, prepare
+
+__all__ = ["check_request", "check_request_async", "is_on_event_loop"]
+
+
+def check_request(request: HttpRequest, declaration: Declaration) -> None:
+    """Check a request on a thread, and attach the claims of its token.
+
+    Raises:
+        Refused: it must not pass.
+        ConfigurationError: the settings cannot work.
+    """
+    run(_check(request, declaration, is_async=False))
+
+
+async def check_request_async(request: HttpRequest, declaration: Declaration) -> None:
+    """Check a request on an event loop, as :func:`check_request`."""
+    await run_async(_check(request, declaration, is_async=True))
+
+
+def _check(request: HttpRequest, declaration: Declaration, *, is_async: bool) -> Check:
+    prepare(request)
+    protection = get_protection()
+    known = checked_claims(request)
+    if known is None and protection.allow_cors_preflight and is_preflight(request):
+        return None
+    claims = yield from protection.guard_for(is_async=is_async, needs_client=known is None).check(
+        request,
+        list_authorization(request),
+        protection.needed_for(declaration.requirements),
+        method=request.method or "",
+        url=request.path,
+        optional=declaration.optional,
+        known=known,
+    )
+    if claims is not None and claims is not known:
+        attach_claims(request, claims)
+    return claims
+
+
+def is_on_event_loop() -> bool:
+    """Tell whether the caller must not wait, but may return an awaitable."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

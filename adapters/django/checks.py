@@ -1,0 +1,114 @@
+"""System checks: wrong settings, order of middleware, and names that match no view; no network is used.
+
+=======================  ===================================================================================
+``monocloud_mw.E001``    ``MONOCLOUD_BACKEND``, or the environment, has a setting that cannot work
+``monocloud_mw.E002``    a view is declared in a way that cannot work (the message names it)
+``monocloud_mw.E003``    the middleware comes after ``CsrfViewMiddleware``, which refuses requests first
+``monocloud_mw.E004``    a setting needs the middleware, and it is not installed
+``monocloud_mw.W001``    an entry of ``public_views`` or ``public_apps`` matches no view
+=======================  ===================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+from django.middleware.csrf import CsrfViewMiddleware
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.module_loading import import_string
+
+from monocloud_mw.client import AsyncBackendClient, BackendClient
+from monocloud_mw.errors import ConfigurationError
+
+from .config import SETTING, Protection
+from .declarations import name_of
+from .middleware import ProtectApiMiddleware
+
+__all__ = ["check_protection"]
+
+_OF_MIDDLEWARE: Final = ("deny_by_default", "public_views", "public_apps")
+
+
+def check_protection(**_: Any) -> list[CheckMessage]:
+    """Return what is wrong with the settings, the middleware and the views of a project."""
+    content = getattr(settings, SETTING, {})
+    try:
+        protection = Protection(content)
+        _make_a_client(protection)
+    except ConfigurationError as error:
+        problems = [str(problem) for problem in error.problems] or [str(error)]
+        return [
+            Error(
+                problem,
+                hint=f"Set it in {SETTING} or in the environment.",
+                obj=SETTING,
+                id="monocloud_mw.E001",
+            )
+            for problem in problems
+        ]
+    return [*_check_middleware(content), *_check_views(protection)]
+
+
+def _make_a_client(protection: Protection) -> None:
+    """Refuse options that neither client can use."""
+    try:
+        BackendClient(protection.options).close()
+    except ConfigurationError:
+        AsyncBackendClient(protection.options)
+
+
+def _check_middleware(content: Any) -> Iterator[CheckMessage]:
+    kinds = [import_string(path) for path in settings.MIDDLEWARE]
+    places = [place for place, kind in enumerate(kinds) if _is(kind, ProtectApiMiddleware)]
+    if not places:
+        given = sorted({str(name).lower() for name in content}.intersection(_OF_MIDDLEWARE))
+        if given:
+            yield Error(
+                f"{', '.join(given)}: has no effect, since the middleware is not installed",
+                hint='Add "monocloud_mw.adapters.django.ProtectApiMiddleware" to MIDDLEWARE.',
+                obj=SETTING,
+                id="monocloud_mw.E004",
+            )
+    elif any(_is(kind, CsrfViewMiddleware) for kind in kinds[: places[0]]):
+        yield Error(
+            "ProtectApiMiddleware comes after CsrfViewMiddleware, which refuses POST with a token first",
+            hint="Move ProtectApiMiddleware before CsrfViewMiddleware.",
+            obj="MIDDLEWARE",
+            id="monocloud_mw.E003",
+        )
+
+
+def _is(kind: Any, parent: type[Any]) -> bool:
+    return isinstance(kind, type) and issubclass(kind, parent)
+
+
+def _check_views(protection: Protection) -> Iterator[CheckMessage]:
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return
+    try:
+        views = list(_list_views(get_resolver().url_patterns, ()))
+    except ConfigurationError as error:
+        yield Error(str(error), obj="ROOT_URLCONF", id="monocloud_mw.E002")
+        return
+    apps = {app for _, apps in views for app in apps}
+    unknown = [f"public_apps: {app!r} is the app_name of no URLconf" for app in protection.public_apps - apps]
+    unknown += [
+        f"public_views: {name!r} is the name of no view or module with a view"
+        for name in protection.public_views
+        if not any(f"{view}.".startswith(f"{name}.") for view, _ in views)
+    ]
+    for message in sorted(unknown):
+        yield CheckWarning(message, hint="Correct or remove it.", obj=SETTING, id="monocloud_mw.W001")
+
+
+def _list_views(patterns: Iterable[Any], apps: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the dotted name of every view, and the application namespaces that lead to it."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _list_views(pattern.url_patterns, (*apps, *filter(None, [pattern.app_name])))
+        elif isinstance(pattern, URLPattern):
+            yield name_of(pattern.callback), apps

@@ -1,0 +1,299 @@
+"""What ``MONOCLOUD_BACKEND`` in the settings of a project says, and the clients that are made of it.
+
+::
+
+    MONOCLOUD_BACKEND = {
+        "tenant_domain": "https://acme.us.monocloud.com",
+        "audience": "https://api.acme.com",
+        "public_apps": ["admin"],
+    }
+
+- Names are those of :class:`~monocloud_mw.Options` and of :class:`Protection`, in lower or upper case.
+  What is not set there is taken from the environment, then from the defaults.
+- There is one client for threads and one for event loops in a process, each made when it is first needed.
+  The first is closed when the process ends, the connections of the second with their event loop.
+- All problems are reported together; the system checks report them without connecting to the tenant.
+"""
+
+from __future__ import annotations
+
+import atexit
+import inspect
+import os
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+import attrs
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.module_loading import import_string
+
+from monocloud_mw.client import AsyncBackendClient, BackendClient
+from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
+from monocloud_mw.errors import ConfigurationError, MonoCloudError, Problem
+from monocloud_mw.options import Options
+from monocloud_mw.options.names import look_up
+from monocloud_mw.protect.adapter_checks import collect_problems
+from monocloud_mw.protect.guard import Guard
+from monocloud_mw.protect.responses import ErrorResponse
+
+from .refusals import to_django
+from .requests import has_in_header
+
+__all__ = ["SETTING", "Protection", "check_boolean", "get_protection"]
+
+SETTING: Final = "MONOCLOUD_BACKEND"
+
+_OF_PROTECTION: Final = (
+    *("scopes", "any_scopes", "groups", "deny_by_default", "public_views", "public_apps"),
+    *("allow_cors_preflight", "token_resolver", "certificate_resolver", "on_error"),
+)
+
+
+class Protection:
+    """The settings of one project.
+
+    Args:
+        content: ``MONOCLOUD_BACKEND``: the options of a client, and of these
+
+            - ``scopes``, ``any_scopes``, ``groups``: required of every request that is not public;
+            - ``deny_by_default``: whether the middleware requires a token for views that say nothing
+              (default: true);
+            - ``public_views``: dotted names of views, or of modules and packages with views, that need no
+              token (``["health.views.ping", "debug_toolbar"]``), unless they are decorated;
+            - ``public_apps``: application namespaces of URLconfs (``app_name``), likewise (``["admin"]``);
+            - ``allow_cors_preflight``: let CORS preflights pass to the view, which answers them;
+            - ``token_resolver``: called with the request, sync or async; returns the access token, instead
+              of the ``Authorization`` header;
+            - ``certificate_resolver``: likewise; returns the caller's certificate
+              (:mod:`monocloud_mw.protect.resolvers`);
+            - ``on_error``: called with the error, the default response and the request, sync or async;
+              changes the response, or returns the one to send instead. What it raises reaches Django; the
+              request never passes.
+
+            The last three are callables or their dotted names.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+
+    def __init__(self, content: Any) -> None:
+        named = _read_names(content)
+        of_client = {name: value for name, value in named.items() if name not in _OF_PROTECTION}
+        (
+            self.options,
+            self.requirements,
+            self.deny_by_default,
+            self.allow_cors_preflight,
+            self.public_views,
+            self.public_apps,
+            self._token_resolver,
+            self._certificate_resolver,
+            self._on_error,
+        ) = collect_problems(
+            lambda: Options.from_environment(os.environ, **of_client),
+            lambda: Requirements.of(*(named.get(name, ()) for name in ("scopes", "groups", "any_scopes"))),
+            lambda: check_boolean("deny_by_default", named.get("deny_by_default", True)),
+            lambda: check_boolean("allow_cors_preflight", named.get("allow_cors_preflight", False)),
+            lambda: _read_strings(named, "public_views"),
+            lambda: frozenset(_read_strings(named, "public_apps")),
+            lambda: _read_callable(named, "token_resolver"),
+            lambda: _read_callable(named, "certificate_resolver"),
+            lambda: _read_callable(named, "on_error"),
+        )
+        self.checks_csrf = any(map(_is_csrf_middleware, settings.MIDDLEWARE))
+        self._adds_requirements = self.requirements != NO_REQUIREMENTS
+        self._guards: dict[tuple[bool, bool], Guard] = {}
+
+    def guard_for(self, *, is_async: bool, needs_client: bool = True) -> Guard:
+        """Return what checks requests.
+
+        Args:
+            is_async: on an event loop, and not on a thread.
+            needs_client: with a client; without one it compares requirements with claims that are known.
+        """
+        return self._guards.get((is_async, needs_client)) or self._make_guard(is_async, needs_client)
+
+    def needed_for(self, requirements: Requirements) -> Requirements:
+        """Return what a view needs, together with what everything needs."""
+        return self.requirements.merge(requirements) if self._adds_requirements else requirements
+
+    def denies(self, view: str, app_names: Iterable[str]) -> bool:
+        """Tell whether a view that says nothing needs a token.
+
+        Args:
+            view: its dotted name.
+            app_names: the application namespaces of the URLconfs that lead to it.
+        """
+        return (
+            self.deny_by_default
+            and self.public_apps.isdisjoint(app_names)
+            and not any(f"{view}.".startswith(f"{name}.") for name in self.public_views)
+        )
+
+    def close(self) -> None:
+        """Close the connections of the client for threads."""
+        guard = self._guards.get((False, True))
+        if guard is not None:
+            cast(BackendClient, guard.client).close()
+
+    def _make_guard(self, is_async: bool, needs_client: bool) -> Guard:
+        adapt = (lambda function: function) if is_async else _synchronous
+        resolver, on_error = self._token_resolver, self._on_error
+        with _making_a_guard:
+            if (is_async, needs_client) not in self._guards:
+                client: Any = SimpleNamespace(options=self.options)
+                if needs_client:
+                    client = AsyncBackendClient(self.options) if is_async else BackendClient(self.options)
+                self._guards[is_async, needs_client] = Guard(
+                    client,
+                    token_resolver=None if resolver is None else _noting_origin(adapt(resolver)),
+                    certificate_resolver=adapt(self._certificate_resolver),
+                    on_error=None if on_error is None else _in_djangos_form(adapt(on_error)),
+                )
+        return self._guards[is_async, needs_client]
+
+
+_making_a_guard: Final = threading.Lock()
+
+_protection: Protection | None = None
+
+
+def get_protection() -> Protection:
+    """Return the protection of this project.
+
+    Raises:
+        ConfigurationError: with every problem found; the next call tries again.
+    """
+    global _protection
+    if _protection is None:
+        _protection = Protection(getattr(settings, SETTING, {}))
+    return _protection
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    """Read the settings again where a test has overridden them."""
+    global _protection
+    if setting in (SETTING, "MIDDLEWARE"):
+        _close()
+        _protection = None
+
+
+setting_changed.connect(_forget)
+
+
+@atexit.register
+def _close() -> None:
+    if _protection is not None:
+        _protection.close()
+
+
+def _is_csrf_middleware(path: str) -> bool:
+    middleware = import_string(path)
+    return isinstance(middleware, type) and issubclass(middleware, CsrfViewMiddleware)
+
+
+def _read_names(content: Any) -> dict[str, Any]:
+    """Return the settings by their names in lower case; ``None`` counts as not set."""
+    if not isinstance(content, Mapping):
+        message = f"must be a dictionary of options, not {type(content).__name__}"
+        raise ConfigurationError([Problem(SETTING, None, message)])
+    known = (*(field.name for field in attrs.fields(Options)), *_OF_PROTECTION)
+    named: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for key, value in content.items():
+        name = str(key).lower()
+        if name not in known:
+            problems.append(Problem(name, None, look_up(name, known).message))
+        elif name in named:
+            problems.append(Problem(name, None, "is set twice, in lower and in upper case"))
+        elif value is not None:
+            named[name] = value
+    if problems:
+        raise ConfigurationError(problems)
+    return named
+
+
+def check_boolean(name: str, value: Any) -> bool:
+    """Return a value that must be true or false.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError([Problem(name, None, f"must be True or False, not {type(value).__name__}")])
+    return value
+
+
+def _read_strings(named: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value: Any = named.get(name, ())
+    values: Iterable[Any] = (value,) if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple, set, frozenset)) or not all(
+        isinstance(entry, str) and entry.strip() == entry != "" for entry in values
+    ):
+        raise ConfigurationError([Problem(name, None, "must be a list of names without white space around")])
+    return tuple(values)
+
+
+def _read_callable(named: Mapping[str, Any], name: str) -> Callable[..., Any] | None:
+    value = named.get(name)
+    if isinstance(value, str):
+        try:
+            value = import_string(value)
+        except ImportError as error:
+            raise ConfigurationError([Problem(name, None, f"cannot be imported: {error}")]) from error
+    if value is not None and not callable(value):
+        message = f"must be a callable or its dotted name, not {type(value).__name__}"
+        raise ConfigurationError([Problem(name, None, message)])
+    return value
+
+
+def _synchronous(function: Any) -> Any:
+    """Let a function of the project be async where a thread calls it, in the way that views may be."""
+    return async_to_sync(function) if inspect.iscoroutinefunction(function) else function
+
+
+def _noting_origin(resolver: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Remember of each token that a resolver finds whether it came in the ``Authorization`` header."""
+
+    async def wait(request: HttpRequest, answer: Awaitable[Any]) -> Any:
+        token = await answer
+        has_in_header(request, token)
+        return token
+
+    def resolve(request: HttpRequest) -> Any:
+        answer = resolver(request)
+        if isinstance(answer, Awaitable):
+            return wait(request, answer)
+        has_in_header(request, answer)
+        return answer
+
+    return resolve
+
+
+def _in_djangos_form(on_error: Callable[..., Any]) -> Callable[..., Any]:
+    async def wait(answer: Awaitable[Any], default: HttpResponseBase) -> HttpResponseBase:
+        return _require_response(await answer, default)
+
+    def answer(error: MonoCloudError, response: ErrorResponse, request: HttpRequest) -> Any:
+        default = to_django(response)
+        changed = on_error(error, default, request)
+        if isinstance(changed, Awaitable):
+            return wait(changed, default)
+        return _require_response(changed, default)
+
+    return answer
+
+
+def _require_response(answer: Any, default: HttpResponseBase) -> HttpResponseBase:
+    if answer is None:
+        return default
+    if not isinstance(answer, HttpResponseBase):
+        raise ConfigurationError(f"on_error must return an HttpResponse or None, not {type(answer).__name__}")
+    return answer

@@ -1,0 +1,170 @@
+"""Permissions of REST framework for scopes and groups, to be combined with ``&``, ``|`` and ``~``.
+
+- They look at ``request.auth``: a caller without a token has no scopes and no groups.
+- ``~HasGroups("suspended")`` needs a token as well: a caller of whom nothing is known must not pass for one
+  that is known to lack something.
+- A 403 has a challenge that names the scopes (RFC 6750 section 3.1), where permissions are combined as well,
+  if one of these is an operand.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.permissions import (
+    AND,
+    NOT,
+    OR,
+    BasePermission,
+    BasePermissionMetaclass,
+    OperandHolder,
+    SingleOperandHolder,
+)
+
+from monocloud_mw.claims import AccessTokenClaims
+from monocloud_mw.core.token.requirements import Requirements, check_requirements
+from monocloud_mw.errors import ConfigurationError, TokenError
+from monocloud_mw.protect.guard import Refused, run
+
+from .api_exceptions import AccessTokenException
+from .config import get_protection
+
+__all__ = ["HasAnyScope", "HasGroups", "HasScopes"]
+
+
+def HasScopes(*scopes: str) -> Any:  # noqa: N802  used like the permission classes of REST framework
+    """Return a permission class: the token has all of these scopes.
+
+    Raises:
+        ConfigurationError: there are none, or one is not a scope.
+    """
+    return _permission("HasScopes", scopes, Requirements.of(scopes=scopes))
+
+
+def HasAnyScope(*scopes: str) -> Any:  # noqa: N802
+    """Return a permission class: the token has at least one of these scopes.
+
+    Raises:
+        ConfigurationError: there are none, or one is not a scope.
+    """
+    return _permission("HasAnyScope", scopes, Requirements.of(any_scopes=scopes))
+
+
+def HasGroups(*groups: str) -> Any:  # noqa: N802
+    """Return a permission class: the caller is in one of these groups, or in all with ``groups_match_all``.
+
+    Raises:
+        ConfigurationError: there are none, or one is not a name.
+    """
+    return _permission("HasGroups", groups, Requirements.of(groups=groups))
+
+
+def _permission(kind: str, given: tuple[str, ...], requirements: Requirements) -> Any:
+    if not given:
+        raise ConfigurationError(f"{kind}() needs at least one name; without one every token would pass")
+    return _Metaclass(kind, (_TokenPermission,), {"requirements": requirements})
+
+
+class _Combining:
+    """What ``&``, ``|`` and ``~`` make of one of these permissions, on either side."""
+
+    def __and__(self, other: Any) -> Any:
+        return _Pair(_And, self, other)
+
+    def __rand__(self, other: Any) -> Any:
+        return _Pair(_And, other, self)
+
+    def __or__(self, other: Any) -> Any:
+        return _Pair(_Or, self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return _Pair(_Or, other, self)
+
+    def __invert__(self) -> Any:
+        return _Single(_Not, self)
+
+
+class _Pair(_Combining, OperandHolder):
+    pass
+
+
+class _Single(_Combining, SingleOperandHolder):
+    pass
+
+
+class _Metaclass(_Combining, BasePermissionMetaclass):
+    pass
+
+
+class _Explaining:
+    """REST framework reads ``message`` of what has refused a request: here, that of an operand."""
+
+    @property
+    def message(self) -> Any:
+        for operand in (getattr(self, "op1", None), getattr(self, "op2", None)):
+            message = getattr(operand, "message", None)
+            if message is not None:
+                return message
+        return None
+
+
+class _And(_Explaining, AND):
+    pass
+
+
+class _Or(_Explaining, OR):
+    pass
+
+
+class _Not(NOT):
+    def has_permission(self, request: Any, view: Any) -> bool:
+        return _claims_of(request) is not None and super().has_permission(request, view)
+
+    def has_object_permission(self, request: Any, view: Any, obj: Any) -> bool:
+        return _claims_of(request) is not None and super().has_object_permission(request, view, obj)
+
+
+class _TokenPermission(BasePermission, metaclass=_Metaclass):
+    requirements: Requirements
+
+    def __init__(self) -> None:
+        self._request: Any = None
+
+    def has_permission(self, request: Any, _view: Any) -> bool:
+        claims = _claims_of(request)
+        self._request = None
+        if claims is None:
+            return False
+        try:
+            check_requirements(claims, self.requirements, match_all=get_protection().options.groups_match_all)
+        except TokenError:
+            self._request = request
+            return False
+        return True
+
+    def has_object_permission(self, request: Any, view: Any, _obj: Any) -> bool:
+        return self.has_permission(request, view)
+
+    @property
+    def message(self) -> None:
+        """Log what the token lacks, and raise the 403 with its challenge; nothing where there is no token."""
+        if self._request is None:
+            return
+        request = self._request._request  # noqa: SLF001
+        guard = get_protection().guard_for(is_async=False, needs_client=False)
+        check = guard.check(
+            request,
+            (),
+            self.requirements,
+            method=request.method or "",
+            url=request.path,
+            known=_claims_of(self._request),
+        )
+        try:
+            run(check)
+        except Refused as refused:
+            raise AccessTokenException(refused) from refused.error
+
+
+def _claims_of(request: Any) -> AccessTokenClaims | None:
+    return request.auth if isinstance(request.auth, AccessTokenClaims) else None

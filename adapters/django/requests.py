@@ -1,0 +1,96 @@
+"""What is kept on a request of Django: the claims of its token, and whether it can be a forgery (CSRF).
+
+- ``request.access_token`` and ``request.META["monocloud.claims"]`` (on ASGI also in the scope) are for
+  applications. What decides is a private attribute, which nothing from outside can write to.
+- A request whose token came in the ``Authorization`` header is exempt from CSRF checks: a browser sends no
+  such header on its own. A request whose token came from a cookie is not exempt.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+
+from monocloud_mw.claims import AccessTokenClaims
+from monocloud_mw.errors import CredentialsError
+from monocloud_mw.protect.adapter_checks import CLAIMS_KEY
+from monocloud_mw.protect.authorization import parse_authorization
+from monocloud_mw.protect.cors import is_cors_preflight
+
+__all__ = [
+    "attach_claims",
+    "checked_claims",
+    "has_in_header",
+    "is_preflight",
+    "list_authorization",
+    "prepare",
+    "reject_forgery",
+]
+
+_CLAIMS: Final = "_monocloud_claims"
+_FROM_ELSEWHERE: Final = "_monocloud_token_from_elsewhere"
+
+
+def prepare(request: HttpRequest) -> None:
+    """Take away what a request brought along, the first time that it is seen."""
+    if _CLAIMS not in request.__dict__:
+        setattr(request, _CLAIMS, None)
+        request.access_token = None
+        request.META.pop(CLAIMS_KEY, None)
+        scope = getattr(request, "scope", None)
+        if scope is not None:
+            scope.pop(CLAIMS_KEY, None)
+
+
+def checked_claims(request: HttpRequest) -> AccessTokenClaims | None:
+    """Return the claims of the token that this request was checked with, if it was."""
+    return cast("AccessTokenClaims | None", request.__dict__.get(_CLAIMS))
+
+
+def attach_claims(request: HttpRequest, claims: AccessTokenClaims) -> None:
+    """Give a request the claims of its token; CSRF is not checked where the token came in the header."""
+    setattr(request, _CLAIMS, claims)
+    request.access_token = claims
+    request.META[CLAIMS_KEY] = claims
+    scope = getattr(request, "scope", None)
+    if scope is not None:
+        scope[CLAIMS_KEY] = claims
+    if _FROM_ELSEWHERE not in request.__dict__:
+        request._dont_enforce_csrf_checks = True  # noqa: SLF001  as REST framework and the test client do
+
+
+def list_authorization(request: HttpRequest) -> tuple[str, ...]:
+    """Return the ``Authorization`` headers; Django and WSGI servers join repeated ones with commas."""
+    value = request.META.get("HTTP_AUTHORIZATION")
+    return () if value is None else (value,)
+
+
+def has_in_header(request: HttpRequest, token: Any) -> bool:
+    """Tell whether the token of a ``token_resolver`` is in the header; remember it where it is not."""
+    try:
+        same = isinstance(token, str) and token.strip() == parse_authorization(list_authorization(request))
+    except CredentialsError:
+        same = False
+    if not same:
+        setattr(request, _FROM_ELSEWHERE, True)
+    return same
+
+
+def is_preflight(request: HttpRequest) -> bool:
+    """Tell whether a request is a CORS preflight."""
+    return is_cors_preflight(
+        request.method or "",
+        request.META.get("HTTP_ORIGIN"),
+        request.META.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+    )
+
+
+def reject_forgery(request: HttpRequest, view: Any) -> HttpResponse | None:
+    """Check a request for CSRF as Django's middleware does; return the response where it is a forgery."""
+    _csrf.process_request(request)
+    return cast("HttpResponse | None", _csrf.process_view(request, view, (), {}))
+
+
+_csrf: Final = CsrfViewMiddleware(lambda _request: HttpResponse())

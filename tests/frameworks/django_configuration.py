@@ -1,0 +1,35 @@
+"""Settings of Django for all tests of one process: they can be made once, and overridden later."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import django
+from django.conf import settings
+
+__all__ = ["MIDDLEWARE", "configure_django"]
+
+MIDDLEWARE: Final = (
+    "monocloud_mw.adapters.django.ProtectApiMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+)
+
+
+def configure_django() -> None:
+    """Make the settings, unless another test has made them."""
+    if not settings.configured:
+        settings.configure(
+            ALLOWED_HOSTS=["*"],
+            INSTALLED_APPS=[
+                "django.contrib.contenttypes",
+                "django.contrib.auth",
+                "rest_framework",
+                "drf_spectacular",
+                "monocloud_mw.adapters.django",
+            ],
+            ROOT_URLCONF="tests.frameworks.empty_urls",
+            SECRET_KEY="only for tests",
+            USE_TZ=True,
+        )
+        django.setup()

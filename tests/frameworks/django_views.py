@@ -1,0 +1,136 @@
+"""Views of Django, each the URLs of a small API; every one tells who calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.urls import include, path
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET
+
+from monocloud_mw.adapters.django import protect, public
+
+__all__ = ["urlpatterns"]
+
+
+def who(request: Any, **_: Any) -> JsonResponse:
+    """Say who calls; no decorator."""
+    claims = request.access_token
+    assert request.META.get("monocloud.claims") is claims
+    assert getattr(request, "scope", {}).get("monocloud.claims") is claims or not hasattr(request, "scope")
+    return JsonResponse({"caller": claims and claims.subject})
+
+
+async def who_async(request: Any, **_: Any) -> JsonResponse:
+    """Say it in a coroutine."""
+    return who(request)
+
+
+@protect(scopes=["read"])
+class ReadOnly(View):
+    """Protected as a class; one method asks for more."""
+
+    def get(self, request: Any) -> JsonResponse:
+        """Say who calls."""
+        return who(request)
+
+    @protect(scopes=["write"])
+    def post(self, request: Any) -> JsonResponse:
+        """Say who calls."""
+        return who(request)
+
+
+@method_decorator(protect(groups=["admin"]), name="dispatch")
+class AsyncAdmin(View):
+    """Protected in Django's own way, with asynchronous methods."""
+
+    async def get(self, request: Any) -> JsonResponse:
+        """Say who calls."""
+        return who(request)
+
+    async def post(self, request: Any) -> JsonResponse:
+        """Say who calls."""
+        return who(request)
+
+
+@public
+class Open(View):
+    """Public as a class."""
+
+    def get(self, request: Any) -> JsonResponse:
+        """Say who calls."""
+        return who(request)
+
+
+async def stream(request: Any) -> StreamingHttpResponse:
+    """Stream an answer."""
+
+    async def parts() -> AsyncIterator[str]:
+        yield '{"caller": '
+        yield f'"{request.access_token.subject}"}}'
+
+    return StreamingHttpResponse(parts(), content_type="application/json")
+
+
+def calls_another(request: Any) -> HttpResponse:
+    """Call a protected view, and take its answer for a result."""
+    answer = _inner(request)
+    return HttpResponse(f"result: {answer.status_code}")
+
+
+@public
+def calls_another_in_public(request: Any) -> HttpResponse:
+    """Do the same for anybody."""
+    return calls_another(request)
+
+
+@protect(scopes=["inner"])
+def _inner(request: Any) -> JsonResponse:
+    return who(request)
+
+
+def fails(request: Any) -> HttpResponse:
+    """Fail after the check."""
+    raise ValueError("a mistake in a view")
+
+
+def without_wraps(view: Any) -> Any:
+    """Decorate a view and lose its attributes."""
+    return lambda request: view(request)
+
+
+health = [path("ping", who, name="ping")]
+
+urlpatterns = [
+    path("who", who),
+    path("async", who_async),
+    path("slash/", who),
+    path("any/<int:number>", who),
+    path("public", public(who)),
+    path("public-async", public(who_async)),
+    path("public-class", Open.as_view()),
+    path("lost-public", without_wraps(public(who))),
+    path("lost-scope", without_wraps(protect(scopes=["read"])(who))),
+    path("optional", protect(optional=True)(who)),
+    path("optional-async", protect(optional=True)(who_async)),
+    path("optional-scope", protect(optional=True, scopes=["read"])(who)),
+    path("read", protect(scopes=["read"])(who)),
+    path("read-async", protect(scopes="read")(who_async)),
+    path("any-scope", protect(any_scopes=["read", "write"])(who)),
+    path("group", protect(groups="admin")(who)),
+    path("both", protect(scopes=["read"])(protect(groups=["admin"])(who))),
+    path("get-only", require_GET(protect(scopes=["read"])(who))),
+    path("exempt", csrf_exempt(protect(optional=True)(who))),
+    path("class", ReadOnly.as_view()),
+    path("class-as-view", protect(scopes=["more"])(ReadOnly.as_view())),
+    path("async-class", AsyncAdmin.as_view()),
+    path("stream", stream),
+    path("calls-another", calls_another),
+    path("calls-another-in-public", calls_another_in_public),
+    path("fails", fails),
+    path("health/", include((health, "health"))),
+]

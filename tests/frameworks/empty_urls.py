@@ -1,0 +1,5 @@
+"""No URLs."""
+
+from __future__ import annotations
+
+urlpatterns: list[object] = []
