@@ -49,7 +49,7 @@ else
 endif
 
 .PHONY: test-slow
-test-slow: $(VENV)/.test ## run the tests of processes and servers that wait, and a brief soak test
+test-slow: $(VENV)/.slow ## run the tests of processes and servers that wait, and a brief soak test
 	$(BIN)/python -m pytest $(PARALLEL) $(SLOW_TESTS) $(ARGS)
 
 .PHONY: test-lowest
@@ -144,6 +144,12 @@ $(VENV)/.demo: $(VENV)/.python $(PACKAGE_FILES)
 
 $(VENV)/.test: $(VENV)/.python $(PACKAGE_FILES) tests/requirements.txt
 	$(call install,$(LOCKED) $(EVERYTHING))
+
+$(VENV)/.slow: $(VENV)/.test tests/processes/requirements.txt
+	@echo "==> installing what 'make test-slow' needs into $(@D) (once)"
+	@$(@D)/bin/python -m pip install --quiet $(LOCKED) -r tests/processes/requirements.txt || \
+		echo "==> uWSGI cannot be built here: it needs a C compiler. Its tests are skipped." >&2
+	@touch $@
 
 $(VENV)/.docs: $(VENV)/.python $(PACKAGE_FILES) docs/requirements.txt
 	$(call install,$(LOCKED) $(PACKAGE) -r docs/requirements.txt)
