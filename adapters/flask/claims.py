@@ -21,9 +21,12 @@ from werkzeug.local import LocalProxy
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.protect.adapter_checks import CLAIMS_KEY
 
-__all__ = ["attach_claims", "current_claims", "drop_foreign_claims"]
+__all__ = ["attach_claims", "current_claims", "drop_foreign_claims", "mark_as_met", "was_met"]
 
 _PROVEN: Final = "_monocloud_claims"
+_MET: Final = "_monocloud_met"
+
+_ANONYMOUS: Final = object()
 
 MAX_DEPTH: Final = 32  # of the values in which current_claims is looked for
 
@@ -35,11 +38,27 @@ def drop_foreign_claims(incoming: Request) -> None:
         setattr(incoming, _PROVEN, None)
 
 
-def attach_claims(incoming: Request, claims: AccessTokenClaims) -> None:
-    """Give a request the claims of its token, in a form that ``jsonify`` of its application takes."""
-    incoming.environ[CLAIMS_KEY] = claims
-    setattr(incoming, _PROVEN, claims)
+def attach_claims(incoming: Request, claims: AccessTokenClaims | None) -> None:
+    """Give a request the claims of its token, in a form that ``jsonify`` of its application takes.
+
+    ``None`` says that the request is anonymous, and may be.
+    """
+    if claims is not None:
+        incoming.environ[CLAIMS_KEY] = claims
+        setattr(incoming, _PROVEN, claims)
+    elif incoming.__dict__[_PROVEN] is None:
+        setattr(incoming, _PROVEN, _ANONYMOUS)
     _install_json(incoming.json_module)  # the application's; to ask current_app for it would take longer
+
+
+def mark_as_met(incoming: Request, declarations: tuple[Any, ...]) -> None:
+    """Remember what a request has been checked for, so that decorators of its view do not check it again."""
+    setattr(incoming, _MET, (*incoming.__dict__.get(_MET, ()), *declarations))
+
+
+def was_met(incoming: Request, declaration: Any) -> bool:
+    """Tell whether a request has been checked for exactly this declaration."""
+    return declaration in incoming.__dict__.get(_MET, ())
 
 
 class _WritesClaims:
@@ -79,16 +98,16 @@ def _install_json(provider: Any) -> None:
         provider.dumps = _WritesClaims(provider.dumps)  # type: ignore[method-assign]
 
 
-def _read_claims() -> AccessTokenClaims:
+def _read_claims() -> AccessTokenClaims | None:
     claims = getattr(request, _PROVEN, None) if has_request_context() else None
     if claims is None:
         raise RuntimeError(
             "there are no current_claims here: only requests that @protect has let through have some"
         )
-    return cast(AccessTokenClaims, claims)
+    return None if claims is _ANONYMOUS else cast(AccessTokenClaims, claims)
 
 
-class _ClaimsProxy(LocalProxy[AccessTokenClaims]):
+class _ClaimsProxy(LocalProxy[AccessTokenClaims | None]):
     """A proxy that is no iterator: Flask would stream one that a view returns, instead of writing JSON."""
 
     __slots__ = ()
@@ -96,4 +115,7 @@ class _ClaimsProxy(LocalProxy[AccessTokenClaims]):
 
 
 current_claims: AccessTokenClaims = _ClaimsProxy(_read_claims)  # type: ignore[assignment]
-"""The claims of the token that the current request came with, as this package found them."""
+"""The claims of the token that the current request came with, as this package found them.
+
+With ``optional=True`` and without a token, it is ``None``: ``if current_claims:`` tells.
+"""

@@ -52,12 +52,14 @@ class ApplicationClient:
     """Checks each request with the client of the application that serves it."""
 
     @property
+    def options(self) -> Options | None:
+        """The options of the application's client, where it can be made."""
+        return cast("Options | None", _attribute_of_client("options"))
+
+    @property
     def notify(self) -> Any:
         """What tells the observer of the application's client of an event, where there is one."""
-        try:
-            return getattr(get_client(current_app), "notify", None)
-        except ConfigurationError:
-            return None
+        return _attribute_of_client("notify")
 
     def authenticate(self, presented: Presented, requirements: Requirements) -> AccessTokenClaims:
         """Validate what a request presents.
@@ -67,6 +69,13 @@ class ApplicationClient:
                 configuration cannot work.
         """
         return get_client(current_app).authenticate(presented, requirements)
+
+
+def _attribute_of_client(name: str) -> Any:
+    try:
+        return getattr(get_client(current_app), name, None)
+    except ConfigurationError:
+        return None  # authenticate() says what is wrong
 
 
 def _read_options(config: Mapping[str, Any]) -> Options:
@@ -100,5 +109,5 @@ def _as_text(value: Any) -> str:
         return " ".join(entries)
     if not isinstance(value, (str, int, float, Path)):
         kind = type(value).__name__
-        raise ValueError(f"cannot be read from a {kind}; give a client to protect_api instead")
+        raise ValueError(f"cannot be read from a {kind}; pass a client instead")
     return str(value)

@@ -1,155 +1,90 @@
-"""Protects Flask views, blueprints and whole applications.
+"""Protects Flask applications, blueprints and views.
 
 ::
 
-    protect = protect_api()
+    protect = ProtectApi(app, deny_by_default=True)
 
     @app.get("/orders")
     @protect(scopes=["orders:read"])
     def list_orders():
         return {"caller": current_claims.subject}
 
-- ``@protect`` is written below the route: the route must register what it returns.
+    @app.get("/healthz")
+    @public
+    def healthz():
+        return {"status": "ok"}
+
+- ``ProtectApi(app)``, or ``init_app(app)`` in a factory, checks what the views of the application declare,
+  before Flask calls them; with ``deny_by_default`` views that declare nothing need a token, and so do static
+  files and errors (:mod:`.protected_views`). ``@protect`` is written below or above the route.
+- Without ``ProtectApi(app)`` or ``init_app(app)``, ``@protect`` is written below the route: the route must
+  register what it returns.
 - It works on sync and async views, on functions for ``before_request``, and as ``protect(blueprint)`` or
-  ``protect(app)`` on all that one serves (errors and static files included). In class-based views it goes
-  into ``decorators``. Where several apply, each must be met.
+  ``protect(app)`` on all that one serves. In class-based views it goes into ``decorators`` or on methods.
+  Where several apply, each must be met.
 - A refusal is raised, as the ``HTTPException`` of its status with the response in it: code that calls a view
   cannot take it for a result, and ``@app.errorhandler(401)`` sees it.
 - Without a client of its own, it uses one per application, kept in ``app.extensions["monocloud_mw"]``. That
   one's options come from the configuration keys ``MONOCLOUD_BACKEND_...`` of the application, then from the
-  environment. ``protect.init_app(app)`` makes it at once, so that a mistake shows at start.
+  environment. ``init_app`` makes it at once, so that a mistake shows at start.
 - The claims are in ``current_claims`` and in ``request.environ["monocloud.claims"]``; ``jsonify`` takes both.
 """
 
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable, Iterable
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from flask import Blueprint, Flask, Request, Response, current_app, request
-from werkzeug.exceptions import HTTPException, default_exceptions
+from flask import Blueprint, Flask, Request, current_app, request
 
 from monocloud_mw.client import BackendClient
 from monocloud_mw.core.token.requirements import Requirements
-from monocloud_mw.errors import ConfigurationError, MonoCloudError
+from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.adapter_checks import (
     Authenticator,
     check_callable,
     collect_problems,
     select_client,
 )
-from monocloud_mw.protect.guard import Guard, OnError, Refused, run
+from monocloud_mw.protect.cors import is_cors_preflight
+from monocloud_mw.protect.guard import Guard, Refused, run
 from monocloud_mw.protect.resolvers import Resolver
-from monocloud_mw.protect.responses import ErrorResponse
 
 from ..wsgi import list_authorization
-from .claims import attach_claims, drop_foreign_claims
+from .claims import attach_claims, drop_foreign_claims, was_met
 from .config import ApplicationClient, get_client
+from .declarations import Declaration, declare
+from .protected_views import ProtectedViews, check_endpoints
+from .refusals import FlaskOnError, flask_on_error, raise_refusal
+from .targets import check_target
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
     from werkzeug.local import LocalProxy
 
 __all__ = ["ProtectApi", "protect_api"]
 
 Target = TypeVar("Target", bound=Callable[..., Any] | Blueprint | Flask)
-FlaskOnError = Callable[[MonoCloudError, Response], Any]
-
-_OTHER_INTERFACES: Final = {
-    ("environ", "start_response"): "monocloud_mw.adapters.wsgi.ProtectApiMiddleware",
-    ("scope", "receive", "send"): "monocloud_mw.adapters.asgi.ProtectApiMiddleware",
-}
 
 
 class ProtectApi:
-    """Made by :func:`protect_api`; a decorator, bare or with requirements."""
-
-    def __init__(self, client: Authenticator | None, requirements: Requirements, guard: Guard) -> None:
-        self._client = client
-        self._requirements = requirements
-        self._guard = guard
-
-    def init_app(self, app: Flask) -> None:
-        """Make the application's client now, so that a wrong configuration fails here.
-
-        Raises:
-            ConfigurationError: with every problem found.
-        """
-        if self._client is None:
-            get_client(app)
-
-    @overload
-    def __call__(self, target: Target, /) -> Target: ...
-    @overload
-    def __call__(
-        self, /, *, scopes: str | Iterable[str] = (), groups: str | Iterable[str] = ()
-    ) -> Callable[[Target], Target]: ...
-    def __call__(
-        self, target: Any = None, /, *, scopes: str | Iterable[str] = (), groups: str | Iterable[str] = ()
-    ) -> Any:
-        """Protect a view, a blueprint or an application; without one, return a decorator that does.
-
-        Args:
-            scopes: required in addition to those passed to :func:`protect_api`.
-            groups: the caller must be in at least one, in addition to those passed to :func:`protect_api`.
-
-        Raises:
-            ConfigurationError: ``scopes`` or ``groups`` have a wrong type, or the target cannot be protected.
-        """
-        requirements = self._requirements.merge(Requirements.of(scopes, groups))
-        protect = partial(self._protect, requirements)
-        return protect if target is None else protect(target)
-
-    def _protect(self, requirements: Requirements, target: Any) -> Any:
-        if isinstance(target, (Flask, Blueprint)):
-            target.before_request(lambda: self._check(requirements))
-            return target
-        _check_target(target)
-        is_async = inspect.iscoroutinefunction(target)
-
-        @wraps(target)
-        def protected(*args: Any, **kwargs: Any) -> Any:
-            self._check(requirements)
-            return (current_app.ensure_sync(target) if is_async else target)(*args, **kwargs)
-
-        return protected
-
-    def _check(self, requirements: Requirements) -> None:
-        """Attach the claims of the current request, or raise the response that refuses it."""
-        incoming = cast("LocalProxy[Request]", request)._get_current_object()  # noqa: SLF001
-        drop_foreign_claims(incoming)
-        environ = incoming.environ
-        check = self._guard.check(
-            incoming,
-            list_authorization(environ),
-            requirements,
-            method=environ["REQUEST_METHOD"],
-            url=environ.get("PATH_INFO", ""),
-        )
-        try:
-            claims = run(check)
-        except Refused as refused:
-            _raise(refused)
-        if claims is not None:
-            attach_claims(incoming, claims)
-
-
-def protect_api(
-    client: Authenticator | None = None,
-    *,
-    scopes: str | Iterable[str] = (),
-    groups: str | Iterable[str] = (),
-    token_resolver: Resolver | None = None,
-    certificate_resolver: Resolver | None = None,
-    on_error: FlaskOnError | None = None,
-) -> ProtectApi:
-    """Return a decorator that lets only requests with a valid access token through.
+    """Lets only requests with a valid access token through: an extension of Flask, and a decorator.
 
     Args:
-        client: a :class:`~monocloud_mw.BackendClient`; without one, the application's own is used.
-        scopes: required by every decorated view.
-        groups: the caller must be in at least one, in every decorated view.
+        app: the Flask application; or call :meth:`init_app` later, for one or several.
+        client: a :class:`~monocloud_mw.BackendClient`; without one, each application's own is used.
+        deny_by_default: ask for a token wherever an application that it was given declares nothing.
+        scopes: required wherever a token is.
+        any_scopes: the token must have at least one, wherever a token is required.
+        groups: the caller must be in at least one, wherever a token is required.
+        optional: let requests without a token pass, unless a view says otherwise; a token that is there is
+            checked.
+        public_endpoints: endpoints that need no token unless their view declares it, such as ``"static"``;
+            ``"docs.*"`` are those of the blueprint ``docs``.
+        allow_cors_preflight: let CORS preflights pass to whatever answers them.
         token_resolver: called with the request, sync or async; returns the access token, instead of the
             ``Authorization`` header.
         certificate_resolver: called with the request, sync or async; returns the caller's certificate
@@ -161,44 +96,178 @@ def protect_api(
     Raises:
         ConfigurationError: with every problem found.
     """
-    requirements, *_ = collect_problems(
-        lambda: Requirements.of(scopes, groups),
-        lambda: None if client is None else select_client(client, BackendClient),
-        lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
-        lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
-        lambda: check_callable("on_error", on_error, may_be_async=True),
-    )
-    guard = Guard(
-        ApplicationClient() if client is None else client,
-        token_resolver=_synchronous(token_resolver),
-        certificate_resolver=_synchronous(certificate_resolver),
-        on_error=None if on_error is None else _flask_on_error(on_error),
-    )
-    return ProtectApi(client, requirements, guard)
 
-
-def _check_target(target: Any) -> None:
-    """Refuse what would be wrapped in silence and never be called, or not by Flask."""
-    if inspect.isfunction(target) or inspect.ismethod(target) or isinstance(target, partial):
-        owner = getattr(target, "__self__", None)
-        adapter = _OTHER_INTERFACES.get(tuple(inspect.signature(target).parameters))
-        if adapter is None and not isinstance(owner, (Flask, Blueprint)):
-            return
-        if adapter is None:
-            adapter = "monocloud_mw.adapters.wsgi.ProtectApiMiddleware"
-        advice = f"a WSGI or ASGI application is wrapped by {adapter}"
-    elif inspect.isclass(target):
-        advice = "a class-based view names the decorator in its decorators"
-    elif isinstance(getattr(target, "app", None), Flask):
-        advice = "protect its .app, which is the Flask application"
-    else:
-        advice = (
-            "monocloud_mw.adapters.asgi.ProtectApiMiddleware protects ASGI applications (FastAPI, Starlette, "
-            "Quart), monocloud_mw.adapters.wsgi.ProtectApiMiddleware WSGI applications"
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        client: Authenticator | None = None,
+        deny_by_default: bool = False,
+        scopes: str | Iterable[str] = (),
+        any_scopes: str | Iterable[str] = (),
+        groups: str | Iterable[str] = (),
+        optional: bool = False,
+        public_endpoints: Iterable[str] = (),
+        allow_cors_preflight: bool = False,
+        token_resolver: Resolver | None = None,
+        certificate_resolver: Resolver | None = None,
+        on_error: FlaskOnError | None = None,
+    ) -> None:
+        requirements, endpoints, *_ = collect_problems(
+            lambda: Requirements.of(scopes, groups, any_scopes),
+            lambda: check_endpoints(public_endpoints),
+            lambda: None if client is None else select_client(client, BackendClient),
+            lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
+            lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
+            lambda: check_callable("on_error", on_error, may_be_async=True),
         )
-    raise ConfigurationError(
-        f"cannot protect a {type(target).__name__}: only functions, methods, Flask applications and "
-        f"blueprints can be protected; {advice}"
+        self._client = client
+        self._base = Declaration(self, requirements, optional)
+        self._deny_by_default = deny_by_default
+        self._public_endpoints: frozenset[str] = endpoints
+        self._allow_cors_preflight = allow_cors_preflight
+        self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
+        self._guard = Guard(
+            ApplicationClient() if client is None else client,
+            token_resolver=_synchronous(token_resolver),
+            certificate_resolver=_synchronous(certificate_resolver),
+            on_error=None if on_error is None else flask_on_error(on_error),
+        )
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Check the requests of an application from now on, and make its client.
+
+        Functions for ``before_request`` that were registered earlier run earlier, for every request.
+
+        Raises:
+            ConfigurationError: with every problem found.
+        """
+        if not isinstance(app, Flask):
+            raise ConfigurationError(
+                f"app must be a Flask application, not {type(app).__name__}; pass a client as client=..."
+            )
+        if self._client is None:
+            get_client(app)
+        if app not in self._apps:
+            views = ProtectedViews(
+                self._base if self._deny_by_default else None,
+                others_may_replace=True,
+                public_endpoints=self._public_endpoints,
+            )
+            views.check_declarations(app)
+            app.before_request(views.check)
+            self._apps.add(app)
+
+    @overload
+    def __call__(self, target: Target, /) -> Target: ...
+    @overload
+    def __call__(
+        self,
+        /,
+        *,
+        scopes: str | Iterable[str] = (),
+        any_scopes: str | Iterable[str] = (),
+        groups: str | Iterable[str] = (),
+        optional: bool | None = None,
+    ) -> Callable[[Target], Target]: ...
+    def __call__(
+        self,
+        target: Any = None,
+        /,
+        *,
+        scopes: str | Iterable[str] = (),
+        any_scopes: str | Iterable[str] = (),
+        groups: str | Iterable[str] = (),
+        optional: bool | None = None,
+    ) -> Any:
+        """Protect a view, a blueprint or an application; without one, return a decorator that does.
+
+        Args:
+            scopes: required in addition.
+            any_scopes: the token must have at least one, in addition.
+            groups: the caller must be in at least one, in addition.
+            optional: whether a request without a token may pass; by default as :class:`ProtectApi` says.
+
+        Raises:
+            ConfigurationError: a requirement has a wrong type, the target cannot be protected, or it is
+                marked with ``@public``.
+        """
+        requirements = self._base.requirements.merge(Requirements.of(scopes, groups, any_scopes))
+        declaration = Declaration(self, requirements, self._base.optional if optional is None else optional)
+        protect = partial(self._protect, declaration)
+        return protect if target is None else protect(target)
+
+    def check(self, declaration: Declaration, incoming: Request) -> None:
+        """Attach the claims of a request, unless it has been checked for this declaration before.
+
+        Raises:
+            HTTPException: the request must not pass; the response is in it.
+        """
+        if was_met(incoming, declaration):
+            return
+        drop_foreign_claims(incoming)
+        environ = incoming.environ
+        if self._allow_cors_preflight and _is_preflight(environ):
+            return
+        check = self._guard.check(
+            incoming,
+            list_authorization(environ),
+            declaration.requirements,
+            method=environ["REQUEST_METHOD"],
+            url=environ.get("PATH_INFO", ""),
+            optional=declaration.optional,
+        )
+        try:
+            claims = run(check)
+        except Refused as refused:
+            raise_refusal(refused)
+        attach_claims(incoming, claims)
+
+    def _protect(self, declaration: Declaration, target: Any) -> Any:
+        if isinstance(target, (Flask, Blueprint)):
+            target.before_request(ProtectedViews(declaration).check)
+            return target
+        check_target(target)
+        is_async = inspect.iscoroutinefunction(target)
+
+        @wraps(target)
+        def protected(*args: Any, **kwargs: Any) -> Any:
+            self.check(declaration, cast("LocalProxy[Request]", request)._get_current_object())  # noqa: SLF001
+            return (current_app.ensure_sync(target) if is_async else target)(*args, **kwargs)
+
+        declare(protected, target, declaration)
+        return protected
+
+
+def protect_api(
+    client: Authenticator | None = None,
+    *,
+    scopes: str | Iterable[str] = (),
+    any_scopes: str | Iterable[str] = (),
+    groups: str | Iterable[str] = (),
+    optional: bool = False,
+    allow_cors_preflight: bool = False,
+    token_resolver: Resolver | None = None,
+    certificate_resolver: Resolver | None = None,
+    on_error: FlaskOnError | None = None,
+) -> ProtectApi:
+    """Return a :class:`ProtectApi` for views and blueprints one by one, with the client in front.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+    return ProtectApi(
+        client=client,
+        scopes=scopes,
+        any_scopes=any_scopes,
+        groups=groups,
+        optional=optional,
+        allow_cors_preflight=allow_cors_preflight,
+        token_resolver=token_resolver,
+        certificate_resolver=certificate_resolver,
+        on_error=on_error,
     )
 
 
@@ -207,21 +276,9 @@ def _synchronous(function: Callable[..., Any] | None) -> Callable[..., Any] | No
     return None if function is None else lambda *arguments: current_app.ensure_sync(function)(*arguments)
 
 
-def _flask_on_error(on_error: FlaskOnError) -> OnError:
-    def answer(error: MonoCloudError, response: ErrorResponse, _request: Any) -> Any:
-        default = _to_flask(response)
-        changed = current_app.ensure_sync(on_error)(error, default)
-        return default if changed is None else current_app.make_response(changed)
-
-    return answer
-
-
-def _to_flask(response: ErrorResponse) -> Response:
-    return Response(response.body, response.status, list(response.headers))
-
-
-def _raise(refused: Refused) -> NoReturn:
-    """Raise the exception of the status, so that error handlers see it; the response is in it."""
-    response = refused.answer or _to_flask(refused.response)
-    kind = default_exceptions.get(refused.response.status, HTTPException)
-    raise kind(response=response) from refused.error
+def _is_preflight(environ: WSGIEnvironment) -> bool:
+    return is_cors_preflight(
+        environ["REQUEST_METHOD"],
+        environ.get("HTTP_ORIGIN"),
+        environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+    )

@@ -536,7 +536,7 @@ def test_configured_values_that_no_variable_could_hold_are_refused(app: Flask) -
         protect_api().init_app(app)
     assert [str(problem) for problem in caught.value.problems] == [
         "client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): cannot be read from a object; "
-        "give a client to protect_api instead",
+        "pass a client instead",
         "audience (MONOCLOUD_BACKEND_AUDIENCE): must be a list of words without white space",
     ]
 

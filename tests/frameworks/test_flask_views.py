@@ -1,0 +1,785 @@
+"""Flask applications that are protected as a whole: what each view declares decides, wherever it says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial, wraps
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask, jsonify, redirect, request
+from flask.typing import ResponseReturnValue
+from flask.views import MethodView, View
+from werkzeug.exceptions import Forbidden, HTTPException
+from werkzeug.test import Client
+
+from monocloud_mw import BackendClient
+from monocloud_mw.adapters.flask import ProtectApi, current_claims, protect_api, public
+from monocloud_mw.errors import ConfigurationError, TokenError
+from monocloud_mw.testing import LocalTenant, as_caller
+
+Decorator = Callable[[Any], Any]
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Iterator[LocalTenant]:
+    """Return a tenant that stays up."""
+    with LocalTenant(algorithms=["ES256"]) as tenant:
+        yield tenant
+
+
+@pytest.fixture(scope="module")
+def client(tenant: LocalTenant) -> Iterator[BackendClient]:
+    """Return a client of the tenant."""
+    with BackendClient(**tenant.settings(tenant.client)) as client:
+        yield client
+
+
+@pytest.fixture
+def app() -> Flask:
+    """Return an application without routes."""
+    return Flask(__name__)
+
+
+def ask(app: Flask, path: str = "/", token: str | None = None, method: str = "GET", **headers: str) -> Any:
+    """Send a request."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    if token is not None:
+        sent["Authorization"] = f"Bearer {token}"
+    return Client(app, use_cookies=False).open(path, method=method, headers=sent)
+
+
+def statuses(app: Flask, *requests: tuple[str, str | None]) -> list[int]:
+    """Return the statuses of requests."""
+    return [ask(app, path, token).status_code for path, token in requests]
+
+
+def caller() -> str:
+    """Say who calls, as a view without declarations would."""
+    return f"{current_claims.subject}" if current_claims else "anonymous"
+
+
+class Plain(View):
+    """Declare nothing."""
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Say who calls."""
+        return caller()
+
+
+# What needs a token
+
+
+def test_views_without_declarations_need_a_token(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """Those of the application, of blueprints registered later and nested, and of class-based views."""
+    ProtectApi(app, client=client, deny_by_default=True)
+    outer, inner = Blueprint("outer", __name__, url_prefix="/outer"), Blueprint("inner", __name__)
+    app.add_url_rule("/", view_func=caller)
+    outer.add_url_rule("/", view_func=caller)
+    inner.add_url_rule("/inner", view_func=caller)
+    outer.register_blueprint(inner)
+    app.register_blueprint(outer)
+    app.add_url_rule("/class", view_func=Plain.as_view("plain"))
+    token = tenant.mint(subject="alice")
+    for path in ("/", "/outer/", "/outer/inner", "/class"):
+        assert ask(app, path).status_code == 401
+        assert ask(app, path, token).text == "alice"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "with_token"),
+    [
+        ("GET", "/nowhere", 404),
+        ("DELETE", "/view", 405),
+        ("OPTIONS", "/view", 200),
+        ("HEAD", "/view", 200),
+        ("GET", "/static/x.css", 404),
+        ("GET", "/slash", 308),
+        ("GET", "/a//b", 308),
+        ("OPTIONS", "/nowhere", 404),
+    ],
+)
+def test_what_has_no_view_needs_a_token(
+    app: Flask, client: BackendClient, tenant: LocalTenant, method: str, path: str, with_token: int
+) -> None:
+    """As in ``protect(app)``: a caller without a token learns nothing about the routes."""
+    ProtectApi(app, client=client, deny_by_default=True)
+    app.add_url_rule("/view", "view", lambda: "x")
+    app.add_url_rule("/slash/", "slash", lambda: "x")
+    app.add_url_rule("/a/b", "merged", lambda: "x")
+    assert ask(app, path, method=method).status_code == 401
+    assert ask(app, path, tenant.mint(), method=method).status_code == with_token
+
+
+def test_redirects_to_public_views_are_public(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """From a path without its slash, or with too many, beneath a prefix of the server as well."""
+    ProtectApi(app, client=client, deny_by_default=True)
+    app.add_url_rule("/docs/", "docs", public(lambda: "docs"))
+    app.add_url_rule("/docs/all", "all", public(lambda: "docs"))
+    app.add_url_rule("/a b/\u00e9/", "spaces", public(lambda: "x"))
+    app.add_url_rule("/moved/<int:number>", "moved", redirect_to="/docs/")
+    for path in ("/docs", "/docs//all", "/a%20b/%C3%A9", "/moved/1"):
+        assert ask(app, path).status_code == 308
+    mounted = Client(app).get("/docs", environ_overrides={"SCRIPT_NAME": "/api", "PATH_INFO": "/docs"})
+    assert (mounted.status_code, mounted.location) == (308, "http://localhost/api/docs/")
+
+
+# Where declarations are written
+
+
+def through(function: Any) -> Any:
+    """Decorate as most libraries do."""
+
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def opaque(function: Any) -> Any:
+    """Decorate without saying what is wrapped."""
+    return lambda *args, **kwargs: function(*args, **kwargs)
+
+
+def declare_in_app(app: Flask, decorators: list[Any]) -> None:
+    """Declare a view with decorators from top to bottom, of which ``None`` is the route."""
+
+    def view() -> str:
+        return caller()
+
+    decorated: Any = view
+    for decorator in reversed(decorators):
+        decorated = (decorator or app.get("/", endpoint="view"))(decorated)
+
+
+ORDERS: dict[str, Callable[[Decorator], list[Any]]] = {
+    "below": lambda protect: [None, protect],
+    "above": lambda protect: [protect, None],
+    "below a decorator": lambda protect: [None, through, protect],
+    "above a decorator below the route": lambda protect: [None, protect, through],
+    "above, with a decorator below the route": lambda protect: [protect, None, through],
+    "above, with a decorator between": lambda protect: [protect, through, None],
+    "above a decorator with none": lambda protect: [protect, None, opaque],
+    "below a decorator that hides it": lambda protect: [None, opaque, protect],
+    "above two": lambda protect: [through, protect, through, None],
+}
+
+
+@pytest.mark.parametrize("as_blueprint", [False, True], ids=["application", "blueprint"])
+@pytest.mark.parametrize("deny_by_default", [True, False])
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_protect_counts_above_and_below_the_route(
+    app: Flask,
+    client: BackendClient,
+    tenant: LocalTenant,
+    order: Callable[[Decorator], list[Any]],
+    deny_by_default: bool,
+    as_blueprint: bool,
+) -> None:
+    """Whatever Flask has registered, the scopes are asked for."""
+    protect = ProtectApi(app, client=client, deny_by_default=deny_by_default)
+    target: Any = Blueprint("blueprint", __name__) if as_blueprint else app
+    declare_in_app(target, order(protect(scopes=["a"])))
+    if as_blueprint:
+        app.register_blueprint(target)
+    assert statuses(app, ("/", None), ("/", tenant.mint(scopes="b"))) == [401, 403]
+    assert ask(app, token=tenant.mint(subject="alice", scopes="a")).text == "alice"
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param([None, public], id="below"),
+        pytest.param([public, None], id="above"),
+        pytest.param([None, through, public], id="below a decorator"),
+        pytest.param([None, public, through], id="above a decorator"),
+    ],
+)
+def test_public_counts_above_and_below_the_route(app: Flask, client: BackendClient, order: list[Any]) -> None:
+    """Such a view never sees claims, whatever was sent."""
+    ProtectApi(app, client=client, deny_by_default=True, scopes=["api"])
+    declare_in_app(app, order)
+    assert ask(app).text == "anonymous"
+    assert ask(app, token="garbage").text == "anonymous"
+
+
+@pytest.mark.parametrize(
+    "order", [[None, opaque, public], [public, through, None]], ids=["hidden", "not on the view"]
+)
+def test_a_public_mark_that_is_not_on_the_view_opens_nothing(
+    app: Flask, client: BackendClient, order: list[Any]
+) -> None:
+    """Where it cannot be found on what Flask calls, the view stays as it was."""
+    ProtectApi(app, client=client, deny_by_default=True)
+    declare_in_app(app, order)
+    assert ask(app).status_code == 401
+
+
+def shared_view() -> str:
+    """Serve several routes."""
+    return caller()
+
+
+def test_routes_that_share_a_function_have_declarations_of_their_own(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """``protect(view)`` for one route asks nothing of the same function on another."""
+    protect = ProtectApi(app, client=client, deny_by_default=True)
+    app.add_url_rule("/bare", "bare", shared_view)
+    app.add_url_rule("/a", "a", protect(scopes="a")(shared_view))
+    app.add_url_rule("/b", "b", protect(scopes="b")(shared_view))
+    token = tenant.mint(scopes="a")
+    assert statuses(app, ("/bare", None), ("/bare", token), ("/a", token), ("/b", token)) == [
+        401,
+        200,
+        200,
+        403,
+    ]
+
+
+def test_class_based_views_declare_on_the_class_and_on_methods(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """``decorators`` count for all methods; a method may be public, or ask for more."""
+    protect = ProtectApi(app, client=client, deny_by_default=True)
+
+    class Orders(MethodView):
+        @public
+        def get(self) -> str:
+            return caller()
+
+        @protect(scopes="orders:write")
+        def post(self) -> str:
+            return caller()
+
+        def put(self) -> str:
+            return caller()
+
+    class Health(MethodView):
+        decorators = [public]  # noqa: RUF012
+
+        def get(self) -> str:
+            return caller()
+
+        @protect(scopes="health:write")
+        def post(self) -> str:
+            return caller()
+
+    class Admin(MethodView):
+        decorators = [protect(groups="admin"), through]  # noqa: RUF012
+        init_every_request = False
+
+        def get(self) -> str:
+            return caller()
+
+        @protect(scopes="admin:write")
+        def post(self) -> str:
+            return caller()
+
+    class Dispatched(View):
+        @public
+        def dispatch_request(self) -> ResponseReturnValue:
+            return caller()
+
+    for view in (Orders, Health, Admin, Dispatched):
+        app.add_url_rule(f"/{view.__name__}", view_func=view.as_view(view.__name__))
+    expected = {
+        ("GET", "/Orders"): [200, 200, 200],
+        ("HEAD", "/Orders"): [200, 200, 200],
+        ("POST", "/Orders"): [401, 403, 200],
+        ("PUT", "/Orders"): [401, 200, 200],
+        ("OPTIONS", "/Orders"): [401, 200, 200],
+        ("GET", "/Health"): [200, 200, 200],
+        ("POST", "/Health"): [401, 403, 200],
+        ("GET", "/Admin"): [401, 403, 200],
+        ("POST", "/Admin"): [401, 403, 200],
+        ("GET", "/Dispatched"): [200, 200, 200],
+    }
+    every = tenant.mint(scopes="orders:write health:write admin:write", groups=["admin"])
+    tokens = (None, tenant.mint(), every)
+    found = {
+        (method, path): [ask(app, path, token, method).status_code for token in tokens]
+        for method, path in expected
+    }
+    assert found == expected
+    assert ask(app, "/Admin", tenant.mint(groups=["admin"]), "POST").status_code == 403
+
+
+def test_views_need_not_be_functions(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """Bound methods, partials and objects that can be called are views too."""
+    protect = ProtectApi(app, client=client, deny_by_default=True)
+
+    class Views:
+        def plain(self) -> str:
+            return caller()
+
+        @public
+        def open(self) -> str:
+            return caller()
+
+        def marked(self) -> str:
+            return caller()
+
+        def __call__(self) -> str:
+            return caller()
+
+    views = Views()
+    app.add_url_rule("/plain", "plain", views.plain)
+    app.add_url_rule("/open", "open", views.open)
+    app.add_url_rule("/marked", "marked", public(views.marked))
+    app.add_url_rule("/partial", "partial", public(partial(Views.plain, views)))
+    app.add_url_rule("/partial of public", "partial2", partial(Views.open, views))
+    app.add_url_rule("/called", "called", views)
+    app.add_url_rule("/scoped", "scoped", protect(scopes="a")(partial(Views.plain, views)))
+    paths = ("/plain", "/open", "/marked", "/partial", "/partial of public", "/called", "/scoped")
+    assert [ask(app, path).status_code for path in paths] == [401, 200, 200, 200, 200, 401, 401]
+    assert [ask(app, path, tenant.mint()).status_code for path in paths] == [200] * 6 + [403]
+
+
+def test_async_views_are_protected(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """Above and below, as all others."""
+    protect = ProtectApi(app, client=client, deny_by_default=True)
+
+    async def view() -> str:
+        await asyncio.sleep(0)
+        return caller()
+
+    app.add_url_rule("/bare", "bare", view)
+
+    @protect(scopes="a")
+    @app.get("/above")
+    async def above() -> str:
+        return caller()
+
+    @app.get("/open")
+    @public
+    async def open_view() -> str:
+        return caller()
+
+    token = tenant.mint(subject="alice")
+    assert statuses(app, ("/bare", None), ("/above", token), ("/open", None)) == [401, 403, 200]
+    assert ask(app, "/bare", token).text == "alice"
+    assert ask(app, "/above", tenant.mint(subject="bob", scopes="a")).text == "bob"
+
+
+# What contradicts itself
+
+
+def test_public_and_protected_views_are_refused_where_they_are_declared(client: BackendClient) -> None:
+    """In any order, around the route and beneath other decorators; the error names the view."""
+    protect = protect_api(client)
+    for order in (
+        [public, protect],
+        [protect, public],
+        [public, None, protect],
+        [protect, None, public],
+        [public, through, protect],
+        [protect(scopes="a"), None, through, public],
+    ):
+        with pytest.raises(
+            ConfigurationError, match=r"\.view has both @public and @protect: remove one of them$"
+        ):
+            declare_in_app(Flask(__name__), order)
+
+
+def test_contradictions_of_classes_are_found(app: Flask, client: BackendClient) -> None:
+    """At ``init_app`` where the view is there by then, and otherwise at the request."""
+    protect = ProtectApi(client=client, deny_by_default=True)
+
+    class Both(MethodView):
+        decorators = [protect]  # noqa: RUF012
+
+        @public
+        def get(self) -> str:
+            return "reached"
+
+    app.add_url_rule("/", view_func=Both.as_view("both"))
+    with pytest.raises(ConfigurationError, match=r"Both\.get has both @public and @protect"):
+        protect.init_app(app)
+    late = Flask(__name__)
+    protect.init_app(late)
+    late.add_url_rule("/", view_func=Both.as_view("both"))
+    assert ask(late).status_code == 500
+
+
+@pytest.mark.parametrize(
+    "target",
+    [Flask(__name__), Blueprint("a", __name__), MethodView, 1, "view", len],
+    ids=["application", "blueprint", "class", "number", "text", "built-in"],
+)
+def test_only_views_can_be_public(target: Any) -> None:
+    """A mark that nothing reads would be a surprise."""
+    with pytest.raises(ConfigurationError, match=r"^@public marks a view function, not "):
+        public(target)
+
+
+@pytest.mark.parametrize("endpoints", ["static", 1, [1], [""], ["*"], [".*"], ["a*"], None])
+def test_public_endpoints_are_a_list_of_names(endpoints: Any) -> None:
+    """Anything else is refused at once, with an example."""
+    with pytest.raises(ConfigurationError, match=r"^public_endpoints: must be a list of endpoints, such as"):
+        ProtectApi(public_endpoints=endpoints)
+
+
+def test_a_client_is_not_an_application(client: BackendClient) -> None:
+    """Whoever passes one as with ``protect_api`` is told how."""
+    with pytest.raises(
+        ConfigurationError, match="must be a Flask application, not BackendClient; pass a client as"
+    ):
+        ProtectApi(client)  # type: ignore[arg-type]
+
+
+# Defaults and declarations together
+
+
+def test_public_endpoints_open_views_of_others(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """By name, or all of a blueprint; a declaration on the view stands before it."""
+    protect = ProtectApi(
+        app, client=client, deny_by_default=True, public_endpoints=["static", "docs.*", "admin.help"]
+    )
+    docs, admin = (
+        Blueprint("docs", __name__, url_prefix="/docs"),
+        Blueprint("admin", __name__, url_prefix="/admin"),
+    )
+    docs.add_url_rule("/", "index", lambda: "docs")
+    docs.add_url_rule("/secret", "secret", protect(lambda: "secret"))
+    admin.add_url_rule("/", "index", lambda: "admin")
+    admin.add_url_rule("/help", "help", lambda: "help")
+    app.register_blueprint(docs)
+    app.register_blueprint(admin)
+    paths = ("/static/missing", "/docs/", "/docs/secret", "/admin/", "/admin/help")
+    assert [ask(app, path).status_code for path in paths] == [404, 200, 401, 401, 200]
+
+
+def test_what_protect_api_asks_for_is_added(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """Of every view that needs a token, declared or not."""
+    protect = ProtectApi(app, client=client, deny_by_default=True, scopes="api", any_scopes="x y", groups="g")
+    app.add_url_rule("/", "root", caller)
+    app.add_url_rule("/more", "more", protect(any_scopes=["m", "n"])(caller))
+    tokens = ("api x", "x", "api", "api y m", "m n")
+    minted = [tenant.mint(scopes=scopes, groups=["g"]) for scopes in tokens]
+    assert [ask(app, "/", token).status_code for token in minted] == [200, 403, 403, 200, 403]
+    assert [ask(app, "/more", token).status_code for token in minted] == [403, 403, 403, 200, 403]
+    assert ask(app, "/", tenant.mint(scopes="api x")).status_code == 403
+    assert ask(app, "/more", minted[0]).headers["WWW-Authenticate"] == (
+        'Bearer error="insufficient_scope", scope="api m n x y"'
+    )
+
+
+def test_a_protected_blueprint_knows_the_marks_of_its_views(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """``protect(blueprint)`` adds to what its views declare, and ``@public`` lifts it."""
+    protect = protect_api(client)
+    blueprint = Blueprint("blueprint", __name__)
+    protect(groups="admin")(blueprint)
+    blueprint.add_url_rule("/bare", "bare", caller)
+    blueprint.add_url_rule("/open", "open", public(lambda: "open"))
+
+    @protect(scopes="a")
+    @blueprint.get("/above")
+    def above() -> str:
+        return caller()
+
+    @blueprint.get("/optional")
+    @protect(optional=True)
+    def optional() -> str:
+        return caller()
+
+    app.register_blueprint(blueprint)
+    admin, scoped = tenant.mint(groups=["admin"]), tenant.mint(scopes="a")
+    both = tenant.mint(groups=["admin"], scopes="a")
+    paths = ("/bare", "/open", "/above", "/optional")
+    assert [ask(app, path).status_code for path in paths] == [401, 200, 401, 200]
+    assert [ask(app, path, admin).status_code for path in paths] == [200, 200, 403, 200]
+    assert [ask(app, path, scoped).status_code for path in paths] == [403, 200, 403, 403]
+    assert [ask(app, path, both).status_code for path in paths] == [200, 200, 200, 200]
+
+
+def test_two_tenants_share_an_application(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """Deny by default leaves a view to another ``protect`` that is on it; ``protect(blueprint)`` does not."""
+    with LocalTenant(algorithms=["ES256"]) as other, BackendClient(**other.settings()) as other_client:
+        protect = ProtectApi(app, client=client, deny_by_default=True)
+        theirs = protect_api(other_client)
+        app.add_url_rule("/ours", "ours", lambda: "x")
+        app.add_url_rule("/below", "below", theirs(lambda: "x"))
+
+        @theirs
+        @app.get("/above")
+        def above() -> str:
+            return "x"
+
+        blueprint = Blueprint("blueprint", __name__)
+        protect(blueprint)
+        blueprint.add_url_rule("/both", "both", theirs(lambda: "x"))
+        app.register_blueprint(blueprint)
+        paths = ("/ours", "/below", "/above", "/both")
+        assert [ask(app, path).status_code for path in paths] == [401] * 4
+        assert [ask(app, path, tenant.mint()).status_code for path in paths] == [200, 401, 401, 401]
+        assert [ask(app, path, other.mint()).status_code for path in paths] == [401, 200, 200, 401]
+
+
+# Optional tokens
+
+
+@pytest.mark.parametrize("order", [[None, "protect"], ["protect", None]], ids=["below", "above"])
+@pytest.mark.parametrize("deny_by_default", [True, False])
+def test_an_optional_token_is_checked_where_it_is_there(
+    app: Flask, client: BackendClient, tenant: LocalTenant, order: list[Any], deny_by_default: bool
+) -> None:
+    """Without one, or with another scheme, the caller is anonymous; a bad or a poor one is refused."""
+    protect = ProtectApi(app, client=client, deny_by_default=deny_by_default)
+    optional = protect(optional=True, scopes="a")
+    declare_in_app(app, [optional if entry == "protect" else entry for entry in order])
+    assert ask(app).text == "anonymous"
+    assert ask(app, Authorization="Basic YTpi").text == "anonymous"
+    assert ask(app, token=tenant.mint(subject="alice", scopes="a")).text == "alice"
+    assert ask(app, token=tenant.mint(subject="alice")).status_code == 403
+    assert ask(app, token=tenant.mint(lifetime_seconds=-300)).status_code == 401
+    assert ask(app, token="garbage").status_code == 401
+    assert ask(app, Authorization="Bearer").status_code == 400
+
+
+def test_an_anonymous_caller_has_no_claims(app: Flask, client: BackendClient) -> None:
+    """``current_claims`` is ``None`` then, in JSON too, and what was brought along is gone."""
+    protect = protect_api(client)
+    app.add_url_rule("/", "view", protect(optional=True)(lambda: jsonify(caller=current_claims)))
+    app.add_url_rule("/compared", "compared", protect(optional=True)(lambda: f"{current_claims == None}"))  # noqa: E711
+    app.add_url_rule(
+        "/environ", "environ", protect(optional=True)(lambda: f"{request.environ.get('monocloud.claims')}")
+    )
+    assert ask(app).json == {"caller": None}
+    assert ask(app, "/compared").text == "True"
+    forged = Client(app).get("/environ", environ_overrides={"monocloud.claims": {"sub": "mallory"}})
+    assert forged.text == "None"
+
+
+def test_a_whole_application_may_be_optional(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """A view may need a token nevertheless."""
+    protect = ProtectApi(app, client=client, deny_by_default=True, optional=True)
+    app.add_url_rule("/", "root", caller)
+    app.add_url_rule("/strict", "strict", protect(optional=False)(caller))
+    app.add_url_rule("/inherited", "inherited", protect(scopes="a")(caller))
+    paths = ("/", "/strict", "/inherited", "/nowhere")
+    assert [ask(app, path).status_code for path in paths] == [200, 401, 200, 404]
+    assert [ask(app, path, "garbage").status_code for path in paths] == [401] * 4
+
+
+def test_required_beside_optional_is_required(app: Flask, client: BackendClient) -> None:
+    """Where several decorators apply, each must be met."""
+    protect = ProtectApi(app, client=client, deny_by_default=True)
+    declare_in_app(app, [protect(optional=True), None, protect])
+    assert ask(app).status_code == 401
+
+
+# What else Flask calls
+
+
+def test_a_cache_around_a_view_answers_nobody_else(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """The check comes before whatever is around the view."""
+    answers: list[str] = []
+
+    def cached(function: Any) -> Any:
+        @wraps(function)
+        def wrapper() -> Any:
+            if not answers:
+                answers.append(function())
+            return answers[0]
+
+        return wrapper
+
+    protect = ProtectApi(app, client=client, deny_by_default=True)
+    declare_in_app(app, [None, cached, protect(scopes="a")])
+    assert ask(app, token=tenant.mint(subject="alice", scopes="a")).text == "alice"
+    assert statuses(app, ("/", None), ("/", tenant.mint())) == [401, 403]
+
+
+def test_a_decorator_cannot_make_a_result_of_a_refusal(app: Flask, client: BackendClient) -> None:
+    """Not even one that catches everything, where the application is protected as a whole."""
+
+    def forgiving(function: Any) -> Any:
+        @wraps(function)
+        def wrapper() -> Any:
+            try:
+                return function()
+            except Exception:  # noqa: BLE001
+                return "all is well"
+
+        return wrapper
+
+    protect = ProtectApi(app, client=client)
+    declare_in_app(app, [None, forgiving, protect])
+    assert ask(app).status_code == 401
+
+
+def test_functions_around_requests_can_be_protected(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """``url_value_preprocessor`` ignores results, so only an exception can stop the request there."""
+    protect = protect_api(client)
+    blueprint = Blueprint("blueprint", __name__, url_prefix="/b")
+
+    @app.url_value_preprocessor
+    @protect
+    def preprocess(endpoint: str | None, values: dict[str, Any] | None) -> None:
+        assert current_claims
+
+    @blueprint.before_request
+    @protect(scopes="a")
+    def before() -> None:
+        assert current_claims
+
+    app.add_url_rule("/", "view", lambda: "reached")
+    blueprint.add_url_rule("/", "view", lambda: "reached")
+    app.register_blueprint(blueprint)
+    token = tenant.mint()
+    assert statuses(app, ("/", None), ("/", token), ("/b/", None), ("/b/", token)) == [401, 200, 401, 403]
+    assert ask(app, "/b/", tenant.mint(scopes="a")).text == "reached"
+
+
+def test_what_runs_before_and_after_a_refusal(app: Flask, client: BackendClient) -> None:
+    """Functions registered earlier run, later ones do not; those for the response see the refusal."""
+    seen: list[str] = []
+    app.before_request(lambda: seen.append("earlier"))
+    ProtectApi(app, client=client, deny_by_default=True)
+    app.before_request(lambda: seen.append("later"))
+
+    @app.after_request
+    def after(response: Any) -> Any:
+        seen.append(f"after {response.status_code}")
+        return response
+
+    app.teardown_request(lambda _: seen.append("teardown"))
+    assert ask(app).status_code == 401
+    assert seen == ["earlier", "after 401", "teardown"]
+
+
+def test_error_handlers_answer_for_unknown_paths_too(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """Handlers for 401, 403 and any ``HTTPException`` see refusals, and the challenge stays."""
+    ProtectApi(app, client=client, deny_by_default=True, scopes="a")
+
+    @app.errorhandler(HTTPException)
+    def handle(error: HTTPException) -> Any:
+        response = error.get_response()
+        response.data = f"handled {error.code}".encode()
+        return response
+
+    assert ask(app, "/nowhere").text == "handled 401"
+    refused = ask(app, "/nowhere", tenant.mint())
+    assert (refused.text, refused.headers["WWW-Authenticate"]) == (
+        "handled 403",
+        'Bearer error="insufficient_scope", scope="a"',
+    )
+
+
+def test_on_error_sees_whom_it_refuses(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """A 403 names the subject, for the application's own records."""
+    subjects: list[Any] = []
+
+    def on_error(error: Any, _response: Any) -> None:
+        subjects.append((type(error), getattr(error, "subject", None)))
+
+    ProtectApi(app, client=client, deny_by_default=True, groups="admin", on_error=on_error)
+    assert ask(app, token=tenant.mint(subject="alice")).status_code == 403
+    assert subjects == [(TokenError, "alice")]
+
+
+def test_an_inner_call_is_checked_for_what_it_asks(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """A view that calls another one has to meet what that one declares."""
+    protect = ProtectApi(app, client=client, deny_by_default=True)
+    inner: Callable[[], str] = protect(scopes="inner")(caller)
+
+    @app.get("/")
+    @protect(scopes="outer")
+    def outer() -> str:
+        try:
+            return f"{inner()} may"
+        except Forbidden:
+            return f"{caller()} may not"
+
+    assert ask(app, token=tenant.mint(subject="alice", scopes="outer")).text == "alice may not"
+    assert ask(app, token=tenant.mint(subject="alice", scopes="outer inner")).text == "alice may"
+
+
+# Extension conventions
+
+
+def test_an_extension_serves_several_applications(tenant: LocalTenant) -> None:
+    """One object at module level, ``init_app`` in the factory, a client and a configuration for each."""
+    protect = ProtectApi(deny_by_default=True)
+    blueprint = Blueprint("blueprint", __name__)
+
+    @blueprint.get("/")
+    def view() -> ResponseReturnValue:
+        return caller()
+
+    @protect(scopes="a")
+    @blueprint.get("/above")
+    def above() -> ResponseReturnValue:
+        return caller()
+
+    apps = [Flask("one"), Flask("two")]
+    for app, audience in zip(apps, ("https://one", "https://two"), strict=True):
+        app.config.update(tenant.environment(), MONOCLOUD_BACKEND_AUDIENCE=audience)
+        app.register_blueprint(blueprint)
+        protect.init_app(app)
+        protect.init_app(app)
+        assert len(app.before_request_funcs[None]) == 1
+    token = tenant.mint(audience="https://two")
+    assert [ask(app, path, token).status_code for app in apps for path in ("/", "/above")] == [
+        401,
+        401,
+        200,
+        403,
+    ]
+    for app in apps:
+        app.extensions["monocloud_mw"].close()
+
+
+def test_an_application_is_tested_without_a_tenant(app: Flask) -> None:
+    """``as_caller`` says who calls; scopes and groups are still asked for."""
+    app.config["MONOCLOUD_BACKEND_TENANT_DOMAIN"] = "https://acme.example.com"
+    app.config["MONOCLOUD_BACKEND_AUDIENCE"] = "https://api.example.com"
+    app.config["MONOCLOUD_BACKEND_GROUPS_MATCH_ALL"] = True
+    protect = ProtectApi(app, deny_by_default=True)
+    app.add_url_rule("/", "root", caller)
+    app.add_url_rule("/groups", "groups", protect(groups=["a", "b"])(caller))
+    with as_caller("alice", groups=["a"]):
+        assert ask(app).text == "alice"
+        assert ask(app, "/groups").status_code == 403
+    with as_caller("alice", groups=["a", "b"]):
+        assert ask(app, "/groups").text == "alice"
+    assert ask(app).status_code == 401
+    app.extensions["monocloud_mw"].close()
+
+
+# CORS
+
+
+def test_preflights_pass_where_they_are_allowed(app: Flask, client: BackendClient) -> None:
+    """Exactly those: every other ``OPTIONS`` needs a token."""
+    app.add_url_rule("/", "view", caller)
+    ProtectApi(app, client=client, deny_by_default=True, allow_cors_preflight=True)
+    origin, method = {"Origin": "https://a.example"}, {"Access_Control_Request_Method": "GET"}
+    assert "GET" in ask(app, method="OPTIONS", **origin, **method).headers["Allow"]
+    assert ask(app, method="OPTIONS", **origin).status_code == 401
+    assert ask(app, method="OPTIONS", **method).status_code == 401
+    assert ask(app, method="GET", **origin, **method).status_code == 401
+
+
+def test_a_redirecting_view_is_a_view(app: Flask, client: BackendClient) -> None:
+    """A redirect that a view returns is its result."""
+    ProtectApi(app, client=client, deny_by_default=True)
+    app.add_url_rule("/", "view", lambda: redirect("/elsewhere"))
+    assert ask(app).status_code == 401
