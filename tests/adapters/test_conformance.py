@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 import pytest
@@ -19,7 +19,7 @@ from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
 from monocloud_mw.testing import LocalTenant
 from monocloud_mw.testing.faults import FAULTS
 
-from ..core.certificates import make_certificate, thumbprint_of
+from ..core.certificates import make_certificate, pem_of, thumbprint_of
 from .exchange import Answer, Call, RequestHeaders, call_asgi, call_starlette, call_wsgi
 from .sample_api import ADAPTERS, create_asgi_app, create_fastapi_app, create_flask_app, create_wsgi_app
 
@@ -403,6 +403,59 @@ def test_a_bound_token_needs_the_certificate_that_a_resolver_finds(
         presented.append(shown)
         assert call("GET", "/me", _bearer(token)).status == status
     assert call_afresh(tenant.settings(tenant.client))("GET", "/me", _bearer(token)).status == 401
+
+
+CERTIFICATE: Final = make_certificate()
+ANOTHER: Final = make_certificate("another")
+PEM: Final = pem_of(CERTIFICATE)
+
+
+def _cannot_read(_request: object) -> str:
+    raise ValueError("the header is not percent-encoded")
+
+
+def _cannot_decode(_request: object) -> str:
+    return b"\xff".decode()
+
+
+RESOLVED: Final[dict[str, tuple[Callable[[Any], Any], int, str]]] = {
+    "PEM": (lambda _request: PEM, 200, ""),
+    "PEM bytes": (lambda _request: PEM.encode(), 200, ""),
+    "DER": (lambda _request: CERTIFICATE, 200, ""),
+    "PEM with text before it": (lambda _request: f"subject=CN = client\n{PEM}", 200, ""),
+    "a chain": (lambda _request: PEM + pem_of(ANOTHER), 200, ""),
+    "a chain of another leaf": (
+        lambda _request: pem_of(ANOTHER) + PEM,
+        401,
+        "The access token is bound to another client certificate",
+    ),
+    "ValueError": (_cannot_read, 401, "The client certificate is malformed"),
+    "UnicodeDecodeError": (_cannot_decode, 401, "The client certificate is malformed"),
+    "PEM cut off": (lambda _request: PEM[:-40], 401, "The client certificate is malformed"),
+    "text": (lambda _request: "(null)", 401, "The client certificate is malformed"),
+    "bytes": (lambda _request: b"\xff\x00", 401, "The client certificate is malformed"),
+    "blank text": (lambda _request: " ", 401, "The access token requires a client certificate"),
+    "nothing": (lambda _request: None, 401, "The access token requires a client certificate"),
+}
+
+
+@pytest.mark.parametrize(("resolver", "status", "description"), RESOLVED.values(), ids=RESOLVED)
+def test_what_a_certificate_resolver_finds_is_the_callers(
+    call_afresh: Callable[..., Call],
+    tenant: LocalTenant,
+    caplog: pytest.LogCaptureFixture,
+    resolver: Callable[[Any], Any],
+    status: int,
+    description: str,
+) -> None:
+    """What cannot be read as a certificate was sent by the caller: 401, and no error in the log."""
+    token = tenant.mint(scopes="api", claims={"cnf": {"x5t#S256": thumbprint_of(CERTIFICATE)}})
+    answer = call_afresh(tenant.settings(tenant.client), certificate_resolver=resolver)(
+        "GET", "/me", _bearer(token)
+    )
+    assert answer.status == status
+    assert answer.json.get("error_description", "") == description
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_an_opaque_token_at_an_api_without_introspection_is_the_callers_fault(

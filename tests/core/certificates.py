@@ -14,8 +14,8 @@ from cryptography.x509.oid import NameOID
 __all__ = ["make_certificate", "pem_of", "thumbprint_of"]
 
 
-def make_certificate(name: str = "client") -> bytes:
-    """Return a self-signed certificate, DER."""
+def make_certificate(name: str = "client", *, extension: bytes | None = None) -> bytes:
+    """Return a self-signed certificate, DER; with the content of an extension that has no meaning."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     begins = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
@@ -27,6 +27,9 @@ def make_certificate(name: str = "client") -> bytes:
         not_valid_before=begins,
         not_valid_after=begins + datetime.timedelta(days=1),
     )
+    if extension is not None:
+        unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), extension)
+        builder = builder.add_extension(unknown, critical=False)
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 

@@ -6,7 +6,7 @@ other test, and what other tests leave behind would reach the page. Rules:
 - the Python blocks of a page run one after the other in one namespace, with every warning an error;
 - what a reader has to put in is put in here (:func:`_fill_in`), and nothing else is changed;
 - where a ``text`` block follows at once, it is what the block prints;
-- a block with tests runs under pytest.
+- a block with tests runs under pytest; the blocks before it are the module ``main``.
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ EXAMPLES: Final = {
     for name, text in PAGES.items()
     if (fences := [fence for fence in list_fences(text) if fence.language == "python"])
 }
+
+OF_PYRAMID: Final = (
+    "pkg_resources is deprecated",
+    "Deprecated call to `pkg_resources",
+    "'cgi' is deprecated",
+)
+"""How the warnings begin that importing Pyramid leads to, whatever an application does."""
 
 T = TypeVar("T")
 
@@ -82,6 +89,8 @@ _PAGE: Final = ModuleType("example_page")
 
 def _set_up(environment: Mapping[str, str], directory: Path) -> None:
     warnings.simplefilter("error")
+    for beginning in OF_PYRAMID:
+        warnings.filterwarnings("ignore", beginning)
     os.environ.update(environment)
     os.chdir(directory)
     builtins.input = _press_enter
@@ -103,11 +112,14 @@ def _run_blocks(name: str, token: str) -> None:
     """Run a page; ``apps`` are the applications that it has called ``app``, one after the other."""
     names = vars(_PAGE)
     apps = names["apps"] = []
+    module = ""
     for block in EXAMPLES[name]:
         code = _fill_in(block.body, token)
         if re.search(r"^def test_", code, re.MULTILINE):
+            Path("main.py").write_text(module, encoding="utf-8")
             _run_tests(code)
             continue
+        module += f"{code}\n\n"
         with redirect_stdout(StringIO()) as printed:
             exec(compile("\n" * (block.line - 1) + code, ROOT / name, "exec"), names)
         if "app" in names and names["app"] not in apps:
@@ -128,8 +140,9 @@ def _fill_in(code: str, token: str) -> str:
 
 def _run_tests(code: str) -> None:
     Path("test_example.py").write_text(code, encoding="utf-8")
+    as_errors = ["-W", "error", *(f"-Wignore:{beginning}" for beginning in OF_PYRAMID)]
     finished = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"],
+        [sys.executable, *as_errors, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"],
         check=False,
         capture_output=True,
         text=True,

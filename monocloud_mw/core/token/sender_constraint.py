@@ -26,9 +26,8 @@ __all__ = ["certificate_to_der", "check_confirmation"]
 MAX_CERTIFICATE_BYTES: Final = 64 * 1024
 
 _DER_SEQUENCE: Final = b"\x30"  # how every DER certificate begins, and no base64 of one
-_PEM: Final = re.compile(
-    r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----", re.ASCII
-)
+_PEM_BEGIN: Final = re.compile(r"(?:^|(?<=\r))[ \t]*-----BEGIN CERTIFICATE-----", re.ASCII | re.MULTILINE)
+_PEM_BODY: Final = re.compile(r"([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----", re.ASCII)
 
 
 def check_confirmation(claims: FrozenDict, certificate: str | bytes | None, mode: str) -> None:
@@ -73,10 +72,11 @@ def _check_certificate(expected: object, certificate: str | bytes | None) -> Non
 
 
 def certificate_to_der(certificate: str | bytes) -> bytes:
-    """Return the DER form of one X.509 certificate; of a PEM chain, its first.
+    """Return the DER form of one X.509 certificate; of a PEM chain, its first, which is the caller's own.
 
     Args:
-        certificate: PEM, base64 of the DER (PEM without its delimiters), or DER itself.
+        certificate: PEM, also with text before it (RFC 7468 section 2), base64 of the DER (PEM without its
+            delimiters), or DER itself.
 
     Raises:
         TokenError: it is none of these [certificate_malformed].
@@ -85,20 +85,34 @@ def certificate_to_der(certificate: str | bytes) -> bytes:
         raise TokenError(Reason.CERTIFICATE_MALFORMED, "it is neither text nor bytes")
     if len(certificate) > MAX_CERTIFICATE_BYTES:
         raise TokenError(Reason.CERTIFICATE_MALFORMED, "it is too large")
+    # DER first: a caller's certificate may hold another one as PEM, in an extension of its own.
+    if isinstance(certificate, bytes):
+        if certificate.startswith(_DER_SEQUENCE) and _is_certificate(certificate):
+            return certificate
+        certificate = certificate.decode("latin-1")
+    der = _der_from_text(certificate)
+    if der is None or not _is_certificate(der):
+        raise TokenError(Reason.CERTIFICATE_MALFORMED)  # not in a handler: a codec's error holds its input
+    return der
+
+
+def _is_certificate(der: bytes) -> bool:
     try:
-        if isinstance(certificate, bytes) and certificate.startswith(_DER_SEQUENCE):
-            der = certificate
-        else:
-            der = _der_from_text(certificate)
         x509.load_der_x509_certificate(der)
     except (ValueError, x509.InvalidVersion):
-        pass
-    else:
-        return der
-    raise TokenError(Reason.CERTIFICATE_MALFORMED)  # not in the handler: a codec's error holds its input
+        return False
+    return True
 
 
-def _der_from_text(certificate: str | bytes) -> bytes:
-    text = certificate.decode("ascii") if isinstance(certificate, bytes) else certificate
-    pem = _PEM.match(text)
-    return binascii.a2b_base64("".join((pem[1] if pem else text).split()), strict_mode=True)
+def _der_from_text(text: str) -> bytes | None:
+    """Decode the first certificate of a PEM text, which decides, or a text that is base64 from end to end."""
+    begin = _PEM_BEGIN.search(text)
+    if begin is not None:
+        body = _PEM_BODY.match(text, begin.end())
+        if body is None:
+            return None
+        text = body[1]
+    try:
+        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+    except ValueError:
+        return None

@@ -40,6 +40,19 @@ FORMS: Final[dict[str, str | bytes]] = {
     "PEM without delimiters, in lines": "\n".join(PEM.splitlines()[1:-1]),
     "PEM without delimiters, bytes": BASE64.encode(),
     "PEM chain": PEM + pem_of(OTHER),
+    "PEM chain, CRLF": (PEM + pem_of(OTHER)).replace("\n", "\r\n"),
+    "PEM chain, explained": f"subject=client\n{PEM}\nsubject=other\n{pem_of(OTHER)}",
+    "PEM, explained": "subject=CN = client\nissuer=CN = client\n" + PEM,
+    "PEM, explained, bytes": b"subject=CN = client\n" + PEM.encode(),
+    "PEM, explained, CRLF": "subject=client\r\n" + PEM.replace("\n", "\r\n"),
+    "PEM, explained, CR": "subject=client\r" + PEM.replace("\n", "\r"),
+    "PEM, explained beyond ASCII": "subject=CN = J\u00f6rg\n" + PEM,
+    "PEM, explained beyond ASCII, bytes": "subject=CN = J\u00f6rg\n\u2713\n".encode() + PEM.encode(),
+    "PEM, explained in Latin-1, bytes": b"subject=CN = J\xf6rg\n" + PEM.encode(),
+    "PEM, explained by a number, bytes": b"0 s:CN = client\n" + PEM.encode(),
+    "PEM, explained by a name in a line": "-----BEGIN CERTIFICATE follows\n" + PEM,
+    "PEM, after a key": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n" + PEM,
+    "PEM, and then text": PEM + "subject=client\n",
 }
 
 
@@ -186,15 +199,29 @@ def version_five(der: bytes) -> bytes:
         PEM.replace("CERTIFICATE", "PUBLIC KEY"),
         "-----BEGIN CERTIFICATE----------END CERTIFICATE-----",
         "-----BEGIN CERTIFICATE-----\n****\n-----END CERTIFICATE-----",
-        "subject=client\n" + PEM,
+        "subject=client " + PEM,
+        "subject=client\n" + BASE64,
+        "subject=client\n",
+        "-----BEGIN CERTIFICATE-----\n" + PEM,
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + PEM,
+        "-----BEGIN CERTIFICATE-----\n" + BASE64,
+        DER + PEM.encode(),
         version_five(DER),
         pem_of(DER).replace(BASE64[:8], "MIIBAAAA"),
     ],
-    ids=range(22),
+    ids=range(28),
 )
 def test_garbage_is_no_certificate(certificate: str | bytes) -> None:
     """Whatever a caller sends, the error is a documented one."""
     assert refusal_of(BOUND, certificate, "required").reason is Reason.CERTIFICATE_MALFORMED
+
+
+def test_a_certificate_within_a_certificate_is_no_certificate() -> None:
+    """Whoever presents a certificate of their own cannot put another one into it and pass for its holder."""
+    own = make_certificate("thief", extension=b"\n" + PEM.encode())
+    assert certificate_to_der(own) == own
+    assert certificate_to_der(pem_of(own)) == own
+    assert refusal_of(BOUND, own, "required").reason is Reason.CERTIFICATE_MISMATCH
 
 
 @pytest.mark.parametrize(
