@@ -62,6 +62,9 @@ setup(
         "monocloud_mw.adapters.django",
         "monocloud_mw.adapters.fastapi",
         "monocloud_mw.adapters.flask",
+        "monocloud_mw.cli",
+        "monocloud_mw.cli.doctor",
+        "monocloud_mw.cli.explain",
         "monocloud_mw.core",
         "monocloud_mw.core.tenant",
         "monocloud_mw.core.token",
@@ -75,6 +78,7 @@ setup(
         "monocloud_mw.testing._tenant",
         "monocloud_mw.transports",
     ],
+    entry_points={"console_scripts": ["monocloud-mw = monocloud_mw.cli:main"]},
     package_data={"monocloud_mw": ["py.typed"]},
     include_package_data=False,
 )
