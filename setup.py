@@ -21,8 +21,9 @@ RUNTIME = [
 ]
 EXTRAS = {
     "django": ["django>=5.2"],
-    "fastapi": ["fastapi>=0.115"],
+    "fastapi": ["fastapi>=0.138"],
     "flask": ["flask>=2.3"],
+    "starlette": ["starlette>=1.7"],
     "redis": ["redis>=5.0.4"],
     "async": ["httpcore2[asyncio]>=2.0", "anyio>=4.5"],  # the engine of httpx2, and its event loops
 }
