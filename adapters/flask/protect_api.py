@@ -126,6 +126,7 @@ class ProtectApi:
         self._deny_by_default = deny_by_default
         self._public_endpoints: frozenset[str] = endpoints
         self._allow_cors_preflight = allow_cors_preflight
+        self._claims_name = f"_monocloud_claims_{id(self)}"  # on a request: what this object has found
         self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
         self._guard = Guard(
             ApplicationClient() if client is None else client,
@@ -218,12 +219,14 @@ class ProtectApi:
             method=environ["REQUEST_METHOD"],
             url=environ.get("PATH_INFO", ""),
             optional=declaration.optional,
+            known=incoming.__dict__.get(self._claims_name),
         )
         try:
             claims = run(check)
         except Refused as refused:
-            raise_refusal(refused)
+            raise_refusal(refused, incoming)
         attach_claims(incoming, claims)
+        setattr(incoming, self._claims_name, claims)
 
     def _protect(self, declaration: Declaration, target: Any) -> Any:
         if isinstance(target, (Flask, Blueprint)):

@@ -1,11 +1,19 @@
-"""Refusals as Flask's own: the ``HTTPException`` of the status, with the response in it."""
+"""Refusals as Flask's own: the ``HTTPException`` of the status, with the response in it.
+
+- Error handlers of the application, and those of extensions that write all errors in their own way, may put
+  another body in its place. The status stays theirs; where it is that of the refusal, the headers of the
+  protocol (``WWW-Authenticate``, ``Retry-After``, ``Cache-Control``) are added if they left them out.
+- Flask-SocketIO lets ``@socketio.on_error`` turn an exception of a ``connect`` handler into a connection, but
+  for one exception of its own. There, a refusal is that exception too.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
-from flask import Response, current_app
+from flask import Request, Response, after_this_request, current_app
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from monocloud_mw.errors import MonoCloudError
@@ -16,12 +24,25 @@ __all__ = ["FlaskOnError", "flask_on_error", "raise_refusal"]
 
 FlaskOnError = Callable[[MonoCloudError, Response], Any]
 
+_PROTOCOL: Final = ("WWW-Authenticate", "Retry-After", "Cache-Control")
 
-def raise_refusal(refused: Refused) -> NoReturn:
+
+def raise_refusal(refused: Refused, incoming: Request) -> NoReturn:
     """Raise the exception of the status, so that error handlers see it; the response is in it."""
-    response = refused.answer or _to_flask(refused.response)
-    kind = default_exceptions.get(refused.response.status, HTTPException)
-    raise kind(response=response) from refused.error
+    default = refused.response
+
+    @after_this_request
+    def complete(response: Response) -> Response:
+        if response.status_code == default.status:
+            missing = [name for name in _PROTOCOL if name not in response.headers]
+            response.headers.extend([header for header in default.headers if header[0] in missing])
+        return response
+
+    kind = default_exceptions.get(default.status, HTTPException)
+    event = getattr(incoming, "event", None)
+    if isinstance(event, dict) and event.get("message") == "connect":
+        kind = _as_refused_connection(kind)
+    raise kind(response=refused.answer or _to_flask(default)) from refused.error
 
 
 def flask_on_error(on_error: FlaskOnError) -> OnError:
@@ -33,6 +54,12 @@ def flask_on_error(on_error: FlaskOnError) -> OnError:
         return default if changed is None else current_app.make_response(changed)
 
     return answer
+
+
+def _as_refused_connection(kind: type[HTTPException]) -> type[HTTPException]:
+    exceptions = sys.modules.get("socketio.exceptions")  # loaded wherever there are such events
+    refused: Any = getattr(exceptions, "ConnectionRefusedError", None)
+    return kind if refused is None else type(kind.__name__, (kind, refused), {"error_args": kind.__name__})
 
 
 def _to_flask(response: ErrorResponse) -> Response:

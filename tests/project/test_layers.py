@@ -32,8 +32,6 @@ LEVELS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"client"}),
     frozenset({""}),
     frozenset({"adapters", "testing"}),
-    frozenset({"cli"}),
-    frozenset({"__main__"}),
 )
 VALUES: Final = frozenset(
     {

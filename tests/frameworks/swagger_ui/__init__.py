@@ -1,1 +1,0 @@
-"""Swagger UI and a browser for it."""
