@@ -56,7 +56,8 @@ def test_without_kid_the_work_is_bounded() -> None:
     keys = [SigningKey.generate("ES256", f"key {number}").public_jwk() for number in range(24)]
     with BackendClient(options(jwks_resolver=lambda: {"keys": keys}, **SETTLED)) as client:
         forged = token(EC, {"kid": ...})
-        assert _is_refused(client, forged)
+        for _ in range(2):  # the keys are loaded, and once more for a signature that none of them made
+            assert _is_refused(client, forged)
         for _ in range(5):
             assert count_work(partial(_is_refused, client, forged)).verifications == MAX_KEYS_TRIED
 

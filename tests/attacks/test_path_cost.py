@@ -70,6 +70,10 @@ def _seconds(call: Callable[[], Any], times: int) -> float:
 @pytest.fixture(scope="module")
 def good() -> float:
     """Return the seconds that a good token takes which is not remembered."""
+    return _good_seconds()
+
+
+def _good_seconds() -> float:
     with BackendClient(options(jwt_cache_size=0, jwks_resolver=lambda: JWKS)) as client:
         return _seconds(lambda: client.authenticate(Presented(GOOD), NEEDED), 100)
 
@@ -86,7 +90,10 @@ def test_no_path_costs_more_than_five_good_tokens(good: float, mount: str, lengt
         return policy.requirements_for("GET", path[: length - len(mount)], prefix=mount)
 
     for unit, front in itertools.product(MADE.values(), ["/", "/static/"]):
-        seconds = _seconds(lambda: look_up(unit, front), 1)  # noqa: B023
-        if seconds > MOST * good:  # or something else ran meanwhile
-            seconds = _seconds(lambda: look_up(unit, front), 20)  # noqa: B023
-        assert seconds <= MOST * good, (unit, front)
+        for times in (1, 20, 200):  # something else may have run meanwhile
+            seconds = _seconds(lambda: look_up(unit, front), times)  # noqa: B023
+            if seconds <= MOST * good:
+                break
+            good = max(good, _good_seconds())
+        else:
+            pytest.fail(f"{front}{unit} costs {seconds / good:.1f} new tokens")
