@@ -28,6 +28,7 @@ def configure_django() -> None:
                 "drf_spectacular",
                 "monocloud_mw.adapters.django",
             ],
+            REST_FRAMEWORK={"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"},
             ROOT_URLCONF="tests.frameworks.empty_urls",
             SECRET_KEY="only for tests",
             USE_TZ=True,

@@ -2,81 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any, Final, TypeAlias
+import logging
+from typing import Any, Final
 
 import pytest
+from django.http import HttpResponse, JsonResponse
+from django.test import RequestFactory
+from django.views import View
 
+from monocloud_mw import ConfigurationError
+from monocloud_mw.adapters.django import AccessTokenRefused, protect, public
 from monocloud_mw.testing import LocalTenant, as_caller
 
-from .django_configuration import MIDDLEWARE, configure_django
+from .django_configuration import MIDDLEWARE
+from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send, tenant
 
-configure_django()
+__all__ = ["project", "send", "tenant"]
 
-from django.test import AsyncClient, Client, override_settings  # noqa: E402
-
-Token: TypeAlias = dict[str, Any] | None
-Send: TypeAlias = Callable[..., Any]
-
+URLS: Final = "tests.frameworks.django_views"
 ANY: Final[Token] = {}
 READ: Final[Token] = {"scopes": "read"}
 ADMIN: Final[Token] = {"groups": ["admin"]}
-WITHOUT_OURS: Final = MIDDLEWARE[1:]
-
-
-@pytest.fixture(scope="module")
-def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
-
-
-@pytest.fixture(params=["threads", "event loop"])
-def send(request: pytest.FixtureRequest, tenant: LocalTenant) -> Send:
-    """Return a function that sends a request in process, with CSRF checks as in production."""
-
-    def send(method: str, path: str, token: Token = None, /, **headers: str) -> Any:
-        if token is not None:
-            headers["Authorization"] = f"Bearer {tenant.mint(subject='alice', **token)}"
-        if request.param == "threads":
-            client = Client(enforce_csrf_checks=True, raise_request_exception=False)
-            return client.generic(method, path, headers=headers)
-
-        async def run() -> Any:
-            client = AsyncClient(enforce_csrf_checks=True, raise_request_exception=False)
-            response = await client.generic(method, path, headers=headers)
-            if response.streaming:
-                response.content = b"".join([part async for part in response])
-            return response
-
-        return asyncio.run(run())
-
-    return send
-
-
-@pytest.fixture
-def project(tenant: LocalTenant) -> Iterator[Callable[..., None]]:
-    """Return a function that gives the project its settings, for one test."""
-    with ExitStack() as stack:
-
-        def use(middleware: tuple[str, ...] = MIDDLEWARE, /, **more: Any) -> None:
-            settings = {
-                **tenant.settings(tenant.client),
-                "jwks_resolver": tenant.jwks,
-                "metadata_resolver": tenant.metadata,
-                **more,
-            }
-            stack.enter_context(
-                override_settings(
-                    ROOT_URLCONF="tests.frameworks.django_views",
-                    MIDDLEWARE=list(middleware),
-                    MONOCLOUD_BACKEND=settings,
-                )
-            )
-
-        yield use
 
 
 # Request, token, status with the middleware, status without it.
@@ -151,18 +97,310 @@ ANSWERS: Final = [
 
 @pytest.mark.parametrize(("request_line", "token", "with_ours", "without"), ANSWERS)
 def test_answers(
-    request_line: str, token: Token, with_ours: int, without: int, send: Send, project: Callable[..., None]
+    request_line: str, token: Token, with_ours: int, without: int, send: Send, project: UseProject
 ) -> None:
     """A request gets the status of the table, with the middleware and with the decorators alone."""
-    project()
+    project(URLS)
     assert send(*request_line.split(), token).status_code == with_ours
-    project(WITHOUT_OURS)
+    project(URLS, WITHOUT_OURS)
     assert send(*request_line.split(), token).status_code == without
 
 
-def test_as_caller(send: Send, project: Callable[..., None]) -> None:
+def test_as_caller(send: Send, project: UseProject) -> None:
     """A test says who calls; requirements stay."""
-    project()
+    project(URLS)
     with as_caller("bob", scopes=["read"]):
         assert send("GET", "/read").json() == {"caller": "bob"}
         assert send("GET", "/group").status_code == 403
+
+
+def test_a_refusal_is_never_a_result(send: Send, project: UseProject) -> None:
+    """A view that calls a protected one gets an exception; the caller gets the response in it."""
+    project(URLS)
+    for path, token, status in (
+        ("/calls-another", None, 401),
+        ("/calls-another", ANY, 403),
+        ("/calls-another-in-public", None, 401),
+        ("/calls-another-in-public", ANY, 403),
+    ):
+        response = send("GET", path, token)
+        assert response.status_code == status
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert send("GET", "/calls-another", {"scopes": "inner"}).content == b"result: 200"
+    project(URLS, WITHOUT_OURS)
+    refused = send("GET", "/calls-another")
+    assert (refused.status_code, "WWW-Authenticate" in refused.headers) == (403, False)
+    assert b"result" not in refused.content
+
+
+def test_a_test_may_call_a_view(project: UseProject) -> None:
+    """Without URLs, as ``RequestFactory`` does it, a view answers with the response."""
+    project(URLS)
+    view = protect(scopes="read")(lambda request: JsonResponse({"caller": request.access_token.subject}))
+    assert view(RequestFactory().get("/")).status_code == 401
+    with as_caller("bob", scopes="read"):
+        assert view(RequestFactory().post("/")).content == b'{"caller": "bob"}'
+
+
+def test_streaming(send: Send, project: UseProject) -> None:
+    """An asynchronous stream is sent as it is, after the check."""
+    project(URLS)
+    assert send("GET", "/stream").status_code == 401
+    response = send("GET", "/stream", ANY)
+    if hasattr(response, "streamed"):  # on the event loop
+        assert response.streamed == '{"caller": "alice"}'
+
+
+def test_claims_from_outside_are_never_seen(send: Send, project: UseProject) -> None:
+    """Headers that could pass for the claims change nothing."""
+    project(URLS)
+    for name in ("monocloud.claims", "Monocloud_Claims", "X_Monocloud.Claims", "access_token"):
+        assert send("GET", "/public", **{name: '{"sub": "mallory"}'}).json() == {"caller": None}
+
+
+@pytest.mark.parametrize("middleware", [MIDDLEWARE, WITHOUT_OURS], ids=["middleware", "decorator"])
+def test_a_token_in_a_cookie_needs_a_csrf_token(
+    middleware: tuple[str, ...], send: Send, project: UseProject, tenant: LocalTenant
+) -> None:
+    """A browser sends cookies on its own, but no header, so that only a token in a header makes up for it."""
+
+    def resolver(request: Any) -> Any:
+        header = request.headers.get("Authorization", "")
+        return header.removeprefix("Bearer ") or request.COOKIES.get("token")
+
+    async def async_resolver(request: Any) -> Any:
+        return resolver(request)
+
+    cookies = {"token": tenant.mint(subject="alice", scopes="read"), "csrftoken": "a" * 32}
+    for resolve in (resolver, async_resolver):
+        project(URLS, middleware, token_resolver=resolve)
+        for path in ("/read", "/read-async", "/optional", "/class-as-view"):
+            expected = 403 if path == "/class-as-view" else 200
+            assert send("GET", path, cookies=cookies).status_code == expected
+            assert send("POST", path, cookies=cookies).status_code == 403
+        assert send("POST", "/read", cookies=cookies, X_CSRFToken="a" * 32).status_code == 200
+        assert send("POST", "/read", READ, cookies=cookies).status_code == 200
+        assert send("POST", "/exempt-below", cookies=cookies).status_code == 200
+        assert send("POST", "/exempt-above", cookies=cookies).status_code == 403  # as everything else
+
+
+def test_public_views_and_applications(send: Send, project: UseProject) -> None:
+    """Views of others need no token where the settings name them, or their URLs; decorators come first."""
+    for named in (
+        {"public_views": ["tests.frameworks.django_views.who"]},
+        {"Public_Views": "tests.frameworks.django_views"},
+        {"public_views": ["tests"]},
+        {"deny_by_default": False},
+    ):
+        project(URLS, **named)
+        assert send("GET", "/who").status_code == 200
+        assert send("GET", "/read").status_code == 401
+        assert send("GET", "/health/ping").status_code == 200
+    project(URLS, public_views=["tests.frameworks.django_view", "who"], public_apps=["health"])
+    assert send("GET", "/who").status_code == 401
+    assert send("GET", "/health/ping").status_code == 200
+
+
+def test_requirements_of_everything(send: Send, project: UseProject) -> None:
+    """What the settings ask for is added to what a view asks for."""
+    project(URLS, scopes="api")
+    assert send("GET", "/who", ANY).headers["WWW-Authenticate"].endswith('scope="api"')
+    assert send("GET", "/read", READ).headers["WWW-Authenticate"].endswith('scope="api read"')
+    assert send("GET", "/read", {"scopes": "api read"}).status_code == 200
+    assert send("GET", "/optional").status_code == 200
+
+
+def test_preflights(send: Send, project: UseProject) -> None:
+    """Exactly a CORS preflight passes, where that is allowed."""
+    preflight = {"Origin": "https://app.example.com", "Access_Control_Request_Method": "GET"}
+    project(URLS)
+    assert send("OPTIONS", "/who", **preflight).status_code == 401
+    for middleware in (MIDDLEWARE, WITHOUT_OURS):
+        project(URLS, middleware, allow_cors_preflight=True)
+        assert send("OPTIONS", "/class", **preflight).status_code == 200
+        assert send("OPTIONS", "/class", Origin="https://app.example.com").status_code == 401
+        assert send("GET", "/class", **preflight).status_code == 401
+
+
+def test_cors_headers(send: Send, project: UseProject) -> None:
+    """With django-cors-headers in front, preflights are answered there, and refusals can be read."""
+    middleware = ("corsheaders.middleware.CorsMiddleware", *MIDDLEWARE)
+    project(URLS, middleware, CORS_ALLOWED_ORIGINS=["https://app.example.com"])
+    preflight = {"Origin": "https://app.example.com", "Access_Control_Request_Method": "GET"}
+    assert send("OPTIONS", "/who", **preflight).headers["Access-Control-Allow-Origin"]
+    refused = send("GET", "/who", Origin="https://app.example.com")
+    assert (refused.status_code, "Access-Control-Allow-Origin" in refused.headers) == (401, True)
+
+
+def test_a_script_name(send: Send, project: UseProject) -> None:
+    """A prefix that the server strips changes nothing: the view is what counts."""
+    project(URLS, FORCE_SCRIPT_NAME="/api")
+    assert send("GET", "/who").status_code == 401
+    assert send("GET", "/api/who").status_code in (401, 404)
+    assert send("GET", "/public").status_code == 200
+
+
+class Override:
+    """Middleware that takes the method from a header."""
+
+    async_capable = False
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> Any:
+        """Go on."""
+        return self.get_response(request)
+
+    def process_view(self, request: Any, *_: Any) -> None:
+        """Change the method after the check."""
+        request.method = request.headers.get("X-HTTP-Method-Override", request.method)
+
+
+def test_a_method_override(send: Send, project: UseProject) -> None:
+    """The method decides nothing, except in a class: there the method that runs is checked."""
+    project(URLS, (*MIDDLEWARE, f"{__name__}.Override"), allow_cors_preflight=True)
+    override = {"X_HTTP_Method_Override": "POST"}
+    assert send("GET", "/class", READ, **override).status_code == 403
+    assert send("GET", "/class", {"scopes": "read write"}, **override).status_code == 200
+    preflight = {"Origin": "https://app.example.com", "Access_Control_Request_Method": "GET"}
+    assert send("OPTIONS", "/read", **preflight, X_HTTP_Method_Override="GET").status_code == 401
+
+
+class Answering(Override):
+    """Middleware that answers itself."""
+
+    def __call__(self, request: Any) -> Any:
+        """Answer."""
+        return HttpResponse("short")
+
+
+def test_a_middleware_that_answers_itself(send: Send, project: UseProject) -> None:
+    """No view runs, so nothing is checked."""
+    project(URLS, (f"{__name__}.Answering", *MIDDLEWARE))
+    assert send("GET", "/who").content == b"short"
+    project(URLS, (*MIDDLEWARE, f"{__name__}.Answering"))
+    assert send("GET", "/who").content == b"short"
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_on_error(is_async: bool, send: Send, project: UseProject) -> None:
+    """The project renders refusals itself, wherever they arise, and learns who lacks something."""
+    told: list[Any] = []
+
+    def on_error(error: Any, response: Any, request: Any) -> Any:
+        told.append((request.path, getattr(error, "subject", None)))
+        if request.path == "/read":
+            response["X-Changed"] = "yes"
+            return None
+        return HttpResponse("replaced", status=418)
+
+    async def async_on_error(*arguments: Any) -> Any:
+        return on_error(*arguments)
+
+    for middleware in (MIDDLEWARE, WITHOUT_OURS):
+        project(URLS, middleware, on_error=async_on_error if is_async else on_error)
+        changed = send("GET", "/read", ANY)
+        assert (changed.status_code, changed.headers["X-Changed"]) == (403, "yes")
+        assert send("GET", "/group", READ).status_code == 418
+        assert send("POST", "/class", READ).status_code == 418 if middleware is MIDDLEWARE else 403
+    assert ("/read", "alice") in told
+
+
+def test_a_wrong_on_error(send: Send, project: UseProject) -> None:
+    """What it raises, and what is no response, is an error of the project; the request never passes."""
+
+    def wrong(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    for on_error in (wrong, lambda *_: "text"):
+        project(URLS, on_error=on_error)
+        assert send("GET", "/who").status_code == 500
+
+
+def test_no_token_reaches_a_log(
+    send: Send, project: UseProject, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither Django nor the adapter writes what was presented."""
+    caplog.set_level(logging.DEBUG)
+    project(URLS)
+    token = tenant.mint(subject="alice-with-a-name")
+    for path in ("/read", "/calls-another", "/class"):
+        send("GET", path, Authorization=f"Bearer {token}")
+    assert "alice-with-a-name" not in caplog.text
+    assert [part for part in token.split(".") if part in caplog.text] == []
+
+
+# What is refused where it is written
+
+
+def _view(request: Any) -> HttpResponse:
+    return HttpResponse()
+
+
+async def _asgi(scope: Any, receive: Any, send: Any) -> None: ...
+
+
+_PROTECT: Any = protect  # without its types, which refuse some of these as well
+
+WRONG: Final = {
+    "scopes": (
+        lambda: _PROTECT(scopes=5)(_view),
+        "test_django._view is protected in a wrong way: scopes: must be",
+    ),
+    "any_scopes": (
+        lambda: _PROTECT(any_scopes={"a": 1})(_view),
+        "_view is protected in a wrong way: any_scopes",
+    ),
+    "groups": (
+        lambda: _PROTECT(groups=[""])(_view),
+        "_view is protected in a wrong way: groups: every entry",
+    ),
+    "optional": (lambda: _PROTECT(optional="no")(_view), "optional: must be True or False, not str"),
+    "both": (lambda: _PROTECT(public(_view)), "test_django._view is both public and protected"),
+    "both, the other way": (
+        lambda: public(_PROTECT(_view)),
+        "test_django._view is both public and protected",
+    ),
+    "text": (lambda: _PROTECT(scopes="a")("view"), "is not a view of Django"),
+    "an included URLconf": (lambda: _PROTECT(([], "app", None)), "is not a view of Django"),
+    "a class": (lambda: _PROTECT(dict), "a class-based view has a method dispatch"),
+    "WSGI": (lambda: _PROTECT(lambda environ, start_response: []), "monocloud_mw.adapters.wsgi"),
+    "ASGI": (lambda: public(_asgi), "monocloud_mw.adapters.asgi"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_view_is_refused_by_name(name: str) -> None:
+    """At import, with an error that says which view, and what is wrong."""
+    make, message = WRONG[name]
+    with pytest.raises(ConfigurationError) as raised:
+        make()
+    assert message in str(raised.value)
+
+
+def test_a_class_cannot_be_both() -> None:
+    """A class that inherits protection is not made public."""
+
+    @protect
+    class Parent(View):
+        pass
+
+    with pytest.raises(ConfigurationError, match="both public and protected"):
+        public(type("Child", (Parent,), {}))
+    with pytest.raises(ConfigurationError, match="both public and protected"):
+        public(Parent.as_view())
+
+
+def test_a_decorator_changes_no_other_use_of_a_view(send: Send, project: UseProject) -> None:
+    """The same view at another URL says nothing."""
+    project(URLS)
+    assert send("GET", "/public").status_code == 200
+    assert send("GET", "/who").status_code == 401
+
+
+def test_a_refusal_says_what_it_is() -> None:
+    """The exception has the response, and is one that Django knows."""
+    from django.core.exceptions import PermissionDenied
+
+    assert issubclass(AccessTokenRefused, PermissionDenied)

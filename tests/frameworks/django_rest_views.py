@@ -1,0 +1,148 @@
+"""Views of REST framework; every one tells who calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.authentication import BasicAuthentication
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.response import Response
+from rest_framework.urlpatterns import format_suffix_patterns
+from rest_framework.views import APIView
+
+from monocloud_mw.adapters.django import protect, public
+from monocloud_mw.adapters.django.rest_framework import (
+    AccessTokenAuthentication,
+    HasAnyScope,
+    HasGroups,
+    HasScopes,
+)
+
+__all__ = ["urlpatterns"]
+
+
+class Who(APIView):
+    """Says who calls."""
+
+    authentication_classes = (AccessTokenAuthentication,)
+    permission_classes: tuple[Any, ...] = (IsAuthenticated,)
+
+    def get(self, request: Any, **_: Any) -> Response:
+        """Say who calls."""
+        assert (request.auth is None) is request.user.is_anonymous
+        return Response({"caller": request.auth and request.user.username})
+
+    post = get
+
+
+class Never(BasePermission):
+    """Refuses everything."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        """Refuse."""
+        return False
+
+
+class PasswordUser:
+    """Somebody with a password."""
+
+    is_authenticated, is_anonymous, username, pk = True, False, "paul", 1
+
+
+class Passwords(BasicAuthentication):
+    """Knows one user and no database."""
+
+    def authenticate_credentials(self, userid: str, password: str, request: Any = None) -> Any:
+        """Return the user."""
+        return PasswordUser(), None
+
+
+class WithUsers(AccessTokenAuthentication):
+    """Maps tokens to users of the project."""
+
+    def get_user(self, claims: Any) -> Any:
+        """Return the user of a token."""
+        user = PasswordUser()
+        user.username = f"user of {claims.subject}"
+        return user
+
+
+class Mapped(Who):
+    """Says which user calls."""
+
+    authentication_classes = (WithUsers,)
+
+
+class Either(APIView):
+    """Takes tokens and passwords."""
+
+    authentication_classes = (AccessTokenAuthentication, Passwords)
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Any) -> Response:
+        """Say who calls."""
+        return Response({"caller": request.user.username})
+
+
+def needing(permission: Any, **attributes: Any) -> Any:
+    """Return a view with a permission."""
+    kind: Any = type("Needing", (Who,), {"permission_classes": (permission,), **attributes})
+    return kind.as_view()
+
+
+@api_view(["GET", "POST"])
+@authentication_classes([AccessTokenAuthentication])
+@permission_classes([HasScopes("read")])
+def function(request: Any) -> Response:
+    """Say who calls."""
+    return Response({"caller": request.user.username})
+
+
+@api_view(["GET"])
+@authentication_classes([])
+@permission_classes([])
+@protect(scopes=["read"])
+def decorated(request: Any) -> Response:
+    """Say who calls; the decorator is below that of REST framework."""
+    return Response({"caller": request._request.access_token.subject})
+
+
+@api_view(["GET"])
+@authentication_classes([])
+@permission_classes([])
+def unprotected(request: Any) -> Response:
+    """Answer everybody."""
+    return Response({"caller": None})
+
+
+urlpatterns = [
+    *format_suffix_patterns([path("who", Who.as_view()), path("read", needing(HasScopes("read")))]),
+    path("both-scopes", needing(HasScopes("read", "write"))),
+    path("any-scope", needing(HasAnyScope("read", "write"))),
+    path("group", needing(HasGroups("admin", "owner"))),
+    path("and", needing(HasScopes("read") & HasGroups("admin"))),
+    path("and-right", needing(IsAuthenticated & HasScopes("read"))),
+    path("or", needing(HasScopes("read") | HasGroups("admin"))),
+    path("or-right", needing(Never | HasScopes("read"))),
+    path("or-open", needing(HasScopes("read") | AllowAny)),
+    path("not", needing(~HasGroups("suspended"))),
+    path("not-and", needing(~(HasScopes("read") & HasGroups("admin")))),
+    path("and-not", needing(IsAuthenticated & ~HasGroups("suspended"))),
+    path("never-and", needing(Never & HasScopes("read"))),
+    path("open", needing(AllowAny)),
+    path("public", public(needing(AllowAny))),
+    path("mapped", Mapped.as_view()),
+    path("either", Either.as_view()),
+    path(
+        "either-scope",
+        public(needing(HasScopes("read"), authentication_classes=[AccessTokenAuthentication, Passwords])),
+    ),
+    path("function", function),
+    path("decorated", decorated),
+    path("outside", protect(scopes=["read"])(function)),
+    path("unprotected", unprotected),
+    path("schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[])),
+]

@@ -1,0 +1,227 @@
+"""Django Ninja: ``auth=`` on operations that are synchronous and asynchronous."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from django.http import JsonResponse
+from django.urls import path
+from ninja import NinjaAPI, Router
+from ninja.security import APIKeyHeader
+
+from monocloud_mw import ConfigurationError
+from monocloud_mw.adapters.django.ninja import ANONYMOUS, AccessTokenAuth, AccessTokenError
+from monocloud_mw.testing import LocalTenant, as_caller
+
+from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send, tenant
+
+__all__ = ["project", "send", "tenant"]
+
+ANY: Final[Token] = {}
+READ: Final[Token] = {"scopes": "read"}
+NEEDS_READ: Final = 'Bearer error="insufficient_scope", scope="read"'
+
+
+class Key(APIKeyHeader):
+    """A second scheme."""
+
+    param_name = "X-Key"
+
+    def authenticate(self, request: Any, key: str | None) -> str | None:
+        """Know one key."""
+        return "somebody with a key" if key == "secret" else None
+
+
+api = NinjaAPI(auth=AccessTokenAuth(), urls_namespace="first")
+router = Router(auth=AccessTokenAuth(scopes=["read"]))
+handled = NinjaAPI(auth=AccessTokenAuth(), urls_namespace="second")
+
+
+def _who(request: Any) -> dict[str, Any]:
+    if request.auth is ANONYMOUS:
+        assert request.access_token is None
+        return {"caller": None}
+    return {"caller": getattr(request.auth, "subject", request.auth)}
+
+
+@api.get("/who")
+def who(request: Any) -> dict[str, Any]:
+    """Say who calls."""
+    return _who(request)
+
+
+@api.get("/who-async")
+async def who_async(request: Any) -> dict[str, Any]:
+    """Say who calls, in a coroutine."""
+    return _who(request)
+
+
+@api.post("/who-async")
+def who_mixed(request: Any) -> dict[str, Any]:
+    """Say who calls, in a function beside a coroutine."""
+    return _who(request)
+
+
+@api.get("/optional", auth=AccessTokenAuth(optional=True))
+def optional(request: Any) -> dict[str, Any]:
+    """Say who calls, if anybody."""
+    return _who(request)
+
+
+@api.get("/open", auth=None)
+def unprotected(request: Any) -> dict[str, Any]:
+    """Answer everybody."""
+    return {"caller": None}
+
+
+@api.get("/either", auth=[AccessTokenAuth(any_scopes="read write"), Key()])
+def either(request: Any) -> dict[str, Any]:
+    """Say who calls."""
+    return _who(request)
+
+
+@api.get("/either-async", auth=[AccessTokenAuth(any_scopes="read write"), Key()])
+async def either_async(request: Any) -> dict[str, Any]:
+    """Say who calls."""
+    return _who(request)
+
+
+@router.get("/read")
+def read(request: Any) -> dict[str, Any]:
+    """Say who calls."""
+    return _who(request)
+
+
+@router.get("/group", auth=AccessTokenAuth(groups="admin"))
+async def group(request: Any) -> dict[str, Any]:
+    """Say who calls."""
+    return _who(request)
+
+
+api.add_router("/nested", router)
+
+
+@handled.exception_handler(AccessTokenError)
+def handle(request: Any, error: AccessTokenError) -> JsonResponse:
+    """Answer in the project's own way."""
+    return JsonResponse({"own": str(error.error)}, status=error.response.status_code)
+
+
+@handled.get("/who")
+def handled_who(request: Any) -> dict[str, Any]:
+    """Say who calls."""
+    return _who(request)
+
+
+urlpatterns = [path("", api.urls), path("handled/", handled.urls)]
+
+ANSWERS: Final = [
+    ("GET /who", None, 401, "Bearer"),
+    ("GET /who", ANY, 200, None),
+    ("POST /who", ANY, 405, None),
+    ("GET /who-async", None, 401, "Bearer"),
+    ("GET /who-async", ANY, 200, None),
+    ("POST /who-async", None, 401, "Bearer"),
+    ("POST /who-async", ANY, 200, None),
+    ("GET /optional", None, 200, None),
+    ("GET /optional", ANY, 200, None),
+    ("GET /open", None, 200, None),
+    ("GET /either", None, 401, None),
+    ("GET /either", ANY, 403, 'Bearer error="insufficient_scope", scope="read write"'),
+    ("GET /either", READ, 200, None),
+    ("GET /either-async", None, 401, None),
+    ("GET /either-async", ANY, 403, 'Bearer error="insufficient_scope", scope="read write"'),
+    ("GET /either-async", READ, 200, None),
+    ("GET /nested/read", None, 401, "Bearer"),
+    ("GET /nested/read", ANY, 403, NEEDS_READ),
+    ("GET /nested/read", READ, 200, None),
+    ("GET /nested/group", READ, 403, 'Bearer error="insufficient_scope"'),
+    ("GET /nested/group", {"groups": ["admin"]}, 200, None),
+]
+
+
+@pytest.mark.parametrize(("request_line", "token", "status", "challenge"), ANSWERS)
+def test_answers(
+    request_line: str,
+    token: Token,
+    status: int,
+    challenge: str | None,
+    send: Send,
+    project: UseProject,
+) -> None:
+    """A request gets the status and the challenge of the table."""
+    for debug in (False, True):
+        project(__name__, WITHOUT_OURS, DEBUG=debug)
+        response = send(*request_line.split(), token)
+        assert (response.status_code, response.headers.get("WWW-Authenticate")) == (status, challenge)
+
+
+def test_a_refused_token(send: Send, project: UseProject) -> None:
+    """It is refused wherever it is, with the body and the challenge that say why."""
+    project(__name__, WITHOUT_OURS)
+    for where in ("/who", "/who-async", "/optional", "/either"):
+        response = send("GET", where, {"lifetime_seconds": -300})
+        assert (response.status_code, response.json()["error"]) == (401, "invalid_token")
+        assert response.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+        assert response.headers["Cache-Control"] == "no-store"
+    assert send("GET", "/who", Authorization="Bearer a b").status_code == 400
+
+
+def test_another_scheme_takes_over(send: Send, project: UseProject) -> None:
+    """Where ``auth`` is a list, a request without a token is left to the next entry."""
+    project(__name__, WITHOUT_OURS)
+    for where in ("/either", "/either-async"):
+        assert send("GET", where, X_Key="secret").json() == {"caller": "somebody with a key"}
+        assert send("GET", where, X_Key="wrong").status_code == 401
+
+
+def test_a_handler_of_the_project_comes_first(send: Send, project: UseProject) -> None:
+    """One that the API has for the exception is left in its place."""
+    project(__name__, WITHOUT_OURS)
+    assert send("GET", "/handled/who").json() == {"own": "The request has no access token"}
+    assert send("GET", "/handled/who", ANY).json() == {"caller": "alice"}
+
+
+def test_behind_the_middleware(send: Send, project: UseProject) -> None:
+    """The middleware asks for a token everywhere, unless these views are left to Ninja."""
+    project(__name__)
+    assert send("GET", "/open").status_code == 401
+    assert send("GET", "/nested/read", ANY).headers["WWW-Authenticate"] == NEEDS_READ
+    project(__name__, public_apps=["ninja"])
+    assert send("GET", "/open").status_code == 200
+    assert send("GET", "/who").headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_token_in_a_cookie_needs_a_csrf_token(send: Send, project: UseProject, tenant: LocalTenant) -> None:
+    """A browser sends cookies on its own, so that such a request may be forged."""
+    project(__name__, WITHOUT_OURS, token_resolver=lambda request: request.COOKIES.get("token"))
+    cookies = {"token": tenant.mint(subject="alice"), "csrftoken": "a" * 32}
+    assert send("GET", "/who-async", cookies=cookies).status_code == 200
+    assert send("POST", "/who-async", cookies=cookies).status_code == 403
+    assert send("POST", "/who-async", cookies=cookies, X_CSRFToken="a" * 32).status_code == 200
+
+
+def test_as_caller(send: Send, project: UseProject) -> None:
+    """A test says who calls; requirements stay."""
+    project(__name__, WITHOUT_OURS)
+    with as_caller("bob", scopes=["read"]):
+        assert send("GET", "/nested/read").json() == {"caller": "bob"}
+        assert send("GET", "/nested/group").status_code == 403
+
+
+def test_the_schema(send: Send, project: UseProject) -> None:
+    """The OpenAPI document has the security scheme, and says where it is needed."""
+    project(__name__, WITHOUT_OURS)
+    document = send("GET", "/openapi.json").json()
+    scheme = document["components"]["securitySchemes"]["AccessTokenAuth"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert document["paths"]["/who"]["get"]["security"] == [{"AccessTokenAuth": []}]
+    assert "security" not in document["paths"]["/open"]["get"]
+
+
+def test_a_wrong_requirement_is_refused_where_it_is_written() -> None:
+    """At import."""
+    for wrong in ({"scopes": 5}, {"groups": [""]}, {"any_scopes": {}}):
+        with pytest.raises(ConfigurationError):
+            AccessTokenAuth(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,224 @@
+"""REST framework: authentication, permissions and their combinations, challenges, schema."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
+
+from monocloud_mw import ConfigurationError
+from monocloud_mw.adapters.django.rest_framework import HasAnyScope, HasGroups, HasScopes, TokenUser
+from monocloud_mw.testing import LocalTenant, as_caller, faults
+
+from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send, tenant
+
+__all__ = ["project", "send", "tenant"]
+
+URLS: Final = "tests.frameworks.django_rest_views"
+ANY: Final[Token] = {}
+READ: Final[Token] = {"scopes": "read"}
+ADMIN: Final[Token] = {"groups": ["admin"]}
+BOTH: Final[Token] = {"scopes": "read", "groups": ["admin"]}
+SUSPENDED: Final[Token] = {"groups": ["suspended"]}
+NEEDS_READ: Final = 'Bearer error="insufficient_scope", scope="read"'
+NEEDS_GROUP: Final = 'Bearer error="insufficient_scope"'
+
+# Request, token, status, challenge.
+ANSWERS: Final = [
+    ("GET /who", None, 401, "Bearer"),
+    ("GET /who", ANY, 200, None),
+    ("HEAD /who", None, 401, "Bearer"),
+    ("OPTIONS /who", None, 401, "Bearer"),
+    ("OPTIONS /who", ANY, 200, None),
+    ("POST /who", ANY, 200, None),
+    ("GET /who.json", None, 401, "Bearer"),
+    ("GET /who.json", ANY, 200, None),
+    ("GET /read.json", ANY, 403, NEEDS_READ),
+    ("GET /who?format=json", None, 401, "Bearer"),
+    ("PUT /who", None, 401, "Bearer"),
+    ("PUT /who", ANY, 405, None),
+    ("GET /read", None, 401, "Bearer"),
+    ("GET /read", ANY, 403, NEEDS_READ),
+    ("GET /read", READ, 200, None),
+    ("GET /both-scopes", READ, 403, 'Bearer error="insufficient_scope", scope="read write"'),
+    ("GET /any-scope", ANY, 403, 'Bearer error="insufficient_scope", scope="read write"'),
+    ("GET /any-scope", READ, 200, None),
+    ("GET /group", READ, 403, NEEDS_GROUP),
+    ("GET /group", ADMIN, 200, None),
+    ("GET /and", None, 401, "Bearer"),
+    ("GET /and", ADMIN, 403, NEEDS_READ),
+    ("GET /and", READ, 403, NEEDS_GROUP),
+    ("GET /and", BOTH, 200, None),
+    ("GET /and-right", None, 401, "Bearer"),
+    ("GET /and-right", ANY, 403, NEEDS_READ),
+    ("GET /and-right", READ, 200, None),
+    ("GET /or", None, 401, "Bearer"),
+    ("GET /or", ANY, 403, NEEDS_READ),
+    ("GET /or", READ, 200, None),
+    ("GET /or", ADMIN, 200, None),
+    ("GET /or-right", ANY, 403, NEEDS_READ),
+    ("GET /or-right", READ, 200, None),
+    ("GET /or-open", None, 200, None),
+    ("GET /or-open", ANY, 200, None),
+    ("GET /not", None, 401, "Bearer"),
+    ("GET /not", SUSPENDED, 403, None),
+    ("GET /not", ANY, 200, None),
+    ("GET /not-and", None, 401, "Bearer"),
+    ("GET /not-and", BOTH, 403, None),
+    ("GET /not-and", READ, 200, None),
+    ("GET /and-not", None, 401, "Bearer"),
+    ("GET /and-not", SUSPENDED, 403, None),
+    ("GET /and-not", ANY, 200, None),
+    ("GET /never-and", READ, 403, None),
+    ("GET /open", None, 200, None),
+    ("GET /open", ANY, 200, None),
+    ("GET /function", None, 401, "Bearer"),
+    ("GET /function", ANY, 403, NEEDS_READ),
+    ("POST /function", READ, 200, None),
+    ("GET /decorated", None, 401, "Bearer"),
+    ("GET /decorated", ANY, 403, NEEDS_READ),
+    ("GET /decorated", READ, 200, None),
+    ("GET /outside", ANY, 403, NEEDS_READ),
+    ("GET /outside", READ, 200, None),
+    ("GET /unprotected", None, 200, None),
+]
+MISSING: Final = {"error": "unauthorized", "error_description": "An access token is required"}
+
+
+@pytest.mark.parametrize(("request_line", "token", "status", "challenge"), ANSWERS)
+def test_answers(
+    request_line: str, token: Token, status: int, challenge: str | None, send: Send, project: UseProject
+) -> None:
+    """A request gets the status and the challenge of the table, without the middleware."""
+    project(URLS, WITHOUT_OURS)
+    response = send(*request_line.split(), token)
+    assert (response.status_code, response.headers.get("WWW-Authenticate")) == (status, challenge)
+
+
+@pytest.mark.parametrize(("request_line", "token", "status", "challenge"), ANSWERS[::4])
+def test_answers_behind_the_middleware(
+    request_line: str, token: Token, status: int, challenge: str | None, send: Send, project: UseProject
+) -> None:
+    """With the middleware, everything else needs a token as well."""
+    project(URLS)
+    response = send(*request_line.split(), token)
+    expected = (401, "Bearer") if token is None else (status, challenge)
+    assert (response.status_code, response.headers.get("WWW-Authenticate")) == expected
+
+
+def test_a_refused_token(send: Send, project: UseProject) -> None:
+    """The body and the challenge say what is wrong, also where the view is open."""
+    project(URLS, WITHOUT_OURS)
+    for path in ("/who", "/open"):
+        response = send("GET", path, {"lifetime_seconds": -300})
+        assert response.status_code == 401
+        assert response.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+        assert response.json() == {
+            "error": "invalid_token",
+            "error_description": "The access token has expired",
+        }
+    malformed = send("GET", "/who", Authorization="Bearer a b")
+    assert (malformed.status_code, malformed.json()["error"]) == (400, "invalid_request")
+
+
+def test_an_outage(send: Send, project: UseProject, tenant: LocalTenant) -> None:
+    """A tenant that cannot be reached is a 503 with ``Retry-After``."""
+    project(URLS, WITHOUT_OURS, jwks_resolver=None, metadata_resolver=None)
+    with tenant.failing(faults.status(503)):
+        response = send("GET", "/who", ANY)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    assert response.json()["error"] == "temporarily_unavailable"
+    assert "WWW-Authenticate" not in response.headers
+
+
+def test_another_scheme_takes_over(send: Send, project: UseProject) -> None:
+    """A request without a token is left to the next class; a permission on scopes refuses its users."""
+    project(URLS, WITHOUT_OURS)
+    password = {"Authorization": "Basic cGF1bDp4"}
+    assert send("GET", "/either", **password).json() == {"caller": "paul"}
+    assert send("GET", "/either", ANY).json() == {"caller": "alice"}
+    assert send("GET", "/either").headers["WWW-Authenticate"] == "Bearer"
+    assert send("GET", "/either-scope", **password).status_code == 403
+    assert send("GET", "/either", {"lifetime_seconds": -300}).status_code == 401
+
+
+def test_users(send: Send, project: UseProject) -> None:
+    """A subclass maps tokens to users of the project."""
+    project(URLS, WITHOUT_OURS)
+    assert send("GET", "/mapped", ANY).json() == {"caller": "user of alice"}
+    with as_caller(None, claims={"client_id": "worker"}) as claims:
+        user = TokenUser(claims)
+        assert (user.pk, user.id, str(user), user.get_username()) == ("worker",) * 4
+        assert (user.is_authenticated, user.is_staff, user.has_perm("x"), user.has_perms(["x"])) == (
+            True,
+            False,
+            False,
+            False,
+        )
+        assert not user.has_module_perms("x")
+
+
+def test_tests_need_no_tenant(project: UseProject) -> None:
+    """``as_caller`` and ``force_authenticate`` say who calls."""
+    project(URLS, WITHOUT_OURS)
+    with as_caller("bob", scopes="read") as claims:
+        assert APIClient(enforce_csrf_checks=True).post("/function").json() == {"caller": "bob"}
+        assert APIClient().get("/group").status_code == 403
+    client = APIClient()
+    client.force_authenticate(TokenUser(claims), claims)
+    assert client.get("/read").status_code == 200
+    assert client.get("/group").status_code == 403
+    from .django_rest_views import Who
+
+    request = APIRequestFactory().get("/who")
+    force_authenticate(request, TokenUser(claims), claims)
+    assert Who.as_view()(request).data == {"caller": "bob"}
+
+
+def test_a_token_in_a_cookie_needs_a_csrf_token(send: Send, project: UseProject, tenant: LocalTenant) -> None:
+    """A browser sends cookies on its own, so that such a request may be forged."""
+    project(URLS, WITHOUT_OURS, token_resolver=lambda request: request.COOKIES.get("token"))
+    cookies = {"token": tenant.mint(subject="alice"), "csrftoken": "a" * 32}
+    assert send("GET", "/who", cookies=cookies).status_code == 200
+    assert send("POST", "/who", cookies=cookies).status_code == 403
+    assert send("POST", "/who", cookies=cookies, X_CSRFToken="a" * 32).status_code == 200
+    assert send("GET", "/who", ANY).status_code == 401
+
+
+def test_the_browsable_api(send: Send, project: UseProject) -> None:
+    """A browser gets a page, with the name of the caller on it, and a page for a refusal."""
+    project(
+        URLS,
+        WITHOUT_OURS,
+        TEMPLATES=[
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "APP_DIRS": True,
+                "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+            }
+        ],
+        STATIC_URL="/static/",
+    )
+    page = send("GET", "/who", ANY, Accept="text/html")
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "alice" in page.content.decode()
+    refused = send("GET", "/read", ANY, Accept="text/html")
+    assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (403, NEEDS_READ)
+
+
+def test_the_schema(send: Send, project: UseProject) -> None:
+    """The OpenAPI document has the security scheme, and says where it is needed."""
+    project(URLS, WITHOUT_OURS)
+    document: Any = send("GET", "/schema?format=json").json()
+    scheme = document["components"]["securitySchemes"]["accessToken"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert document["paths"]["/read"]["get"]["security"] == [{"accessToken": []}]
+
+
+@pytest.mark.parametrize("kind", [HasScopes, HasAnyScope, HasGroups])
+def test_a_permission_names_something(kind: Any) -> None:
+    """One that would let every token pass, or that is no name, is refused where it is written."""
+    for wrong in ((), ("",), (5,), (["read"],)):
+        with pytest.raises(ConfigurationError):
+            kind(*wrong)
