@@ -43,6 +43,7 @@ from monocloud_mw.protect.adapter_checks import collect_problems
 from monocloud_mw.protect.guard import Guard
 from monocloud_mw.protect.responses import ErrorResponse
 
+from .declarations import name_of
 from .refusals import to_django
 from .requests import has_in_header
 
@@ -109,6 +110,7 @@ class Protection:
         )
         self.checks_csrf = any(map(_is_csrf_middleware, settings.MIDDLEWARE))
         self._adds_requirements = self.requirements != NO_REQUIREMENTS
+        self._needed: dict[Requirements, Requirements] = {}
         self._guards: dict[tuple[bool, bool], Guard] = {}
 
     def guard_for(self, *, is_async: bool, needs_client: bool = True) -> Guard:
@@ -122,20 +124,26 @@ class Protection:
 
     def needed_for(self, requirements: Requirements) -> Requirements:
         """Return what a view needs, together with what everything needs."""
-        return self.requirements.merge(requirements) if self._adds_requirements else requirements
+        if not self._adds_requirements:
+            return requirements
+        needed = self._needed.get(requirements)
+        if needed is None:  # once for each view that says something of its own
+            needed = self._needed[requirements] = self.requirements.merge(requirements)
+        return needed
 
-    def denies(self, view: str, app_names: Iterable[str]) -> bool:
+    def denies(self, view: Any, app_names: Iterable[str]) -> bool:
         """Tell whether a view that says nothing needs a token.
 
         Args:
-            view: its dotted name.
+            view: what Django is going to call.
             app_names: the application namespaces of the URLconfs that lead to it.
         """
-        return (
-            self.deny_by_default
-            and self.public_apps.isdisjoint(app_names)
-            and not any(f"{view}.".startswith(f"{name}.") for name in self.public_views)
-        )
+        if not self.deny_by_default or not self.public_apps.isdisjoint(app_names):
+            return False
+        if not self.public_views:
+            return True
+        name = f"{name_of(view)}."
+        return not any(name.startswith(f"{public}.") for public in self.public_views)
 
     def close(self) -> None:
         """Close the connections of the client for threads."""

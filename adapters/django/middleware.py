@@ -22,7 +22,7 @@ from monocloud_mw.protect.guard import Refused
 
 from .checking import check_request, check_request_async
 from .config import get_protection
-from .declarations import Declaration, declaration_of, name_of
+from .declarations import Declaration, declaration_of
 from .refusals import AccessTokenRefused, response_of
 from .requests import prepare
 
@@ -86,4 +86,4 @@ def _declaration_for(request: HttpRequest, view: Callable[..., Any]) -> Declarat
     declaration = declaration_of(view)
     if declaration is not None:
         return None if declaration.public else declaration
-    return _UNDECLARED if get_protection().denies(name_of(view), request.resolver_match.app_names) else None
+    return _UNDECLARED if get_protection().denies(view, request.resolver_match.app_names) else None

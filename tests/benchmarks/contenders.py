@@ -30,6 +30,7 @@ __all__ = [
     "enter",
     "new_async_client",
     "new_client",
+    "settings_of",
 ]
 
 warnings.simplefilter("ignore", joserfc.errors.SecurityWarning)  # it would rather call EdDSA Ed25519
@@ -41,15 +42,16 @@ class ScopeMissingError(Exception):
 
 def new_client(workload: Workload) -> BackendClient:
     """Return our client, with the keys from memory: what is measured here is validation."""
-    return BackendClient(**_settings(workload))
+    return BackendClient(**settings_of(workload))
 
 
 def new_async_client(workload: Workload) -> AsyncBackendClient:
     """Return the same for event loops."""
-    return AsyncBackendClient(**_settings(workload))
+    return AsyncBackendClient(**settings_of(workload))
 
 
-def _settings(workload: Workload) -> dict[str, Any]:
+def settings_of(workload: Workload) -> dict[str, Any]:
+    """Return the options of our client."""
     return {
         "tenant_domain": ISSUER,
         "audience": AUDIENCE,

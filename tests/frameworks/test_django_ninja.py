@@ -222,6 +222,7 @@ def test_the_schema(send: Send, project: UseProject) -> None:
 
 def test_a_wrong_requirement_is_refused_where_it_is_written() -> None:
     """At import."""
+    wrong: dict[str, Any]
     for wrong in ({"scopes": 5}, {"groups": [""]}, {"any_scopes": {}}):
         with pytest.raises(ConfigurationError):
-            AccessTokenAuth(**wrong)  # type: ignore[arg-type]
+            AccessTokenAuth(**wrong)

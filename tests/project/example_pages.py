@@ -35,10 +35,14 @@ from .sources import ROOT
 
 __all__ = ["EXAMPLES", "RunningPage"]
 
+PROJECTS: Final = frozenset({"docs/tutorials/django.md", "docs/tutorials/django-rest-framework.md"})
+"""Pages whose blocks are files of a project: tests/frameworks/test_django_tutorials.py runs them."""
+
 EXAMPLES: Final = {
     name: fences
     for name, text in PAGES.items()
-    if (fences := [fence for fence in list_fences(text) if fence.language == "python"])
+    if name not in PROJECTS
+    and (fences := [fence for fence in list_fences(text) if fence.language == "python"])
 }
 
 OF_PYRAMID: Final = (

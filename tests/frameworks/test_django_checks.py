@@ -1,0 +1,134 @@
+"""``manage.py check``: wrong settings, order of middleware, names that match nothing; without a network."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from monocloud_mw import ConfigurationError
+
+from .django_configuration import MIDDLEWARE, configure_django
+from .django_project import WITHOUT_OURS, UseProject, project, tenant
+
+configure_django()
+
+from django.core.checks import run_checks  # noqa: E402
+from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+from django.test import override_settings  # noqa: E402
+
+__all__ = ["project", "tenant"]
+
+URLS: Final = "tests.frameworks.django_views"
+TENANT: Final = {"tenant_domain": "https://acme.us.monocloud.com", "audience": "https://api.acme.com"}
+
+
+def _found() -> list[tuple[str | None, str]]:
+    return [
+        (message.id, message.msg) for message in run_checks() if (message.id or "").startswith("monocloud")
+    ]
+
+
+WRONG_SETTINGS: Final[list[tuple[Any, str]]] = [
+    ([], "MONOCLOUD_BACKEND: must be a dictionary of options, not list"),
+    ({}, "tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN): is required"),
+    ({"tenant_domian": "x"}, "tenant_domian: is not an option; did you mean tenant_domain?"),
+    ({"DENY_BY_DEFUALT": True}, "deny_by_defualt: is not an option; did you mean deny_by_default?"),
+    ({"audience": "a", "AUDIENCE": "b"}, "audience: is set twice, in lower and in upper case"),
+    ({"clock_skew": "soon"}, "clock_skew (MONOCLOUD_BACKEND_CLOCK_SKEW): must be"),
+    ({"deny_by_default": "no"}, "deny_by_default: must be True or False, not str"),
+    ({"allow_cors_preflight": 1}, "allow_cors_preflight: must be True or False, not int"),
+    ({"public_views": [5]}, "public_views: must be a list of names"),
+    ({"public_views": {"a": 1}}, "public_views: must be a list of names"),
+    ({"public_apps": [""]}, "public_apps: must be a list of names"),
+    ({"public_apps": [" admin"]}, "public_apps: must be a list of names"),
+    ({"scopes": 5}, "scopes: must be a string or a list of strings"),
+    ({"any_scopes": ["a b"]}, "any_scopes: a scope must not have white space"),
+    ({"groups": [""]}, "groups: every entry must be a non-empty string"),
+    ({"token_resolver": 5}, "token_resolver: must be a callable or its dotted name, not int"),
+    ({"token_resolver": "no.such.module"}, "token_resolver: cannot be imported"),
+    ({"certificate_resolver": "os.path.nothing"}, "certificate_resolver: cannot be imported"),
+    ({"on_error": "os.sep"}, "on_error: must be a callable or its dotted name, not str"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), WRONG_SETTINGS)
+def test_wrong_settings(settings: Any, message: str) -> None:
+    """Each is named, by the checks and by the middleware when the server starts."""
+    content = {**TENANT, **settings} if settings else settings
+    with override_settings(ROOT_URLCONF=URLS, MIDDLEWARE=list(MIDDLEWARE), MONOCLOUD_BACKEND=content):
+        found = _found()
+        assert {name for name, _ in found} == {"monocloud_mw.E001"}
+        assert any(message in text for _, text in found)
+        with pytest.raises(ConfigurationError) as raised:
+            WSGIHandler()
+        assert message in str(raised.value)
+
+
+def test_all_problems_are_reported_together() -> None:
+    """Not only the first."""
+    content = {"audience": 5, "deny_by_default": 5, "on_error": 5}
+    with override_settings(MONOCLOUD_BACKEND=content):
+        assert len(_found()) == 4
+
+
+def test_the_environment_fills_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the settings leave open comes from the variables; the settings come first."""
+    for name, value in TENANT.items():
+        monkeypatch.setenv(f"MONOCLOUD_BACKEND_{name.upper()}", value)
+    monkeypatch.setenv("MONOCLOUD_BACKEND_CLOCK_SKEW", "7")
+    from monocloud_mw.adapters.django.config import get_protection
+
+    with override_settings(MONOCLOUD_BACKEND={"AUDIENCE": ["https://other.example.com"]}):
+        options = get_protection().options
+        assert (options.tenant_domain, options.audience) == (
+            TENANT["tenant_domain"],
+            ("https://other.example.com",),
+        )
+        assert options.clock_skew == 7
+        assert get_protection() is get_protection()
+
+
+def test_a_good_project_has_no_findings(project: UseProject) -> None:
+    """With the middleware, and with the decorators alone."""
+    project(URLS, public_views=["tests.frameworks.django_views.who"], public_apps=["health"])
+    assert _found() == []
+    project(URLS, WITHOUT_OURS)
+    assert _found() == []
+
+
+def test_the_order_of_middleware(project: UseProject) -> None:
+    """Behind the one for CSRF, requests with a token and no cookie would be refused."""
+    project(URLS, (*WITHOUT_OURS, MIDDLEWARE[0]))
+    ((name, text),) = _found()
+    assert name == "monocloud_mw.E003"
+    assert text.startswith("ProtectApiMiddleware comes after CsrfViewMiddleware")
+
+
+def test_settings_that_need_the_middleware(project: UseProject) -> None:
+    """Where it is missing, views are open that the settings say are not."""
+    project(URLS, WITHOUT_OURS, deny_by_default=True)
+    assert _found() == [
+        ("monocloud_mw.E004", "deny_by_default: has no effect, since the middleware is not installed")
+    ]
+
+
+def test_names_that_match_nothing(project: UseProject) -> None:
+    """A misspelt name would leave a view protected that should be public."""
+    project(URLS, public_views=["tests.frameworks.django_view"], public_apps=["admin", "health"])
+    assert _found() == [
+        ("monocloud_mw.W001", "public_apps: 'admin' is the app_name of no URLconf"),
+        (
+            "monocloud_mw.W001",
+            "public_views: 'tests.frameworks.django_view' is the name of no view or module with a view",
+        ),
+    ]
+
+
+def test_only_an_event_loop(project: UseProject) -> None:
+    """Options that only the asynchronous client can use are no mistake."""
+
+    async def fetch(_request: Any) -> Any: ...
+
+    project(URLS, fetcher=fetch)
+    assert _found() == []
