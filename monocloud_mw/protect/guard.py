@@ -40,6 +40,7 @@ __all__ = [
     "Guard",
     "OnError",
     "Refused",
+    "find_caller",
     "refuse",
     "replace_caller",
     "run",
@@ -67,6 +68,11 @@ def replace_caller(caller: Caller | None) -> Caller | None:
     global _caller
     previous, _caller = _caller, caller
     return previous
+
+
+def find_caller() -> Caller | None:
+    """Return who a test says calls, or ``None``: everywhere but in a block of ``as_caller``."""
+    return _caller
 
 
 class Refused(Exception):  # noqa: N818  it is a response, not a mistake of anybody's code

@@ -21,8 +21,9 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
     """Let every protected request of this process come from one caller: a context manager and a decorator.
 
     No token is read, no key is needed and no tenant is contacted. Scopes and groups are still required, so a
-    view that asks for more answers 403. It works for every adapter, in all threads, and ends with the block.
-    Blocks may be nested; the innermost counts. It decorates sync and async functions.
+    view that asks for more answers 403. It works for every adapter and for ``validate_authorization`` of a
+    client, in all threads, and ends with the block. Blocks may be nested; the innermost counts. It decorates
+    sync and async functions.
 
     ::
 

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from monocloud_mw import AsyncBackendClient, BackendClient, Guard, Refused, Requirements
+from monocloud_mw import (
+    AsyncBackendClient,
+    BackendClient,
+    Guard,
+    MonoCloudError,
+    Refused,
+    Requirements,
+    TokenError,
+)
 from monocloud_mw.protect.guard import run
 from monocloud_mw.testing import as_caller
 
@@ -125,3 +133,36 @@ def test_all_groups_may_be_asked_for() -> None:
         assert run(Guard(BackendClient(**SETTINGS)).check(None, [], needed)) is not None
         with pytest.raises(Refused):
             run(every.check(None, [], needed))
+
+
+def _validate(client: BackendClient | AsyncBackendClient, header: str | None, groups: list[str]) -> Any:
+    answer: Any = client.validate_authorization(header, scopes="api", groups=groups)
+    return asyncio.run(answer) if isinstance(client, AsyncBackendClient) else answer
+
+
+@pytest.mark.parametrize("header", [None, "Bearer a.b.c", "Bearer ?"])
+@pytest.mark.parametrize("kind", [BackendClient, AsyncBackendClient])
+def test_hosts_without_an_adapter_see_the_caller(kind: Any, header: str | None) -> None:
+    """``validate_authorization`` answers as adapters do, whatever the header; scopes are still required."""
+    client, every = kind(**SETTINGS), kind(**SETTINGS, groups_match_all=True)
+    with as_caller("alice", scopes="api", groups=["a"]) as claims:
+        assert _validate(client, header, ["a", "b"]) == claims
+        with pytest.raises(TokenError, match="group"):
+            _validate(every, header, ["a", "b"])
+    with as_caller("alice"), pytest.raises(TokenError, match="scope"):
+        _validate(client, header, [])
+    with pytest.raises(MonoCloudError):
+        _validate(client, header, [])
+
+
+@pytest.mark.parametrize("kind", [BackendClient, AsyncBackendClient])
+def test_a_token_of_its_own_is_checked_all_the_same(kind: Any) -> None:
+    """Only what stands for a request is replaced: a test that validates a token still validates it."""
+    client = kind(**SETTINGS)
+
+    def validate() -> None:
+        answer: Any = client.validate_access_token("a.b.c")
+        asyncio.run(answer)
+
+    with as_caller("alice"), pytest.raises(TokenError):
+        validate()
