@@ -190,7 +190,7 @@ def test_grpc_tells_an_outage_from_a_mistake(
 def socketio_port(tenant: LocalTenant) -> Iterator[int]:
     """Serve the application of the guide for python-socketio."""
     guide = _run_guide("python-socketio", tenant)
-    guide["sio"].eio.ping_interval = 0.1  # ends a client's long poll, which would outlast the test
+    guide["sio"].eio.ping_interval, guide["sio"].eio.ping_timeout = 0.1, 2  # else long polls outlast a test
     with uvicorn_server(guide["app"]) as port:
         yield port
 
