@@ -125,7 +125,7 @@ help: ## list the targets
 # Set-up. A stamp is older than what it depends on exactly when the environment needs another look.
 
 LOCKED := -c .ci/constraints.txt
-PACKAGE := -e '.[django,fastapi,flask,redis,async]'
+PACKAGE := -e '.[django,fastapi,flask,redis,starlette,async]'
 EVERYTHING := $(PACKAGE) -r docs/examples/requirements.txt -r tests/requirements.txt
 PACKAGE_FILES := setup.py pyproject.toml .ci/constraints.txt docs/examples/requirements.txt
 

@@ -21,8 +21,9 @@ RUNTIME = [
 ]
 EXTRAS = {
     "django": ["django>=5.2"],
-    "fastapi": ["fastapi>=0.115"],
+    "fastapi": ["fastapi>=0.138"],
     "flask": ["flask>=2.3"],
+    "starlette": ["starlette>=1.7"],
     "redis": ["redis>=5.0.4"],
     "async": ["httpcore2[asyncio]>=2.0", "anyio>=4.5"],  # the engine of httpx2, and its event loops
 }
@@ -62,6 +63,9 @@ setup(
         "monocloud_mw.adapters.django",
         "monocloud_mw.adapters.fastapi",
         "monocloud_mw.adapters.flask",
+        "monocloud_mw.cli",
+        "monocloud_mw.cli.doctor",
+        "monocloud_mw.cli.explain",
         "monocloud_mw.core",
         "monocloud_mw.core.tenant",
         "monocloud_mw.core.token",
@@ -75,6 +79,7 @@ setup(
         "monocloud_mw.testing._tenant",
         "monocloud_mw.transports",
     ],
+    entry_points={"console_scripts": ["monocloud-mw = monocloud_mw.cli:main"]},
     package_data={"monocloud_mw": ["py.typed"]},
     include_package_data=False,
 )

@@ -19,8 +19,7 @@
 - Wrong declarations are errors at start (``lifespan``), and otherwise at the first request (:mod:`.routes`).
 """
 
-# No `from __future__ import annotations`: older versions of FastAPI cannot resolve the texts that it makes of
-# the annotations of __call__.
+from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -157,7 +156,7 @@ class ProtectApi(Protection):
         any_scopes: str | Iterable[str] = (),
         groups: str | Iterable[str] = (),
         optional: bool | None = None,
-    ) -> "ProtectApi":
+    ) -> ProtectApi:
         """Return the same protection with more requirements, for what ``Security`` has no argument for.
 
         The same arguments give the same object, so that ``app.dependency_overrides`` finds it.

@@ -179,10 +179,7 @@ def _unresolved(view: Callable[..., Any]) -> Iterator[str]:
 
 
 def _effective_routes(routes: Iterable[BaseRoute]) -> Iterator[tuple[Any, Any]]:
-    """Yield each route as it was declared and as it is served, those of included routers too.
-
-    Since FastAPI 0.137 an included router stays one, before it was a copy of each of its routes.
-    """
+    """Yield each route as it was declared and as it is served, those of included routers too."""
     for route in routes:
         contexts = getattr(route, "effective_route_contexts", None)
         if contexts is None:

@@ -45,7 +45,7 @@ def werkzeug_server(app: Any) -> Iterator[int]:
 @contextlib.contextmanager
 def uvicorn_server(app: Any, **settings: Any) -> Iterator[int]:
     """Serve an ASGI application with uvicorn; give its port."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", **settings)
+    config = uvicorn.Config(app, **{"log_config": None, "access_log": False, "lifespan": "off", **settings})
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
         thread = threading.Thread(

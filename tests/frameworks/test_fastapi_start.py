@@ -18,7 +18,8 @@ from fastapi.testclient import TestClient
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient
 from monocloud_mw.adapters.asgi import ProtectApiMiddleware
 from monocloud_mw.adapters.fastapi import RESPONSES, ProtectApi, public
-from monocloud_mw.errors import ConfigurationError
+from monocloud_mw.core.tenant.metadata import parse_metadata
+from monocloud_mw.errors import ConfigurationError, HttpError
 from monocloud_mw.testing import LocalTenant, faults
 
 from .conftest import Bearer
@@ -440,18 +441,9 @@ def test_the_authorization_code_flow_with_given_urls(async_client: AsyncBackendC
     }
 
 
-METADATA = {"authorization_endpoint": "/connect/authorize", "token_endpoint": "/connect/token"}
-
-
-def resolve_metadata(tenant: LocalTenant, **more: str) -> Callable[[], dict[str, Any]]:
-    """Return a resolver of metadata with an authorization endpoint."""
-    urls = {name: tenant.domain + path for name, path in METADATA.items()}
-    return lambda: {**tenant.metadata(), **urls, **more}
-
-
 def test_the_authorization_code_flow_from_metadata(tenant: LocalTenant) -> None:
     """Loaded at start; a document that was asked for before is made again."""
-    client = AsyncBackendClient(**tenant.settings(), metadata_resolver=resolve_metadata(tenant))
+    client = AsyncBackendClient(**tenant.settings())
     app = create_app(ProtectApi(client, authorization_code=True))
     early = app.openapi()["components"]["securitySchemes"]["MonoCloud"]
     assert early["type"] == "openIdConnect"
@@ -467,20 +459,15 @@ def test_metadata_that_come_later_complete_the_document(
 ) -> None:
     """Until then it has OpenID Connect, and the log says so."""
     monkeypatch.setattr("monocloud_mw.adapters.fastapi.shared.RETRY_AFTER_SECONDS", 0.01)
-    urls = {name: tenant.domain + path for name, path in METADATA.items()}
-    answers: list[dict[str, str]] = []
+    answers: list[dict[str, Any]] = []
 
     class Late(Client):
         options = tenant
 
         async def get_metadata(self) -> Any:
             if not answers:
-                from monocloud_mw.errors import HttpError
-
                 raise HttpError("not yet")
-            from monocloud_mw.core.tenant.metadata import parse_metadata
-
-            return parse_metadata({"issuer": tenant.domain, **answers[0]}, tenant.domain)
+            return parse_metadata(answers[0], tenant.domain)
 
     app = create_app(ProtectApi(Late(), authorization_code=True))
 
@@ -491,7 +478,7 @@ def test_metadata_that_come_later_complete_the_document(
     with TestClient(app) as client:
         assert kind(client) != "oauth2"
         assert "lacks the authorization code flow" in caplog.text
-        answers.append(urls)
+        answers.append(tenant.metadata())
         for _ in range(1000):
             if kind(client) == "oauth2":
                 break
@@ -500,7 +487,8 @@ def test_metadata_that_come_later_complete_the_document(
 
 def test_the_start_ends_while_metadata_are_still_missing(tenant: LocalTenant) -> None:
     """What still tries to load them is stopped."""
-    client = AsyncBackendClient(**tenant.settings(), metadata_resolver=tenant.metadata)
+    metadata = {**tenant.metadata(), "authorization_endpoint": None}
+    client = AsyncBackendClient(**tenant.settings(), metadata_resolver=lambda: metadata)
     app = create_app(ProtectApi(client, authorization_code=True))
     assert document_of(app)["components"]["securitySchemes"]["MonoCloud"]["type"] == "openIdConnect"
     asyncio.run(client.aclose())

@@ -32,6 +32,8 @@ LEVELS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"client"}),
     frozenset({""}),
     frozenset({"adapters", "testing"}),
+    frozenset({"cli"}),
+    frozenset({"__main__"}),
 )
 VALUES: Final = frozenset(
     {

@@ -35,6 +35,7 @@ EXTRAS = {
     "fastapi": {"fastapi"},
     "flask": {"flask"},
     "redis": {"redis"},
+    "starlette": {"starlette"},
 }
 NOT_SOURCES = shutil.ignore_patterns(
     *(".git", ".venv*", ".coverage*", ".hypothesis", ".*_cache", "__pycache__", "*.py[cod]"),
@@ -233,7 +234,7 @@ def test_adapters_that_need_no_framework(installed: Path, adapter: str) -> None:
     assert _run(installed, code).startswith(f"monocloud_mw.adapters.{adapter}")
 
 
-@pytest.mark.parametrize("framework", ["django", "fastapi", "flask"])
+@pytest.mark.parametrize("framework", ["django", "fastapi", "flask", "starlette"])
 def test_a_framework_is_named_where_it_is_missing(installed: Path, framework: str) -> None:
     """Without the framework, importing its adapter says which extra brings it."""
     answer = _run(installed, f"import monocloud_mw.adapters.{framework}")
@@ -256,7 +257,7 @@ for module in sys.argv[1].split():
     try:
         importlib.import_module(module)
     except ImportError as error:
-        if not re.search(r"monocloud-mw\\[(async|django|fastapi|flask|redis)\\]", str(error)):
+        if not re.search(r"monocloud-mw\\[(async|django|fastapi|flask|redis|starlette)\\]", str(error)):
             print(module, repr(error), file=sys.stderr)
 print("done")
 """

@@ -40,6 +40,7 @@ def test_discovery(tenant: LocalTenant) -> None:
     assert {name: value for name, value in document.items() if isinstance(value, str)} == {
         "issuer": tenant.domain,
         "jwks_uri": f"{tenant.domain}/.well-known/openid-configuration/jwks",
+        "authorization_endpoint": f"{tenant.domain}/connect/authorize",
         "token_endpoint": f"{tenant.domain}/connect/token",
         "introspection_endpoint": f"{tenant.domain}/connect/introspect",
         "revocation_endpoint": f"{tenant.domain}/connect/revocation",

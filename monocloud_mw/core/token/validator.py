@@ -143,8 +143,7 @@ class Validator:
         return token.claims
 
     def _verify_by_introspection(self, token: str, now: Instant) -> Flow[VerifiedToken]:
-        if token.strip() != token or _CONTROL.search(token):
-            raise TokenError(Reason.MALFORMED, "it has white space around it, or control characters")
+        check_introspectable(token)
         if self._introspection is None:
             raise ConfigurationError([_NO_CLIENT])
         claims, now = yield from timed(self._introspection.claims(token), now)
@@ -161,6 +160,12 @@ def check_token_text(token: object, max_size: int) -> None:
             f"it has {len(token)} characters, and max_token_size is {max_size}" if token else "it is empty"
         )
         raise TokenError(Reason.MALFORMED, detail)
+
+
+def check_introspectable(token: str) -> None:
+    """Refuse text that the tenant need not be asked about [malformed]."""
+    if token.strip() != token or _CONTROL.search(token):
+        raise TokenError(Reason.MALFORMED, "it has white space around it, or control characters")
 
 
 REFUSE_OPAQUE: Final = "it is no JWT, and introspection is not configured"

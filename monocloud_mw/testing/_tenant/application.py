@@ -3,7 +3,9 @@
 Discovery and key set are plain documents. The token endpoint speaks the client credentials grant
 (RFC 6749 section 4.4) with more parameters than a real one: everything that
 :meth:`~monocloud_mw.testing.LocalTenant.mint` can do, so that a shell script can ask for a bad token too.
-Introspection is RFC 7662, revocation RFC 7009.
+It redeems the codes of the authorization endpoint as well (:mod:`.authorization`).
+Introspection is RFC 7662, revocation RFC 7009. Scripts at the origin of a registered redirect URI may read
+the answers (CORS), as those of Swagger UI do.
 """
 
 from __future__ import annotations
@@ -17,13 +19,14 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..faults import Exchange
 from .active_faults import FaultBoard
+from .authorization import AuthorizationEndpoint
 from .client_authentication import METHODS, ClientAuthenticator
 from .clients import Client
 from .endpoints import ENDPOINTS, Addresses, EndpointName, Listener, render_metadata
 from .oauth_errors import OAuthError
 from .request_log import RecordedRequest, RequestLog
 from .token_request import parse_token_request
-from .tokens import Issuer
+from .tokens import DEFAULT_LIFETIME_SECONDS, AccessTokenParameters, Issuer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +46,7 @@ class Application:
         addresses: what the discovery document says.
         issuer: mints, introspects and revokes.
         authenticator: checks clients.
+        authorization: issues codes.
         faults: what goes wrong on request.
         requests: where every request is recorded, faulty or not, before it is answered.
     """
@@ -54,6 +58,7 @@ class Application:
         addresses: Addresses,
         issuer: Issuer,
         authenticator: ClientAuthenticator,
+        authorization: AuthorizationEndpoint,
         faults: FaultBoard,
         requests: RequestLog,
     ) -> None:
@@ -61,11 +66,13 @@ class Application:
         self._addresses = addresses
         self._issuer = issuer
         self._authenticator = authenticator
+        self._authorization = authorization
         self._faults = faults
         self._requests = requests
         self._answers: Mapping[EndpointName, Callable[[Request, Listener], Response]] = {
             "discovery": self._discovery,
             "jwks": self._jwks,
+            "authorization": lambda request, _listener: self._authorization.respond(request),
             "token": self._token,
             "introspection": self._introspection,
             "revocation": self._revocation,
@@ -98,13 +105,24 @@ class Application:
         if name is None:
             return Response(status=404)
         fault = self._faults.take(name)
-        if fault is None:
+        if fault is not None:
+            return fault(Exchange(request, lambda: self._answer(name, request, listener)))
+        origin = request.headers.get("origin")
+        if (
+            name == "authorization"
+            or origin is None
+            or not self._authenticator.clients.has_redirect_to(origin)
+        ):
             return self._answer(name, request, listener)
-        return fault(Exchange(request, lambda: self._answer(name, request, listener)))
+        response = Response() if request.method == "OPTIONS" else self._answer(name, request, listener)
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, X-Requested-With"
+        response.headers.add("Vary", "Origin")
+        return response
 
     def _answer(self, name: EndpointName, request: Request, listener: Listener) -> Response:
-        if request.method != ENDPOINTS[name].method:
-            return Response(status=405, headers={"Allow": ENDPOINTS[name].method})
+        if request.method not in ENDPOINTS[name].methods:
+            return Response(status=405, headers={"Allow": ", ".join(ENDPOINTS[name].methods)})
         try:
             return self._answers[name](request, listener)
         except OAuthError as error:
@@ -120,6 +138,8 @@ class Application:
         return _json(self._issuer.keys.published())
 
     def _token(self, request: Request, listener: Listener) -> Response:
+        if request.form.get("grant_type") == "authorization_code":
+            return self._redeem(request, listener)
         client = self._authenticate(request, listener)
         certificate = request.environ.get("SSL_CLIENT_CERT")
         issued = parse_token_request(request.form, client.client_id, certificate)
@@ -144,6 +164,25 @@ class Application:
             }
         )
 
+    def _redeem(self, request: Request, listener: Listener) -> Response:
+        _check_form(request)
+        client = self._authenticator.identify(request, listener)
+        grant = self._authorization.codes.redeem(request.form, client.client_id)
+        parameters: AccessTokenParameters = {
+            "scopes": grant.scopes,
+            "groups": grant.groups,
+            "subject": grant.subject,
+            "client_id": grant.client_id,
+        }
+        return _json(
+            {
+                "access_token": self._issuer.mint(parameters),
+                "token_type": "Bearer",
+                "expires_in": DEFAULT_LIFETIME_SECONDS,
+                "scope": grant.scopes,
+            }
+        )
+
     def _introspection(self, request: Request, listener: Listener) -> Response:
         self._authenticate(request, listener)
         return _json(self._issuer.introspect(_required(request, "token")))
@@ -154,12 +193,16 @@ class Application:
         return Response(status=200)
 
     def _authenticate(self, request: Request, listener: Listener) -> Client:
-        if request.mimetype != "application/x-www-form-urlencoded":
-            raise OAuthError("invalid_request", "the content type must be application/x-www-form-urlencoded")
-        repeated = [name for name, values in request.form.lists() if len(values) > 1 and name != "resource"]
-        if repeated:
-            raise OAuthError("invalid_request", "a parameter is there more than once")
+        _check_form(request)
         return self._authenticator.authenticate(request, listener)
+
+
+def _check_form(request: Request) -> None:
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise OAuthError("invalid_request", "the content type must be application/x-www-form-urlencoded")
+    repeated = [name for name, values in request.form.lists() if len(values) > 1 and name != "resource"]
+    if repeated:
+        raise OAuthError("invalid_request", "a parameter is there more than once")
 
 
 def _required(request: Request, name: str) -> str:

@@ -63,10 +63,22 @@ class ClientAuthenticator:
             (METHODS[name] for name in client.methods if METHODS[name].kind == presented.kind), None
         )
         if method is None:
-            raise _refused(f"this client must use {' or '.join(client.methods)}")
+            raise _refused(f"this client must use {' or '.join(client.methods) or 'no authentication'}")
         if method.mutual_tls and client.trust_store != listener.trust_store:
             raise _refused("this client belongs to another trust store")
         method.check(self, client, presented)
+        return client
+
+    def identify(self, request: Request, listener: Listener) -> Client:
+        """Return the client that redeems a code: one that authenticates, or a public one by its name alone.
+
+        Raises:
+            OAuthError: as :meth:`authenticate`.
+        """
+        client = self.clients.find(request.form.get("client_id", ""))
+        is_public = client is not None and not client.methods
+        if client is None or not is_public or "client_secret" in request.form or request.authorization:
+            return self.authenticate(request, listener)
         return client
 
     def check_lifetime_and_audience(self, claims: Mapping[str, Any]) -> float:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import attrs
 
@@ -31,7 +31,7 @@ class Client:
 
     Args:
         client_id: its identifier.
-        methods: how it may authenticate; it uses the first.
+        methods: how it may authenticate; it uses the first. None at all makes it a public client.
         secret: the shared secret.
         jwks: the public keys that verify its assertions; those of its trust domain for SPIFFE.
         credential: what goes into the option ``client_secret``, where that is not the shared secret: the
@@ -39,6 +39,7 @@ class Client:
         certificate: what it presents in TLS.
         spiffe_id: its SPIFFE id.
         trust_store: the id of the trust store that its certificate belongs to; ``None`` is the common one.
+        redirect_uris: where it may have authorization codes sent, exactly as it names them.
     """
 
     client_id: str
@@ -49,13 +50,14 @@ class Client:
     certificate: ClientCertificate | None = None
     spiffe_id: str | None = None
     trust_store: str | None = None
+    redirect_uris: tuple[str, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
         """The options of a ``BackendClient`` that authenticates as this client."""
         settings = {
             "client_id": self.client_id,
-            "client_auth_method": self.methods[0],
+            "client_auth_method": self.methods[0] if self.methods else None,
             "client_secret": self.secret if self.credential is None else self.credential,
             "mtls_certificate": self.certificate and self.certificate.paths,
             "trust_store_id": self.trust_store,
@@ -91,6 +93,12 @@ class ClientRegistry:
             if client is None:
                 client = next((one for one in self._clients.values() if one.spiffe_id == name), None)
         return client
+
+    def has_redirect_to(self, origin: str) -> bool:
+        """Tell whether a client has a redirect URI at an origin, so that its scripts call from there."""
+        with self._lock:
+            uris = [urlsplit(uri) for client in self._clients.values() for uri in client.redirect_uris]
+        return any(f"{uri.scheme}://{uri.netloc}" == origin for uri in uris)
 
     def register(self, client: Client) -> Client:
         """Make what a client still lacks for its methods, and know it from now on.

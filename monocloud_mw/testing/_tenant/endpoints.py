@@ -13,7 +13,9 @@ import attrs
 
 __all__ = ["ENDPOINTS", "Addresses", "Endpoint", "EndpointName", "Listener", "render_metadata"]
 
-EndpointName: TypeAlias = Literal["discovery", "jwks", "token", "introspection", "revocation"]
+EndpointName: TypeAlias = Literal[
+    "discovery", "jwks", "authorization", "token", "introspection", "revocation"
+]
 """The name of an endpoint, wherever one is asked for."""
 
 
@@ -23,13 +25,13 @@ class Endpoint:
 
     Args:
         path: below the tenant domain.
-        method: the only HTTP method it takes.
+        methods: the HTTP methods it takes.
         member: its name in the discovery document; ``None`` for the document itself.
         authenticates: whether clients authenticate there, so that it has aliases for mutual TLS.
     """
 
     path: str
-    method: str = "GET"
+    methods: tuple[str, ...] = ("GET",)
     member: str | None = None
     authenticates: bool = False
 
@@ -38,12 +40,17 @@ ENDPOINTS: Final[Mapping[EndpointName, Endpoint]] = MappingProxyType(
     {
         "discovery": Endpoint(path="/.well-known/openid-configuration"),
         "jwks": Endpoint(path="/.well-known/openid-configuration/jwks", member="jwks_uri"),
-        "token": Endpoint(path="/connect/token", method="POST", member="token_endpoint", authenticates=True),
+        "authorization": Endpoint(
+            path="/connect/authorize", methods=("GET", "POST"), member="authorization_endpoint"
+        ),
+        "token": Endpoint(
+            path="/connect/token", methods=("POST",), member="token_endpoint", authenticates=True
+        ),
         "introspection": Endpoint(
-            path="/connect/introspect", method="POST", member="introspection_endpoint", authenticates=True
+            path="/connect/introspect", methods=("POST",), member="introspection_endpoint", authenticates=True
         ),
         "revocation": Endpoint(
-            path="/connect/revocation", method="POST", member="revocation_endpoint", authenticates=True
+            path="/connect/revocation", methods=("POST",), member="revocation_endpoint", authenticates=True
         ),
     }
 )
@@ -98,8 +105,10 @@ def render_metadata(addresses: Addresses, methods: tuple[str, ...]) -> dict[str,
     document: dict[str, Any] = {
         "issuer": addresses.issuer,
         **{row.member: addresses.issuer + row.path for row in ENDPOINTS.values() if row.member},
-        "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
+        "grant_types_supported": ["client_credentials", "authorization_code"],
+        "response_types_supported": ["code"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
         "subject_types_supported": ["public"],
         **{
             f"{row.member}_auth_methods_supported": list(methods)
@@ -107,6 +116,7 @@ def render_metadata(addresses: Addresses, methods: tuple[str, ...]) -> dict[str,
             if row.authenticates
         },
     }
+    document["token_endpoint_auth_methods_supported"].append("none")  # of public clients, for codes
     if addresses.mutual_tls is not None:
         document["tls_client_certificate_bound_access_tokens"] = True
         document["mtls_endpoint_aliases"] = _aliases(addresses.mutual_tls)

@@ -246,17 +246,20 @@ class LocalTenant:
         certificate: ClientCertificate | None = None,
         spiffe_id: str | None = None,
         trust_store: str | None = None,
+        redirect_uris: Iterable[str] = (),
     ) -> Client:
         """Register a client, or another way for it to authenticate; what is not given is made.
 
         Args:
             client_id: its identifier; a client of that name is replaced.
-            method: how it authenticates, one of the eight of the option ``client_auth_method``.
+            method: how it authenticates, one of the eight of the option ``client_auth_method``, or ``none``
+                for a public client (a browser, an app), which can only redeem authorization codes.
             secret: for the methods with ``client_secret`` in their name.
             jwks: the public keys for ``private_key_jwt``, or of the trust domain for ``spiffe_jwt``.
             certificate: for the methods in TLS; from :meth:`authority`, unless it is self-signed.
             spiffe_id: for the SPIFFE methods.
             trust_store: where its certificate belongs.
+            redirect_uris: where it may have authorization codes sent; compared exactly.
 
         Returns:
             The client; ``client.settings`` are the options of a ``BackendClient`` that acts as it.
@@ -267,12 +270,13 @@ class LocalTenant:
         client = self._site.clients.register(
             Client(
                 client_id=client_id,
-                methods=(method,),
+                methods=() if method == "none" else (method,),
                 secret=secret,
                 jwks=jwks,
                 certificate=certificate,
                 spiffe_id=spiffe_id,
                 trust_store=trust_store,
+                redirect_uris=tuple(redirect_uris),
             )
         )
         if (

@@ -9,6 +9,8 @@ import attrs
 
 from .active_faults import FaultBoard
 from .application import Application
+from .authorization import AuthorizationEndpoint
+from .authorization_codes import AuthorizationCodes
 from .certificates import CertificateAuthority
 from .client_authentication import ClientAuthenticator
 from .clients import Client, ClientRegistry
@@ -67,6 +69,7 @@ def create_site(
         addresses=addresses,
         issuer=issuer,
         authenticator=ClientAuthenticator(clients, addresses.assertion_audiences),
+        authorization=AuthorizationEndpoint(addresses.issuer, clients, AuthorizationCodes(clock)),
         faults=faults,
         requests=requests,
     )

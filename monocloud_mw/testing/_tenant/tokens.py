@@ -16,7 +16,7 @@ from ...jose import KeySet, SigningKey, parse_json_object, sign_compact, verify_
 from .certificates import certificate_thumbprint
 from .keys import KeyRing, Signer
 
-__all__ = ["DEFAULT_LIFETIME_SECONDS", "AccessTokenParameters", "Issuer"]
+__all__ = ["DEFAULT_LIFETIME_SECONDS", "DEFAULT_SUBJECT", "AccessTokenParameters", "Issuer"]
 
 DEFAULT_LIFETIME_SECONDS: Final = 3600
 DEFAULT_SUBJECT: Final = "local-user"

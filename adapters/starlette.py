@@ -1,0 +1,313 @@
+"""Starlette's own authentication with access tokens: ``request.user``, ``request.auth`` and ``@requires``.
+
+::
+
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(AuthenticationMiddleware, backend=MonoCloudBackend(), on_error=on_error)],
+        exception_handlers=EXCEPTION_HANDLERS,
+    )
+
+    @requires("orders:read")
+    async def orders(request):
+        return JSONResponse({"caller": request.user.display_name})
+
+- A request without a token is anonymous (``request.user.is_authenticated`` is false), unless the backend is
+  made with ``optional=False``. A token that is there is checked, and a bad one refused by ``on_error``.
+- ``requires`` of this module answers 401 with ``Bearer`` to anonymous callers and 403 with
+  ``insufficient_scope`` to others. That of Starlette raises a bare 403 for both; with ``EXCEPTION_HANDLERS``
+  it becomes the same, without the names of the scopes.
+- A WebSocket is refused before it is accepted: the server answers the handshake with 403.
+- The claims are in ``request.user.claims`` and in ``request.scope["monocloud.claims"]``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+try:
+    from starlette.authentication import (
+        AuthCredentials,
+        AuthenticationBackend,
+        AuthenticationError,
+        BaseUser,
+    )
+except ImportError as error:
+    raise ImportError(
+        "monocloud_mw.adapters.starlette needs Starlette: pip install 'monocloud-mw[starlette]'"
+    ) from error
+
+from starlette.exceptions import HTTPException, WebSocketException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
+
+from monocloud_mw.claims import AccessTokenClaims
+from monocloud_mw.client import AsyncBackendClient
+from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
+from monocloud_mw.errors import ConfigurationError, CredentialsError, MonoCloudError, Reason, TokenError
+from monocloud_mw.protect.adapter_checks import (
+    CLAIMS_KEY,
+    AsyncAuthenticator,
+    check_callable,
+    collect_problems,
+    select_client,
+)
+from monocloud_mw.protect.guard import Guard, Refused, refuse, run_async
+from monocloud_mw.protect.resolvers import Resolver
+from monocloud_mw.protect.responses import ErrorResponse, error_response
+
+from .asgi import POLICY_VIOLATION, list_authorization
+
+__all__ = [
+    "EXCEPTION_HANDLERS",
+    "AccessRefused",
+    "AccessTokenUser",
+    "MonoCloudBackend",
+    "TokenRefused",
+    "WebSocketRefused",
+    "on_error",
+    "requires",
+]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class TokenRefused(AuthenticationError):  # noqa: N818  like its two siblings
+    """What the backend raises for a token that must not pass; rendered by :func:`on_error`.
+
+    Attributes:
+        error: why; for the log, not for the caller.
+        response: status, headers and body for the caller.
+    """
+
+    def __init__(self, error: MonoCloudError, response: ErrorResponse) -> None:
+        self.error = error
+        self.response = response
+        super().__init__(_description(response))
+
+
+class AccessRefused(HTTPException):
+    """What :func:`requires` raises for a request that must not pass.
+
+    Attributes:
+        error: why; for the log, not for the caller.
+        response: status, headers and body for the caller.
+    """
+
+    def __init__(self, error: MonoCloudError, response: ErrorResponse) -> None:
+        self.error = error
+        self.response = response
+        headers = {name: value for name, value in response.headers if name != "Content-Type"}
+        super().__init__(response.status, _description(response), headers)
+
+
+class WebSocketRefused(WebSocketException):
+    """What :func:`requires` raises for a WebSocket that must not open.
+
+    Attributes:
+        error: why; for the log, not for the caller.
+        response: what an HTTP request would be answered with.
+    """
+
+    def __init__(self, error: MonoCloudError, response: ErrorResponse) -> None:
+        self.error = error
+        self.response = response
+        super().__init__(POLICY_VIOLATION, _description(response))
+
+
+class AccessTokenUser(BaseUser):
+    """The caller of a request with a valid access token: ``request.user``.
+
+    Args:
+        claims: the claims of the token.
+        guard: has checked it.
+    """
+
+    def __init__(self, claims: AccessTokenClaims, guard: Guard) -> None:
+        self.claims = claims
+        self._guard = guard
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Always true."""
+        return True
+
+    @property
+    def display_name(self) -> str:
+        """The claim ``name``, or else the identity."""
+        name = self.claims.get("name")
+        return name if isinstance(name, str) else self.identity
+
+    @property
+    def identity(self) -> str:
+        """The subject, or the client where no user is involved; empty where the token has neither."""
+        return self.claims.subject or self.claims.client_id or ""
+
+    def check(self, requirements: Requirements, *, method: str, url: str) -> None:
+        """Check what a view requires.
+
+        Raises:
+            Refused: the token lacks a scope or group.
+        """
+        self._guard.check_again(self.claims, requirements, method=method, url=url)
+
+
+class MonoCloudBackend(AuthenticationBackend):
+    """A backend for Starlette's ``AuthenticationMiddleware``; give that :func:`on_error` as well.
+
+    Args:
+        client: an :class:`~monocloud_mw.AsyncBackendClient`; default: its ``shared()`` one.
+        optional: let requests without a token pass as anonymous; otherwise every request needs one.
+        token_resolver: called with the connection, sync or async; returns the access token, instead of the
+            ``Authorization`` header.
+        certificate_resolver: called with the connection, sync or async; returns the caller's certificate
+            (:mod:`monocloud_mw.protect.resolvers`).
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+
+    def __init__(
+        self,
+        client: AsyncAuthenticator | None = None,
+        *,
+        optional: bool = True,
+        token_resolver: Resolver | None = None,
+        certificate_resolver: Resolver | None = None,
+    ) -> None:
+        self.client: AsyncAuthenticator
+        self.client, *_ = collect_problems(
+            lambda: select_client(client, AsyncBackendClient),
+            lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
+            lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
+        )
+        self._optional = optional
+        self._guard = Guard(
+            self.client, token_resolver=token_resolver, certificate_resolver=certificate_resolver
+        )
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
+        """Return the scopes and the user of a request, or ``None`` for an anonymous one.
+
+        Raises:
+            TokenRefused: it has a token that is refused, or one that cannot be checked at the moment.
+        """
+        scope = conn.scope
+        scope.pop(CLAIMS_KEY, None)
+        check = self._guard.check(
+            conn,
+            list_authorization(scope),
+            NO_REQUIREMENTS,
+            method=scope.get("method", "GET"),  # as the handshake of a WebSocket is
+            url=scope["path"],
+            optional=self._optional,
+        )
+        try:
+            claims = await run_async(check)
+        except Refused as refused:
+            raise TokenRefused(refused.error, refused.response) from refused.error
+        if claims is None:
+            return None
+        scope[CLAIMS_KEY] = claims
+        return AuthCredentials(sorted(claims.scopes)), AccessTokenUser(claims, self._guard)
+
+
+def on_error(_conn: HTTPConnection, error: Exception) -> Response:
+    """Render what :class:`MonoCloudBackend` raises: for ``AuthenticationMiddleware(on_error=...)``."""
+    if isinstance(error, TokenRefused):
+        return _render(error.response)
+    return PlainTextResponse(str(error), 400)  # of another backend; as Starlette does
+
+
+def requires(
+    scopes: str | Iterable[str] = (),
+    *,
+    any_scopes: str | Iterable[str] = (),
+    groups: str | Iterable[str] = (),
+) -> Callable[[View], View]:
+    """Return a decorator for views with a parameter ``request`` or ``websocket``; without arguments, any
+    token will do.
+
+    Args:
+        scopes: all of them are required.
+        any_scopes: any of them is enough.
+        groups: the caller must be in at least one.
+
+    Raises:
+        ConfigurationError: a requirement has a wrong type, or the view has no such parameter.
+    """
+    requirements = Requirements.of(scopes, groups, any_scopes)
+
+    def decorate(view: View) -> View:
+        names = list(inspect.signature(view).parameters)
+        name = next((name for name in names if name in ("request", "websocket")), None)
+        if name is None:
+            raise ConfigurationError(f"@requires: {view!r} has no parameter named request or websocket")
+        position = names.index(name)
+
+        def check(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+            _check(kwargs[name] if name in kwargs else args[position], requirements)
+
+        if inspect.iscoroutinefunction(view):
+
+            @functools.wraps(view)
+            async def protected(*args: Any, **kwargs: Any) -> Any:
+                check(args, kwargs)
+                return await view(*args, **kwargs)
+
+        else:
+
+            @functools.wraps(view)
+            def protected(*args: Any, **kwargs: Any) -> Any:
+                check(args, kwargs)
+                return view(*args, **kwargs)
+
+        return protected  # type: ignore[return-value]
+
+    return decorate
+
+
+def _check(connection: HTTPConnection, requirements: Requirements) -> None:
+    scope = connection.scope
+    method, url, user = scope.get("method", "GET"), scope["path"], scope.get("user")
+    try:
+        if user is None:
+            message = "@requires needs AuthenticationMiddleware with the backend MonoCloudBackend"
+            raise refuse(ConfigurationError(message), method=method, url=url)
+        if not isinstance(user, AccessTokenUser):
+            raise refuse(CredentialsError("The request has no access token"), method=method, url=url)
+        user.check(requirements, method=method, url=url)
+    except Refused as refused:
+        kind = WebSocketRefused if scope["type"] == "websocket" else AccessRefused
+        raise kind(refused.error, refused.response) from refused.error
+
+
+def _on_refusal(request: Request, error: Exception) -> Response:
+    """Render what either ``requires`` raises."""
+    if isinstance(error, AccessRefused):
+        return _render(error.response)
+    assert isinstance(error, HTTPException)
+    if error.detail != "Forbidden" or error.headers:  # a view's own, not that of Starlette's requires
+        return PlainTextResponse(error.detail, error.status_code, error.headers)
+    if isinstance(request.scope.get("user"), AccessTokenUser):
+        return _render(error_response(TokenError(Reason.INSUFFICIENT_SCOPE)))
+    return _render(error_response(CredentialsError("The request has no access token")))
+
+
+EXCEPTION_HANDLERS: Final[Mapping[Any, Callable[[Request, Exception], Response]]] = {
+    AccessRefused: _on_refusal,
+    403: _on_refusal,
+}
+"""For ``Starlette(exception_handlers=EXCEPTION_HANDLERS)``: refusals with challenge and JSON body."""
+
+
+def _render(response: ErrorResponse) -> Response:
+    return Response(response.body, response.status, dict(response.headers))
+
+
+def _description(response: ErrorResponse) -> str:
+    return str(json.loads(response.body)["error_description"])

@@ -1,0 +1,48 @@
+"""Command line arguments, read by ``argparse`` with errors that repeat none of them.
+
+One of the arguments may be a token, or a secret that was pasted by mistake. ``argparse`` quotes what it
+cannot read; :class:`ArgumentParser` names the option and says what it expects.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Final, NoReturn
+
+__all__ = ["USAGE_ERROR", "ArgumentParser", "seconds"]
+
+USAGE_ERROR: Final = 2
+
+# Of these messages every part comes from the parser itself.
+_SAFE: Final = re.compile(
+    r"the following arguments are required: .*"
+    r"|argument [^:]+: (expected .*|not allowed with argument [^:]+|must be .*)"
+)
+_ARGUMENT: Final = re.compile(r"argument ([^:]+): ")
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Exits with :data:`USAGE_ERROR` and a message that has no argument in it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and a message that is safe to show."""
+        if not _SAFE.fullmatch(message):
+            named = _ARGUMENT.match(message)
+            message = (
+                f"argument {named[1]}: invalid value"
+                if named
+                else "an argument is not known or not expected; it is not shown, since it may be a token"
+            )
+        super().error(message)
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds from 0.1 to 120."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= 120:
+        raise argparse.ArgumentTypeError("must be a number of seconds from 0.1 to 120")
+    return value

@@ -1,0 +1,107 @@
+"""``doctor``: the way to the tenant: a proxy of the environment, the name, and a connection."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from urllib.parse import urlsplit
+
+from ...errors import HttpError, quoted
+from ...transports.environment_proxies import proxy_for
+from ...transports.name_lookup import look_up
+from .check import Check, failed, passed
+from .diagnosis import Diagnosis, port_of
+
+__all__ = ["check_dns", "check_proxy", "check_tcp", "connect"]
+
+
+def check_proxy(diagnosis: Diagnosis) -> Check:
+    """Find the proxy that the environment names for the tenant."""
+    try:
+        proxy = proxy_for(diagnosis.options.tenant_domain)
+    except HttpError as error:
+        advice = "set HTTPS_PROXY to an HTTP proxy, or exclude the tenant's host with NO_PROXY"
+        return failed("proxy", str(error), advice)
+    if proxy is None:
+        return passed("proxy", "none is used for the tenant")
+    try:
+        diagnosis.proxy = urlsplit(proxy)
+        where = f"{diagnosis.proxy.scheme}://{diagnosis.proxy.hostname}:{port_of(diagnosis.proxy)}"
+    except ValueError:
+        return failed("proxy", "its URL cannot be read", "correct HTTPS_PROXY: http://host:port")
+    return passed("proxy", f"{quoted(where)} is used, as HTTPS_PROXY or the like says")
+
+
+def check_dns(diagnosis: Diagnosis) -> Check:
+    """Look up the first host on the way."""
+    host = diagnosis.host
+    try:
+        found = look_up(host).result(diagnosis.timeout_seconds)
+    except TimeoutError:
+        return failed(
+            "dns",
+            f"the name server did not answer for {quoted(host)} within {diagnosis.timeout_seconds:g} seconds",
+            "check the name servers of this machine or container (/etc/resolv.conf), and whether a firewall"
+            " blocks port 53",
+        )
+    if isinstance(found, OSError) or not found:
+        why = "it has no address" if isinstance(found, list) else quoted(found)
+        name = (
+            "the proxy in HTTPS_PROXY" if diagnosis.proxy else "the host in MONOCLOUD_BACKEND_TENANT_DOMAIN"
+        )
+        return failed(
+            "dns",
+            f"{quoted(host)} cannot be looked up: {why}",
+            f"check {name} for typing errors, and whether this machine can look up names on the internet",
+        )
+    diagnosis.addresses = found
+    detail = "is an address" if _is_address(host) else f"is {', '.join(found)}"
+    return passed("dns", f"{quoted(host)} {detail}")
+
+
+def check_tcp(diagnosis: Diagnosis) -> Check:
+    """Connect to the first host on the way."""
+    where = f"port {diagnosis.port} of {quoted(diagnosis.host)}"
+    try:
+        connect(diagnosis).close()
+    except TimeoutError:
+        return failed(
+            "tcp",
+            f"{where} does not answer within {diagnosis.timeout_seconds:g} seconds",
+            "allow outgoing connections to it (firewall, security group, network policy), or set HTTPS_PROXY"
+            " where this network needs a proxy",
+        )
+    except OSError as error:
+        return failed(
+            "tcp",
+            f"{where} cannot be connected to: {quoted(error)}",
+            "check the host and the port, that a server runs there, and that no firewall refuses the"
+            " connection",
+        )
+    return passed("tcp", f"{where} accepts connections")
+
+
+def connect(diagnosis: Diagnosis) -> socket.socket:
+    """Connect to one of the addresses that were found, in their order and within the time limit.
+
+    Raises:
+        OSError: none accepts a connection; ``TimeoutError`` where the last one did not answer.
+    """
+    until = time.monotonic() + diagnosis.timeout_seconds
+    failure: OSError = TimeoutError()
+    for number, address in enumerate(diagnosis.addresses):
+        left = max(0.1, (until - time.monotonic()) / (len(diagnosis.addresses) - number))
+        try:
+            return socket.create_connection((address, diagnosis.port), timeout=left)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,221 @@
+"""``explain``: the checks of a token in their order, and what the validator itself says of it.
+
+Each step calls the function that the validator calls. The verdict is the validator's own: where a step and
+the verdict differed, the verdict would be what an API does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from ...claims import AccessTokenClaims
+from ...core.effects import Flow, Instant
+from ...core.token.introspection import Introspection
+from ...core.token.jwt import ACCESS_TOKEN_TYPES, check_payload, check_type
+from ...core.token.presented import Presented
+from ...core.token.requirements import Requirements
+from ...core.token.validator import REFUSE_OPAQUE, Validator, check_introspectable, check_token_text
+from ...errors import MonoCloudError, Reason, TokenError, quoted
+from ...jose import CompactParts, JwsHeader, KeySet, base64url, parse_header, parse_json_object, split_compact
+from ...jose.jws import verify
+from ...options import Options
+from .claims import CLAIM_STEPS, explain_claims
+from .step import Step, Walk
+
+__all__ = ["Explanation", "explain_token"]
+
+_KEY_STEPS: Final = ("key set", "key", "signature")
+
+Run = Callable[[Flow[Any]], Any]
+
+
+@attrs.frozen
+class Explanation:
+    """All steps, and the verdict: ``None`` where the token is accepted."""
+
+    steps: tuple[Step, ...]
+    verdict: MonoCloudError | None
+
+
+def explain_token(
+    presented: Presented, requirements: Requirements, options: Options, run: Run, now: Callable[[], Instant]
+) -> Explanation:
+    """Go through the checks of an access token.
+
+    Args:
+        presented: the token and the caller's certificate.
+        requirements: of the route.
+        options: of the API.
+        run: runs a flow, with the network or without.
+        now: reads the clock.
+    """
+    walk, validator = Walk(), Validator(options)
+    _Walker(walk, validator, presented, requirements, options, run, now).go()
+    try:
+        run(validator.authenticate(presented, requirements, now()))
+    except MonoCloudError as error:
+        return Explanation(tuple(walk.steps), error)
+    return Explanation(tuple(walk.steps), None)
+
+
+@attrs.frozen
+class _Walker:
+    walk: Walk
+    validator: Validator
+    presented: Presented
+    requirements: Requirements
+    options: Options
+    run: Run
+    now: Callable[[], Instant]
+
+    def go(self) -> None:
+        token, options = self.presented.token, self.options
+        text = self.walk.check(
+            "text",
+            lambda: check_token_text(token, options.max_token_size),
+            f"1 to {options.max_token_size} characters",
+            f"{len(token)} characters",
+        )
+        parts = split_compact(token) if text.passed else None
+        if not text.passed:
+            self.walk.miss("form", *CLAIM_STEPS)
+        elif parts is not None and not options.introspect_jwt_tokens:
+            self.walk.check("form", lambda: None, "a JWT: three parts with dots between them", "three parts")
+            self._explain_jwt(parts)
+        else:
+            self._explain_opaque()
+
+    def _explain_jwt(self, parts: CompactParts) -> None:
+        walk = self.walk
+        encoded_header, encoded_payload, encoded_signature, signing_input = parts
+        decoded = walk.check(
+            "encoding",
+            lambda: (base64url.decode(encoded_payload), base64url.decode(encoded_signature)),
+            "base64url without padding",
+        )
+        header = walk.check(
+            "header",
+            lambda: parse_header(encoded_header, self.options.algorithms),
+            "a JSON object with an alg that is accepted, without crit, b64, enc and zip",
+            lambda header: f"alg {header.algorithm.name}, {_kid(header)}",
+        )
+        if header.value is None:
+            walk.miss("type")
+        else:
+            parameters = header.value.parameters
+            walk.check(
+                "type",
+                lambda: check_type(parameters),
+                f"typ is one of {', '.join(sorted(ACCESS_TOKEN_TYPES))}, or absent",
+                f"typ {quoted(parameters['typ'])}" if "typ" in parameters else "no typ",
+            )
+        if decoded.value is None:
+            walk.miss("payload", *_KEY_STEPS, "claims", *CLAIM_STEPS)
+            return
+        payload, signature = decoded.value
+        walk.check("payload", lambda: check_payload(payload), "a JSON object")
+        keys: KeySet | None = None
+        if header.value is None or walk.failed:
+            walk.miss(*_KEY_STEPS)
+        else:
+            keys = self._load_keys()
+            if keys is None:
+                walk.miss("key", "signature")
+            else:
+                self._explain_signature(header.value, signature, signing_input.encode(), keys)
+        members = walk.check("claims", lambda: parse_json_object(payload), "strict JSON: no duplicate names")
+        if members.value is None:
+            walk.miss(*CLAIM_STEPS)
+            return
+        issuer = None if keys is None else self._try(self.validator.tenant.jwt_issuer(self.now()))
+        self._explain_claims(self._to_claims(members.value), issuer, is_jwt=True)
+
+    def _load_keys(self) -> KeySet | None:
+        outcome = self.walk.check(
+            "key set",
+            lambda: self.run(self.validator.tenant.keys.current(self.now())),
+            "the tenant's keys",
+            lambda keys: f"{len(keys)} keys that can be used, {len(keys.skipped)} that cannot",
+        )
+        return outcome.value
+
+    def _explain_signature(
+        self, header: JwsHeader, signature: bytes, signing_input: bytes, keys: KeySet
+    ) -> None:
+        def check_key() -> None:
+            if keys.search(header.algorithm.name, header.key_id) is None:
+                verify(header, signature, signing_input, keys)  # which says that there is none
+
+        known = ", ".join(quoted(key.key_id) for key in keys.keys[:10] if key.key_id is not None)
+        key = self.walk.check(
+            "key",
+            check_key,
+            f"a key of the tenant for {header.algorithm.name} (it has {known or 'no kid'})",
+            _kid(header),
+        )
+        if key.passed:
+            self.walk.check(
+                "signature", lambda: verify(header, signature, signing_input, keys), "made by that key"
+            )
+        else:
+            self.walk.miss("signature")
+
+    def _explain_opaque(self) -> None:
+        walk, token, options = self.walk, self.presented.token, self.options
+
+        def check_form() -> None:
+            if options.client_id is None:
+                raise TokenError(Reason.MALFORMED, REFUSE_OPAQUE)
+            check_introspectable(token)
+
+        form = walk.check(
+            "form",
+            check_form,
+            "a token to introspect: no white space around it, no control characters"
+            if options.client_id
+            else "a JWT, since no client_id is set to introspect other tokens",
+        )
+        if not form.passed:
+            walk.miss("introspection", *CLAIM_STEPS)
+            return
+        claims = walk.check(
+            "introspection",
+            lambda: self.run(Introspection(options, self.validator.tenant).claims(token)),
+            "the tenant says that it is an active access token",
+        )
+        if claims.value is None:
+            walk.miss(*CLAIM_STEPS)
+            return
+        metadata = self._try(self.validator.tenant.metadata.current(self.now()))
+        self._explain_claims(claims.value, None if metadata is None else metadata.issuer, is_jwt=False)
+
+    def _explain_claims(self, claims: AccessTokenClaims, issuer: str | None, *, is_jwt: bool) -> None:
+        explain_claims(
+            self.walk,
+            claims,
+            issuer,
+            self.presented,
+            self.requirements,
+            self.options,
+            self.now(),
+            is_jwt=is_jwt,
+        )
+
+    def _to_claims(self, members: Any) -> AccessTokenClaims:
+        return AccessTokenClaims(
+            members, groups_claim=self.options.groups_claim, scopes_claim=self.options.scopes_claim
+        )
+
+    def _try(self, flow: Flow[Any]) -> Any:
+        """Return what a flow returns, or ``None`` where the tenant cannot be asked: a step has said so."""
+        try:
+            return self.run(flow)
+        except MonoCloudError:
+            return None
+
+
+def _kid(header: JwsHeader) -> str:
+    return "no kid" if header.key_id is None else f"kid {quoted(header.key_id)}"

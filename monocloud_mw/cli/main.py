@@ -1,0 +1,59 @@
+"""The parts of the command line: subcommands, exit statuses, and no traceback for anything.
+
+Exit status: 0 where all is well, 1 where something is not, 2 for arguments that cannot be read.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from ..errors import MonoCloudError
+from ..version import __version__
+from .arguments import ArgumentParser
+from .console import print_error
+from .doctor import command as doctor
+from .explain import command as explain
+from .log_collector import collect_log
+
+__all__ = ["main"]
+
+FAILED: Final = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, and return the exit status.
+
+    Args:
+        arguments: without the name of the program; ``None`` for those of the process.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        with collect_log() as log:
+            status: int = parsed.run(parsed, log)
+    except KeyboardInterrupt:
+        print_error("interrupted")
+    except BrokenPipeError:  # what reads the output has ended; Python would complain once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except MonoCloudError as error:
+        print_error(f"error: {error}")
+    except Exception as error:  # noqa: BLE001  its text may hold what was being read
+        print_error(f"error: unexpected {type(error).__name__}; please report it, with the command")
+    else:
+        return status
+    return FAILED
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="monocloud-mw", description="Find out why an API does not accept a token.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"monocloud-mw {__version__}")
+    subcommands = parser.add_subparsers(
+        required=True, metavar="COMMAND", dest="command", parser_class=ArgumentParser
+    )
+    for command in (doctor, explain):
+        command.add_to(subcommands)
+    return parser

@@ -1,0 +1,194 @@
+"""Whatever is passed by mistake: no byte of it is printed, without a traceback and with status 1 or 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from monocloud_mw.testing import LocalTenant
+
+from .conftest import Command
+
+SECRETS: Final[dict[str, bytes]] = {
+    "password": b"correct horse battery staple",
+    "password with dots": b"hunter2hunter2.hunter3hunter3.hunter4hunter4",
+    "binary": bytes(range(1, 256)) * 4,
+    "null": b"secret\x00secret-after-a-null",
+    "a megabyte": b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo" * 30_000,
+    "PEM": b"-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEH\n-----END PRIVATE KEY-----",
+    "JSON": json.dumps({"client_secret": "s3cr3t-of-the-client-7d1f"}).encode(),
+    "connection string": b"redis://:password-of-redis@cache.example.com:6379/0",
+    "escapes": b"\x1b]0;title-of-the-terminal\x07\x1b[2Jtext-that-moves",
+    "broken UTF-8": b"\xff\xfe\xfd secret-after-broken-bytes",
+    "options": b"--secret-that-looks-like-an-option",
+    "variable": b"MONOCLOUD_BACKEND_CLIENT_SECRET=abcdefghijklmnop",
+}
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("name", SECRETS)
+def test_nothing_of_a_mistake_is_printed(
+    name: str, form: list[str], tenant: LocalTenant, command: Command, tmp_path: Path
+) -> None:
+    """From standard input, from a file and as an argument."""
+    data = SECRETS[name]
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    command.secrets.append(data)
+    statuses = [
+        command("explain", *form, stdin=data).status,
+        command("explain", *form, "--file", str(path)).status,
+    ]
+    if len(data) < 100_000 and b"\0" not in data:
+        statuses.append(command("explain", *form, data.decode("utf-8", "surrogateescape")).status)
+    assert statuses == [1, 1, 2 if name == "options" else 1][: len(statuses)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["{}"],
+        ["explain", "x", "{}"],
+        ["explain", "--tokn", "{}"],
+        ["explain", "--json={}"],
+        ["explain", "--at", "{}"],
+        ["explain", "--timeout", "{}"],
+        ["explain", "--file", "x", "{}"],
+        ["explain", "--offline", "{}"],
+        ["explain", "--{}"],
+        ["doctor", "{}"],
+        ["doctor", "--timeout", "{}"],
+        ["doctor", "--{}=x"],
+    ],
+)
+def test_a_usage_error_repeats_no_argument(command: Command, arguments: list[str]) -> None:
+    """Any of them may be a token; the exit status is 2."""
+    secret = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9"
+    command.secrets.append(secret)
+    result = command(*(argument.format(secret) for argument in arguments))
+    assert (result.status, result.out) == (2, "")
+    assert "error: " in result.err
+
+
+def test_usage_errors_say_what_is_expected(command: Command) -> None:
+    """As far as that needs none of the arguments."""
+    expected = {
+        (): "the following arguments are required: COMMAND",
+        ("explain", "--at", "soon"): "argument --at: must be a time",
+        ("explain", "--timeout", "0"): "argument --timeout: must be a number of seconds from 0.1 to 120",
+        ("explain", "--offline"): "argument --offline: must be given together with --jwks",
+        ("explain", "--scope"): "argument --scope: expected one argument",
+        ("explane",): "argument COMMAND: invalid value",
+    }
+    for arguments, message in expected.items():
+        assert message in command(*arguments).err
+
+
+@pytest.mark.parametrize("option", ["--file", "--certificate"])
+def test_a_file_that_cannot_be_read(
+    tenant: LocalTenant, command: Command, tmp_path: Path, option: str
+) -> None:
+    """The error says so."""
+    for path in (str(tmp_path / "missing"), str(tmp_path), "/proc/self/mem"):
+        result = command("explain", option, path, stdin=b"x")
+        assert (result.status, result.out) == (1, "")
+        assert "cannot be read: " in result.err
+
+
+def test_an_unusable_requirement(tenant: LocalTenant, command: Command) -> None:
+    """An error of the package is one line."""
+    result = command("explain", "--scope", "two words", stdin=b"x")
+    assert result.status == 1
+    assert result.err.startswith("error: scopes: a scope must not have white space")
+
+
+def test_an_unexpected_error_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the name of its type alone, since its text may hold anything."""
+    command.secrets.append("text-of-the-error")
+
+    def fail(*_: object) -> None:
+        raise LookupError("text-of-the-error")
+
+    monkeypatch.setattr("monocloud_mw.cli.doctor.command.run_checks", fail)
+    result = command("doctor")
+    assert (result.status, result.out) == (1, "")
+    assert result.err == "error: unexpected LookupError; please report it, with the command\n"
+
+
+def test_an_unexpected_error_of_a_check(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a check that failed."""
+    command.secrets.append("text-of-the-error")
+
+    def fail(*_: object, **__: object) -> None:
+        raise LookupError("text-of-the-error")
+
+    monkeypatch.setattr("monocloud_mw.cli.doctor.settings.Options.from_environment", fail)
+    result = command("doctor")
+    assert result.status == 1
+    assert "FAILED   options        unexpected LookupError" in result.out
+
+
+def test_an_interruption(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control-C ends the command without a traceback."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("monocloud_mw.cli.doctor.command.run_checks", interrupt)
+    result = command("doctor")
+    assert (result.status, result.err) == (1, "interrupted\n")
+
+
+# In a process of its own
+
+
+def _run(
+    *arguments: str, variables: dict[str, str], stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return subprocess.run(
+        arguments, input=stdin, capture_output=True, check=False, timeout=120, env=environ | variables
+    )
+
+
+@pytest.mark.parametrize("program", ["module", "script"])
+def test_the_program(program: str, tenant: LocalTenant) -> None:
+    """``python -m monocloud_mw`` and ``monocloud-mw`` are the same."""
+    script = str(Path(sys.executable).with_name("monocloud-mw"))
+    start = [sys.executable, "-m", "monocloud_mw"] if program == "module" else [script]
+    variables = tenant.environment(tenant.client)
+    finished = _run(*start, "doctor", variables=variables)
+    assert (finished.returncode, finished.stderr) == (0, b"")
+    finished = _run(*start, "explain", stdin=SECRETS["binary"], variables=variables)
+    assert finished.returncode == 1
+    assert b"Traceback" not in finished.stderr
+    assert SECRETS["binary"][:20] not in finished.stdout + finished.stderr
+
+
+def test_a_reader_that_goes_away(tenant: LocalTenant) -> None:
+    """A pipe that closes is the end, without a traceback."""
+    command = f"{sys.executable} -m monocloud_mw doctor | true"
+    finished = _run("sh", "-c", command, variables=tenant.environment())
+    assert finished.stderr == b""
+
+
+def test_a_private_key_is_not_shown(tenant: LocalTenant, command: Command) -> None:
+    """A JWK as client_secret stays out of all output, whether it can be read or not."""
+    key = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0waw"
+    command.secrets.append(key)
+    command.set_variables(
+        {
+            "MONOCLOUD_BACKEND_CLIENT_SECRET": json.dumps({"kty": "EC", "crv": "P-256", "d": key}),
+            "MONOCLOUD_BACKEND_CLIENT_AUTH_METHOD": "private_key_jwt",
+        }
+    )
+    result = command("doctor")
+    assert result.status == 1
+    assert "FAILED   options" in result.out
+    assert "client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): " in result.out

@@ -1,0 +1,60 @@
+"""``explain`` agrees with the validator on every attack of the table, and shows nothing of the tokens."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from monocloud_mw import HttpRequest, HttpResponse, Presented, TokenError
+from monocloud_mw.cli.explain.explain import Explanation, explain_token
+from monocloud_mw.cli.explain.report import print_text, to_dict
+from monocloud_mw.core.effects import Instant
+from monocloud_mw.drivers.threads import SyncDriver
+
+from ..attacks.api import NEEDED
+from ..attacks.attack import NOW, SUBJECT, Attack, options
+from ..attacks.exposure import pieces_of, seen_in
+from ..attacks.table import ATTACKS
+
+attacks = pytest.mark.parametrize("attack", ATTACKS.values(), ids=[ascii(name) for name in ATTACKS])
+
+
+def _no_fetch(_request: HttpRequest) -> HttpResponse:
+    raise AssertionError("nothing is fetched")
+
+
+def _now() -> Instant:
+    return Instant(NOW, 0.0)
+
+
+def _explain(token: str, certificate: bytes | None) -> Explanation:
+    driver = SyncDriver(_no_fetch, cache=None, clock=_now, wait_timeout=1)
+    presented = Presented(token, client_certificate=certificate)
+    return explain_token(presented, NEEDED, options(), driver.run, _now)
+
+
+@attacks
+def test_the_first_check_that_fails_is_that_of_the_validator(attack: Attack) -> None:
+    """The steps and the verdict, which is the validator's, have the same reason."""
+    explanation = _explain(attack.token, attack.certificate)
+    reasons = [step.reason for step in explanation.steps if step.state == "failed"]
+    assert isinstance(explanation.verdict, TokenError)
+    assert (reasons[0], explanation.verdict.reason) == (attack.reason, attack.reason)
+
+
+@attacks
+def test_what_passes_has_no_check_that_fails(attack: Attack) -> None:
+    """The token beside each attack."""
+    explanation = _explain(attack.control, attack.certificate)
+    assert explanation.verdict is None
+    assert {step.state for step in explanation.steps} <= {"passed", "skipped"}
+
+
+@attacks
+def test_nothing_of_a_token_is_shown(attack: Attack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither as text nor as JSON, and no claim that no check compares."""
+    explanation = _explain(attack.token, attack.certificate)
+    print_text(explanation, attack.token)
+    shown = capsys.readouterr().out + json.dumps(to_dict(explanation, attack.token))
+    assert seen_in(shown, pieces_of(*attack.token.split("."), SUBJECT)) == []

@@ -1,0 +1,1 @@
+"""Swagger UI and a browser for it."""

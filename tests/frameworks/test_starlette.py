@@ -1,0 +1,318 @@
+"""Starlette: its own authentication, with both kinds of ``requires``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.authentication import AuthenticationError
+from starlette.authentication import requires as starlette_requires
+from starlette.endpoints import HTTPEndpoint
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from monocloud_mw import AsyncBackendClient
+from monocloud_mw.adapters.starlette import (
+    EXCEPTION_HANDLERS,
+    AccessRefused,
+    MonoCloudBackend,
+    WebSocketRefused,
+    on_error,
+    requires,
+)
+from monocloud_mw.errors import ConfigurationError, CredentialsError, TokenError
+from monocloud_mw.testing import LocalTenant, as_caller
+
+from .conftest import Bearer
+
+
+async def whoami(request: Request) -> Response:
+    """Say who calls."""
+    user = request.user
+    return JSONResponse(
+        {
+            "authenticated": user.is_authenticated,
+            "name": user.display_name,
+            "scopes": request.auth.scopes,
+            "in_scope": "monocloud.claims" in request.scope,
+        }
+    )
+
+
+@requires()
+async def anyone(request: Request) -> Response:
+    """Need a token."""
+    return JSONResponse(request.user.claims)
+
+
+@requires("orders:read")
+async def orders(request: Request) -> Response:
+    """Need a scope."""
+    return JSONResponse({"identity": request.user.identity})
+
+
+@requires(["orders:read"])
+def sync_orders(request: Request) -> Response:
+    """Need a scope, in a thread."""
+    return JSONResponse({"identity": request.user.identity})
+
+
+@requires(any_scopes=["a", "b"], groups="admin")
+async def admin(request: Request) -> Response:
+    """Need one of two scopes, and a group."""
+    return Response()
+
+
+class Endpoint(HTTPEndpoint):
+    """A class-based view."""
+
+    @requires("orders:read")
+    async def get(self, request: Request) -> Response:
+        """Need a scope."""
+        return Response()
+
+
+@starlette_requires("orders:read")
+async def bare(request: Request) -> Response:
+    """Need a scope, in Starlette's way."""
+    return Response()
+
+
+@starlette_requires("authenticated", status_code=404)
+async def hidden(request: Request) -> Response:
+    """Hide from everybody."""
+    return Response()
+
+
+async def forbidden(request: Request) -> Response:
+    """Refuse for a reason of its own."""
+    raise HTTPException(403, "not your order")
+
+
+@requires("feed")
+async def feed(websocket: WebSocket) -> None:
+    """Need a scope to open."""
+    await websocket.accept()
+    await websocket.send_json({"hello": websocket.user.identity})
+    await websocket.close()
+
+
+ROUTES = [
+    Route("/whoami", whoami),
+    Route("/anyone", anyone),
+    Route("/orders", orders),
+    Route("/sync", sync_orders),
+    Route("/admin", admin),
+    Route("/class", Endpoint),
+    Route("/bare", bare),
+    Route("/hidden", hidden),
+    Route("/forbidden", forbidden),
+    WebSocketRoute("/feed", feed),
+]
+
+
+def create_app(backend: MonoCloudBackend, *, with_handlers: bool = True) -> Starlette:
+    """Return an application with all routes."""
+    return Starlette(
+        routes=ROUTES,
+        middleware=[Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)],
+        exception_handlers=EXCEPTION_HANDLERS if with_handlers else {},
+    )
+
+
+@pytest.fixture
+def client(async_client: AsyncBackendClient) -> TestClient:
+    """Return a client of the application."""
+    return TestClient(create_app(MonoCloudBackend(async_client)))
+
+
+NO_SCOPE = 'Bearer error="insufficient_scope", scope="orders:read"'
+NO_SCOPES_OF_ADMIN = 'Bearer error="insufficient_scope", scope="a b"'
+READER = {"scopes": "orders:read", "subject": "alice"}
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status", "challenge"),
+    [
+        ("/whoami", None, 200, None),
+        ("/anyone", None, 401, "Bearer"),
+        ("/anyone", {}, 200, None),
+        ("/orders", None, 401, "Bearer"),
+        ("/orders", {}, 403, NO_SCOPE),
+        ("/orders", READER, 200, None),
+        ("/sync", None, 401, "Bearer"),
+        ("/sync", {}, 403, NO_SCOPE),
+        ("/sync", READER, 200, None),
+        ("/admin", {}, 403, NO_SCOPES_OF_ADMIN),
+        ("/admin", {"scopes": "b"}, 403, NO_SCOPES_OF_ADMIN),
+        ("/admin", {"scopes": "b", "groups": ["admin"]}, 200, None),
+        ("/class", {}, 403, NO_SCOPE),
+        ("/class", READER, 200, None),
+        ("/bare", None, 401, "Bearer"),
+        ("/bare", {}, 403, 'Bearer error="insufficient_scope"'),
+        ("/bare", READER, 200, None),
+        ("/hidden", READER, 404, None),
+        ("/forbidden", None, 403, None),
+    ],
+)
+def test_each_view_lets_in_whom_it_says(
+    path: str,
+    token: dict[str, Any] | None,
+    status: int,
+    challenge: str | None,
+    client: TestClient,
+    bearer: Bearer,
+) -> None:
+    """Anonymous callers get 401, others 403, each with the right challenge."""
+    answer = client.get(path, headers={} if token is None else bearer(**token))
+    assert answer.status_code == status
+    assert answer.headers.get("www-authenticate") == challenge
+    if challenge is not None:
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.json()["error"] in ("unauthorized", "insufficient_scope")
+
+
+def test_user_and_scopes(client: TestClient, bearer: Bearer) -> None:
+    """They are those of the token, or of an anonymous caller."""
+    anonymous = {"authenticated": False, "name": "", "scopes": [], "in_scope": False}
+    assert client.get("/whoami").json() == anonymous
+    alice = {"authenticated": True, "name": "alice", "scopes": ["a", "b"], "in_scope": True}
+    token = bearer(subject="alice", scopes="b a")
+    assert client.get("/whoami", headers=token).json() == alice
+    named = bearer(subject="alice", claims={"name": "Alice"})
+    assert client.get("/whoami", headers=named).json()["name"] == "Alice"
+    machine = bearer(claims={"sub": None}, client_id="job")
+    assert client.get("/whoami", headers=machine).json()["name"] == "job"
+
+
+@pytest.mark.parametrize("path", ["/whoami", "/anyone", "/not-there"])
+def test_a_bad_token_is_refused_everywhere(path: str, client: TestClient, bearer: Bearer) -> None:
+    """Also where none is needed, with the challenge."""
+    expired = client.get(path, headers=bearer(lifetime_seconds=-300))
+    assert expired.status_code == 401
+    assert expired.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+    assert expired.json()["error_description"] == "The access token has expired"
+    assert client.get(path, headers={"Authorization": "Bearer a b"}).status_code == 400
+
+
+def test_a_token_may_be_required_of_every_request(async_client: AsyncBackendClient, bearer: Bearer) -> None:
+    """With a backend that is not optional."""
+    client = TestClient(create_app(MonoCloudBackend(async_client, optional=False)))
+    assert client.get("/whoami").status_code == 401
+    assert client.get("/whoami").headers["www-authenticate"] == "Bearer"
+    assert client.get("/whoami", headers=bearer()).status_code == 200
+
+
+def test_without_the_handlers_the_challenge_stays(async_client: AsyncBackendClient, bearer: Bearer) -> None:
+    """Starlette renders an HTTPException itself, as text."""
+    client = TestClient(create_app(MonoCloudBackend(async_client), with_handlers=False))
+    answer = client.get("/orders", headers=bearer())
+    assert (answer.status_code, answer.text) == (403, "The access token lacks a required scope")
+    assert answer.headers["www-authenticate"] == NO_SCOPE
+
+
+def test_handlers_of_the_application_see_refusals(async_client: AsyncBackendClient, bearer: Bearer) -> None:
+    """With the error, the subject of a 403 and the response."""
+    seen: list[Any] = []
+
+    async def handle(_request: Request, refused: Exception) -> Response:
+        assert isinstance(refused, AccessRefused)
+        seen.append(refused.error)
+        return Response(refused.response.body, refused.status_code, refused.headers)
+
+    app = create_app(MonoCloudBackend(async_client), with_handlers=False)
+    app.add_exception_handler(AccessRefused, handle)
+    assert TestClient(app).get("/orders", headers=bearer(subject="alice")).status_code == 403
+    (error,) = seen
+    assert isinstance(error, TokenError)
+    assert error.subject == "alice"
+
+
+def test_a_websocket_needs_a_token(async_client: AsyncBackendClient, bearer: Bearer) -> None:
+    """It is closed before it is accepted."""
+    app = create_app(MonoCloudBackend(async_client))
+    client = TestClient(app)
+    with client.websocket_connect("/feed", headers=bearer(scopes="feed", subject="alice")) as socket:
+        assert socket.receive_json() == {"hello": "alice"}
+    for headers, code in (({}, 1008), (bearer(), 1008), (bearer(lifetime_seconds=-300), 1000)):
+        with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect("/feed", headers=headers):
+            pass
+        assert closed.value.code == code
+    seen: list[Exception] = []
+
+    async def handle(websocket: WebSocket, refused: Exception) -> None:
+        assert isinstance(refused, WebSocketRefused)
+        seen.append(refused.error)
+        await websocket.close(4401)
+
+    app = create_app(MonoCloudBackend(async_client))
+    app.add_exception_handler(WebSocketRefused, handle)
+    with pytest.raises(WebSocketDisconnect), TestClient(app).websocket_connect("/feed"):
+        pass
+    assert isinstance(seen[0], CredentialsError)
+
+
+def test_resolvers_are_given_the_connection(async_client: AsyncBackendClient, tenant: LocalTenant) -> None:
+    """A token in a cookie."""
+
+    async def token_of(connection: HTTPConnection) -> str | None:
+        return connection.cookies.get("access_token")
+
+    app = create_app(MonoCloudBackend(async_client, token_resolver=token_of))
+    assert TestClient(app, cookies={"access_token": tenant.mint()}).get("/anyone").status_code == 200
+    assert TestClient(app).get("/anyone").status_code == 401
+
+
+def test_as_caller_stands_in_for_a_token(client: TestClient) -> None:
+    """Scopes are still required."""
+    with as_caller("alice", scopes="orders:read"):
+        assert client.get("/orders").json() == {"identity": "alice"}
+        assert client.get("/admin").status_code == 403
+    assert client.get("/orders").status_code == 401
+
+
+def test_requires_without_the_middleware_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    """The log says what is missing; no request passes."""
+    app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS)
+    assert TestClient(app).get("/orders").status_code == 500
+    assert "MonoCloudBackend" in caplog.text
+
+
+def test_a_view_without_a_request_is_named() -> None:
+    """Where it is decorated."""
+
+    async def view(connection: Request) -> Response:
+        return Response()
+
+    with pytest.raises(ConfigurationError, match=r"view.* has no parameter named request or websocket"):
+        requires("a")(view)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: requires(5),  # type: ignore[arg-type]
+        lambda: requires(groups=[1]),  # type: ignore[list-item]
+        lambda: MonoCloudBackend(),
+        lambda: MonoCloudBackend(object()),  # type: ignore[arg-type]
+        lambda: MonoCloudBackend(object(), token_resolver=5),  # type: ignore[arg-type]
+    ],
+)
+def test_wrong_settings_are_refused_where_they_are_made(make: Callable[[], Any]) -> None:
+    """And not at a request."""
+    with pytest.raises(ConfigurationError):
+        make()
+
+
+def test_errors_of_other_backends_stay_as_they_are() -> None:
+    """As Starlette itself renders them."""
+    answer = on_error(HTTPConnection({"type": "http"}), AuthenticationError("no"))
+    assert (answer.status_code, answer.body) == (400, b"no")
