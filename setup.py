@@ -80,6 +80,6 @@ setup(
         "monocloud_mw.transports",
     ],
     entry_points={"console_scripts": ["monocloud-mw = monocloud_mw.cli:main"]},
-    package_data={"monocloud_mw": ["py.typed"]},
+    package_data={"monocloud_mw": ["py.typed", "troubleshooting.md"]},
     include_package_data=False,
 )

@@ -29,6 +29,7 @@ from .sources import ROOT, package_modules
 VERSION: str = runpy.run_path(str(ROOT / "monocloud_mw" / "version.py"))["__version__"]
 NAME = f"monocloud_mw-{VERSION}"
 RUNTIME = {"attrs", "cryptography", "requests", "werkzeug"}
+DATA = {"monocloud_mw/py.typed", "monocloud_mw/troubleshooting.md"}
 EXTRAS = {
     "async": {"anyio", "httpcore2"},
     "django": {"django"},
@@ -92,9 +93,9 @@ def test_files_of_the_wheel(wheel: Path, expected_modules: set[str]) -> None:
     """The wheel holds every module once, the typing marker and the metadata, and nothing else."""
     metadata = {
         f"{NAME}.dist-info/{name}"
-        for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE", "top_level.txt")
+        for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt")
     }
-    assert _files_of_wheel(wheel) == sorted(expected_modules | metadata | {"monocloud_mw/py.typed"})
+    assert _files_of_wheel(wheel) == sorted(expected_modules | metadata | DATA)
 
 
 def test_the_wheel_is_the_same_from_the_sources(wheel: Path, source_tree: Path, tmp_path: Path) -> None:
@@ -121,9 +122,12 @@ def test_files_of_the_sdist(sdist: Path, source_tree: Path, expected_modules: se
     }
     written = {
         f"monocloud_mw.egg-info/{name}"
-        for name in ("PKG-INFO", "SOURCES.txt", "dependency_links.txt", "requires.txt", "top_level.txt")
+        for name in (
+            *("PKG-INFO", "SOURCES.txt", "dependency_links.txt"),
+            *("entry_points.txt", "requires.txt", "top_level.txt"),
+        )
     }
-    assert found == sorted(modules | others | about | written | {"monocloud_mw/py.typed"})
+    assert found == sorted(modules | others | about | written | DATA)
 
 
 @pytest.fixture(scope="module")
