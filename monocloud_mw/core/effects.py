@@ -1,16 +1,16 @@
-"""What a flow may ask of the world, and the shape of a flow.
+"""The effects that a flow may yield, and the type of a flow.
 
-A **flow** is a generator that decides. Where it lacks something it yields an **effect**, a plain value
-that names what it needs; a driver (:mod:`monocloud_mw.drivers`) performs the effect, on threads or on
-an event loop, and sends the answer back in. One body of logic serves both worlds, and tests drive it
-by hand: ``next(flow)``, look at the effect, ``flow.send(answer)``.
+A **flow** is a generator that contains the logic and does no I/O. For I/O it yields an **effect**, a plain
+value that describes an operation. A driver (:mod:`monocloud_mw.drivers`) performs the operation, with
+threads or on an event loop, and sends the result into the generator. The same logic therefore serves sync
+and async clients, and tests drive it without I/O: ``next(flow)``, check the effect, ``flow.send(answer)``.
 
 Rules:
 
-- a failure comes back as a *value*, :class:`Failure`; a driver never throws into a flow, so a failure
-  shared by many callers is raised afresh in each of them;
-- a flow holds no lock and reads no clock: an :class:`Instant` comes in as an argument, and a flow that
-  has waited asks for a new one with :class:`ReadClock`.
+- a failure is returned as a *value*, :class:`Failure`; a driver never throws into a flow. Each caller that
+  shares a failure raises its own copy;
+- a flow holds no lock and reads no clock: an :class:`Instant` is passed as an argument, and a flow that
+  has waited yields :class:`ReadClock` to get a new one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 
 class Instant(NamedTuple):
-    """One moment on both clocks: ``unix`` seconds for claims, ``monotonic`` seconds for freshness."""
+    """A point in time on both clocks: ``unix`` seconds for claims, ``monotonic`` seconds for freshness."""
 
     unix: float
     monotonic: float
@@ -68,10 +68,10 @@ class Fetch:
 class RunOnce:
     """Run a flow once for all concurrent callers with the same ``key``.
 
-    Answer: its result, or :class:`Failure`, also where the flow raises a :class:`MonoCloudError`.
-    ``start`` makes the flow, from the instant at which it starts. ``wait_seconds`` bounds the wait for a
-    run that another caller leads; ``None`` leaves that to the driver. A run that began before ``since``
-    (monotonic seconds) is not joined: another one takes its place.
+    Answer: the flow's result, or :class:`Failure` if the flow raises a :class:`MonoCloudError`.
+    ``start`` creates the flow; its argument is the time at which the flow starts. ``wait_seconds`` limits the
+    wait for a run that another caller started; ``None`` means the driver's default. A run that began before
+    ``since`` (monotonic seconds) is not joined but replaced by a new run.
     """
 
     key: Hashable
@@ -82,9 +82,9 @@ class RunOnce:
 
 @attrs.frozen
 class RunOnceInBackground:
-    """Start what :class:`RunOnce` would run, and wait for it at most ``wait_seconds``; it goes on without us.
+    """Run a flow as :class:`RunOnce` does, in the background, and wait for it at most ``wait_seconds``.
 
-    Answer: as that of :class:`RunOnce`, or ``None`` where the run has not ended by then.
+    Answer: that of :class:`RunOnce`, or ``None`` if the run has not ended by then; the run continues.
     """
 
     key: Hashable
@@ -111,14 +111,14 @@ class ReadClock:
 
 @attrs.frozen
 class CacheGet:
-    """Read an entry of the claims cache. Answer: its claims or ``None``; a cache that fails has a miss."""
+    """Read an entry of the claims cache. Answer: its claims, or ``None``, also if the cache fails."""
 
     key: str
 
 
 @attrs.frozen
 class CacheSet:
-    """Write an entry of the claims cache, to be forgotten at ``expires_at`` (Unix). Answer: ``None``."""
+    """Write an entry of the claims cache that expires at ``expires_at`` (Unix seconds). Answer: ``None``."""
 
     key: str
     claims: Mapping[str, Any] = attrs.field(repr=False)
@@ -127,7 +127,7 @@ class CacheSet:
 
 @attrs.frozen
 class CacheDelete:
-    """Remove an entry of the claims cache. Answer: ``None``, or :class:`Failure`: it may still be there."""
+    """Remove an entry of the claims cache. Answer: ``None``, or :class:`Failure` if it may not be removed."""
 
     key: str
 
@@ -150,7 +150,7 @@ Flow: TypeAlias = Generator[Effect, Any, T]
 
 @attrs.frozen
 class Failure:
-    """An effect that failed. ``error`` says how; it is shared, so it is only ever raised as a copy."""
+    """The answer to an effect that failed. Callers share ``error``, so only copies of it are raised."""
 
     error: MonoCloudError
 
@@ -195,8 +195,8 @@ def emit(event: Event) -> Flow[None]:
 def timed(flow: Flow[T], now: Instant) -> Flow[tuple[T, Instant]]:
     """Run a flow, and return its result with the time at which it ended.
 
-    That is ``now`` where the flow asks for nothing, since it has not waited then. Otherwise the clocks are
-    read again: what was valid when a flow began may have expired while it waited.
+    That is ``now`` if the flow yields no effect, because it has not waited then. Otherwise the clocks are
+    read again: a token that was valid when the flow began may have expired in the meantime.
     """
     try:
         effect = next(flow)

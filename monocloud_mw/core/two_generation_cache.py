@@ -1,4 +1,4 @@
-"""A bounded memory of facts that forgets what has not been asked for lately."""
+"""A bounded cache that evicts entries that have not been read recently."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ V = TypeVar("V")
 class TwoGenerationCache(Generic[K, V]):
     """Holds at most ``size`` entries, in two generations.
 
-    New entries go into the young generation; when that holds half of ``size`` it becomes the old one, and
-    what nobody asked for since falls out. A hit in the old generation moves the entry to the young one.
-    That costs one dictionary look-up per hit, where an exact least-recently-used order would have to
-    write on each. Every step is one atomic dictionary operation, so threads need no lock; a race loses
-    entries at worst, and whoever misses one works it out again.
+    New entries go into the young generation. When that holds half of ``size`` it becomes the old generation,
+    and the previous old generation is dropped. A hit in the old generation moves the entry to the young one.
+    A hit costs one dictionary look-up, where an exact least-recently-used order would need a write. Every
+    step is one atomic dictionary operation, so threads need no lock; a race can only lose entries, which are
+    then computed again.
     """
 
     __slots__ = ("_half", "_old", "_young")
@@ -41,7 +41,7 @@ class TwoGenerationCache(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Remember an entry; with a ``size`` below 2 nothing is remembered."""
+        """Store an entry; with a ``size`` below 2 nothing is stored."""
         if self._half == 0:
             return
         if len(self._young) >= self._half:
@@ -49,6 +49,6 @@ class TwoGenerationCache(Generic[K, V]):
         self._young[key] = value
 
     def discard(self, key: K) -> None:
-        """Forget an entry."""
+        """Remove an entry."""
         self._young.pop(key, None)
         self._old.pop(key, None)

@@ -1,8 +1,8 @@
-"""JSON Object Signing and Encryption, as far as access tokens need it, directly on ``cryptography``.
+"""The parts of JSON Object Signing and Encryption that access tokens need, based on ``cryptography``.
 
 RFC 7515 (JWS), RFC 7517 (JWK), RFC 7518 and RFC 8037 (algorithms), RFC 7638 (thumbprints), RFC 8725 (best
-current practices). Pure: no clock, no network, no state. A token that is refused raises
-:class:`~monocloud_mw.errors.TokenError`, a key of ours that cannot work ``ValueError``.
+current practices). No I/O and no clock. An invalid token raises :class:`~monocloud_mw.errors.TokenError`, an
+invalid key in the configuration ``ValueError``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Every signature algorithm, as one row of data (RFC 7518 section 3.1, RFC 8037, RFC 9864, RFC 9964).
+"""The table of signature algorithms (RFC 7518 section 3.1, RFC 8037, RFC 9864, RFC 9964).
 
-Only asymmetric algorithms are here, and only what is here can verify: ``none`` and ``HS*`` are not
-refused by a check that could be forgotten, they do not exist. What an algorithm needs of a key (``kty``,
-``crv``, the key's class) is in its row, so that a key of one kind never serves an algorithm of another.
+Only asymmetric algorithms are in the table, and only algorithms in the table can verify: ``none`` and ``HS*``
+are not rejected by a check that could be left out, they do not exist. The row of an algorithm has the ``kty``
+and ``crv`` of its keys, so that a key is never used with an algorithm for other keys.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Algorithm:
     Args:
         name: the value of ``alg``.
         key_type: the ``kty`` of its keys.
-        curves: what ``crv`` of its keys may be; empty for a kind without curves.
-        key_kinds: by ``crv`` (or ``alg``, for keys that name their algorithm), what a reader and a writer of
-            such keys need: the curve, or the classes of public and private keys.
-        generate: makes a private key.
+        curves: the accepted values of ``crv``; empty for key types without curves.
+        key_kinds: by ``crv`` (or ``alg``, for keys that name their algorithm), what is needed to read and
+            write such keys: the curve, or the classes of public and private keys.
+        generate: generates a private key.
         sign: ``(private key, data) -> signature``.
         verify: ``(public key, signature, data)``; raises ``InvalidSignature`` or ``ValueError``.
     """
@@ -65,7 +65,7 @@ def _rsa(name: str, scheme: Any, digest: hashes.HashAlgorithm) -> Algorithm:
 
 
 def _pss(digest: hashes.HashAlgorithm) -> padding.PSS:
-    """The salt is exactly as long as the digest (RFC 7518 section 3.5)."""
+    """Return PSS padding with a salt of exactly the digest's length (RFC 7518 section 3.5)."""
     return padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size)
 
 
@@ -100,8 +100,8 @@ def _ecdsa(name: str, curve: ec.EllipticCurve, crv: str, digest: hashes.HashAlgo
     )
 
 
-def _plain(name: str, key_type: str, key_kinds: Mapping[str, tuple[Any, Any]]) -> Algorithm:
-    """An algorithm whose key says everything: EdDSA (RFC 8037 section 3.1), ML-DSA (RFC 9964)."""
+def _raw_signature(name: str, key_type: str, key_kinds: Mapping[str, tuple[Any, Any]]) -> Algorithm:
+    """An algorithm without parameters beyond the key: EdDSA (RFC 8037 section 3.1), ML-DSA (RFC 9964)."""
 
     def sign(key: Any, data: bytes) -> bytes:
         signature: bytes = key.sign(data)
@@ -136,19 +136,25 @@ _ROWS: Final = (
     _ecdsa("ES256", ec.SECP256R1(), "P-256", _SHA256),
     _ecdsa("ES384", ec.SECP384R1(), "P-384", _SHA384),
     _ecdsa("ES512", ec.SECP521R1(), "P-521", _SHA512),
-    _plain("EdDSA", "OKP", _ED25519 | _ED448),
-    _plain("Ed25519", "OKP", _ED25519),
-    _plain("Ed448", "OKP", _ED448),
+    _raw_signature("EdDSA", "OKP", _ED25519 | _ED448),
+    _raw_signature("Ed25519", "OKP", _ED25519),
+    _raw_signature("Ed448", "OKP", _ED448),
     *(
         ()
         if mldsa is None
         else (
-            _plain("ML-DSA-44", "AKP", {"ML-DSA-44": (mldsa.MLDSA44PublicKey, mldsa.MLDSA44PrivateKey)}),
-            _plain("ML-DSA-65", "AKP", {"ML-DSA-65": (mldsa.MLDSA65PublicKey, mldsa.MLDSA65PrivateKey)}),
-            _plain("ML-DSA-87", "AKP", {"ML-DSA-87": (mldsa.MLDSA87PublicKey, mldsa.MLDSA87PrivateKey)}),
+            _raw_signature(
+                "ML-DSA-44", "AKP", {"ML-DSA-44": (mldsa.MLDSA44PublicKey, mldsa.MLDSA44PrivateKey)}
+            ),
+            _raw_signature(
+                "ML-DSA-65", "AKP", {"ML-DSA-65": (mldsa.MLDSA65PublicKey, mldsa.MLDSA65PrivateKey)}
+            ),
+            _raw_signature(
+                "ML-DSA-87", "AKP", {"ML-DSA-87": (mldsa.MLDSA87PublicKey, mldsa.MLDSA87PrivateKey)}
+            ),
         )
     ),
 )
 
 SIGNATURE_ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType({row.name: row for row in _ROWS})
-"""All algorithms that verify, by the value of ``alg``."""
+"""All algorithms that can verify signatures, by the value of ``alg``."""

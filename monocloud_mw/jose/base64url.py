@@ -1,8 +1,9 @@
-"""Base64url without padding (RFC 7515 section 2), strict: one text per value, and one value per text.
+"""Strict base64url without padding (RFC 7515 section 2): every value has exactly one encoding.
 
-Refused: padding, the other alphabet (``+/``), white space and every foreign character, a length that no
-value has, and a last character with bits that decode to nothing (RFC 4648 section 3.5), since two texts
-for one token would defeat everything that tells tokens apart.
+Rejected: padding, the standard alphabet (``+/``), white space and any other character, impossible lengths,
+    and
+a last character with unused bits that are not zero (RFC 4648 section 3.5). If one token had two encodings,
+caches and revocation lists would treat them as two tokens.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ __all__ = ["decode", "encode"]
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-# From this alphabet to the one of binascii; its own "+", "/" and "=" become a character it refuses.
+# From this alphabet to that of binascii; "+", "/" and "=" become a character that binascii rejects.
 _TO_BINASCII: Final = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 _FROM_BINASCII: Final = bytes.maketrans(b"+/", b"-_")
 
-# By length modulo 4: the padding to add, and which last characters leave no stray bits.
+# By length modulo 4: the padding to add, and the last characters whose unused bits are zero.
 _ENDINGS: Final = {
     0: (b"", frozenset(_ALPHABET)),
     2: (b"==", frozenset(_ALPHABET[::16])),
@@ -34,7 +35,7 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Return what ``text`` stands for.
+    """Return the decoded ``text``.
 
     Raises:
         TokenError: it is not strict base64url [malformed].
@@ -46,4 +47,4 @@ def decode(text: str) -> bytes:
             return binascii.a2b_base64(data.translate(_TO_BINASCII) + padding, strict_mode=True)
     except (ValueError, KeyError):
         pass
-    raise TokenError(Reason.MALFORMED, "it is not strict base64url")
+    raise TokenError(Reason.MALFORMED, "it is not valid base64url")

@@ -1,13 +1,13 @@
-"""Public keys in JSON (RFC 7517): read one, and tell which algorithms it may verify.
+"""Parse public JSON Web Keys (RFC 7517).
 
-A key that cannot verify a signature is not an error of the set it came in: providers publish encryption
-keys and key types of tomorrow beside the ones we need. It is skipped, with the reason kept for developers.
-Private and symmetric keys are skipped too: whoever publishes one has made it worthless.
+A key that cannot verify signatures does not invalidate its key set: providers also publish encryption keys
+and new key types. Such a key is skipped, and the reason is kept for the log. Private and symmetric keys are
+skipped as well, because a published one is compromised.
 
-A member that is ``null`` is absent, and so is an empty ``key_ops`` or ``oth``: several providers write all
-members that their format knows, with or without a value. A member of a wrong type is not absent.
+A member with the value ``null`` counts as absent, and so does an empty ``key_ops`` or ``oth``: several
+providers write all members of their format, with or without a value. A member of a wrong type is an error.
 
-Messages name members and sizes, never a value that could be part of a private key.
+Messages contain names of members and sizes, never a value that could be part of a private key.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from .algorithms import SIGNATURE_ALGORITHMS, Algorithm
 __all__ = ["Jwk", "UnusableKeyError", "parse_jwk", "render_public_key"]
 
 MIN_RSA_BITS: Final = 2048  # RFC 7518 section 3.3
-MAX_RSA_BITS: Final = 8192  # verification gets slow with the square of the length
+MAX_RSA_BITS: Final = 8192  # the time of a verification grows with the square of the length
 MAX_RSA_EXPONENT_BITS: Final = 64
 
 
 def _kinds(key_type: str) -> Mapping[str, Any]:
-    """Return what the table of algorithms says of the keys of one ``kty``."""
+    """Return the ``key_kinds`` of all algorithms with one ``kty``."""
     rows = (row for row in SIGNATURE_ALGORITHMS.values() if row.key_type == key_type)
     return MappingProxyType({name: kind for row in rows for name, kind in row.key_kinds.items()})
 
@@ -45,7 +45,7 @@ _CRV: Final = {curve.name: crv for crv, curve in EC_CURVES.items()}
 ED_CURVES: Final[Mapping[str, tuple[Any, Any]]] = _kinds("OKP")
 ML_DSA: Final[Mapping[str, tuple[Any, Any]]] = _kinds("AKP")
 
-# RFC 7518 section 6.3.2, RFC 8037 section 2, RFC 9964 section 3: what only a private key has.
+# The members of private keys: RFC 7518 section 6.3.2, RFC 8037 section 2, RFC 9964 section 3.
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "priv", "k"})
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -53,17 +53,17 @@ _ABSENT_WHERE_EMPTY: Final = frozenset({"key_ops", "oth"})
 
 
 class UnusableKeyError(ValueError):
-    """A key that cannot do what is asked of it; the message says why, with "it" for the key."""
+    """The key cannot be used for the purpose; the message says why, with "it" for the key."""
 
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class Jwk:
-    """A public key that verifies signatures. Keys are equal where all that decides about their use is.
+    """A public key that verifies signatures. Two keys are equal if all attributes below are equal.
 
     Args:
         key_type: ``kty``.
-        curve: ``crv``, where the kind has one.
-        algorithm: ``alg``, where the key is meant for one algorithm only.
+        curve: ``crv``, for key types with curves.
+        algorithm: ``alg``, if the key is meant for one algorithm only.
         key_id: ``kid``.
         thumbprint: SHA-256 thumbprint, base64url (RFC 7638).
         public_key: the key, for ``cryptography``.
@@ -76,26 +76,26 @@ class Jwk:
     thumbprint: str
     public_key: Any = attrs.field(repr=False, eq=False)
 
-    def fits(self, algorithm: Algorithm) -> bool:
-        """Tell whether this key may verify signatures of an algorithm (RFC 8725 section 3.1)."""
+    def supports(self, algorithm: Algorithm) -> bool:
+        """Return whether this key may verify signatures of an algorithm (RFC 8725 section 3.1)."""
         if self.key_type != algorithm.key_type:
             return False
         if self.curve is not None and self.curve not in algorithm.curves:
             return False
         if self.algorithm is None or self.algorithm == algorithm.name:
             return True
-        # EdDSA is the older name of Ed25519 and Ed448 (RFC 9864): a key goes by either.
+        # EdDSA is the older name of Ed25519 and Ed448 (RFC 9864); a key may have either name.
         return self.key_type == "OKP" and self.algorithm in ("EdDSA", self.curve)
 
 
 def parse_jwk(members: Any) -> Jwk:
-    """Read a public JWK.
+    """Parse a public JWK.
 
     Raises:
         UnusableKeyError: it cannot be used to verify a signature.
     """
     members = present_members(members)
-    key_type, key_id, algorithm = (text(members, name) for name in ("kty", "kid", "alg"))
+    key_type, key_id, algorithm = (string_member(members, name) for name in ("kty", "kid", "alg"))
     read = _READERS.get(key_type or "")
     if read is None:
         raise UnusableKeyError(f"its kty {quoted(key_type)} does not verify signatures")
@@ -107,19 +107,19 @@ def parse_jwk(members: Any) -> Jwk:
     public_key = read_key(read, members)
     key = Jwk(
         key_type=key_type or "",
-        curve=text(members, "crv") if key_type in ("EC", "OKP") else None,
+        curve=string_member(members, "crv") if key_type in ("EC", "OKP") else None,
         algorithm=algorithm,
         key_id=key_id,
         thumbprint=_thumbprint(public_key),
         public_key=public_key,
     )
-    if not any(map(key.fits, SIGNATURE_ALGORITHMS.values())):
-        raise UnusableKeyError("its kty, crv and alg do not go together")
+    if not any(map(key.supports, SIGNATURE_ALGORITHMS.values())):
+        raise UnusableKeyError("its kty, crv and alg do not match")
     return key
 
 
 def present_members(members: Any) -> dict[str, Any]:
-    """Return the members of a JWK that have a value.
+    """Return the members of a JWK that are not absent.
 
     Raises:
         UnusableKeyError: it is not an object.
@@ -135,34 +135,34 @@ def present_members(members: Any) -> dict[str, Any]:
 
 
 def check_purpose(members: Mapping[str, Any], operation: str) -> None:
-    """Refuse a JWK that is not meant for an operation, by ``use`` and ``key_ops`` (RFC 7517 section 4).
+    """Reject a JWK that is not meant for an operation, by ``use`` and ``key_ops`` (RFC 7517 section 4).
 
     Raises:
-        UnusableKeyError: it is meant for something else.
+        UnusableKeyError: ``use`` is not ``sig``, or ``key_ops`` does not contain the operation.
     """
     if members.get("use", "sig") != "sig":
         raise UnusableKeyError(f"its use is {quoted(members['use'])}, not 'sig'")
     operations = members.get("key_ops", (operation,))
     if not isinstance(operations, (list, tuple)) or operation not in operations:
-        raise UnusableKeyError(f"its key_ops do not have {operation}")
+        raise UnusableKeyError(f"its key_ops do not contain {operation}")
 
 
 def read_key(read: Callable[[Mapping[str, Any]], Any], members: Mapping[str, Any]) -> Any:
-    """Return the key that ``read`` makes of a JWK, with one kind of error for all that may be wrong with it.
+    """Return ``read(members)``, the key in a JWK, and translate the errors that ``cryptography`` raises.
 
     Raises:
-        UnusableKeyError: it is no key.
+        UnusableKeyError: the members are not those of a valid key.
     """
     try:
         return read(members)
     except UnusableKeyError:
         raise
     except (ValueError, ArithmeticError, UnsupportedAlgorithm):
-        raise UnusableKeyError(f"its parameters make no {members['kty']} key") from None
+        raise UnusableKeyError(f"its parameters are not those of a valid {members['kty']} key") from None
 
 
-def text(members: Mapping[str, Any], name: str) -> str | None:
-    """Read a member that is a string where it is there."""
+def string_member(members: Mapping[str, Any], name: str) -> str | None:
+    """Return a member that must be a string, or ``None`` if it is absent."""
     value = members.get(name)
     if value is not None and not isinstance(value, str):
         raise UnusableKeyError(f"its {name} is not a string")
@@ -171,25 +171,25 @@ def text(members: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
-def octets(members: Mapping[str, Any], name: str) -> bytes:
-    """Read a member in base64url (RFC 7518 section 6)."""
+def bytes_member(members: Mapping[str, Any], name: str) -> bytes:
+    """Return the bytes of a required member in base64url (RFC 7518 section 6)."""
     try:
-        return base64url.decode(text(members, name) or "!")
+        return base64url.decode(string_member(members, name) or "!")
     except TokenError:
-        raise UnusableKeyError(f"its {name} is not there, or not base64url") from None
+        raise UnusableKeyError(f"its {name} is missing or not base64url") from None
 
 
-def unsigned(members: Mapping[str, Any], name: str) -> int:
-    """Read a Base64urlUInt (RFC 7518 section 2)."""
-    return int.from_bytes(octets(members, name), "big")
+def uint_member(members: Mapping[str, Any], name: str) -> int:
+    """Return a required member that is a Base64urlUInt (RFC 7518 section 2)."""
+    return int.from_bytes(bytes_member(members, name), "big")
 
 
 def rsa_numbers(members: Mapping[str, Any]) -> rsa.RSAPublicNumbers:
-    """Read modulus and exponent, in sizes that are safe and bearable."""
-    n, e = unsigned(members, "n"), unsigned(members, "e")
+    """Return modulus and exponent, both within the allowed sizes."""
+    n, e = uint_member(members, "n"), uint_member(members, "e")
     if not MIN_RSA_BITS <= n.bit_length() <= MAX_RSA_BITS:
         raise UnusableKeyError(
-            f"its modulus has {n.bit_length()} bits; it takes {MIN_RSA_BITS} to {MAX_RSA_BITS}"
+            f"its modulus has {n.bit_length()} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are allowed"
         )
     if e.bit_length() > MAX_RSA_EXPONENT_BITS:
         raise UnusableKeyError(f"its public exponent has more than {MAX_RSA_EXPONENT_BITS} bits")
@@ -197,18 +197,18 @@ def rsa_numbers(members: Mapping[str, Any]) -> rsa.RSAPublicNumbers:
 
 
 def ec_numbers(members: Mapping[str, Any]) -> ec.EllipticCurvePublicNumbers:
-    """Read a point; coordinates have the full length of the curve (RFC 7518 section 6.2.1.2)."""
-    curve: ec.EllipticCurve = named(EC_CURVES, members, "crv")
+    """Return the point; its coordinates must have the full length of the curve (RFC 7518 section 6.2.1.2)."""
+    curve: ec.EllipticCurve = table_member(EC_CURVES, members, "crv")
     size = (curve.key_size + 7) // 8
-    x, y = octets(members, "x"), octets(members, "y")
+    x, y = bytes_member(members, "x"), bytes_member(members, "y")
     if len(x) != size or len(y) != size:
         raise UnusableKeyError(f"its x and y do not have {size} octets each")
     return ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve)
 
 
-def named(table: Mapping[str, Any], members: Mapping[str, Any], name: str) -> Any:
-    """Return the entry of ``table`` that a member names."""
-    value = text(members, name)
+def table_member(table: Mapping[str, Any], members: Mapping[str, Any], name: str) -> Any:
+    """Return the value of ``table`` whose key is the value of a member."""
+    value = string_member(members, name)
     if value is None or value not in table:
         raise UnusableKeyError(f"its {name} is {quoted(value)}, not one of {', '.join(table)}")
     return table[value]
@@ -223,11 +223,11 @@ def _ec_key(members: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
 
 
 def _ed_key(members: Mapping[str, Any]) -> Any:
-    return named(ED_CURVES, members, "crv")[0].from_public_bytes(octets(members, "x"))
+    return table_member(ED_CURVES, members, "crv")[0].from_public_bytes(bytes_member(members, "x"))
 
 
 def _ml_dsa_key(members: Mapping[str, Any]) -> Any:
-    return named(ML_DSA, members, "alg")[0].from_public_bytes(octets(members, "pub"))
+    return table_member(ML_DSA, members, "alg")[0].from_public_bytes(bytes_member(members, "pub"))
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = MappingProxyType(
@@ -236,10 +236,10 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = MappingProxy
 
 
 def render_public_key(public_key: Any) -> dict[str, str]:
-    """Return the members that make a public key what it is, and nothing else (RFC 7638 section 3.2).
+    """Return a public key as a JWK with only its required members (RFC 7638 section 3.2).
 
     Raises:
-        UnusableKeyError: no algorithm signs with such a key.
+        UnusableKeyError: no algorithm uses keys of this type.
     """
     if isinstance(public_key, rsa.RSAPublicKey):
         numbers = public_key.public_numbers()
@@ -258,7 +258,7 @@ def render_public_key(public_key: Any) -> dict[str, str]:
     for algorithm, (kind, _) in ML_DSA.items():
         if isinstance(public_key, kind):
             return {"kty": "AKP", "alg": algorithm, "pub": _render_raw(public_key)}
-    raise UnusableKeyError("it is of a kind that no algorithm signs with")
+    raise UnusableKeyError("no supported algorithm uses a key of this type")
 
 
 def _render_raw(public_key: Any) -> str:
@@ -270,6 +270,6 @@ def _render_unsigned(number: int) -> str:
 
 
 def _thumbprint(public_key: Any) -> str:
-    """Return the SHA-256 of the key in its one canonical form (RFC 7638 section 3)."""
+    """Return the SHA-256 thumbprint of the key (RFC 7638 section 3)."""
     members = json.dumps(render_public_key(public_key), separators=(",", ":"), sort_keys=True)
     return base64url.encode(hashlib.sha256(members.encode("ascii")).digest())

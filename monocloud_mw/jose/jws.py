@@ -1,9 +1,9 @@
-"""Signed messages in compact form (RFC 7515): from an untrusted string to bytes whose origin is proven.
+"""Verify signed messages in compact serialization (RFC 7515).
 
-In this order, cheap before expensive: the size, exactly three parts, strict base64url, a small and strict
-JSON header, an accepted ``alg``, and nothing in the header that changes what the message means; only then a
-key is looked for, and at last the signature is checked. ``jwk``, ``jku``, ``x5u`` and ``x5c`` in a header are
-never looked at: a message does not bring its own key (RFC 8725 section 3.10 and RFC 7515 section 10.3).
+Checks in this order, cheap before expensive: size, exactly three parts, strict base64url, a small and strict
+JSON header, an accepted ``alg``, and no header parameter that changes the meaning of the message. Only then
+are keys looked up and the signature verified. ``jwk``, ``jku``, ``x5u`` and ``x5c`` in a header are ignored:
+a message must not supply its own key (RFC 8725 section 3.10 and RFC 7515 section 10.3).
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ __all__ = [
 ]
 
 MAX_TOKEN_CHARACTERS: Final = 16 * 1024
-"""Twice what common servers take as a header line; the largest real tokens have some four thousand."""
+"""Twice the usual limit of servers for a header line; the largest real tokens have about four thousand."""
 
 MAX_HEADER_CHARACTERS: Final = 4 * 1024
-"""A header is parsed before anything is proven, so it is bounded more tightly; a certificate still fits."""
+"""The header is parsed before the signature is verified, so its limit is lower; a certificate still fits."""
 
 MAX_HEADER_VALUES: Final = 64
-"""Bounds names, elements and nesting together: a header made of thousands of them would take a hundred
-times as long to refuse as a good token takes to accept."""
+"""The limit for names, elements and nesting together: rejecting a header with thousands of them would take a
+hundred times as long as accepting a valid token."""
 
 REFUSED_PARAMETERS: Final = frozenset({"crit", "b64", "enc", "zip"})
-"""What would change the meaning of a message: extensions that must be understood, of which none is (RFC 7515
-section 4.1.11), a payload that is not base64url (RFC 7797 section 7: never in a JWT), and what only a JWE has
-(RFC 7516 section 4.1)."""
+"""Parameters that change the meaning of a message: critical extensions, of which none is supported (RFC 7515
+section 4.1.11), an unencoded payload (forbidden in JWTs by RFC 7797 section 7), and those of a JWE (RFC 7516
+section 4.1)."""
 
 
 CompactParts: TypeAlias = tuple[str, str, str, str]
-"""Header, payload and signature, all three encoded, and what was signed: the first two and their dot."""
+"""The encoded header, payload and signature, and the signing input: header and payload, joined by a dot."""
 
 
 @attrs.frozen
 class JwsHeader:
-    """A header that may be acted upon.
+    """A header that has passed the checks of :func:`parse_header`.
 
     Args:
         parameters: all header parameters, read-only.
-        algorithm: the row that ``alg`` names.
+        algorithm: the algorithm of ``alg``.
         key_id: ``kid``.
     """
 
@@ -70,7 +70,7 @@ class JwsHeader:
 
 @attrs.frozen
 class VerifiedJws:
-    """A message that one of the keys has signed."""
+    """A message with a verified signature, and the key that made it."""
 
     header: FrozenDict = attrs.field(repr=False)
     payload: bytes = attrs.field(repr=False)
@@ -78,10 +78,10 @@ class VerifiedJws:
 
 
 def parse_header(segment: str, algorithms: Collection[str] = SIGNATURE_ALGORITHMS.keys()) -> JwsHeader:
-    """Read the first part of a compact JWS (RFC 7515 section 4).
+    """Parse the first part of a compact JWS (RFC 7515 section 4).
 
     Raises:
-        TokenError: [malformed], or [unsupported_algorithm] where ``alg`` is not among ``algorithms``.
+        TokenError: [malformed], or [unsupported_algorithm] if ``alg`` is not one of ``algorithms``.
     """
     if len(segment) > MAX_HEADER_CHARACTERS:
         raise TokenError(Reason.MALFORMED, f"its header has more than {MAX_HEADER_CHARACTERS} characters")
@@ -100,12 +100,12 @@ def parse_header(segment: str, algorithms: Collection[str] = SIGNATURE_ALGORITHM
         )
     refused = parameters.keys() & REFUSED_PARAMETERS
     if refused:
-        raise TokenError(Reason.MALFORMED, f"its header has {', '.join(sorted(refused))}")
+        raise TokenError(Reason.MALFORMED, f"its header must not contain {', '.join(sorted(refused))}")
     return JwsHeader(parameters, algorithm, key_id)
 
 
 def split_compact(token: str) -> CompactParts | None:
-    """Return the parts of a text, or ``None`` where there are not exactly three. Nothing else is checked."""
+    """Return the parts of a token, or ``None`` if there are not exactly three; do not check anything else."""
     signing_input, _, signature = token.rpartition(".")
     header, dot, payload = signing_input.partition(".")
     return (header, payload, signature, signing_input) if dot and "." not in payload else None
@@ -115,7 +115,7 @@ def verify(header: JwsHeader, signature: bytes, signing_input: bytes, key_set: K
     """Return the key that signed a message.
 
     Raises:
-        TokenError: no key fits its header [unknown_key], or none of those signed it [bad_signature].
+        TokenError: no key matches the header [unknown_key], or no matching key signed it [bad_signature].
     """
     algorithm = header.algorithm
     search = key_set.search(algorithm.name, header.key_id)
@@ -132,9 +132,11 @@ def verify(header: JwsHeader, signature: bytes, signing_input: bytes, key_set: K
     key_id = _quoted_key_id(header.key_id)
     wanted = f"alg {algorithm.name} and {'no kid' if key_id is None else f'kid {key_id}'}"
     if search is not None:
-        raise TokenError(Reason.BAD_SIGNATURE, f"no key for {wanted} has made it", key_id=key_id)
+        raise TokenError(
+            Reason.BAD_SIGNATURE, f"it does not match any tenant key with {wanted}", key_id=key_id
+        )
     raise TokenError(
-        Reason.UNKNOWN_KEY, f"none of the {len(key_set)} known keys is for {wanted}", key_id=key_id
+        Reason.UNKNOWN_KEY, f"none of the tenant's {len(key_set)} keys has {wanted}", key_id=key_id
     )
 
 
@@ -150,13 +152,13 @@ def verify_compact(
     Args:
         token: three base64url parts, ASCII.
         key_set: the keys of the issuer.
-        algorithms: what ``alg`` may be.
+        algorithms: the accepted values of ``alg``.
 
     Raises:
         TokenError: [malformed, unsupported_algorithm, unknown_key, bad_signature]
     """
     if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS:
-        raise TokenError(Reason.MALFORMED, f"it is not text of at most {MAX_TOKEN_CHARACTERS} characters")
+        raise TokenError(Reason.MALFORMED, f"it is not a string of at most {MAX_TOKEN_CHARACTERS} characters")
     parts = split_compact(token)
     if parts is None:
         raise TokenError(Reason.MALFORMED, "it does not have three parts")

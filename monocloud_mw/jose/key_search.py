@@ -1,12 +1,12 @@
-"""Which keys a signature is tried with, where its header leaves several: a token without ``kid``, mostly.
+"""The order in which keys are tried if several match a header, as for tokens without ``kid``.
 
-A genuine token may be signed by any of them, a forged one by none, and only trying tells them apart. So:
+A valid token may be signed by any of these keys, a forged one by none, so the keys have to be tried. Rules:
 
-- the key that verified last is tried first, then the others in turn;
-- each message adds :data:`MAX_KEYS_TRIED` tries to an allowance, which the tries are taken from. It holds one
-  try of every key at most, and that is what a new key set begins with: the first message finds its key
-  wherever it is, and forged ones cost no more than that number of tries each, on average;
-- where the allowance does not reach for all keys, the next message begins with those that are left.
+- the key that verified a signature last is tried first, then the others in turn;
+- an allowance limits the number of tries. Each message adds :data:`MAX_KEYS_TRIED` tries to it, and each try
+  takes one. It is at most the number of keys, which is also its initial value: the first message is tried
+  with every key, and forged messages cost at most :data:`MAX_KEYS_TRIED` tries each on average;
+- if the allowance is too small for all keys, the next message continues with the remaining ones.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .jwk import Jwk
 __all__ = ["MAX_KEYS_TRIED", "KeySearch"]
 
 MAX_KEYS_TRIED: Final = 3
-"""To refuse a message must not cost much more than to accept one, which takes one try."""
+"""Rejecting a message must not take much longer than accepting one, which needs one try."""
 
 
 class KeySearch:
-    """The keys of a set for one algorithm and one ``kid``, or for any, in the order to try them.
+    """The keys of a set for one algorithm and one ``kid`` (or any), in the order in which to try them.
 
-    Threads may share it: what a race changes is which keys come first, or that an allowance is used twice.
+    Threads may share it: a race can only change the order, or use an allowance twice.
     """
 
     __slots__ = ("_allowance", "_order")
@@ -40,7 +40,7 @@ class KeySearch:
         return order[: self._allowance]
 
     def found(self, key: Jwk, tries: int) -> None:
-        """Record which key verified the message, after how many tries, that one included."""
+        """Record the key that verified the message, and the number of tries including the successful one."""
         self._allowance = max(0, self._allowance - tries)
         if tries > 1:
             self._order = (key, *(other for other in self._order if other is not key))

@@ -1,4 +1,4 @@
-"""A set of public keys (RFC 7517 section 5) that is read once and then only looked up."""
+"""A set of public keys (RFC 7517 section 5), parsed once and indexed by algorithm and ``kid``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .key_search import KeySearch
 __all__ = ["KeySet"]
 
 MAX_KEYS: Final = 100
-"""More keys that can be used than any issuer has; what comes after them is not read. Keys that are skipped do
-not count: the size of the document bounds them."""
+"""More usable keys than any issuer has; further keys are not read. Skipped keys do not count: the size of the
+document limits their number."""
 
 MAX_REASONS: Final = 100
-"""How many skipped keys are named; the others are counted."""
+"""How many skipped keys are named; further ones are only counted."""
 
 
 class KeySet:
@@ -25,8 +25,8 @@ class KeySet:
 
     Args:
         keys: in the order of the document.
-        skipped: for developers, why each other key of the document is not among them. A key is named by
-            its position, from 0, and by its ``kid``, where it has one.
+        skipped: for the log, why each other key of the document is skipped. A key is named by its position,
+            from 0, and by its ``kid``, if it has one.
     """
 
     __slots__ = ("_fitting", "_members", "_searches", "keys", "skipped")
@@ -37,7 +37,7 @@ class KeySet:
         self._members = frozenset(keys)
         self._fitting: dict[tuple[str, str | None], tuple[Jwk, ...]] = {}
         for name, algorithm in SIGNATURE_ALGORITHMS.items():
-            fitting = tuple(key for key in keys if key.fits(algorithm))
+            fitting = tuple(key for key in keys if key.supports(algorithm))
             for key_id in {None, *(key.key_id for key in fitting)}:
                 self._fitting[name, key_id] = tuple(key for key in fitting if key_id in (None, key.key_id))
 
@@ -45,20 +45,20 @@ class KeySet:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read a JWK Set, and skip the keys that cannot be used.
+        """Parse a JWK Set, and skip unusable keys.
 
         Raises:
-            ValueError: the document is no JWK Set.
+            ValueError: the document is not a JWK Set.
         """
         entries = document.get("keys") if isinstance(document, Mapping) else None
         if not isinstance(entries, (list, tuple)):
-            raise ValueError("a key set is an object with an array named keys")
+            raise ValueError("it must be an object with an array named keys")
         keys: list[Jwk] = []
         skipped: list[str] = []
         left_out = 0
         for position, entry in enumerate(entries):
             if len(keys) == MAX_KEYS:
-                skipped.append(f"{len(entries) - position} more: a set has at most {MAX_KEYS} usable keys")
+                skipped.append(f"{len(entries) - position} more: at most {MAX_KEYS} usable keys")
                 break
             try:
                 keys.append(parse_jwk(entry))
@@ -68,7 +68,7 @@ class KeySet:
                 else:
                     left_out += 1
         if left_out:
-            skipped.append(f"{left_out} more keys that cannot be used")
+            skipped.append(f"{left_out} more unusable keys")
         return cls(tuple(keys), tuple(skipped))
 
     def __len__(self) -> int:
@@ -83,19 +83,20 @@ class KeySet:
     def __repr__(self) -> str:
         return f"KeySet({len(self.keys)} keys, {len(self.skipped)} skipped)"
 
-    def select(self, algorithm: str, key_id: str | None) -> tuple[Jwk, ...]:
-        """Return the keys that may have made a signature: by algorithm, and by ``kid`` where there is one.
+    def candidates(self, algorithm: str, key_id: str | None) -> tuple[Jwk, ...]:
+        """Return the keys that may have made a signature, by algorithm and, unless it is ``None``, by
+        ``kid``.
 
-        Several keys may go by one ``kid``; they come in the order of the document.
+        Several keys may have the same ``kid``; they are returned in the order of the document.
         """
         return self._fitting.get((algorithm, key_id), ())
 
     def search(self, algorithm: str, key_id: str | None) -> KeySearch | None:
-        """Return the search among the keys that :meth:`select` returns, or ``None`` where there are none."""
+        """Return the search among the keys of :meth:`candidates`, or ``None`` if there are none."""
         return self._searches.get((algorithm, key_id))
 
 
 def _name(position: int, entry: Any) -> str:
-    """Return the name of a key of the document, for developers."""
+    """Return the name of a key in the document, for the log."""
     key_id = entry.get("kid") if isinstance(entry, Mapping) else None
     return f"key {position}" if key_id is None else f"key {position} (kid {quoted(key_id)})"

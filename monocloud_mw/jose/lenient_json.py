@@ -1,17 +1,18 @@
-"""The tenant's documents as JSON (RFC 8259), read as it commonly is: one flaw does not spoil the whole.
+"""Parse the tenant's documents as JSON (RFC 8259); a flaw in one member does not invalidate the document.
 
-Tokens are read by :mod:`.strict_json`. A discovery document, a key set or an introspection response comes
-from the tenant itself over TLS, and a flaw in a member that nothing depends on must not be an outage:
+Tokens are parsed by :mod:`.strict_json`. A discovery document, a key set or an introspection response comes
+from the tenant over TLS, and a flaw in an unused member must not cause an outage:
 
-- the last of several members with one name counts, unless the caller needs the name to be unique;
-- a byte order mark at the beginning is skipped (RFC 8259 section 8.1); the encoding is UTF-8, no other;
-- what strict JSON cannot carry is read as an empty object, which is of a wrong type wherever the type of a
-  member matters: ``NaN``, ``Infinity``, a number beyond a float's range, an integer of absurd length, text
-  with half a surrogate pair or with bytes that are not UTF-8. A member with such a name is left out;
-- what is nested more deeply than strict JSON may be is read as ``null``.
+- if a name is repeated, the last member counts, unless the caller requires the name to be unique;
+- a byte order mark at the beginning is skipped (RFC 8259 section 8.1); the encoding must be UTF-8;
+- a value that strict JSON does not allow is replaced by an empty object, which has the wrong type wherever
+  the member is used: ``NaN``, ``Infinity``, a number outside the range of a float, an integer of extreme
+  length, a string with an unpaired surrogate or with bytes that are not UTF-8. A member with such a name is
+  dropped;
+- a value that is nested too deeply for strict JSON is replaced by ``null``.
 
-So the result is one that strict JSON could have had, and it is the same wherever the document is strict.
-The size is for the caller to bound.
+The result never contains a value that strict JSON does not allow, and equals that of :mod:`.strict_json` for
+a strict document. The caller must limit the size.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ _KINDS: Final = {list: "an array", str: "a string", bool: "true or false", type(
 
 
 class DocumentError(ValueError):
-    """A document that cannot be read; the message says why, with "it" for the document."""
+    """The document is not a JSON object; the message says why, with "it" for the document."""
 
 
 class _Repeating(dict[str, Any]):
-    """An object in which names are repeated."""
+    """An object with repeated names."""
 
     def __init__(self, members: list[tuple[str, Any]]) -> None:
         super().__init__(members)
@@ -55,15 +56,14 @@ class _Repeating(dict[str, Any]):
 
 
 def parse_json_document(data: bytes, *, unique: Collection[str] = ()) -> FrozenDict:
-    """Return the object that a document holds.
+    """Return the JSON object in ``data``.
 
     Args:
         data: JSON text in UTF-8.
-        unique: names of which there must not be two members, and within whose members no name may be
-            repeated either.
+        unique: names of members that must not be repeated, and whose values must not contain repeated names.
 
     Raises:
-        DocumentError: it holds no object, or repeats a name that must be unique.
+        DocumentError: it is not a JSON object, or repeats a name that must be unique.
     """
     text = data.removeprefix(_UTF8_MARK).decode("utf-8", "surrogateescape")
     try:
@@ -71,8 +71,8 @@ def parse_json_document(data: bytes, *, unique: Collection[str] = ()) -> FrozenD
     except json.JSONDecodeError as error:
         refusal = _why_not_json(data, error)
     except RecursionError:  # the stack was nearly full before
-        refusal = "it cannot be read this deep in the stack"
-    # Outside of the handler: the parser's errors hold the whole text, and would hang on to ours.
+        refusal = "the Python stack is too full to parse it"
+    # Raise outside the handlers: a parser's error contains the whole text, and would become the context.
     raise DocumentError(refusal)
 
 
@@ -99,7 +99,7 @@ def _why_not_json(data: bytes, error: json.JSONDecodeError) -> str:
 
 
 def _without_depth(text: str) -> str:
-    """Replace what is too deep by ``null``, before the parser, which is recursive, reads it."""
+    """Replace values that are nested too deeply by ``null``, because the parser is recursive."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return text
     kept: list[str] = []

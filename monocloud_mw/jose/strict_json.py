@@ -1,9 +1,9 @@
-"""JSON objects from outside (RFC 8259, RFC 8725 section 2.4): strict, bounded, and read-only.
+"""Parse JSON objects from untrusted sources (RFC 8259, RFC 8725 section 2.4), strictly and with limits.
 
-Refused: anything but an object in strict UTF-8, a name twice in one object (readers disagree on which
-counts), ``NaN`` and ``Infinity``, numbers beyond a float's range, integers of absurd length, deep nesting,
-and half surrogate pairs, which no UTF-8 output could carry. Arrays come out as
-:class:`~monocloud_mw.frozen.FrozenList` and objects as :class:`~monocloud_mw.frozen.FrozenDict`, in one pass.
+Rejected: anything but an object in strict UTF-8, repeated names in one object (parsers disagree on which
+counts), ``NaN`` and ``Infinity``, numbers outside the range of a float, integers of extreme length, deep
+nesting, and unpaired surrogates, which UTF-8 cannot encode. Arrays become
+:class:`~monocloud_mw.frozen.FrozenList` and objects :class:`~monocloud_mw.frozen.FrozenDict`, in one pass.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ INTEGER_BOUND: Final = 10**64
 _NEGATIVE_BOUND: Final = -INTEGER_BOUND
 
 _WHITE_SPACE: Final = " \t\n\r"  # RFC 8259 section 2, and no other
-# A string, closed or not. Possessive, so that each character is read once: with backtracking, 16 KiB of
-# escaped quotes that no quote closes would take the better part of a second.
+# A string, closed or not. Possessive, so that each character is read once: with backtracking, an unclosed
+# string with 16 KiB of escaped quotes would take most of a second.
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_json_object(data: bytes, *, max_values: int | None = None) -> FrozenDict:
-    """Return the object that ``data`` holds.
+    """Return the JSON object in ``data``.
 
     Args:
         data: JSON text in UTF-8.
-        max_values: how many values it may have at most, where that is to be bounded. Counted before
-            parsing, by the commas and brackets that stand anywhere, in strings as well.
+        max_values: the maximum number of values, or ``None`` for no limit. Before parsing, all commas and
+            opening brackets are counted, including those in strings.
 
     Raises:
-        TokenError: it holds none, or breaks a rule above [malformed].
+        TokenError: it is not an object, or breaks one of the rules above [malformed].
     """
     try:
         text = data.decode()
@@ -51,14 +51,14 @@ def parse_json_object(data: bytes, *, max_values: int | None = None) -> FrozenDi
         text = text.strip(_WHITE_SPACE)
         value, end = _DECODER.raw_decode(text)
         if "\\" in text and _SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails for half of a pair
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails for an unpaired surrogate
     except (ValueError, RecursionError):
         refusal = "it is not strict JSON"
     else:
         if isinstance(value, FrozenDict) and end == len(text):
             return value
         refusal = "it is not a JSON object"
-    # Outside of the handler: the parser's errors hold the whole text, and would hang on to ours.
+    # Raise outside the handler: a parser's error contains the whole text, and would become the context.
     raise TokenError(Reason.MALFORMED, refusal)
 
 
@@ -68,7 +68,7 @@ def _check_size(values: int, max_values: int) -> None:
 
 
 def _check_depth(text: str) -> None:
-    """Count the nesting before the parser, which is recursive, can be made to feel it."""
+    """Limit the nesting before parsing, because the parser is recursive."""
     depth = 0
     for bracket in _BRACKET.finditer(_STRING.sub("", text)):
         depth += 1 if bracket[0] in "[{" else -1
@@ -84,7 +84,7 @@ def _object(members: list[tuple[str, Any]]) -> FrozenDict:
 
 
 def _strict(item: Any) -> Any:
-    """Return an array in its read-only form, and anything else as it is, unless it is out of bounds."""
+    """Return a read-only list for an array, and other values unchanged; reject numbers out of range."""
     kind = type(item)
     if kind is list:
         return frozen_list([element if type(element) is str else _strict(element) for element in item])
@@ -101,5 +101,5 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-# Numbers are left to the scanner, which is quick at them, and then looked at.
+# The C scanner parses numbers, which is fast; their range is checked afterwards.
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)

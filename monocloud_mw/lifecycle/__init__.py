@@ -1,1 +1,1 @@
-"""Event loops that end and processes that fork: one mechanism each."""
+"""Resources per event loop, resets after a fork, and instances that a process shares."""

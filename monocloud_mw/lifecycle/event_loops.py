@@ -1,9 +1,9 @@
-"""One resource for each event loop that asks for it, closed when its loop shuts down.
+"""One resource per event loop, closed when its event loop shuts down.
 
-Asynchronous connections belong to the event loop that opened them, but one cache may serve several: one
-per thread, or one after the other. The loop itself says when it ends: it closes the asynchronous
-generators that were started on it (``asyncio.run``, ``asyncio.Runner`` and the servers that use them do so;
-PEP 525). So each resource lives in a generator.
+Asynchronous connections belong to the event loop that opened them, but one cache may be used on several event
+loops: one per thread, or one after another. An event loop that shuts down closes the asynchronous generators
+that were started on it (``asyncio.run``, ``asyncio.Runner`` and the servers that use them do so; PEP 525).
+Each resource is therefore owned by an asynchronous generator.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class _Lifespan(NamedTuple, Generic[T]):
 
 
 class PerLoop(Generic[T]):
-    """Makes a resource on first use in an event loop, and closes it in the same one.
+    """Creates a resource on first use in an event loop, and closes it in the same event loop.
 
     Args:
         make: returns a new resource, without waiting.
-        close: closes it; exceptions are the caller's to prevent.
+        close: closes it; must not raise.
     """
 
     def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]]) -> None:
@@ -36,7 +36,7 @@ class PerLoop(Generic[T]):
         self._lifespans: dict[asyncio.AbstractEventLoop, _Lifespan[T]] = {}
 
     async def get(self) -> T:
-        """Return the resource of the running loop; never gives way to another task."""
+        """Return the resource of the running event loop; never switches to another task."""
         loop = asyncio.get_running_loop()
         lifespan = self._lifespans.get(loop)
         if lifespan is None:
@@ -46,7 +46,7 @@ class PerLoop(Generic[T]):
         return lifespan.resource
 
     async def aclose(self) -> None:
-        """Close the resource of the running loop, if it has one."""
+        """Close the resource of the running event loop, if there is one."""
         lifespan = self._lifespans.get(asyncio.get_running_loop())
         if lifespan is not None:
             await lifespan.generator.aclose()
@@ -60,7 +60,7 @@ class PerLoop(Generic[T]):
             await self._close(resource)
 
     def _forget_ended_loops(self) -> None:
-        """Let go of loops that were closed without closing their generators; nothing can be awaited there."""
+        """Drop the resources of event loops that were closed without closing their generators."""
         for loop in list(self._lifespans):
             if loop.is_closed():
                 self._lifespans.pop(loop, None)

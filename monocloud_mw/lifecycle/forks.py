@@ -1,4 +1,4 @@
-"""What a forked child must not inherit: locks that a thread of its parent held, and work done over there."""
+"""Reset objects after a fork: locks that another thread held, and work that only the parent continues."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Protocol
 __all__ = ["reset_in_children"]
 
 
-class _Inherited(Protocol):
+class _Resettable(Protocol):
     def reset_after_fork(self) -> None: ...
 
 
-_inherited: weakref.WeakSet[_Inherited] = weakref.WeakSet()
+_instances: weakref.WeakSet[_Resettable] = weakref.WeakSet()
 
 
-def reset_in_children(inherited: _Inherited) -> None:
-    """Have ``inherited.reset_after_fork()`` called in every child that is forked from now on."""
-    _inherited.add(inherited)
+def reset_in_children(instance: _Resettable) -> None:
+    """Call ``instance.reset_after_fork()`` in every child process that is forked from now on."""
+    _instances.add(instance)
 
 
-def _start_afresh() -> None:
-    for inherited in list(_inherited):
-        inherited.reset_after_fork()
+def _reset_all() -> None:
+    for instance in list(_instances):
+        instance.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)
+    os.register_at_fork(after_in_child=_reset_all)

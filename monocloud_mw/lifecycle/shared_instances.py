@@ -1,4 +1,4 @@
-"""One instance for each key in a process, for as long as something uses it."""
+"""Instances that are shared by key within a process, for as long as they are referenced."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class SharedInstances(Generic[T]):
-    """Makes an instance where there is none for a key; a forked child goes on with those of its parent."""
+    """Creates one instance per key; a forked child process keeps the instances of its parent."""
 
     def __init__(self) -> None:
         self._instances: WeakValueDictionary[Hashable, T] = WeakValueDictionary()
@@ -27,7 +27,7 @@ class SharedInstances(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the instance of a key. It is made once, also where threads ask at the same time."""
+        """Return the instance for a key; it is created once, even if several threads call this at once."""
         with self._lock:
             instance = self._instances.get(key)
             if instance is None:

@@ -28,7 +28,7 @@ SPKI, PKCS1 = PublicFormat.SubjectPublicKeyInfo, PublicFormat.PKCS1
 
 def _public_forms(key: SigningKey) -> dict[str, bytes]:
     """Return everything that a careless verifier may take for the secret of an HMAC."""
-    public, jwk = key.secret.public_key(), key.public_jwk()
+    public, jwk = key.key.public_key(), key.public_jwk()
     pem = public.public_bytes(Encoding.PEM, SPKI)
     forms = {
         "PEM": pem,

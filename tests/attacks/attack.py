@@ -57,7 +57,7 @@ RSA: Final = SigningKey.generate("RS256", "rsa")
 EC: Final = SigningKey.generate("ES256", "ec")
 ED: Final = SigningKey.generate("EdDSA", "ed")
 # A key that does not say what it is for, with the exponent for which signatures were once forged.
-PLAIN: Final = SigningKey(algorithm="RS256", key_id="plain", secret=rsa.generate_private_key(3, 2048))
+PLAIN: Final = SigningKey(algorithm="RS256", key_id="plain", key=rsa.generate_private_key(3, 2048))
 STRANGER: Final = SigningKey.generate("ES256", "ec")
 
 JWKS: Final[dict[str, Any]] = {
@@ -112,7 +112,7 @@ def seal(header: bytes | str, payload: bytes | str, key: SigningKey, algorithm: 
     """Return a token with this very header and payload, signed as an algorithm wants it."""
     signing_input = f"{encode(header)}.{encode(payload)}"
     row = SIGNATURE_ALGORITHMS[algorithm or key.algorithm]
-    return f"{signing_input}.{encode(row.sign(key.secret, signing_input.encode()))}"
+    return f"{signing_input}.{encode(row.sign(key.key, signing_input.encode()))}"
 
 
 def token(key: SigningKey, header: dict[str, Any] | None = None, claims: dict[str, Any] | None = None) -> str:

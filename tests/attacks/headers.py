@@ -31,7 +31,7 @@ def _unencoded() -> Iterator[Attack]:
     for label, parameters in (("with crit", {"crit": ["b64"]}), ("without crit", {})):
         header = encode(json.dumps({"alg": "EdDSA", "kid": "ed", "b64": False, **parameters}))
         signed = f"{header}.{payload}".encode()
-        signature = encode(SIGNATURE_ALGORITHMS["EdDSA"].sign(ED.secret, signed))
+        signature = encode(SIGNATURE_ALGORITHMS["EdDSA"].sign(ED.key, signed))
         for place, text in (
             ("detached", f"{header}..{signature}"),
             ("inside", f"{header}.{payload}.{signature}"),

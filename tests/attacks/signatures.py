@@ -132,7 +132,7 @@ def _ecdsa() -> Iterator[Attack]:
     signed = token(EC)
     signature = _signature(signed)
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-    der = EC.secret.sign(signed.rpartition(".")[0].encode(), ec.ECDSA(hashes.SHA256()))
+    der = EC.key.sign(signed.rpartition(".")[0].encode(), ec.ECDSA(hashes.SHA256()))
     for name, forged in {
         "zero": bytes(64),
         "r of zero": _raw(0, s),
@@ -155,7 +155,7 @@ def _ecdsa() -> Iterator[Attack]:
 
 def _rsa() -> Iterator[Attack]:
     signed = token(RSA)
-    signature, modulus = _signature(signed), RSA.secret.public_key().public_numbers().n
+    signature, modulus = _signature(signed), RSA.key.public_key().public_numbers().n
     number = int.from_bytes(signature, "big")
     for name, forged in {
         "zero": bytes(256),
@@ -194,7 +194,7 @@ def _cube_root(signed: str) -> bytes:
 def _pss() -> Iterator[Attack]:
     header = {"alg": "PS256", "kid": "plain"}
     text = token(PLAIN, header).rpartition(".")[0]
-    data, secret = text.encode(), PLAIN.secret
+    data, secret = text.encode(), PLAIN.key
 
     def signed(mask: hashes.HashAlgorithm, salt: int, digest: hashes.HashAlgorithm) -> str:
         return f"{text}.{encode(secret.sign(data, padding.PSS(padding.MGF1(mask), salt), digest))}"

@@ -73,11 +73,11 @@ SECRET: Final = "client-secret-3b6c1f0e5a7d4982"
 OPAQUE: Final = "opaque-token-c81e728d9d4c2f636f06"
 MINE: Final = make_certificate("somebody-with-a-name")
 KEY: Final = SigningKey.generate("ES256", "client")
-KEY_PEM: Final = KEY.secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-LOCKED_PEM: Final = KEY.secret.private_bytes(
+KEY_PEM: Final = KEY.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+LOCKED_PEM: Final = KEY.key.private_bytes(
     Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password-5c1d9a77")
 ).decode()
-D: Final = encode(KEY.secret.private_numbers().private_value.to_bytes(32, "big"))
+D: Final = encode(KEY.key.private_numbers().private_value.to_bytes(32, "big"))
 JWK: Final[dict[str, Any]] = {**KEY.public_jwk(), "d": D}
 SEALED: Final = EntryFormat(SECRET * 2)
 BOUND: Final = freeze({"cnf": {"x5t#S256": thumbprint_of(MINE)}})

@@ -30,7 +30,7 @@ SECONDS: Final = 3600
 
 def least_validation(workload: Workload) -> Validate:
     """Return the shortest function that passes :mod:`.fairness`."""
-    public_key = workload.key.secret.public_key()
+    public_key = workload.key.key.public_key()
     verify = SIGNATURE_ALGORITHMS[workload.algorithm].verify
 
     def validate(token: str) -> Any:

@@ -27,7 +27,7 @@ HALF: Final = 512
 
 def one_piece_validation(workload: Workload) -> Validate:
     """Return a function as strict as ours that calls none of it on its way, but for JSON and claims."""
-    public_key = workload.key.secret.public_key()
+    public_key = workload.key.key.public_key()
     verify = SIGNATURE_ALGORITHMS[workload.algorithm].verify
     known_header = workload.tokens[0].partition(".")[0].encode()
     scopes = frozenset({SCOPE})

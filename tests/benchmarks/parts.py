@@ -47,7 +47,7 @@ def measure_parts(effort: Effort) -> Iterator[Section]:
     found = compare(
         {
             ALL: repeat(lambda: validate(next_token())),
-            BARE: repeat(bare_verify(token, workload.key.secret.public_key())),
+            BARE: repeat(bare_verify(token, workload.key.key.public_key())),
             DIGEST: repeat(lambda: digest(token)),
             APART: repeat(lambda: _take_apart(token)),
             JSON: repeat(lambda: parse_json_object(payload)),

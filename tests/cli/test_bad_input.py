@@ -105,7 +105,7 @@ def test_an_unusable_requirement(tenant: LocalTenant, command: Command) -> None:
     """An error of the package is one line."""
     result = command("explain", "--scope", "two words", stdin=b"x")
     assert result.status == 1
-    assert result.err.startswith("error: scopes: a scope must not have white space")
+    assert result.err.startswith("error: scopes: a scope must not contain white space")
 
 
 def test_an_unexpected_error_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

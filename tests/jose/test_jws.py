@@ -79,7 +79,7 @@ def _token(algorithm: str = "RS256", **header: Any) -> str:
 def _signed(algorithm: str, header: Any) -> str:
     """Return a message with this very header, and a valid signature."""
     signing_input = f"{segment(header)}.{base64url.encode(PAYLOAD)}"
-    signature = SIGNATURE_ALGORITHMS[algorithm].sign(key(algorithm).secret, signing_input.encode())
+    signature = SIGNATURE_ALGORITHMS[algorithm].sign(key(algorithm).key, signing_input.encode())
     return f"{signing_input}.{base64url.encode(signature)}"
 
 
@@ -220,7 +220,7 @@ def test_a_message_does_not_bring_its_key(parameter: str) -> None:
 @pytest.mark.parametrize("name", ["HS256", "HS384", "HS512"])
 def test_a_public_key_is_no_secret(name: str) -> None:
     """An HMAC with the public key as its secret is refused, even where a caller asks for the algorithm."""
-    public = key("RS256").secret.public_key()
+    public = key("RS256").key.public_key()
     for secret in (
         public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
@@ -269,7 +269,7 @@ def test_impossible_ecdsa_signatures(signature: bytes) -> None:
 def test_ecdsa_signatures_come_in_one_form() -> None:
     """ASN.1, zeros in front, and halves in the wrong order are bad, though the numbers are right."""
     token, keys = _token("ES256"), key_set(key("ES256"))
-    raw, secret = _signature(token), key("ES256").secret
+    raw, secret = _signature(token), key("ES256").key
     der = secret.sign(token.rpartition(".")[0].encode(), ec.ECDSA(hashes.SHA256()))
     r, s = decode_dss_signature(der)
     as_raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
@@ -295,7 +295,7 @@ def test_pss_salts_have_the_length_of_the_digest(salt_length: Any) -> None:
     """A PSS signature with a salt of another length is bad (RFC 7518 section 3.5)."""
     token = _token("PS256")
     scheme = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length)
-    signature = key("PS256").secret.sign(token.rpartition(".")[0].encode(), scheme, hashes.SHA256())
+    signature = key("PS256").key.sign(token.rpartition(".")[0].encode(), scheme, hashes.SHA256())
     error = _refusal(_with_signature(token, signature), key_set(key("PS256")))
     assert error.reason is Reason.BAD_SIGNATURE
 
@@ -375,18 +375,21 @@ def test_names_of_edwards_curves_are_interchangeable() -> None:
         ),
         (
             f"{segment({'alg': 'RS256', 'kid': 'a'})}.e30.AA",
-            ("none of the 1 known keys is for alg RS256 and kid 'a'", "'a'"),
+            ("none of the tenant's 1 keys has alg RS256 and kid 'a'", "'a'"),
         ),
         (
             f"{segment({'alg': 'RS256'})}.e30.AA",
-            ("none of the 1 known keys is for alg RS256 and no kid", None),
+            ("none of the tenant's 1 keys has alg RS256 and no kid", None),
         ),
         (
             f"{segment({'alg': 'ES256', 'kid': 'key'})}.e30.AA",
-            ("no key for alg ES256 and kid 'key' has made it", "'key'"),
+            ("it does not match any tenant key with alg ES256 and kid 'key'", "'key'"),
         ),
-        (f"{segment({'alg': 'ES256'})}.e30.AA", ("no key for alg ES256 and no kid has made it", None)),
-        (f"{segment({'alg': 'RS256', 'crit': ['x']})}.e30.AA", ("its header has crit", None)),
+        (
+            f"{segment({'alg': 'ES256'})}.e30.AA",
+            ("it does not match any tenant key with alg ES256 and no kid", None),
+        ),
+        (f"{segment({'alg': 'RS256', 'crit': ['x']})}.e30.AA", ("its header must not contain crit", None)),
     ],
 )
 def test_details_for_developers(token: str, expected: tuple[str, str | None]) -> None:

@@ -74,7 +74,7 @@ def test_a_flood_of_usable_keys_is_bounded() -> None:
     """Beyond the bound nothing is read, and nothing is kept but how many there were."""
     found = KeySet.from_dict({"keys": [1] * 2 + [key("ES256").public_jwk()] * 50_000})
     assert len(found) == MAX_KEYS
-    assert found.skipped[2:] == ("49900 more: a set has at most 100 usable keys",)
+    assert found.skipped[2:] == ("49900 more: at most 100 usable keys",)
 
 
 def test_keys_that_are_skipped_do_not_count() -> None:
@@ -84,7 +84,7 @@ def test_keys_that_are_skipped_do_not_count() -> None:
     )
     assert len(found) == 1
     assert len(found.skipped) == MAX_REASONS + 1
-    assert found.skipped[-1] == "3 more keys that cannot be used"
+    assert found.skipped[-1] == "3 more unusable keys"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_select(algorithm: str, key_id: str | None, expected: list[str | None]) 
     found = key_set(
         key("RS256", "rsa"), key("ES256", "ec"), rsa_any, rsa_any, key("ES256", "any"), key("ES256", None)
     )
-    assert expected == [jwk.key_id for jwk in found.select(algorithm, key_id)]
+    assert expected == [jwk.key_id for jwk in found.candidates(algorithm, key_id)]
 
 
 def test_membership() -> None:

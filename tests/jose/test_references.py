@@ -25,7 +25,7 @@ def _joserfc_key(signing_key: SigningKey, *, private: bool) -> joserfc_jwk.Key:
     jwk = signing_key.public_jwk()
     if not private:
         return joserfc_jwk.import_key(jwk)
-    pem = signing_key.secret.private_bytes(
+    pem = signing_key.key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     imported: joserfc_jwk.Key = joserfc_jwk.import_key(pem, jwk["kty"])
@@ -43,7 +43,7 @@ def test_pyjwt_verifies_ours(algorithm: str) -> None:
 @pytest.mark.parametrize("algorithm", PYJWT)
 def test_we_verify_pyjwt(algorithm: str) -> None:
     """We accept what PyJWT signs."""
-    token = jwt.encode({"sub": "Zoë"}, key(algorithm).secret, algorithm, headers={"kid": "key"})
+    token = jwt.encode({"sub": "Zoë"}, key(algorithm).key, algorithm, headers={"kid": "key"})
     verified = verify_compact(token, key_set(key(algorithm)))
     assert json.loads(verified.payload) == {"sub": "Zoë"}
 

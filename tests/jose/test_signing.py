@@ -41,7 +41,7 @@ def _number(value: int) -> str:
 def _private_jwk(algorithm: str, **changes: Any) -> dict[str, Any]:
     """Return the private JWK of an algorithm, without ``alg`` but for AKP; ``None`` takes a member out."""
     signing_key = key(algorithm)
-    secret, members = signing_key.secret, signing_key.public_jwk()
+    secret, members = signing_key.key, signing_key.public_jwk()
     if members["kty"] != "AKP":
         del members["alg"]
     if members["kty"] == "RSA":
@@ -118,7 +118,7 @@ def test_private_jwks(algorithm: str) -> None:
 def test_the_usual_algorithm_of_a_kind(algorithm: str, expected: str) -> None:
     """A key that names no algorithm signs with the usual one of its kind, as a JWK and as PEM."""
     assert expected == SigningKey.from_jwk(_private_jwk(algorithm)).algorithm
-    assert expected == SigningKey.from_pem(_pem(key(algorithm).secret)).algorithm
+    assert expected == SigningKey.from_pem(_pem(key(algorithm).key)).algorithm
 
 
 @pytest.mark.parametrize(
@@ -170,41 +170,53 @@ def test_purposes_that_pass(changes: dict[str, Any]) -> None:
         (_private_jwk("ES256", kid=1), None, "its kid is not a string"),
         (_private_jwk("ES256", alg=["ES256"]), None, "its alg is not a string"),
         (_private_jwk("ES256", use="enc"), None, "its use is 'enc', not 'sig'"),
-        (_private_jwk("ES256", key_ops=["verify"]), None, "its key_ops do not have sign"),
-        (_private_jwk("ES256", d=None), None, "it is a public key, and only a private one signs"),
-        ({**_private_jwk("ES256"), "d": None}, None, "it is a public key, and only a private one signs"),
+        (_private_jwk("ES256", key_ops=["verify"]), None, "its key_ops do not contain sign"),
+        (_private_jwk("ES256", d=None), None, "it is a public key; a private key is needed"),
+        ({**_private_jwk("ES256"), "d": None}, None, "it is a public key; a private key is needed"),
         (_private_jwk("ES256", alg="HS256"), None, "its alg 'HS256' does not verify signatures"),
-        (_private_jwk("ES256"), "HS256", "it does not fit the algorithm 'HS256'"),
-        (_private_jwk("ES256"), "ES384", "it does not fit the algorithm 'ES384'"),
-        (_private_jwk("ES256", alg="ES256"), "ES512", "it does not fit the algorithm 'ES512'"),
-        (_private_jwk("RS256", alg="RS256"), "PS256", "it does not fit the algorithm 'PS256'"),
-        (_private_jwk("ES256", d="!"), None, "its d is not there, or not base64url"),
+        (_private_jwk("ES256"), "HS256", "it does not match the algorithm 'HS256'"),
+        (_private_jwk("ES256"), "ES384", "it does not match the algorithm 'ES384'"),
+        (_private_jwk("ES256", alg="ES256"), "ES512", "it does not match the algorithm 'ES512'"),
+        (_private_jwk("RS256", alg="RS256"), "PS256", "it does not match the algorithm 'PS256'"),
+        (_private_jwk("ES256", d="!"), None, "its d is missing or not base64url"),
         (_private_jwk("ES256", d=[1]), None, "its d is not a string"),
-        (_private_jwk("ES256", d="AA"), None, "its parameters make no EC key"),
-        (_private_jwk("ES256", d=base64url.encode(b"\1" * 32)), None, "its parameters make no EC key"),
+        (_private_jwk("ES256", d="AA"), None, "its parameters are not those of a valid EC key"),
+        (
+            _private_jwk("ES256", d=base64url.encode(b"\1" * 32)),
+            None,
+            "its parameters are not those of a valid EC key",
+        ),
         (_private_jwk("ES256", crv="P-384"), None, "its x and y do not have 48 octets each"),
         (_private_jwk("ES256", crv=None), None, "its crv is 'None', not one of P-256, P-384, P-521"),
-        (_private_jwk("Ed25519", x=None), None, "its x is not there, or not base64url"),
+        (_private_jwk("Ed25519", x=None), None, "its x is missing or not base64url"),
         (
             _private_jwk("Ed25519", d=base64url.encode(bytes(32))),
             None,
-            "its public part belongs to another key",
+            "its private and public parts do not match",
         ),
-        (_private_jwk("Ed25519", d=base64url.encode(bytes(31))), None, "its parameters make no OKP key"),
-        (_private_jwk("RS256", q=None), None, "its q is not there, or not base64url"),
+        (
+            _private_jwk("Ed25519", d=base64url.encode(bytes(31))),
+            None,
+            "its parameters are not those of a valid OKP key",
+        ),
+        (_private_jwk("RS256", q=None), None, "its q is missing or not base64url"),
         *(
-            (_private_jwk("RS256", p=_number(p)), None, "its parameters make no RSA key")
+            (_private_jwk("RS256", p=_number(p)), None, "its parameters are not those of a valid RSA key")
             for p in (0, 1, 2, 65537)
         ),
-        (_private_jwk("RS256", d=_number(3)), None, "its parameters make no RSA key"),
-        (_private_jwk("RS256", d=_number(3), p=None, q=None), None, "its parameters make no RSA key"),
+        (_private_jwk("RS256", d=_number(3)), None, "its parameters are not those of a valid RSA key"),
+        (
+            _private_jwk("RS256", d=_number(3), p=None, q=None),
+            None,
+            "its parameters are not those of a valid RSA key",
+        ),
         (
             _private_jwk("RS256", n=_number(2**1024 + 1)),
             None,
-            "its modulus has 1025 bits; it takes 2048 to 8192",
+            "its modulus has 1025 bits; 2048 to 8192 are allowed",
         ),
-        ({"kty": "oct"}, None, "its k is not there, or not base64url"),
-        ({**OCT, "k": "="}, None, "its k is not there, or not base64url"),
+        ({"kty": "oct"}, None, "its k is missing or not base64url"),
+        ({**OCT, "k": "="}, None, "its k is missing or not base64url"),
         ({**OCT, "alg": "HS512"}, "HS256", "its alg is 'HS512', not 'HS256'"),
         ({**OCT, "use": "enc"}, None, "its use is 'enc', not 'sig'"),
     ],
@@ -226,7 +238,7 @@ def test_jwks_that_cannot_sign(members: Any, asked: str | None, expected: str) -
 )
 def test_pem_keys(algorithm: str, form: Any) -> None:
     """PEM of each kind and format is read, surrounding white space or not."""
-    text = _pem(key(algorithm).secret, form)
+    text = _pem(key(algorithm).key, form)
     for variant in (text, f"\n  {text}\n\n"):
         read = SigningKey.from_pem(variant, algorithm, "key")
         assert (algorithm, "key") == (read.algorithm, read.key_id)
@@ -236,21 +248,21 @@ def test_pem_keys(algorithm: str, form: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "algorithm", "expected"),
     [
-        ("", None, "it is not a PEM private key that can be read"),
-        ("a secret", None, "it is not a PEM private key that can be read"),
+        ("", None, "it is not a valid PEM private key"),
+        ("a secret", None, "it is not a valid PEM private key"),
         ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", None, "it is not a PEM private key"),
-        ("\ud800", None, "it is not a PEM private key that can be read"),
-        (_pem(key("ES256").secret, password=b"x"), None, "the PEM private key is encrypted"),
+        ("\ud800", None, "it is not a valid PEM private key"),
+        (_pem(key("ES256").key, password=b"x"), None, "the PEM private key is encrypted"),
         (
-            _pem(key("RS256").secret, FORMATS.TraditionalOpenSSL, b"x"),
+            _pem(key("RS256").key, FORMATS.TraditionalOpenSSL, b"x"),
             None,
             "the PEM private key is encrypted",
         ),
-        (_pem(key("ES256").secret), "RS256", "cannot sign: it does not fit the algorithm 'RS256'"),
-        (_pem(key("RS256").secret), "HS256", "cannot sign: it does not fit the algorithm 'HS256'"),
-        (_pem(key("RS256").secret), "none", "cannot sign: it does not fit the algorithm 'none'"),
+        (_pem(key("ES256").key), "RS256", "cannot sign: it does not match the algorithm 'RS256'"),
+        (_pem(key("RS256").key), "HS256", "cannot sign: it does not match the algorithm 'HS256'"),
+        (_pem(key("RS256").key), "none", "cannot sign: it does not match the algorithm 'none'"),
         *(
-            (_pem(secret), algorithm, "cannot sign: it is of a kind that no algorithm signs with")
+            (_pem(secret), algorithm, "cannot sign: no supported algorithm uses a key of this type")
             for secret in (
                 dsa.generate_private_key(2048),
                 ec.generate_private_key(ec.SECP256K1()),
@@ -260,11 +272,11 @@ def test_pem_keys(algorithm: str, form: Any) -> None:
         ),
         (_pem(rsa.generate_private_key(65537, 1024)), None, "cannot sign: its modulus has 1024 bits"),
         (
-            key("ES256").secret.public_key().public_bytes(
+            key("ES256").key.public_key().public_bytes(
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
             ).decode(),
             None,
-            "it is not a PEM private key that can be read",
+            "it is not a valid PEM private key",
         ),
     ],
 )  # fmt: skip
@@ -292,7 +304,7 @@ def test_shared_secrets(algorithm: str) -> None:
 def test_the_usual_algorithm_of_secrets() -> None:
     """A secret without an algorithm signs with HS256."""
     assert SigningKey.from_secret("secret").algorithm == "HS256"
-    assert SigningKey.from_jwk({**OCT, "kid": "k"}) == SigningKey(algorithm="HS256", key_id="k", secret=b"")
+    assert SigningKey.from_jwk({**OCT, "kid": "k"}) == SigningKey(algorithm="HS256", key_id="k", key=b"")
 
 
 @pytest.mark.parametrize(
@@ -300,7 +312,7 @@ def test_the_usual_algorithm_of_secrets() -> None:
     [
         ("", "HS256", "a shared secret must not be empty"),
         (b"", "HS512", "a shared secret must not be empty"),
-        ("s3cr3t\udc80", "HS256", "a shared secret must be text that UTF-8 can hold, or bytes"),
+        ("s3cr3t\udc80", "HS256", "a shared secret must be bytes or valid Unicode"),
         ("x", "RS256", "a shared secret signs with HS256, HS384, HS512, not 'RS256'"),
         ("x", "none", "a shared secret signs with HS256, HS384, HS512, not 'none'"),
     ],
@@ -383,6 +395,6 @@ def test_a_key_is_copied_and_pickled(algorithm: str) -> None:
     for copied in copy.copy(original), copy.deepcopy(original), pickle.loads(pickle.dumps(original)):
         assert copied == original
         if symmetric:
-            assert copied.secret == original.secret
+            assert copied.key == original.key
         else:
             assert _verifies(copied, original)

@@ -18,7 +18,7 @@ class Inherited:
         self._count.append(1)
 
 
-def test_all_that_are_alive_start_afresh() -> None:
+def test_all_that_are_alive_reset_all() -> None:
     """Being on the list keeps nothing alive."""
     lived: list[int] = []
     died: list[int] = []
@@ -27,5 +27,5 @@ def test_all_that_are_alive_start_afresh() -> None:
         fork_safety.reset_in_children(inherited)
     del inherited, forgotten
     gc.collect()
-    fork_safety._start_afresh()
+    fork_safety._reset_all()
     assert (lived, died) == ([1], [])

@@ -70,5 +70,5 @@ def test_a_forked_child_does_not_wait_for_a_lock_of_its_parent() -> None:
     shared: SharedInstances[Instance] = SharedInstances()
     instance = shared.get("a", Instance)
     assert shared._lock.acquire(blocking=False)
-    forks._start_afresh()
+    forks._reset_all()
     assert shared.get("a", Instance) is instance

@@ -517,7 +517,7 @@ def test_other_methods_work_over_mutual_tls(tls_tenant: LocalTenant, method: str
     else:
         key = client.settings["client_secret"]
         assertion = jwt.encode(
-            _claims(tls_tenant, client.client_id), key.secret, "ES256", headers={"kid": key.key_id}
+            _claims(tls_tenant, client.client_id), key.key, "ES256", headers={"kid": key.key_id}
         )
         fields = _assertion(assertion)
     _assert_accepted(_introspect(tls_tenant, fields, headers=headers, certificate=certificate))

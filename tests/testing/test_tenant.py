@@ -287,8 +287,8 @@ def test_arguments_that_make_no_sense_are_refused(arguments: Any, message: str) 
         ("tls_client_auth", {}, "this needs tls=True"),
         ("self_signed_tls_client_auth", {}, "this needs tls=True"),
         ("spiffe_x509", {"trust_store": "partners"}, "this tenant has no trust store 'partners'"),
-        ("private_key_jwt", {"jwks": {}}, "a key set is an object with an array named keys"),
-        ("spiffe_jwt", {"jwks": {"keys": 1}}, "a key set is an object with an array named keys"),
+        ("private_key_jwt", {"jwks": {}}, "it must be an object with an array named keys"),
+        ("spiffe_jwt", {"jwks": {"keys": 1}}, "it must be an object with an array named keys"),
     ],
 )
 def test_clients_that_cannot_work_are_refused(

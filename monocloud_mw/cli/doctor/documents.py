@@ -92,7 +92,7 @@ def _describe(key: Jwk, accepted: tuple[str, ...]) -> str:
 
 
 def _algorithms(key: Jwk, accepted: tuple[str, ...]) -> list[str]:
-    return [name for name, row in SIGNATURE_ALGORITHMS.items() if name in accepted and key.fits(row)]
+    return [name for name, row in SIGNATURE_ALGORITHMS.items() if name in accepted and key.supports(row)]
 
 
 def check_clock(diagnosis: Diagnosis) -> Check:

@@ -1,1 +1,1 @@
-"""What is known of the tenant: metadata and key set through outages, and how the API authenticates there."""
+"""The tenant's discovery document and key set, cached and refreshed, and the API's authentication there."""

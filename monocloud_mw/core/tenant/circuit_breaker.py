@@ -1,25 +1,26 @@
-"""Stop asking a server that fails, so that waiting for it cannot use up every worker.
+"""A circuit breaker: send no requests to a server that fails, so that waiting cannot occupy every worker.
 
-Whoever presents tokens that the server fails at must not cut off others, so it counts whose requests fail,
-and how:
+A caller whose tokens make the server fail must not block other callers, so failures are counted by token
+and by kind:
 
-- no answer (a timeout, a refused connection) for ``THRESHOLD`` different tokens, without a success between
-  them, opens the circuit for all: each such request holds a worker for as long as the timeout;
-- failures that are answered (500, 429, no JSON) hold no worker for long. They open the circuit for all where
-  nearly every token fails (:class:`~monocloud_mw.core.tenant.failure_rate.FailureRate`), for ``MIN_FAILURES``
-  tokens at least, or ``THRESHOLD`` where the server asks for a pause (``Retry-After``);
-- ``THRESHOLD`` failures of one token without a success between them, or one with a ``Retry-After``, open the
-  circuit for that token alone.
+- no response (a timeout, a refused connection) for ``THRESHOLD`` different tokens, without a success in
+  between, opens the circuit for all tokens: each such request occupies a worker until the timeout;
+- error responses (500, 429, no JSON) arrive quickly. They open the circuit for all tokens if nearly every
+  token fails (:class:`~monocloud_mw.core.tenant.failure_rate.FailureRate`): at least ``MIN_FAILURES`` tokens,
+  or ``THRESHOLD`` if the server sends ``Retry-After``;
+- ``THRESHOLD`` failures of one token without a success in between, or one failure with a ``Retry-After``,
+  open the circuit for that token only.
 
-Where it is open, requests fail at once with the last failure, but for a few that probe: one per pause where
-the server did not answer, three where it did. A success closes the circuit for all. Whose requests probe:
+While the circuit is open, requests fail at once with the last error, except for a few probes: one per pause
+if the server did not respond, three if it did. A success closes the circuit for all tokens. Which requests
+become probes:
 
-- those with tokens that were active before have probes of their own, which made-up tokens cannot use up. The
-  first of them waits for no pause, unless such a token has failed as well: where only tokens that nobody has
-  seen before fail, the others are served on;
-- the first that comes after a pause, and then two that come later, further and further behind from pause to
-  pause: whoever sends many tokens at once is not every probe;
-- the token that probed or failed last only after two pauses, so that others go first.
+- tokens that were active before have separate probes, which made-up tokens cannot use up. The first of these
+  probes does not wait for a pause, unless such a token has failed as well: if only tokens that were never
+  seen before fail, the other tokens are still served;
+- the first request after a pause, and then two later ones, whose distance grows from pause to pause: one
+  caller that sends many tokens at once does not get every probe;
+- the token that probed or failed last waits for two pauses, so that other tokens probe first.
 """
 
 from __future__ import annotations
@@ -36,22 +37,22 @@ from .failure_rate import FailureRate
 
 __all__ = ["CircuitBreaker"]
 
-THRESHOLD: Final = 3  # one lost packet is no outage; a fourth waiting worker would learn nothing new
+THRESHOLD: Final = 3  # one lost packet is not an outage; a fourth timeout would add no information
 MIN_FAILURES: Final = 10
 MAX_PAUSE_SECONDS: Final = 5.0
-MAX_ANSWERED_PAUSE_SECONDS: Final = 1.0  # a probe that is answered holds nothing up
-ROUNDS: Final = 32  # after which probes are chosen as in the first
-TOKENS_REMEMBERED: Final = 4096  # of each kind: active before, failing, and refused alone
+MAX_ANSWERED_PAUSE_SECONDS: Final = 1.0  # a probe that gets a response does not occupy a worker for long
+ROUNDS: Final = 32  # after this many rounds, probes are chosen as in the first round again
+TOKENS_REMEMBERED: Final = 4096  # of each kind: active before, failing, and with a circuit of its own open
 
 
 class CircuitBreaker:
-    """Remembers the failures of one endpoint.
+    """Counts the failures of one endpoint.
 
-    Tokens are known by their digests. All times are monotonic seconds. There is no lock: a race costs a
-    probe more or a count less.
+    Tokens are identified by their digests. All times are monotonic seconds. There is no lock: a race can only
+    cause one probe more or one count less.
 
     Args:
-        pause_seconds: how long to fail at once before the next probe; at most ``MAX_PAUSE_SECONDS``.
+        pause_seconds: how long requests fail at once before the next probe; at most ``MAX_PAUSE_SECONDS``.
     """
 
     def __init__(self, pause_seconds: float) -> None:
@@ -64,7 +65,7 @@ class CircuitBreaker:
         self._forget_failures()
 
     def check(self, token: str, now: Instant) -> None:
-        """Let a request pass, or raise the last failure.
+        """Return if the request may be sent, or raise the last error.
 
         Raises:
             HttpError: the circuit is open for this token; ``retry_after`` is the time until the next probe.
@@ -76,7 +77,7 @@ class CircuitBreaker:
             circuit.check(token, now.monotonic, active=self._active.get(token) is True)
 
     def record_success(self, token: str, now: Instant, *, active: bool | None) -> None:
-        """Close the circuit: the server answered; ``active`` is ``None`` where it did not say that."""
+        """Close the circuit; ``active`` is whether the token is active, ``None`` if that is unknown."""
         if active:
             self._active.put(token, True)
         elif active is False:
@@ -89,8 +90,8 @@ class CircuitBreaker:
         self._rate.record_success(now.monotonic)
 
     def record_failure(self, token: str, error: HttpError, now: Instant) -> None:
-        """Count a failure that ended at ``now``; one without a ``status`` was not answered."""
-        error = _copied(error, error.retry_after)  # without the traceback, whose frames have the token
+        """Count a failure that ended at ``now``; without a ``status``, no response arrived."""
+        error = _copied(error, error.retry_after)  # without the traceback, whose frames contain the token
         was_active = self._active.get(token) is True
         self._active_failed = self._active_failed or was_active
         failures = (self._failures.get(token) or 0) + 1
@@ -107,7 +108,7 @@ class CircuitBreaker:
         if error.status is None:
             self._unanswered.add(token)
             return len(self._unanswered) >= THRESHOLD
-        if failures == 1:  # tokens count, not requests
+        if failures == 1:  # count tokens, not requests
             self._rate.record_failure(now)
         return self._rate.is_high(MIN_FAILURES if error.retry_after is None else THRESHOLD, now)
 
@@ -123,7 +124,7 @@ class _OpenForOne(NamedTuple):
 
 
 class _Open:
-    """A circuit that is open for all; ``active`` is whether a token was active before."""
+    """A circuit that is open for all tokens; ``active`` is whether a token was active before."""
 
     def __init__(self, pause: float, token: str, error: HttpError, now: float, *, active: bool) -> None:
         self._max_pause = pause
@@ -131,14 +132,14 @@ class _Open:
         self._wait(token, error, now, active=active)
 
     def record_failure(self, token: str, error: HttpError, now: float, *, active: bool) -> None:
-        """Take note of a probe that failed; where failures are answered, it is not worth another pause."""
+        """Record a failed probe; an error response without ``Retry-After`` starts no new pause."""
         if error.status is None or error.retry_after is not None:
             self._wait(token, error, now, active=active)
         else:
             self._last_token, self._error = token, error
 
     def check(self, token: str, now: float, *, active: bool) -> None:
-        """Let a request probe, or raise the last failure."""
+        """Return if the request may probe, or raise the last error."""
         probes, pause, is_last = self._probes[active], self._pause, token == self._last_token
         wait = probes.begin_at + (pause if is_last else 0.0) - now
         several = self._error.status is not None
@@ -155,7 +156,7 @@ class _Open:
         )
 
     def _wait(self, token: str, error: HttpError, now: float, *, active: bool) -> None:
-        """Let none probe for a pause. A token that was never active holds up none that was."""
+        """Allow no probe for a pause. A token that was never active does not delay tokens that were."""
         self._last_token, self._error = token, error
         until = now + max(self._pause, error.retry_after or 0.0)
         for probes in self._probes.values() if active else (self._probes[False],):
@@ -163,7 +164,7 @@ class _Open:
 
 
 class _Probes:
-    """Chooses which requests probe, in rounds that are a pause long."""
+    """Chooses the requests that probe, in rounds that last one pause each."""
 
     def __init__(self) -> None:
         self.begin_at = -math.inf
@@ -172,11 +173,11 @@ class _Probes:
         self._arrivals = 0
 
     def begin_after(self, until: float) -> None:
-        """Begin the next round at ``until``, and admit none before."""
+        """Begin the next round at ``until``, and admit no request before."""
         self.begin_at, self._admitted = until, ()
 
     def admit(self, now: float, pause: float, *, several: bool) -> bool:
-        """Tell whether the request that comes now may probe."""
+        """Return whether the request that arrives now may probe."""
         if now >= self.begin_at:
             behind = next(self._rounds) % ROUNDS
             self._admitted = (1, 2 + behind, 3 + 2 * behind) if several else (1,)
@@ -186,7 +187,7 @@ class _Probes:
 
 
 def _copied(error: HttpError, retry_after: float | None) -> HttpError:
-    """Return a copy of an error, to be raised in one caller only."""
+    """Return a copy of an error, to be raised for one caller only."""
     error = copy.copy(error)
     error.retry_after = None if retry_after is None else max(MIN_RETRY_AFTER_SECONDS, retry_after)
     return error

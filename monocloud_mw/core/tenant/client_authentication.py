@@ -1,4 +1,4 @@
-"""Authenticating the client of this API at the tenant, by the method that the options name."""
+"""Authenticate this API's client at the tenant with the method configured in the options."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["authenticate_client"]
 
 
 def authenticate_client(options: Options, issuer: str, now: Instant) -> Flow[ClientCredentials]:
-    """Return the credentials of the client for one request; an assertion serves only once.
+    """Return the client's credentials for one request; each request gets a new client assertion.
 
     Raises:
-        ConfigurationError: a callable ``client_secret`` returned no text.
-        HttpError: it failed.
+        ConfigurationError: a callable ``client_secret`` did not return a non-empty string.
+        HttpError: a callable ``client_secret`` raised an exception.
     """
     secret: Any = options.client_secret
     if callable(secret):
@@ -25,7 +25,8 @@ def authenticate_client(options: Options, issuer: str, now: Instant) -> Flow[Cli
         if isinstance(secret, Failure):
             raise secret.copy()
         if not isinstance(secret, str) or not secret.strip():
-            raise ConfigurationError([Problem("client_secret", None, "the callable returned no text")])
+            message = "the callable must return a non-empty string"
+            raise ConfigurationError([Problem("client_secret", None, message)])
         secret = secret.strip()
     context = ClientContext(
         client_id=options.client_id or "",

@@ -1,4 +1,4 @@
-"""How many of a server's recent answers were failures."""
+"""The share of failures among a server's recent responses."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 __all__ = ["FailureRate"]
 
 FAILURES_PER_SUCCESS: Final = 19
-"""Where so many or more fail for each success, hardly anything is gained by asking. Where it is less, the
-cause may be one caller whose requests all fail: he would have to send as many times more than all others."""
+"""From this ratio on, requests hardly ever succeed. Below it, the failures may come from one caller whose
+requests all fail; to reach the ratio it would have to send this many times the requests of all others."""
 
 WINDOW_SECONDS: Final = 30.0
 
 
 class FailureRate:
-    """Counts successes and failures of the last ``WINDOW_SECONDS``, or of the newer half of them."""
+    """Counts the successes and failures of the last ``WINDOW_SECONDS / 2`` to ``WINDOW_SECONDS``."""
 
     def __init__(self) -> None:
         self._began = -math.inf
@@ -30,12 +30,12 @@ class FailureRate:
         self._add(0, 1, now)
 
     def is_high(self, least: int, now: float) -> bool:
-        """Tell whether nothing succeeds and ``least`` have failed, or nearly everything fails."""
+        """Return whether nearly everything fails; without a success, at least ``least`` must have failed."""
         self._add(0, 0, now)
         successes, failures = map(sum, zip(self._counts, self._older, strict=True))
         if successes == 0:
             return failures >= least
-        return failures >= FAILURES_PER_SUCCESS * (successes + 1)  # one more may be on its way
+        return failures >= FAILURES_PER_SUCCESS * (successes + 1)  # one more success may be under way
 
     def _add(self, successes: int, failures: int, now: float) -> None:
         age = now - self._began

@@ -1,17 +1,17 @@
-"""A mistake in the settings, or an outage: the same response of the tenant can be either.
+"""Tell a configuration mistake from an outage: the same response of the tenant can mean either.
 
-A wrong ``tenant_domain`` shows when a document is loaded for the first time: nothing is there (404), the
-address redirects, it has a web page, or the document of another issuer. Waiting does not help then, so the
-error is permanent (:attr:`monocloud_mw.errors.HttpError.temporary` is false) and says what to change; the
-caller gets a 500, and the log an ERROR.
+With a wrong ``tenant_domain``, loading a document for the first time gets 404, a redirect, a web page, or the
+document of another issuer. Waiting does not help, so the error is permanent
+(:attr:`monocloud_mw.errors.HttpError.temporary` is false) and says what to change; the caller gets 500, and
+an ERROR is logged.
 
-Once a document has been loaded, or a token introspected, the settings are known to be right. From then on the
-same response comes from something in front of the tenant (a gateway, a maintenance page), and it is an outage
-like any other: the last good document serves on, and after it 503. No response changes that: settings do not
-change while a process runs.
+Once a document has been loaded or a token introspected, the settings are known to be correct, and they do not
+change while a process runs. From then on the same response comes from something in front of the tenant (a
+gateway, a maintenance page) and is treated as an outage: the last good document is used until it is too old,
+then callers get 503.
 
-Of the key set and of introspection only a redirect and a status that says that the request was wrong (4xx)
-are such mistakes: the discovery document was the tenant's, so other nonsense is an outage from the start.
+For the key set and for introspection only a redirect and a 4xx status count as a configuration mistake: the
+discovery document came from the tenant, so any other invalid response is an outage from the start.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ T = TypeVar("T")
 
 
 def outage_once_loaded(load: Callable[P, Flow[T]]) -> Callable[P, Flow[T]]:
-    """Make every failure of a load temporary after its first success.
+    """Make every failure of ``load`` temporary after its first success.
 
     Args:
-        load: makes the flow that loads one document.
+        load: returns the flow that loads one document.
     """
     loaded = False
 

@@ -1,4 +1,4 @@
-"""Fetching a JSON document of the tenant, and trusting nothing about it but that it is one."""
+"""Fetch a JSON document from the tenant; check its size, its status and that it is a JSON object."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ...jose import DocumentError, parse_json_document
 from ..effects import Failure, Flow, fetch
 from .retry_after import parse_retry_after
 
-__all__ = ["MAX_BODY_BYTES", "exchange", "fetch_document", "parse_body", "status_error"]
+__all__ = ["MAX_BODY_BYTES", "fetch_document", "fetch_response", "parse_body", "status_error"]
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-"""Bounds every response body; the largest real key sets have some ten kilobytes."""
+"""The limit of every response body; the largest real key sets have about ten kilobytes."""
 
 _ACCEPT_JSON: Final = {"accept": "application/json"}
 
 
-def exchange(request: HttpRequest) -> Flow[HttpResponse]:
-    """Perform one exchange.
+def fetch_response(request: HttpRequest) -> Flow[HttpResponse]:
+    """Send a request and return the response, whatever its status.
 
     Raises:
-        HttpError: no whole response arrived (``status`` is ``None``), it is larger than asked for, or the
-            user's fetcher returned something else.
+        HttpError: no complete response arrived (``status`` is ``None``), the body is larger than
+            ``max_body_bytes``, or the user's fetcher did not return an ``HttpResponse``.
     """
     response = yield from fetch(request)
     if isinstance(response, Failure):
@@ -50,20 +50,20 @@ def fetch_document(
     """Fetch one JSON object.
 
     Args:
-        url: where it is.
-        timeout_seconds: bounds the exchange.
+        url: the address of the document.
+        timeout_seconds: the limit for the whole exchange.
         now_unix: the time, in Unix seconds.
-        advice: what to change where it is not there: for a redirect, which is not followed, since it may
-            lead out of the tenant, and for a status that says that the request was wrong (4xx).
-        body_advice: what to change where there is something else.
+        advice: what to change after a 4xx status or a redirect. Redirects are not followed, because they may
+            lead to another host than the tenant.
+        body_advice: what to change if the body is not a JSON object.
 
     Raises:
-        HttpError: it cannot be had.
+        HttpError: no response, another status than 200, or a body that is not a JSON object.
     """
     request = HttpRequest(
         url=url, headers=_ACCEPT_JSON, timeout_seconds=timeout_seconds, max_body_bytes=MAX_BODY_BYTES
     )
-    response = yield from exchange(request)
+    response = yield from fetch_response(request)
     if response.status != 200:
         if advice is not None and "location" in response.headers:
             advice += f": it redirects to {quoted(response.headers['location'])}"
@@ -74,13 +74,13 @@ def fetch_document(
 def status_error(
     url: str, response: HttpResponse, now_unix: float | None = None, advice: str | None = None
 ) -> HttpError:
-    """Return the error for a response whose status is not the one that was asked for.
+    """Return the error for a response with an unexpected status.
 
     Args:
-        url: where the response is from.
-        response: its ``Retry-After`` goes into the error.
+        url: the address that was requested.
+        response: its ``Retry-After`` becomes that of the error.
         now_unix: when the request was sent, in Unix seconds.
-        advice: what to change where waiting does not help.
+        advice: what to change if waiting does not help.
     """
     status, message = response.status, f"{quoted(url)} answered with status {response.status}"
     error = HttpError(message, status=status, retry_after=parse_retry_after(response, now_unix))
@@ -98,13 +98,13 @@ def parse_body(
     """Read the body of a response as a JSON object, as :mod:`monocloud_mw.jose.lenient_json` does.
 
     Args:
-        url: where the response is from.
-        response: of any status.
-        unique: names of which there must not be two members.
-        advice: what to change where it is none.
+        url: the address that was requested.
+        response: a response with any status.
+        unique: names of members that must not be repeated.
+        advice: what to change if the body is not a JSON object.
 
     Raises:
-        HttpError: it is none; the message says why, and does not quote the body, which may hold claims.
+        HttpError: it is not a JSON object. The message does not quote the body, which may contain claims.
     """
     try:
         return parse_json_document(response.body, unique=unique)

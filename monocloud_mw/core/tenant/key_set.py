@@ -1,6 +1,6 @@
-"""The tenant's key set (RFC 7517 section 5): where it comes from, what may replace it, and what is skipped.
+"""The tenant's key set (RFC 7517 section 5): how it is loaded, and when a new one replaces it.
 
-Each new key set in which keys are skipped leaves one record in the log ``monocloud_mw`` that names them.
+For each new key set that contains unusable keys, one warning that names them is logged to ``monocloud_mw``.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .refresh_policy import RefreshPolicy
 
 __all__ = ["key_source"]
 
-EXCHANGES_IN_A_LOAD: Final = 3  # the discovery document, and the key set before and after it has moved
+EXCHANGES_IN_A_LOAD: Final = 3  # the key set, the discovery document, and the key set at a new address
 
 ADVICE: Final = "correct the jwks_uri at the tenant, or set jwks_resolver"
-"""Where there is no key set at the address that the discovery document names."""
+"""For a 4xx status or a redirect at the address that the discovery document names."""
 
 MAX_NAMED: Final = 10  # skipped keys in one message
 
@@ -33,11 +33,11 @@ _LOGGER: Final = logging.getLogger("monocloud_mw")
 
 
 def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnownGood[KeySet]:
-    """Return the tenant's keys as a document that outlives outages.
+    """Return the tenant's key set as a cached document that stays usable in an outage.
 
-    A set in which no key can be used never replaces good keys: it is an error, like a set that cannot be
-    fetched. Where a token needs another set than the one at hand, and the address of that one has none, the
-    discovery document is read again.
+    A key set without usable keys is an error, like one that cannot be fetched, and never replaces good keys.
+    If a token needs a key that the cached key set lacks, and its address has no other key set, the discovery
+    document is read again.
     """
 
     read = _KeySetReader()
@@ -46,15 +46,15 @@ def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnown
     def load(now: Instant, unlike: KeySet | None) -> Flow[KeySet]:
         if options.jwks_resolver is not None:
             return read((yield from resolve(options.jwks_resolver, "jwks_resolver")))
-        at_hand = yield from metadata.current(now)
-        url = at_hand.jwks_uri
+        cached = yield from metadata.current(now)
+        url = cached.jwks_uri
         if unlike is None:
             return (yield from fetch(url, now))
         answer = yield from try_to_fetch(url, now)
         if isinstance(answer, HttpError) or answer.keys == unlike.keys:
-            # The key set may have moved; the discovery document says where it is now.
+            # The key set may have moved: read the discovery document again.
             with contextlib.suppress(HttpError):
-                moved_to = (yield from metadata.newer(at_hand, now)).jwks_uri
+                moved_to = (yield from metadata.newer_than(cached, now)).jwks_uri
                 if moved_to != url:
                     return (yield from fetch(moved_to, now))
         if isinstance(answer, HttpError):
@@ -87,7 +87,7 @@ def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnown
 
 
 class _KeySetReader:
-    """Reads key sets, and says once for each new one which of its keys are skipped."""
+    """Reads key sets, and logs the skipped keys of each new one once."""
 
     def __init__(self) -> None:
         self._last: tuple[Any, ...] = ()
@@ -96,20 +96,21 @@ class _KeySetReader:
         """Return the keys of a document.
 
         Raises:
-            HttpError: it is no key set, or none of its keys can be used.
+            HttpError: it is not a JWK Set, or none of its keys is usable.
         """
         try:
             keys = KeySet.from_dict(document)
         except ValueError as error:
-            raise HttpError(f"the key set cannot be read: {error}", status=200) from None
+            raise HttpError(f"the tenant's key set is not a JWK Set: {error}", status=200) from None
         skipped = _named(keys.skipped)
         if (keys.keys, keys.skipped) != self._last:
             self._last = keys.keys, keys.skipped
             if skipped:
-                _LOGGER.warning("The tenant's key set has keys that are not used: %s", skipped)
+                _LOGGER.warning("the tenant's key set contains unusable keys: %s", skipped)
         if not keys:
-            why = f": {skipped}" if skipped else ", since it is empty"
-            raise HttpError(f"the key set holds no key that can be used{why}", status=200)
+            raise HttpError(
+                f"the tenant's key set contains no usable key: {skipped or 'it is empty'}", status=200
+            )
         return keys
 
 

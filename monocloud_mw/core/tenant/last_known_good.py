@@ -1,33 +1,34 @@
-"""A document of the tenant that outlives outages: what is at hand, and what is being tried for a newer one.
+"""A cached document of the tenant that is refreshed, and that stays usable while the tenant is unreachable.
 
-One mechanism serves the discovery document and the key set; :mod:`.refresh_policy` has the ages and pauses.
+The discovery document and the key set both use it; :mod:`.refresh_policy` has the ages and pauses.
 
 ===========  ==================================================  ======================================
-age          no refresh has failed since the document came       the last refresh failed
+age          no refresh has failed since it was loaded           the last refresh failed
 ===========  ==================================================  ======================================
-fresh        serve                                               serve
-due          serve, and refresh in the background                serve; one attempt per cool-down, in
+fresh        use it                                              use it
+due          use it, and refresh in the background               use it; one attempt per cool-down, in
                                                                  the background
-stale        wait for a refresh, a second at most; serve on if   the same
-             it fails, or is still under way then
+stale        wait for a refresh, one second at most; use the     as for due
+             old document if the refresh fails or takes longer
 gone, none   wait for a load; fail if it fails                   fail at once; one request at a time
-                                                                 tries, after 1, 2, 4, ... seconds
+                                                                 tries again, after 1, 2, 4, ... seconds
 ===========  ==================================================  ======================================
 
 Rules:
 
-- an attempt that has left no result although its time is up was **interrupted** (its thread, event loop or
-  process does not run any more, or did not for a while); so was one that failed far past its time, or whose
-  answer is out of date by then. That is no failure of the tenant: the next request makes the attempt itself
-  and waits for it a second, after another interruption two, and so on;
-- :meth:`LastKnownGood.newer` answers the question "is there a key that I have not seen?": at most one load
-  per cool-down, and only by a load that began after the question came up;
-- there are two values, each immutable and swapped whole, so readers need no lock: the document, and what was
-  tried since it was loaded. The second names the document it is about; about another one it says nothing.
-  Single flight is the driver's business, and who was second in line finds the newer document.
+- an attempt without a result after its timeout was **interrupted**: its thread, event loop or process has
+  stopped, or was suspended. The same holds for an attempt that failed long after its timeout, and for a
+  document that is out of date by the time it has been read. An interruption is not a failure of the tenant:
+  the next request makes the attempt itself and waits for it one second, after another interruption two, and
+  so on;
+- :meth:`LastKnownGood.newer_than` loads the document on demand, for a key that the cached one lacks: at most
+  one load per cool-down, and only a load that began after the need arose counts;
+- the state is in two immutable values: the document, and the attempts since it was loaded. Each is replaced
+  as a whole, so readers need no lock. The attempts name the document they belong to; for another document
+  they do not count. The driver makes sure that concurrent callers share one load.
 
-The idea is that of Microsoft.IdentityModel's last known good configuration and of Nimbus' outage-tolerant
-key source.
+Similar to the last known good configuration of Microsoft.IdentityModel and to the outage-tolerant key source
+of Nimbus JOSE+JWT.
 """
 
 from __future__ import annotations
@@ -48,20 +49,20 @@ __all__ = ["InterruptedLoadError", "LastKnownGood", "Load", "in_time"]
 T = TypeVar("T")
 
 Load = Callable[[Instant, T | None], Flow[T]]
-"""Loads a document. The second argument is the document at hand where somebody needs another than that
-one, and ``None`` otherwise."""
+"""Loads a document. The second argument is the cached document if a newer one than that is needed, and
+``None`` otherwise."""
 
-JOIN_SECONDS: Final = 1.0  # how long to wait for a key that another request asked for
-SOON_SECONDS: Final = 1.0  # what to tell a caller while an attempt is under way
-VERY_MANY: Final = 1_000_000  # failures: more than double any pause up to a cool-down
+JOIN_SECONDS: Final = 1.0  # how long to wait for a load on demand that another request started
+SOON_SECONDS: Final = 1.0  # the Retry-After for callers while an attempt is under way
+VERY_MANY: Final = 1_000_000  # a number of failures after which the pause is always the cool-down
 
 
 @attrs.frozen
 class _Loaded(Generic[T]):
-    """A document: the number of its load, when that began and ended, and until when it is fresh.
+    """A document, the number of its load, when the load began and ended, and until when it is fresh.
 
-    ``demanded`` is when the last load began that an unknown key caused, and ``repeated`` whether a second
-    one followed for those who came while the first was under way.
+    ``demanded`` is when the last load on demand (for an unknown key) began, and ``repeated`` whether a second
+    one followed for requests that arrived during the first.
     """
 
     value: T
@@ -75,18 +76,18 @@ class _Loaded(Generic[T]):
 
 @attrs.frozen
 class _Tried:
-    """What was tried since a document was loaded.
+    """The attempts to load a document since the cached one was loaded.
 
     Args:
-        since: the number of that document, 0 before the first.
-        began: when the attempt began that has left no result yet.
-        demanded: whether an unknown key caused it.
-        slow: whether a request has waited for it in vain.
+        since: the number of the cached document; 0 if there is none yet.
+        began: when the attempt under way began; ``None`` if there is none.
+        demanded: whether an unknown key caused that attempt.
+        slow: whether a request has stopped waiting for that attempt.
         interrupted: how many attempts in a row were interrupted.
-        late: whether the last one failed far past its time; the second time in a row that is a failure.
-        failure: the last failure, where there is one.
-        failures: how many there were in a row; very many once the pause is a whole cool-down.
-        failed: when the last one ended.
+        late: whether the last attempt failed long after its timeout; the second time in a row is a failure.
+        failure: the last failure, or ``None``.
+        failures: how many failures there were in a row; ``VERY_MANY`` once the pause is the whole cool-down.
+        failed: when the last failure occurred.
     """
 
     since: int
@@ -101,14 +102,14 @@ class _Tried:
 
 
 class InterruptedLoadError(HttpError):
-    """A load was stopped on its way: nothing is known of the tenant."""
+    """A load was interrupted, which says nothing about the state of the tenant."""
 
 
 def in_time(flow: Flow[T], timeout: float) -> Flow[T]:
-    """Return what a flow returns that ends within a timeout, unless it is interrupted.
+    """Run a flow that has a timeout of its own, and tell its failures from interruptions.
 
     Raises:
-        InterruptedLoadError: it failed far past its timeout.
+        InterruptedLoadError: the flow failed long after its timeout.
     """
     began = yield from read_clock()
     try:
@@ -120,17 +121,17 @@ def in_time(flow: Flow[T], timeout: float) -> Flow[T]:
 
 
 class LastKnownGood(Generic[T]):
-    """Keeps a document, and refreshes it.
+    """Caches a document and refreshes it.
 
     Args:
-        name: what the document is, and whose; for the driver's table of runs.
-        load: makes the flow that fetches and reads the document; it raises a ``MonoCloudError`` for one that
-            must not replace a good one.
-        policy: how long the document is good for.
+        name: the kind of document, for messages, and its tenant; part of the key of the driver's runs.
+        load: returns the flow that fetches and parses the document. It raises a ``MonoCloudError`` for a
+            document that must not replace the cached one.
+        policy: how long the document may be used, and when it is refreshed.
     """
 
     def __init__(self, name: tuple[str, str], load: Load[T], policy: RefreshPolicy) -> None:
-        self._key = (*name, object())  # no other keeper's, whatever it is called
+        self._key = (*name, object())  # unique, even for equal names
         self._load = load
         self._policy = policy
         self._numbers = itertools.count(1)
@@ -138,7 +139,7 @@ class LastKnownGood(Generic[T]):
         self._last_tried = _Tried(0)
 
     def fresh(self, now: Instant) -> T | None:
-        """Return the document where nothing needs to be done, the case of nearly every request."""
+        """Return the document if it is fresh, as for nearly every request, and ``None`` otherwise."""
         loaded = self._loaded
         if loaded is not None:
             until = loaded.fresh_until
@@ -147,10 +148,10 @@ class LastKnownGood(Generic[T]):
         return None
 
     def current(self, now: Instant) -> Flow[T]:
-        """Return the document to use now.
+        """Return the document to use now; load or refresh it if necessary.
 
         Raises:
-            AuthorizationServerError: there is none, and it cannot be loaded.
+            AuthorizationServerError: there is no usable document, and it cannot be loaded.
         """
         fresh = self.fresh(now)
         if fresh is not None:
@@ -162,18 +163,19 @@ class LastKnownGood(Generic[T]):
         must_wait = age is Age.STALE and self._tried().failure is None
         return (yield from self._refresh_or_serve(loaded, now, must_wait=must_wait))
 
-    def newer(self, seen: T, now: Instant) -> Flow[T]:
-        """Return a newer document than ``seen``, which lacks something, or ``seen`` where there is none.
+    def newer_than(self, seen: T, now: Instant) -> Flow[T]:
+        """Return a newer document than ``seen``, or ``seen`` if it is the newest.
 
-        Getting ``seen`` back means that what it lacks is nowhere: it is the current document, and it was
-        loaded since ``now``, or on demand within the cool-down.
+        If it returns ``seen``, the tenant has no newer document: ``seen`` was loaded after ``now``, or on
+        demand within the cool-down.
 
         Args:
-            seen: the document that :meth:`current` or this method returned.
-            now: when the need for a newer one came up.
+            seen: the document that :meth:`current` or this method returned, and that lacks a key.
+            now: when the need for a newer document arose.
 
         Raises:
-            HttpError: it cannot be told at the moment; ``retry_after`` says when to ask again.
+            HttpError: whether there is a newer document is unknown at the moment; ``retry_after`` says when
+                to try again.
         """
         loaded, policy = self._loaded, self._policy
         if loaded is None or loaded.value is not seen:
@@ -197,7 +199,7 @@ class LastKnownGood(Generic[T]):
             if remaining > 0.0:
                 if not loaded.began.monotonic < now.monotonic <= loaded.ended.monotonic:
                     return seen
-                # The need came up while that load was under way, which may have missed what is sought.
+                # The need arose while that load was under way, so its document may lack the key.
                 if loaded.repeated:
                     raise (yield from self._cannot_tell())
                 demanded, repeats = loaded.demanded, True
@@ -205,10 +207,10 @@ class LastKnownGood(Generic[T]):
         return (yield from self._load_on_demand(tried, demanded, since=now.monotonic, repeats=repeats))
 
     def get(self, now: Instant, *, reload: bool = False) -> Flow[T]:
-        """Return the document to use now, or load it whatever its age.
+        """Return the document to use now; with ``reload`` load it whatever its age.
 
         Raises:
-            AuthorizationServerError: there is none, or it cannot be reloaded.
+            AuthorizationServerError: there is no usable document, or it cannot be reloaded.
         """
         if not reload:
             return (yield from self.current(now))
@@ -220,7 +222,7 @@ class LastKnownGood(Generic[T]):
     # -- Who waits, and for how long ----------------------------------------------------------------------
 
     def _load_or_fail_fast(self, now: Instant) -> Flow[T]:
-        """Load a document where there is none to serve; after a failure one request at a time tries."""
+        """Load a document if there is none to use; after a failure only one request at a time tries."""
         tried = self._tried()
         if tried.failure is not None:
             if self._is_under_way(tried, now):
@@ -228,7 +230,7 @@ class LastKnownGood(Generic[T]):
             remaining = self._next_attempt(tried, servable=False) - now.monotonic
             if remaining > 0.0:
                 raise _to_retry(tried.failure, remaining)
-            self._note_attempt(now)  # this request tries, the others do not
+            self._note_attempt(now)  # the other requests then fail at once
         start, since = self._reload_unless_newer(tried), now.monotonic - self._policy.load_timeout
         answer = yield from self._run(start, since=since)
         if isinstance(answer, Failure):
@@ -238,7 +240,7 @@ class LastKnownGood(Generic[T]):
         return answer
 
     def _refresh_or_serve(self, loaded: _Loaded[T], now: Instant, *, must_wait: bool) -> Flow[T]:
-        """Start a refresh where one is due, wait for it where that is called for, and return what is best."""
+        """Start a refresh if one is due, wait for it if necessary, and return the newest document."""
         tried, policy = self._tried(), self._policy
         start = self._reload_unless_newer(tried)
         wait, since = 0.0, now.monotonic
@@ -247,7 +249,7 @@ class LastKnownGood(Generic[T]):
                 return loaded.value
             wait, since = policy.short_wait(tried.interrupted), now.monotonic - policy.load_timeout
             if tried.began is not None and tried.began.monotonic >= now.monotonic:
-                # It began on behalf of this request, which has waited for something else meanwhile.
+                # It began for this request, which has spent part of its waiting time elsewhere.
                 wait -= (yield from read_clock()).monotonic - tried.began.monotonic
         else:
             if tried.failure is not None and now.monotonic < self._next_attempt(tried, servable=True):
@@ -267,7 +269,7 @@ class LastKnownGood(Generic[T]):
     def _load_on_demand(
         self, tried: _Tried, demanded: Instant, *, since: float | None, repeats: bool = False
     ) -> Flow[T]:
-        """Load what an unknown key needs; who joins another's load waits for a second at most."""
+        """Load the document for an unknown key; wait at most one second for a load of another request."""
         start = self._reload_unless_newer(tried, demanded, repeats=repeats)
         answer = yield from self._run(start, since=since, wait_seconds=JOIN_SECONDS)
         if isinstance(answer, Failure):
@@ -277,7 +279,7 @@ class LastKnownGood(Generic[T]):
     def _run(
         self, start: Callable[..., Flow[T]], *, since: float | None, wait_seconds: float | None = None
     ) -> Flow[T | Failure]:
-        """Run a load once for all who wait, and once more where it was interrupted."""
+        """Run a load once for all waiting callers, and once more if it was interrupted."""
         answer = yield from run_once(self._key, start, wait_seconds, since)
         if _was_interrupted(answer):
             answer = yield from run_once(self._key, partial(start, is_retry=True), wait_seconds)
@@ -288,15 +290,15 @@ class LastKnownGood(Generic[T]):
     def _reload_unless_newer(
         self, known: _Tried, demanded: Instant | None = None, *, repeats: bool = False
     ) -> Callable[..., Flow[T]]:
-        """Return what starts a load, unless one has ended since something was ``known`` of what was tried."""
+        """Return the function that starts a load, unless another load has ended since ``known`` was read."""
 
         def start(now: Instant, *, is_retry: bool = False) -> Flow[T]:
-            newer, tried = self._newer_than(known.since), self._tried()
+            newer, tried = self._loaded_after(known.since), self._tried()
             if newer is not None and self._policy.is_current(newer.began, now):
                 return newer.value
             if tried.failure is not None and tried.failure is not known.failure:
                 self._last_tried = attrs.evolve(tried, began=None)
-                raise tried.failure.copy()  # while this request was on its way here
+                raise tried.failure.copy()  # another load failed while this request waited to start its own
             return (yield from self._reload(now, demanded, repeats=repeats, is_retry=is_retry))
 
         return start
@@ -322,11 +324,11 @@ class LastKnownGood(Generic[T]):
             ended = yield from read_clock()
             has_ended = True
         finally:
-            if not has_ended:  # the thread was interrupted, the task cancelled, or the event loop closed
+            if not has_ended:  # the thread was interrupted, the task was cancelled, or the event loop closed
                 self._note_interruption(number, now)
         if error is not None:
             raise self._note_failure(error, number, now, ended)
-        newer = self._newer_than(number)
+        newer = self._loaded_after(number)
         if newer is not None:
             return newer.value
         if demanded is None and seen is not None:
@@ -334,18 +336,18 @@ class LastKnownGood(Generic[T]):
         until = self._policy.fresh_until(now)
         self._loaded = _Loaded(value, number, now, ended, until, demanded, repeats)
         if not is_retry and not self._policy.is_current(now, ended):
-            raise InterruptedLoadError(f"the {self._key[0]} was out of date when it had been read")
+            raise InterruptedLoadError(f"the tenant's {self._key[0]} was out of date by the time it was read")
         return value
 
-    def _newer_than(self, number: int) -> _Loaded[T] | None:
-        """Return the document whose load began after another one, where there is one."""
+    def _loaded_after(self, number: int) -> _Loaded[T] | None:
+        """Return the cached document if its load began after load ``number``, and ``None`` otherwise."""
         loaded = self._loaded
         return loaded if loaded is not None and loaded.number > number else None
 
     # -- What was tried -----------------------------------------------------------------------------------
 
     def _tried(self) -> _Tried:
-        """Return what was tried since the document at hand was loaded."""
+        """Return the attempts since the cached document was loaded."""
         loaded, tried = self._loaded, self._last_tried
         number = 0 if loaded is None else loaded.number
         return tried if tried.since == number else _Tried(number)
@@ -354,7 +356,7 @@ class LastKnownGood(Generic[T]):
         return tried.began is not None and self._policy.may_run(tried.began, now)
 
     def _next_attempt(self, tried: _Tried, *, servable: bool) -> float:
-        """Return when the next attempt may follow a failure, in monotonic seconds."""
+        """Return when the next attempt may begin, in monotonic seconds."""
         if tried.failure is None:
             return 0.0
         retry_after = getattr(tried.failure.error, "retry_after", None)
@@ -371,13 +373,13 @@ class LastKnownGood(Generic[T]):
     def _note_failure(
         self, error: MonoCloudError, number: int, began: Instant, ended: Instant
     ) -> MonoCloudError:
-        """Note how a load ended, and return the error to raise for it."""
+        """Record how a load failed, and return the error to raise for it."""
         if isinstance(error, InterruptedLoadError):
             if not self._tried().late:
                 self._note_interruption(number, began, late=True)
                 return error
             error = HttpError(str(error))
-        if self._newer_than(number) is None:
+        if self._loaded_after(number) is None:
             tried = self._tried()
             is_servable = (
                 self._loaded is not None and self._policy.age(self._loaded.began, ended) is not Age.GONE
@@ -395,23 +397,23 @@ class LastKnownGood(Generic[T]):
 
     def _note_interruption(self, number: int, began: Instant, *, late: bool = False) -> None:
         tried = self._tried()
-        if self._newer_than(number) is None and not _is_another(tried, began):
+        if self._loaded_after(number) is None and not _is_another(tried, began):
             interrupted = tried.interrupted + 1
             self._last_tried = attrs.evolve(tried, began=None, interrupted=interrupted, late=late)
 
     def _cannot_tell(self, failure: Failure | None = None) -> Flow[HttpError]:
-        """Return the error for a need that can neither be met nor denied."""
+        """Return the error for when it is unknown whether the tenant has a newer document."""
         now, tried = (yield from read_clock()), self._tried()
         remaining = self._next_attempt(tried, servable=True) - now.monotonic
-        reason = "it is being refreshed" if failure is None else f"its refresh failed: {failure.error}"
+        reason = "it is being refreshed" if failure is None else f"refreshing it failed: {failure.error}"
         return HttpError(
-            f"the {self._key[0]} at hand may be out of date, and {reason}",
+            f"the cached {self._key[0]} may be out of date, and {reason}",
             retry_after=max(remaining, SOON_SECONDS),
         )
 
 
 def _is_another(tried: _Tried, began: Instant) -> bool:
-    """Tell whether the attempt under way is another one than the load that began at an instant."""
+    """Return whether the attempt under way is another one than the load that began at ``began``."""
     return tried.began is not None and tried.began.monotonic > began.monotonic
 
 
@@ -420,7 +422,7 @@ def _was_interrupted(answer: object) -> bool:
 
 
 def _to_retry(failure: Failure, seconds: float) -> MonoCloudError:
-    """Return a copy of an error that says when to ask again."""
+    """Return a copy of an error with the given ``retry_after``."""
     error = failure.copy()
     if isinstance(error, HttpError):
         error.retry_after = max(MIN_RETRY_AFTER_SECONDS, min(seconds, MAX_RETRY_AFTER_SECONDS))

@@ -1,8 +1,8 @@
-"""The tenant's discovery document: where its key set and endpoints are, and what it calls itself.
+"""The tenant's discovery document: its issuer, and the addresses of its key set and endpoints.
 
 OpenID Connect Discovery 1.0 section 4, RFC 8414 sections 2 and 3.3, RFC 8705 section 5. The document's
-``issuer`` must equal the tenant domain up to one trailing slash, so that a document from elsewhere is
-never believed; endpoints must be ``https``, or on this machine where the tenant itself is.
+``issuer`` must equal the tenant domain except for one trailing slash, so that a document of another issuer is
+rejected. Endpoints must be ``https``, or loopback addresses if the tenant's own is one.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from .refresh_policy import RefreshPolicy
 __all__ = ["Metadata", "metadata_source", "parse_metadata"]
 
 ADVICE: Final = f"check tenant_domain ({VARIABLE_PREFIX}TENANT_DOMAIN)"
-"""Where the document is not the tenant's, or not there at all."""
+"""For a document that is missing or has another issuer."""
 
 PATH: Final = "/.well-known/openid-configuration"
 
 
 @attrs.frozen
 class Metadata:
-    """What the tenant says of itself.
+    """The tenant's discovery document.
 
     Args:
-        issuer: the exact value of ``iss`` in its tokens.
+        issuer: the exact value of ``iss`` in the tenant's tokens.
         document: the whole document, read-only.
     """
 
@@ -47,19 +47,19 @@ class Metadata:
         """The address of the key set.
 
         Raises:
-            HttpError: the document has none that may be used.
+            HttpError: it is missing or invalid.
         """
         return self.endpoint("jwks_uri")
 
     def endpoint(self, name: str, aliases: Mapping[str, Any] | None = None) -> str:
-        """Return the address of an endpoint, byte for byte as the tenant wrote it.
+        """Return the URL of an endpoint, exactly as it is in the document.
 
         Args:
             name: the member of the document, ``introspection_endpoint`` for example.
-            aliases: the object that holds it, where that is not the document itself.
+            aliases: the object to read instead of the document, ``mtls_endpoint_aliases`` for example.
 
         Raises:
-            HttpError: there is none, or it is not safe to speak to; a permanent mistake of the tenant.
+            HttpError: the URL is missing, invalid, or not ``https``; the error is permanent.
         """
         url = (self.document if aliases is None else aliases).get(name)
         if not isinstance(url, str):
@@ -81,7 +81,7 @@ def parse_metadata(document: Mapping[str, Any], tenant_domain: str) -> Metadata:
     """Read a discovery document.
 
     Raises:
-        HttpError: its ``issuer`` is not the tenant, which is a permanent mistake.
+        HttpError: its ``issuer`` is not the tenant domain; the error is permanent.
     """
     issuer = document.get("issuer")
     if not isinstance(issuer, str) or issuer.removesuffix("/") != tenant_domain:
@@ -97,7 +97,7 @@ def parse_metadata(document: Mapping[str, Any], tenant_domain: str) -> Metadata:
 
 
 def metadata_source(options: Options) -> LastKnownGood[Metadata]:
-    """Return the tenant's metadata as a document that outlives outages."""
+    """Return the tenant's discovery document as a cached document that stays usable in an outage."""
 
     @outage_once_loaded
     def load(now: Instant, _unlike: Metadata | None) -> Flow[Metadata]:
@@ -129,10 +129,10 @@ def metadata_source(options: Options) -> LastKnownGood[Metadata]:
 
 
 def resolve(resolver: Any, name: str) -> Flow[Mapping[str, Any]]:
-    """Ask a user's resolver for a document.
+    """Call a user's resolver for a document.
 
     Raises:
-        HttpError: it failed or returned no mapping; to the request that is as if the tenant were away.
+        HttpError: the resolver raised an exception or did not return a mapping; treated as an outage.
     """
     document = yield from call(resolver, name)
     if isinstance(document, Failure):

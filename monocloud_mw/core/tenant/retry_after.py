@@ -1,7 +1,7 @@
-"""When the tenant wants to be asked again: ``Retry-After`` of a 429 or 503 (RFC 9110 section 10.2.3).
+"""Parse ``Retry-After`` of a 429 or 503 response (RFC 9110 section 10.2.3).
 
-The header has seconds or an HTTP date. A date is compared with the ``Date`` of the same response, which is
-by the same clock, or with the time of the request where there is none. What cannot be read is ignored.
+The header contains seconds or an HTTP date. A date is compared with the ``Date`` of the same response, which
+comes from the same clock, or, without ``Date``, with the time of the request. Invalid values are ignored.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _MAX_DIGITS: Final = 9
 
 
 def parse_retry_after(response: HttpResponse, now_unix: float | None = None) -> float | None:
-    """Return after how many seconds the tenant wants to be asked again, ``None`` where it does not say.
+    """Return after how many seconds to try again, or ``None`` if the response does not say.
 
     Args:
-        response: of any status.
+        response: a response with any status.
         now_unix: when the request was sent, in Unix seconds.
     """
     if response.status not in STATUSES:
@@ -43,7 +43,7 @@ def parse_retry_after(response: HttpResponse, now_unix: float | None = None) -> 
 
 
 def _parse_date(value: str) -> float | None:
-    """Read an HTTP date, in Unix seconds (RFC 9110 section 5.6.7)."""
+    """Return an HTTP date in Unix seconds (RFC 9110 section 5.6.7), or ``None`` if it is invalid."""
     if len(value) > MAX_CHARACTERS:
         return None
     try:

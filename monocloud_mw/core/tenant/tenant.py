@@ -1,4 +1,4 @@
-"""What we know of the tenant: its metadata, its keys, and what it calls itself."""
+"""The tenant's cached documents: its discovery document and its key set."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ __all__ = ["Tenant"]
 
 
 class Tenant:
-    """The tenant's documents, each of which outlives outages."""
+    """The tenant's cached documents, which stay usable in an outage."""
 
     def __init__(self, options: Options) -> None:
         self.metadata: LastKnownGood[Metadata] = metadata_source(options)
         self.keys: LastKnownGood[KeySet] = key_source(options, self.metadata)
-        # With keys from elsewhere nothing is fetched for a JWT, and the tenant domain is the issuer.
+        # With jwks_resolver nothing is fetched to validate a JWT, and the tenant domain is the issuer.
         self._issuer = (
             options.tenant_domain if options.jwks_resolver and not options.metadata_resolver else None
         )
 
     def jwt_issuer(self, now: Instant) -> Flow[str]:
-        """Return what ``iss`` of a JWT must be.
+        """Return the required value of ``iss``.
 
         Raises:
-            AuthorizationServerError: the metadata says so, and cannot be had.
+            AuthorizationServerError: it is in the discovery document, which cannot be loaded.
         """
         return self._issuer or (yield from self.metadata.current(now)).issuer
 
     def prefetch(self, now: Instant) -> Flow[None]:
-        """Load what validating a JWT needs.
+        """Load the documents that are needed to validate a JWT.
 
         Raises:
-            AuthorizationServerError: it cannot be loaded.
+            AuthorizationServerError: one of them cannot be loaded.
         """
         yield from self.keys.current(now)
         yield from self.jwt_issuer(now)

@@ -1,1 +1,1 @@
-"""From an untrusted token to claims: JWTs, introspection, and the checks of a request."""
+"""Validate access tokens: JWTs, introspection, and the checks on every request."""

@@ -1,4 +1,4 @@
-"""The name under which a token is remembered: never the token itself."""
+"""Cache keys for tokens: a digest, so that caches never contain the token itself."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["token_cache_key"]
 
 
 def token_cache_key(kind: str, options: Options) -> Callable[[str], bytes]:
-    """Return the function that names tokens.
+    """Return the function that computes the cache key of a token.
 
-    A name is the SHA-256 of the token after a digest of ``kind``, the tenant, our client and our audiences:
-    what was found out about a token for one API does not count for another that shares the memory. Each of
-    these has its length before it and the digest has a fixed length, so that no two sets of them, with
-    whatever tokens, have one name.
+    The key is the SHA-256 of a prefix and the token. The prefix is a digest of ``kind``, the tenant, the
+    client ID and the audiences, so that APIs that share a cache never read each other's entries. Each field
+    is preceded by its length and the prefix has a fixed length, so that different inputs never give the same
+    key.
     """
     scope = (kind, options.tenant_domain, options.client_id or "", *sorted(set(options.audience)))
     fields = [field.encode() for field in scope]

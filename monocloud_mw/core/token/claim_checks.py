@@ -1,8 +1,8 @@
-"""The checks on the claims of a token whose origin is proven, in the order they are made.
+"""The checks on the claims of a verified or introspected token.
 
-RFC 7519 section 4.1 and RFC 9068 section 4 for JWTs; RFC 7662 section 2.2 for introspection, where the
-tenant vouches for the token and may leave out ``iss`` and ``exp``. A claim of the wrong type is refused,
-never converted: ``true`` is no date, and ``"12"`` is none either.
+RFC 7519 section 4.1 and RFC 9068 section 4 for JWTs; RFC 7662 section 2.2 for introspection, where the tenant
+may omit ``iss`` and ``exp``. A claim of the wrong type is rejected, never converted: neither ``true`` nor
+``"12"`` is a date.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ __all__ = ["Lifetime", "check_audience", "check_issuer", "check_lifetime", "chec
 
 
 Lifetime: TypeAlias = tuple[float, float]
-"""When we accept a token, in Unix seconds of our own clock: from the first on, and before the second."""
+"""When a token is accepted, in Unix seconds of the local clock: start (inclusive) and end (exclusive)."""
 
-# A date beyond these is none, since it would not survive arithmetic. They are integers, as nearly all dates
-# are: Python compares two integers in a fraction of the time that an integer and a float take.
+# Dates outside this range would overflow float arithmetic and are rejected. The bounds are integers, like
+# nearly all dates, because Python compares two integers much faster than an integer with a float.
 _FOREVER: Final = int(sys.float_info.max)
 _LONG_AGO: Final = -_FOREVER
 
 
 def check_issuer(claims: Mapping[str, Any], issuer: str, *, required: bool = True) -> None:
-    """Refuse a token of another issuer (RFC 7519 section 4.1.1) [wrong_issuer]; the comparison is exact."""
+    """Reject a token of another issuer (RFC 7519 section 4.1.1) [wrong_issuer]; the comparison is exact."""
     found = claims.get("iss")
     if found == issuer or (found is None and not required and "iss" not in claims):
         return
@@ -36,7 +36,7 @@ def check_issuer(claims: Mapping[str, Any], issuer: str, *, required: bool = Tru
 
 
 def check_audience(claims: Mapping[str, Any], audience: tuple[str, ...]) -> None:
-    """Refuse a token that names none of our audiences (RFC 7519 section 4.1.3) [wrong_audience]."""
+    """Reject a token without one of this API's audiences (RFC 7519 section 4.1.3) [wrong_audience]."""
     found = claims.get("aud")
     names = (found,) if isinstance(found, str) else found
     if isinstance(names, (list, tuple)):
@@ -56,13 +56,13 @@ def parse_lifetime(
     """Read ``exp`` and ``nbf`` (RFC 7519 sections 4.1.4 and 4.1.5).
 
     Args:
-        claims: of a token whose origin is proven.
-        skew_seconds: how far our clock is behind the tenant's.
-        tolerance_seconds: how much earlier, and longer, than it says a token is accepted.
-        expiry_required: there must be an ``exp``.
+        claims: the claims of a verified or introspected token.
+        skew_seconds: how far the local clock is behind the tenant's.
+        tolerance_seconds: how long before ``nbf`` and after ``exp`` a token is accepted.
+        expiry_required: whether ``exp`` must be present.
 
     Raises:
-        TokenError: a date is no number, or ``exp`` is missing where it is required [invalid_claim].
+        TokenError: a date is not a number, or ``exp`` is required and missing [invalid_claim].
     """
     expires_at, not_before = _date(claims, "exp"), _date(claims, "nbf")
     if expires_at is None and expiry_required:
@@ -74,20 +74,20 @@ def parse_lifetime(
 
 
 def check_lifetime(lifetime: Lifetime, now: Instant) -> None:
-    """Refuse a token outside its lifetime [expired, not_yet_valid]."""
+    """Reject a token outside its lifetime [expired, not_yet_valid]."""
     begins, ends = lifetime
     if not begins <= now.unix < ends:
         raise TokenError(Reason.NOT_YET_VALID if now.unix < ends else Reason.EXPIRED)
 
 
 def check_subject(claims: Mapping[str, Any]) -> None:
-    """Refuse a ``sub`` that is not a string (RFC 7519 section 4.1.2) [invalid_claim]; it may be absent."""
+    """Reject a ``sub`` that is not a string (RFC 7519 section 4.1.2) [invalid_claim]; it may be absent."""
     if "sub" in claims and not isinstance(claims["sub"], str):
         raise TokenError(Reason.INVALID_CLAIM, "sub is not a string")
 
 
 def _date(claims: Mapping[str, Any], name: str) -> float | None:
-    """Read a NumericDate (RFC 7519 section 2); ``bool`` is an ``int`` in Python, and no date."""
+    """Return a NumericDate (RFC 7519 section 2); ``bool``, a subclass of ``int``, is not a date."""
     value = claims.get(name)
     if (type(value) is int or type(value) is float) and _LONG_AGO <= value <= _FOREVER:
         return value

@@ -1,9 +1,10 @@
-"""What an introspection response says of the kind of token: anything but an access token is refused.
+"""The token type in an introspection response: anything but an access token is rejected.
 
 ``token_type`` is defined by RFC 7662 section 2.2, with the values of RFC 6749 section 7.1, RFC 9449 section 5
-(``DPoP``) and RFC 8693 section 2.2.1 (``N_A``, ``access_token`` by its name). Providers also say it in
-``token_use`` (AWS Cognito, Ory Hydra) and in ``typ`` (Keycloak; RFC 9068 section 2.1). Letter case does not
-count. What is absent or ``null`` says nothing; a value that is not in the table is that of another token.
+(``DPoP``) and RFC 8693 section 2.2.1 (``N_A``, and the identifier of an access token). Other members for the
+type are ``token_use`` (AWS Cognito, Ory Hydra) and ``typ`` (Keycloak; RFC 9068 section 2.1). The comparison
+ignores case. A member that is absent or ``null`` is not checked; a value that is not in the table is
+rejected.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ...errors import Reason, TokenError
 
 __all__ = ["check_introspected_type"]
 
-_ACCESS_TOKEN: Final = "access_token"  # noqa: S105  it is no password
+_ACCESS_TOKEN: Final = "access_token"  # noqa: S105  not a password
 
 ACCESS_TOKEN_TYPES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
@@ -30,11 +31,10 @@ ACCESS_TOKEN_TYPES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 
 
 def check_introspected_type(claims: Mapping[str, Any]) -> None:
-    """Refuse a token of another kind.
+    """Reject a token that is not an access token.
 
     Raises:
-        TokenError: a member says that it is another kind of token, or that it is bound to a DPoP key while
-            ``cnf`` names none [wrong_type].
+        TokenError: a member names another token type, or DPoP although ``cnf`` has no ``jkt`` [wrong_type].
     """
     for name, accepted in ACCESS_TOKEN_TYPES.items():
         found = claims.get(name)
@@ -42,7 +42,7 @@ def check_introspected_type(claims: Mapping[str, Any]) -> None:
             continue
         kind = found.lower() if isinstance(found, str) and found.isascii() else ""
         if kind not in accepted:
-            raise TokenError(Reason.WRONG_TYPE, f"{name} is not that of an access token")
+            raise TokenError(Reason.WRONG_TYPE, f"{name} is not one of an access token")
         confirmation = claims.get("cnf")
         if kind == "dpop" and not (isinstance(confirmation, Mapping) and "jkt" in confirmation):
-            raise TokenError(Reason.WRONG_TYPE, f"{name} is DPoP, and cnf has no jkt")
+            raise TokenError(Reason.WRONG_TYPE, f"{name} is DPoP, but cnf has no jkt")

@@ -1,9 +1,8 @@
-"""Asking the tenant about an access token (RFC 7662), and remembering what it said.
+"""Introspect access tokens at the tenant (RFC 7662), and cache the responses.
 
-``active`` must be the JSON value ``true``; anything else is an inactive token or no answer at all, never
-claims. Concurrent questions about one token are one request. An answer goes into the claims cache as soon
-as it arrives, under a digest of the token with our issuer, audiences and client; every check of the claims
-runs again on each hit.
+``active`` must be the JSON value ``true``: ``false`` means an inactive token, anything else an invalid
+response. Concurrent introspections of one token share one request. A response is stored in the claims cache
+at once, under a digest of the token, tenant, audiences and client; the claims are checked on every cache hit.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from ..effects import CacheDelete, CacheGet, CacheSet, Failure, Flow, Instant, r
 from ..tenant.circuit_breaker import CircuitBreaker
 from ..tenant.client_authentication import authenticate_client
 from ..tenant.first_load import outage_once_loaded
-from ..tenant.http_json import MAX_BODY_BYTES, exchange
+from ..tenant.http_json import MAX_BODY_BYTES, fetch_response
 from ..tenant.metadata import Metadata
 from ..tenant.tenant import Tenant
 from .cache_key import token_cache_key
@@ -43,12 +42,12 @@ __all__ = ["Introspection", "introspection_endpoint", "parse_introspection"]
 ENDPOINT: Final = "introspection_endpoint"
 
 MAX_INACTIVE_SECONDS: Final = 15.0
-"""How long an inactive answer is remembered at most: a caller can make up any number of tokens, and what a
-cache holds of those is bounded by what comes in this time."""
+"""How long an inactive response is cached at most. A caller can make up any number of tokens; this limits how
+many of them a cache holds."""
 
 
 class Introspection:
-    """Asks one tenant on behalf of one client."""
+    """Introspects tokens at one tenant, authenticated as one client."""
 
     def __init__(self, options: Options, tenant: Tenant) -> None:
         self._options = options
@@ -60,22 +59,22 @@ class Introspection:
             AccessTokenClaims, groups_claim=options.groups_claim, scopes_claim=options.scopes_claim
         )
         self._digest = token_cache_key("introspection", options)
-        self._forgotten = 0  # how many tokens: what was asked before must not be remembered after
+        self._forgotten = 0  # number of forget() calls; responses to earlier requests are not cached
 
     def claims(self, token: str) -> Flow[AccessTokenClaims]:
-        """Return what the tenant says of an active access token; its claims are not checked here.
+        """Return the claims of an active access token; the caller checks them.
 
         Raises:
             TokenError: it is not active [inactive], or not an access token [wrong_type].
-            ConfigurationError: the tenant has no endpoint for our way to authenticate.
-            OAuthResponseError: the tenant refused our client.
-            HttpError: the tenant cannot be reached, or what it said makes no sense.
+            ConfigurationError: the tenant has no endpoint for the configured ``client_auth_method``.
+            OAuthResponseError: the tenant rejected the client.
+            HttpError: the tenant is unreachable, or returned an invalid response.
         """
         key = self._digest(token).hex()
-        answer: Any = yield from self._recall(key)
+        answer: Any = yield from self._read_cache(key)
         if answer is None:
-            run = ("introspection", key, self._forgotten)  # after forget(), the tenant is asked afresh
-            answer = yield from run_once(run, lambda start: self._ask(token, key, start))
+            run = ("introspection", key, self._forgotten)  # after forget(), start a new request
+            answer = yield from run_once(run, lambda start: self._introspect(token, key, start))
             if isinstance(answer, Failure):
                 raise answer.copy()
         if answer.get("active") is not True:
@@ -84,10 +83,10 @@ class Introspection:
         return self._to_claims(answer)
 
     def forget(self, token: str) -> Flow[None]:
-        """Remove what the claims cache holds of a token; an answer that is on its way is not kept either.
+        """Remove a token from the claims cache; a response that is still under way is not cached either.
 
         Raises:
-            MonoCloudError: the cache failed, and may still hold it.
+            MonoCloudError: the cache failed, and may still contain the token's claims.
         """
         self._forgotten += 1
         if self._options.cache is not None:
@@ -98,14 +97,14 @@ class Introspection:
         if isinstance(answer, Failure):
             raise answer.copy()
 
-    def _recall(self, key: str) -> Flow[Mapping[str, Any] | None]:
-        """Return what the cache has, if it is an introspection response; anything else is a miss."""
+    def _read_cache(self, key: str) -> Flow[Mapping[str, Any] | None]:
+        """Return the cached introspection response; a value of another form counts as a miss."""
         entry: Any = (yield CacheGet(key)) if self._cached else None
         return entry if isinstance(entry, Mapping) and isinstance(entry.get("active"), bool) else None
 
-    def _ask(self, token: str, key: str, now: Instant) -> Flow[Mapping[str, Any]]:
-        # Once more: the answer may have come to another request after this one looked for it.
-        answer = yield from self._recall(key)
+    def _introspect(self, token: str, key: str, now: Instant) -> Flow[Mapping[str, Any]]:
+        # Again: another request may have stored the response since this one read the cache.
+        answer = yield from self._read_cache(key)
         if answer is not None:
             return answer
         forgotten = self._forgotten
@@ -116,19 +115,19 @@ class Introspection:
             answer = yield from self._exchange(request, now)
         except AuthorizationServerError as error:
             if not isinstance(error, HttpError) or not error.temporary:
-                self._circuit.record_success(key, now, active=None)  # it answers, and refuses our client
+                self._circuit.record_success(key, now, active=None)  # it responds, but rejects the client
             elif not error.local:
                 self._circuit.record_failure(key, error, (yield from read_clock()))
             raise
         self._circuit.record_success(key, now, active=answer["active"])
         if self._cached and forgotten == self._forgotten:
             yield CacheSet(key, answer, self._forget_at(answer, now))
-            if forgotten != self._forgotten:  # meanwhile
+            if forgotten != self._forgotten:  # forget() was called during CacheSet
                 yield from self._delete(key)
         return answer
 
     def _answer(self, request: HttpRequest, now: Instant) -> Flow[FrozenDict]:
-        response = yield from exchange(request)
+        response = yield from fetch_response(request)
         return parse_introspection(request.url, response, self._options, now.unix)
 
     def _request(self, token: str, metadata: Metadata, now: Instant) -> Flow[HttpRequest]:
@@ -151,7 +150,7 @@ class Introspection:
         )
 
     def _forget_at(self, answer: Mapping[str, Any], now: Instant) -> float:
-        """Return when the cache must forget an answer, in Unix seconds: never after the token expires."""
+        """Return when a cached response expires, in Unix seconds: never later than the token itself."""
         duration = self._options.introspection_cache_duration
         if answer["active"] is False:
             return now.unix + min(duration, MAX_INACTIVE_SECONDS)
@@ -163,14 +162,14 @@ class Introspection:
 
 
 def introspection_endpoint(metadata: Metadata, options: Options) -> str:
-    """Return the endpoint that serves our way to authenticate.
+    """Return the introspection endpoint for the configured ``client_auth_method``.
 
-    A method with a certificate has an endpoint of its own (RFC 8705 section 5). There is no fallback to
-    the common one: it would not ask for the certificate, and refuse us for a reason nobody could guess.
+    Methods with a certificate use an endpoint of their own (RFC 8705 section 5). There is no fallback to the
+    other one: it would not request the certificate, and would reject the client for no apparent reason.
 
     Raises:
-        ConfigurationError: the tenant names none.
-        HttpError: it names one that is not safe to speak to.
+        ConfigurationError: the discovery document has no such endpoint.
+        HttpError: its URL is invalid or not ``https``.
     """
     place, aliases = "the discovery document", metadata.document
     if CLIENT_AUTH_METHODS[options.client_auth_method].mutual_tls:
@@ -180,10 +179,12 @@ def introspection_endpoint(metadata: Metadata, options: Options) -> str:
             stores = _object(metadata.document, "mtls_additional_endpoint_aliases")
             aliases = _object(stores, options.trust_store_id)
     if aliases.get(ENDPOINT) is None:
-        message = f"the tenant names no {ENDPOINT} in {place} for client {quoted(options.client_id)}"
-        variable = f"{VARIABLE_PREFIX}CLIENT_AUTH_METHOD"
+        message = (
+            f"{options.client_auth_method} needs an {ENDPOINT} in {place} of the tenant, which has none "
+            f"(client {quoted(options.client_id)})"
+        )
         raise ConfigurationError(
-            [Problem("client_auth_method", variable, f"{options.client_auth_method}: {message}")]
+            [Problem("client_auth_method", f"{VARIABLE_PREFIX}CLIENT_AUTH_METHOD", message)]
         )
     return metadata.endpoint(ENDPOINT, aliases)
 

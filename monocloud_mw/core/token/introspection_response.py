@@ -1,10 +1,10 @@
-"""What the tenant says of a token (RFC 7662 section 2.2), and what it says when it refuses to answer.
+"""Parse introspection responses (RFC 7662 section 2.2) and the errors of the introspection endpoint.
 
-``active`` must be the JSON value ``true``; anything else is an inactive token or no answer at all, never
-claims. The document is read like the tenant's others, where a flaw in a member that decides nothing does no
-harm (:mod:`monocloud_mw.jose.lenient_json`). About members that decide, it must not contradict itself: a
-name that is repeated there is no answer, since another reader may have seen the other value. The checks of
-the claims are made elsewhere, on every use; a flawed number or text has a wrong type for all of them.
+``active`` must be the JSON value ``true``: ``false`` means an inactive token, anything else an invalid
+response. The body is parsed like the tenant's other documents, which ignores flaws in unused members
+(:mod:`monocloud_mw.jose.lenient_json`). A repeated member that is used for a decision makes the response
+invalid, because parsers disagree on which value counts. The claims are checked elsewhere, on every use; an
+unreadable number or string has the wrong type for all of these checks.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ CHECKED: Final = (
     *("active", "aud", "client_id", "cnf", "exp", "iat", "iss", "jti", "nbf", "scope", "sub"),
     *("token_type", "token_use", "typ"),
 )
-"""Members that decide about a token, besides those with its groups."""
+"""Members that are used for decisions, in addition to the configured claims for groups and scopes."""
 
 ADVICE: Final = "correct the introspection_endpoint at the tenant"
-"""Where the endpoint redirects, or is not there. The target of a redirect may hold a token."""
+"""For a redirect or a 4xx status. It does not quote the redirect's target, which may contain a token."""
 
 INACTIVE: Final = FrozenDict({"active": False})
 
@@ -41,18 +41,18 @@ def parse_introspection(
     """Read an introspection response (RFC 7662 section 2.2, errors by RFC 6749 section 5.2).
 
     Args:
-        url: where the response is from.
-        response: as it arrived.
-        options: name the client, for errors.
+        url: the introspection endpoint.
+        response: the response to the introspection request.
+        options: the client and the names of the claims.
         now_unix: when the request was sent, in Unix seconds.
 
     Returns:
-        The members of an active token's response, or ``{"active": false}``, whatever else was said.
+        All members of the response for an active token, and only ``{"active": false}`` for an inactive one.
 
     Raises:
-        OAuthResponseError: the tenant refused our client or request (400, 401, 403; the body may be empty).
-        HttpError: any other status, or a body that is no JSON object. With a redirect, and with another
-            status that says that the request was wrong (4xx), it is permanent.
+        OAuthResponseError: the tenant rejected the client or the request (400, 401, 403; any body).
+        HttpError: any other status, or a body that is not a JSON object. The error is permanent for a
+            redirect and for any other 4xx status.
     """
     if response.status in (400, 401, 403):
         raise _refusal(url, response, options)
@@ -61,12 +61,12 @@ def parse_introspection(
     answer = parse_body(url, response, unique=(*CHECKED, *_claim_names(options)))
     active = answer.get("active")
     if not isinstance(active, bool):
-        raise HttpError(f"{quoted(url)} did not say whether the token is active", status=200)
+        raise HttpError(f"the response of {quoted(url)} has no boolean member active", status=200)
     return answer if active else INACTIVE
 
 
 def _claim_names(options: Options) -> tuple[str, ...]:
-    """Return the names of the members that hold groups and scopes, or the object in which they are."""
+    """Return the names of the members with groups and scopes, and of the objects that contain them."""
     claims = options.groups_claim, options.scopes_claim
     return *claims, *(claim.partition(".")[0] for claim in claims)
 
@@ -78,7 +78,7 @@ def _refusal(url: str, response: HttpResponse, options: Options) -> OAuthRespons
         body = {}
     error, description = _error_text(body.get("error")), _error_text(body.get("error_description"))
     return OAuthResponseError(
-        f"{quoted(url)} refused client {quoted(options.client_id)} with {options.client_auth_method}: "
+        f"{quoted(url)} rejected client {quoted(options.client_id)} with {options.client_auth_method}: "
         f"{error or 'no error code'} (status {response.status})",
         error=error,
         error_description=description,
@@ -87,7 +87,7 @@ def _refusal(url: str, response: HttpResponse, options: Options) -> OAuthRespons
 
 
 def _error_text(value: Any) -> str | None:
-    """Return an error member as it stands where it keeps to its grammar, and escaped where it does not."""
+    """Return an error member unchanged if it follows the grammar of RFC 6749, and escaped otherwise."""
     if not isinstance(value, str):
         return None
     return value if _ERROR_TEXT.fullmatch(value) else quoted(value)

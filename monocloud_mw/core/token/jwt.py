@@ -1,13 +1,13 @@
-"""JWT access tokens: from an untrusted string to claims whose origin is proven (RFC 9068 section 4).
+"""Verify JWT access tokens (RFC 9068 section 4).
 
-Checks run cheap before expensive: size, form and header before any key is looked for, so that garbage
-never causes a request to the tenant; the signature before any claim is believed.
+Cheap checks run before expensive ones: size, form and header before the key is looked up, so that an invalid
+token never causes a request to the tenant; the signature before any claim is used.
 
-What cannot change about a token is remembered: that this key signed these claims, that they are from our
-issuer and for our audience, and when they are valid. Everything that can change is checked again on each
-request: whether the key is still in the key set, and all of :func:`~.verified.check_request`.
-The memory is keyed by a digest of the token together with our issuer and audiences, and only tokens of our
-tenant for our API get in, so that nobody can fill it with others.
+Results that cannot change for a token are cached: the key that signed it, its claims, that issuer and
+audience are correct, and its lifetime. Everything that can change is checked on each request: whether the key
+is still in the key set, and all of :func:`~.verified.check_request`. The cache key is a digest of the token,
+tenant, client and audiences. Only valid tokens for this API are cached, so that callers cannot fill the cache
+with made-up ones.
 """
 
 from __future__ import annotations
@@ -42,20 +42,21 @@ __all__ = ["JwtAccessTokenVerifier", "check_payload", "check_type"]
 MAX_HEADERS: Final = 64  # of one issuer: one per key and algorithm
 
 ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt"})
-"""What ``typ`` may be, in lower case (RFC 9068 section 2.1): no ID, logout or DPoP proof token."""
+"""The accepted values of ``typ``, in lower case (RFC 9068 section 2.1)."""
 
 
 def check_type(header: Any) -> None:
-    """Refuse a JWT that is not an access token by its ``typ`` (RFC 8725 section 3.11) [wrong_type]."""
+    """Reject a JWT with the ``typ`` of another kind of token (RFC 8725 section 3.11) [wrong_type]."""
     found = header.get("typ")
     if "typ" in header and not (isinstance(found, str) and found.lower() in ACCESS_TOKEN_TYPES):
         raise TokenError(Reason.WRONG_TYPE, f"typ is {quoted(found)}")
 
 
 def check_payload(payload: bytes) -> None:
-    """Refuse what cannot be a JSON object (RFC 7519 section 7.2), before any key is looked for [malformed].
+    """Reject a payload that cannot be a JSON object (RFC 7519 section 7.2) [malformed].
 
-    Two brackets tell: to parse it all, unproven as it is, could cost many times what a good token does.
+    Only the two outer brackets are checked before the signature: parsing an unverified payload could cost
+    many times as much as validating a valid token.
     """
     text = payload.strip(b" \t\r\n")
     if not (text.startswith(b"{") and text.endswith(b"}")):
@@ -63,14 +64,14 @@ def check_payload(payload: bytes) -> None:
 
 
 class JwtAccessTokenVerifier:
-    """Proves that JWTs are the tenant's, and for this API."""
+    """Verifies that JWTs were issued by the tenant for this API."""
 
     def __init__(self, options: Options, tenant: Tenant) -> None:
         self._options = options
         self._tenant = tenant
         self._keys = tenant.keys
         self._verified: TwoGenerationCache[bytes, VerifiedToken] = TwoGenerationCache(options.jwt_cache_size)
-        # Of good tokens: issuers sign millions with one header. Nobody else can fill this memory.
+        # Headers of valid tokens only, so that callers cannot fill the cache. Issuers use few different ones.
         self._headers: TwoGenerationCache[str, JwsHeader] = TwoGenerationCache(MAX_HEADERS)
         self._to_claims = partial(
             AccessTokenClaims, groups_claim=options.groups_claim, scopes_claim=options.scopes_claim
@@ -83,10 +84,10 @@ class JwtAccessTokenVerifier:
         self._verified.discard(self.cache_key(token))
 
     def recheck_key(self, cache_key: bytes, now: Instant) -> Flow[VerifiedToken | None]:
-        """Return a token that was verified before, where its key is in the current key set as well.
+        """Return a cached token if its key is in the current key set, and ``None`` otherwise.
 
         Raises:
-            AuthorizationServerError: there is no key set.
+            AuthorizationServerError: the key set cannot be loaded.
         """
         known = self.cached(cache_key)
         if known is None:
@@ -98,12 +99,12 @@ class JwtAccessTokenVerifier:
         return None
 
     def verify(self, parts: CompactParts, cache_key: bytes, now: Instant) -> Flow[VerifiedToken]:
-        """Return what the token says, once it is known to be the tenant's and for this API.
+        """Verify a token's signature, issuer, audience and dates.
 
         Raises:
             TokenError: [malformed, unsupported_algorithm, wrong_type, unknown_key, bad_signature,
-                wrong_issuer, wrong_audience, or invalid_claim for a date that cannot be read]
-            AuthorizationServerError: there are no keys to check it with.
+                wrong_issuer, wrong_audience, or invalid_claim for an invalid date]
+            AuthorizationServerError: the keys or the issuer cannot be loaded.
         """
         encoded_header, encoded_payload, encoded_signature, signing_input = parts
         payload, signature = base64url.decode(encoded_payload), base64url.decode(encoded_signature)
@@ -135,17 +136,17 @@ class JwtAccessTokenVerifier:
         return header
 
     def _newer_keys(self, refusal: TokenError, header: JwsHeader, keys: KeySet, now: Instant) -> Flow[KeySet]:
-        """Return a newer key set where it may hold the key that signed the token, or raise the refusal.
+        """Return a newer key set that may contain the token's key, or raise ``refusal``.
 
-        Keys may be replaced under one ``kid``, so a bad signature is worth a look too. Without a ``kid``,
-        a signature that fits no key is treated like an unknown ``kid``.
+        A key may be replaced by another one with the same ``kid``, so a bad signature also causes a look-up.
+        Without a ``kid``, a signature that matches no key is treated like an unknown ``kid``.
 
         Raises:
-            TokenError: the refusal; the current key set has no such key.
-            HttpError: the key is unknown, and whether it is new cannot be told at the moment.
+            TokenError: ``refusal``; there is no newer key set.
+            HttpError: the key is unknown, and whether there is a newer key set is unknown at the moment.
         """
         try:
-            newer = yield from self._keys.newer(keys, now)
+            newer = yield from self._keys.newer_than(keys, now)
         except HttpError:
             if refusal.reason is Reason.BAD_SIGNATURE and header.key_id is not None:
                 raise refusal from None

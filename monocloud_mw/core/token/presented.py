@@ -1,4 +1,4 @@
-"""What a caller presents with one request: the one value that goes from the adapters to the checks."""
+"""The access token and related values of one request, passed from the adapters to the checks."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ __all__ = ["Presented"]
 
 
 class Presented(NamedTuple):
-    """An access token, and what else a request shows that a token may be bound to.
+    """An access token, and the parts of the request that the token may be bound to.
 
-    A named tuple, since one is made for every request and an attrs class takes four times as long to make.
+    A named tuple, because one is created for every request, and creating an attrs class takes four times as
+    long.
 
     Args:
         token: the access token as it was sent, without its scheme.
-        scheme: the authentication scheme that it came with (RFC 9110 section 11.1).
+        scheme: the authentication scheme (RFC 9110 section 11.1).
         client_certificate: the caller's certificate: PEM text, PEM or DER bytes (RFC 8705 section 3).
         method: the HTTP method of the request.
-        url: the URL of the request, or its path where that is all that is known.
+        url: the URL of the request, or its path if only that is known.
     """
 
     token: str
@@ -27,5 +28,5 @@ class Presented(NamedTuple):
     url: str = ""
 
     def __repr__(self) -> str:
-        """Show neither the token nor the certificate."""
+        """Return a representation without the token and the certificate."""
         return f"Presented(scheme={self.scheme!r}, method={self.method!r})"

@@ -1,7 +1,7 @@
-"""What a route asks of a token: scopes and groups.
+"""The scopes and groups that a route requires.
 
-A requirement is read once, where a route is declared; a wrong type is refused there. One string means
-exactly that one group, or the scopes it lists; it is never taken for a sequence of letters or ignored.
+Requirements are parsed once, when a route is declared, and a wrong type is rejected there. A string means one
+group, or the scopes that it lists; it is never treated as a sequence of characters.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ __all__ = ["NO_REQUIREMENTS", "Requirements", "check_groups", "check_requirement
 
 @attrs.frozen
 class Requirements:
-    """Scopes that must all be there, and alternatives of which each must be met.
+    """The scopes and groups that a token must have.
 
     Args:
-        scopes: every one is required; case-sensitive (RFC 6749 section 3.3).
-        groups: alternatives: of each set any one group is enough, or all with ``groups_match_all``.
-        any_scopes: alternatives: of each set any one scope is enough.
+        scopes: all of them are required; case-sensitive (RFC 6749 section 3.3).
+        groups: one group of each set is required, or all groups with ``groups_match_all``.
+        any_scopes: one scope of each set is required.
     """
 
     scopes: frozenset[str] = frozenset()
@@ -39,24 +39,24 @@ class Requirements:
         groups: str | Iterable[str] = (),
         any_scopes: str | Iterable[str] = (),
     ) -> Requirements:
-        """Read what a developer wrote.
+        """Create requirements from the arguments of a decorator or client.
 
         Args:
-            scopes: all of them are required; one string may list several, separated by spaces.
-            groups: any of them is enough, or all are required with ``groups_match_all``.
-            any_scopes: any of them is enough; one string may list several, likewise.
+            scopes: all of them are required; a string may list several, separated by spaces.
+            groups: one of them is required, or all with ``groups_match_all``; a string is one group.
+            any_scopes: one of them is required; a string may list several, separated by spaces.
 
         Raises:
-            ConfigurationError: a value is not a string or a collection of non-empty strings, or a scope has
-                white space or control characters in it.
+            ConfigurationError: a value is not a string or a collection of non-empty strings, or a scope
+                contains white space or control characters.
         """
         try:
-            return _remembered(scopes, groups, any_scopes)
-        except TypeError:  # a list cannot be hashed, so it cannot be remembered
+            return _cached(scopes, groups, any_scopes)
+        except TypeError:  # lists are unhashable, so they bypass lru_cache
             return _read(scopes, groups, any_scopes)
 
     def merge(self, other: Requirements) -> Requirements:
-        """Return the combination of both: a token must meet each of the two."""
+        """Return the combination of both requirements: a token must meet both."""
         return Requirements(
             self.scopes | other.scopes,
             _united(self.groups, other.groups),
@@ -65,7 +65,7 @@ class Requirements:
 
     @property
     def named_scopes(self) -> list[str]:
-        """Every scope that is asked for in any way, sorted: what a challenge names."""
+        """All scopes that are named in the requirements, sorted, for the ``WWW-Authenticate`` header."""
         return sorted(self.scopes.union(*self.any_scopes))
 
 
@@ -92,17 +92,17 @@ def _read(scopes: Any, groups: Any, any_scopes: Any) -> Requirements:
     )
 
 
-# Whoever calls a client directly states the same few requirements with every token.
-_remembered: Final[Callable[[Any, Any, Any], Requirements]] = lru_cache(maxsize=1024)(_read)
+# Code that calls a client directly passes the same few requirements with every token.
+_cached: Final[Callable[[Any, Any, Any], Requirements]] = lru_cache(maxsize=1024)(_read)
 
 
 def _scopes(option: str, scopes: Any, problems: list[Problem]) -> frozenset[str]:
-    """Read scopes; in one string only U+0020 separates them (RFC 6749 section 3.3)."""
-    # Blank text is refused like any blank entry: read as no scope at all it would let every token pass.
+    """Parse scopes; in a string only U+0020 separates them (RFC 6749 section 3.3)."""
+    # Reject blank strings, like blank entries: treated as no scopes, they would accept every token.
     listed = (list(filter(None, scopes.split(" "))) or [scopes]) if isinstance(scopes, str) else scopes
     wanted = _values(option, listed, problems)
     if not all(scope.isprintable() and " " not in scope for scope in wanted):
-        message = "a scope must not have white space or control characters; only spaces separate scopes"
+        message = "a scope must not contain white space or control characters; separate scopes with spaces"
         problems.append(Problem(option, None, message))
     return wanted
 
@@ -120,13 +120,13 @@ def _values(option: str, values: Any, problems: list[Problem]) -> frozenset[str]
 
 
 def check_requirements(claims: AccessTokenClaims, requirements: Requirements, *, match_all: bool) -> None:
-    """Check everything that a route asks of a valid token [insufficient_scope, insufficient_groups]."""
+    """Reject a token without the required scopes and groups [insufficient_scope, insufficient_groups]."""
     check_scopes(claims, requirements)
     check_groups(claims, requirements, match_all=match_all)
 
 
 def check_scopes(claims: AccessTokenClaims, requirements: Requirements) -> None:
-    """Refuse a token that lacks a required scope (RFC 6750 section 3.1) [insufficient_scope]."""
+    """Reject a token without a required scope (RFC 6750 section 3.1) [insufficient_scope]."""
     scopes = claims.scopes
     if not requirements.scopes <= scopes:
         raise TokenError(Reason.INSUFFICIENT_SCOPE, scopes=requirements.named_scopes, subject=claims.subject)
@@ -141,13 +141,13 @@ def check_scopes(claims: AccessTokenClaims, requirements: Requirements) -> None:
 
 
 def check_groups(claims: AccessTokenClaims, requirements: Requirements, *, match_all: bool) -> None:
-    """Refuse a token whose user is not in the required groups [insufficient_groups]."""
+    """Reject a token without the required groups [insufficient_groups]."""
     for wanted in requirements.groups:
         groups = claims.group_set
         if not (wanted <= groups if match_all else wanted & groups):
             raise TokenError(
                 Reason.INSUFFICIENT_GROUPS,
                 f"{'not all' if match_all else 'none'} of {quoted(sorted(wanted))}",
-                scopes=requirements.named_scopes,  # the challenge names them, whatever is missing
+                scopes=requirements.named_scopes,  # named in WWW-Authenticate, whatever is missing
                 subject=claims.subject,
             )

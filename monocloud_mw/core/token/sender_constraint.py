@@ -1,10 +1,9 @@
-"""Sender-constrained tokens: what ``cnf`` (RFC 7800) asks of the caller, beyond having the token.
+"""Sender-constrained tokens: check the ``cnf`` claim (RFC 7800) against the caller's certificate.
 
 - ``x5t#S256``: the base64url SHA-256 of the DER certificate that the caller presents in TLS (RFC 8705
-  section 3.1). Members beside it that are unknown do not matter (RFC 7800 section 3.1).
-- ``jkt``: a DPoP key (RFC 9449 section 6.1). Such a token is no bearer token: refused, whatever the mode.
-- Anything else, and nothing at all: bound to something that cannot be checked here, which is no bearer token
-  either.
+  section 3.1). Additional unknown members are ignored (RFC 7800 section 3.1).
+- ``jkt``: a DPoP key (RFC 9449 section 6.1). Such a token is not a bearer token and is always rejected.
+- Any other ``cnf``, also an empty one: a kind of binding that is not supported, so the token is rejected.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ __all__ = ["certificate_to_der", "check_confirmation"]
 
 MAX_CERTIFICATE_BYTES: Final = 64 * 1024
 
-_DER_SEQUENCE: Final = b"\x30"  # how every DER certificate begins, and no base64 of one
+_DER_SEQUENCE: Final = b"\x30"  # the first byte of every DER certificate, and never that of base64 text
 _PEM_BEGIN: Final = re.compile(r"(?:^|(?<=\r))[ \t]*-----BEGIN CERTIFICATE-----", re.ASCII | re.MULTILINE)
 _PEM_BODY: Final = re.compile(r"([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----", re.ASCII)
 
 
 def check_confirmation(claims: FrozenDict, certificate: str | bytes | None, mode: str) -> None:
-    """Refuse a bound token without what it is bound to.
+    """Reject a bound token if the caller did not present the certificate that it is bound to.
 
     Args:
-        claims: of a token whose origin is proven.
-        certificate: what the caller presented in TLS: PEM, PEM without its delimiters, or DER.
-        mode: ``when_present`` checks a token that is bound, ``required`` also refuses one that is not,
-            ``dangerously_ignore`` checks only that no DPoP key is needed.
+        claims: the claims of a verified or introspected token.
+        certificate: the caller's TLS certificate: PEM, PEM without its delimiters, or DER.
+        mode: ``when_present`` checks bound tokens, ``required`` also rejects unbound tokens, and
+            ``dangerously_ignore`` rejects only tokens that are bound to a DPoP key.
 
     Raises:
         TokenError: [not_bound], [dpop_required], [unsupported_confirmation], [certificate_missing],
-            [certificate_malformed], [certificate_mismatch], or [invalid_claim] where ``cnf`` is no object.
+            [certificate_malformed], [certificate_mismatch], or [invalid_claim] if ``cnf`` is not an object.
     """
-    if "cnf" not in claims:  # the case of nearly every token
+    if "cnf" not in claims:  # as in nearly every token
         if mode == "required":
             raise TokenError(Reason.NOT_BOUND)
         return
@@ -61,7 +60,7 @@ def check_confirmation(claims: FrozenDict, certificate: str | bytes | None, mode
 
 
 def _check_certificate(expected: object, certificate: str | bytes | None) -> None:
-    """Compare the caller's certificate with the thumbprint of the token (RFC 8705 section 3)."""
+    """Compare the caller's certificate with the thumbprint in the token (RFC 8705 section 3)."""
     if not certificate:
         raise TokenError(Reason.CERTIFICATE_MISSING)
     if not isinstance(expected, str):
@@ -72,27 +71,27 @@ def _check_certificate(expected: object, certificate: str | bytes | None) -> Non
 
 
 def certificate_to_der(certificate: str | bytes) -> bytes:
-    """Return the DER form of one X.509 certificate; of a PEM chain, its first, which is the caller's own.
+    """Return an X.509 certificate in DER; of a PEM chain the first certificate, which is the caller's own.
 
     Args:
         certificate: PEM, also with text before it (RFC 7468 section 2), base64 of the DER (PEM without its
-            delimiters), or DER itself.
+            delimiters), or DER.
 
     Raises:
-        TokenError: it is none of these [certificate_malformed].
+        TokenError: it is not a certificate in one of these formats [certificate_malformed].
     """
     if not isinstance(certificate, (str, bytes)):
         raise TokenError(Reason.CERTIFICATE_MALFORMED, "it is neither text nor bytes")
     if len(certificate) > MAX_CERTIFICATE_BYTES:
         raise TokenError(Reason.CERTIFICATE_MALFORMED, "it is too large")
-    # DER first: a caller's certificate may hold another one as PEM, in an extension of its own.
+    # DER first: a caller's certificate may contain another one as PEM, in an extension.
     if isinstance(certificate, bytes):
         if certificate.startswith(_DER_SEQUENCE) and _is_certificate(certificate):
             return certificate
         certificate = certificate.decode("latin-1")
     der = _der_from_text(certificate)
     if der is None or not _is_certificate(der):
-        raise TokenError(Reason.CERTIFICATE_MALFORMED)  # not in a handler: a codec's error holds its input
+        raise TokenError(Reason.CERTIFICATE_MALFORMED)  # outside handlers: a codec's error contains its input
     return der
 
 
@@ -105,7 +104,7 @@ def _is_certificate(der: bytes) -> bool:
 
 
 def _der_from_text(text: str) -> bytes | None:
-    """Decode the first certificate of a PEM text, which decides, or a text that is base64 from end to end."""
+    """Decode the first certificate of a PEM text, or a text that is only base64; ``None`` if invalid."""
     begin = _PEM_BEGIN.search(text)
     if begin is not None:
         body = _PEM_BODY.match(text, begin.end())

@@ -1,7 +1,7 @@
-"""The one body of logic behind every client and adapter: which checks an access token goes through.
+"""The validation of access tokens that all clients and adapters share.
 
-All flows here are pure: they yield effects (:mod:`~monocloud_mw.core.effects`) and never read a clock or
-touch a socket. Whatever the kind of the token, :func:`~.verified.check_request` has the last word.
+The flows do no I/O: they yield effects (:mod:`~monocloud_mw.core.effects`) and never read a clock. For tokens
+of either kind, :func:`~.verified.check_request` is the last step.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from .verified import VerifiedToken, check_request, verify_claims
 __all__ = ["Validator"]
 
 _NO_CLIENT: Final = Problem(
-    "client_id", f"{VARIABLE_PREFIX}CLIENT_ID", "is required to introspect an access token that is no JWT"
+    "client_id", f"{VARIABLE_PREFIX}CLIENT_ID", "is required to introspect access tokens that are not JWTs"
 )
 
 
 class Validator:
-    """Validates access tokens for one API of one tenant, and keeps what it learned of the tenant."""
+    """Validates access tokens for one API of one tenant, and caches the tenant's documents."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -44,12 +44,12 @@ class Validator:
     ) -> Flow[AccessTokenClaims]:
         """Return the flow that validates the access token of a request.
 
-        Unlike :meth:`validate`, an opaque token where introspection is not set up is [malformed]: the caller
-        chose it, not the developer.
+        Unlike :meth:`validate`, it rejects an opaque token as [malformed] if introspection is not configured:
+        the mistake is the caller's, not the developer's.
 
         Raises:
-            TokenError: it is refused.
-            AuthorizationServerError: the tenant is needed, and cannot be reached or gives no usable answer.
+            TokenError: the token is rejected.
+            AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
         check_token_text(presented.token, self._max_size)
         if self._introspects_jwts:
@@ -63,9 +63,9 @@ class Validator:
         """Return the flow that validates an access token of either kind.
 
         Raises:
-            TokenError: it is refused.
-            ConfigurationError: it is no JWT, and there is no ``client_id`` to introspect it with.
-            AuthorizationServerError: the tenant is needed, and cannot be reached or gives no usable answer.
+            TokenError: the token is rejected.
+            ConfigurationError: it is not a JWT, and introspection needs ``client_id``, which is not set.
+            AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
         check_token_text(presented.token, self._max_size)
         if self._introspects_jwts:
@@ -78,8 +78,8 @@ class Validator:
         """Return the flow that validates a JWT access token with the tenant's keys (RFC 9068 section 4).
 
         Raises:
-            TokenError: it is refused.
-            AuthorizationServerError: there are no keys to check it with.
+            TokenError: the token is rejected.
+            AuthorizationServerError: the tenant's keys had to be loaded and the request failed.
         """
         check_token_text(presented.token, self._max_size)
         return self._validate_jwt(presented, requirements, now, "it does not have three parts")
@@ -90,9 +90,9 @@ class Validator:
         """Return the flow that introspects an access token of either kind (RFC 7662).
 
         Raises:
-            TokenError: it is refused.
-            ConfigurationError: there is no ``client_id`` to introspect it with.
-            AuthorizationServerError: the tenant cannot be reached or gives no usable answer.
+            TokenError: the token is rejected.
+            ConfigurationError: introspection needs ``client_id``, which is not set.
+            AuthorizationServerError: the introspection request failed.
         """
         check_token_text(presented.token, self._max_size)
         return self._introspect(presented, requirements, now)
@@ -102,11 +102,11 @@ class Validator:
 
         Raises:
             TokenError: it cannot be an access token [malformed].
-            MonoCloudError: the claims cache failed, and may still hold its claims.
+            MonoCloudError: the claims cache failed, and may still contain the token's claims.
         """
         check_token_text(token, self._max_size)
         if token.split() != [token]:
-            raise TokenError(Reason.MALFORMED, "white space is not part of a token")
+            raise TokenError(Reason.MALFORMED, "a token must not contain white space")
         self._jwt.forget(token)
         if self._introspection is not None:
             yield from self._introspection.forget(token)
@@ -114,7 +114,7 @@ class Validator:
     def _validate_jwt(
         self, presented: Presented, requirements: Requirements, now: Instant, opaque_refusal: str | None
     ) -> Flow[AccessTokenClaims]:
-        """Validate a token with three parts as a JWT; introspect any other, or refuse it."""
+        """Validate a token with three parts as a JWT; introspect other tokens, or reject them."""
         cache_key = self._jwt.cache_key(presented.token)
         token = self._jwt.cached(cache_key)
         if token is None or token.keys is not self.tenant.keys.fresh(now):
@@ -152,22 +152,20 @@ class Validator:
 
 
 def check_token_text(token: object, max_size: int) -> None:
-    """Refuse what cannot be an access token, before anything else looks at it [malformed]."""
+    """Reject a value that cannot be an access token, before any other check [malformed]."""
     if not isinstance(token, str):
         raise TokenError(Reason.MALFORMED, "it is not a string")
     if not 0 < len(token) <= max_size:
-        detail = (
-            f"it has {len(token)} characters, and max_token_size is {max_size}" if token else "it is empty"
-        )
+        detail = f"it has {len(token)} characters; max_token_size is {max_size}" if token else "it is empty"
         raise TokenError(Reason.MALFORMED, detail)
 
 
 def check_introspectable(token: str) -> None:
-    """Refuse text that the tenant need not be asked about [malformed]."""
+    """Reject a token that introspection cannot accept, without a request to the tenant [malformed]."""
     if token.strip() != token or _CONTROL.search(token):
-        raise TokenError(Reason.MALFORMED, "it has white space around it, or control characters")
+        raise TokenError(Reason.MALFORMED, "it has leading or trailing white space, or control characters")
 
 
-REFUSE_OPAQUE: Final = "it is no JWT, and introspection is not configured"
+REFUSE_OPAQUE: Final = "it is not a JWT, and introspection is not configured"
 # RFC 6749 appendix A.12: visible characters. Others that UTF-8 can carry are left to the tenant.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")

@@ -1,9 +1,9 @@
-"""A token whose origin is proven, and the checks that every request with it has to pass.
+"""Verified tokens, and the checks on every request with one.
 
-Both kinds of tokens end up here: a JWT whose signature is verified, and a token that the tenant says is
-active (RFC 7662). The order is fixed, so that each token is refused for one reason, whatever its kind:
+Used for both kinds of tokens: JWTs with a verified signature, and tokens that the tenant reported as active
+(RFC 7662). The order of the checks is fixed, so that the reason for a rejection does not depend on the kind:
 
-1. issuer, audience and the form of its dates, once per token (:func:`verify_claims`);
+1. issuer, audience and the format of the dates, once per token (:func:`verify_claims`);
 2. lifetime, subject, binding, scopes and groups, on every request (:func:`check_request`).
 """
 
@@ -33,13 +33,13 @@ __all__ = ["VerifiedToken", "check_request", "verify_claims"]
 
 @attrs.frozen
 class VerifiedToken:
-    """What cannot change about a token: what it says, when it is valid, and who vouches for it.
+    """The properties of a token that cannot change: its claims, its lifetime and its key.
 
     Args:
-        claims: of this API's tenant, for this API.
-        lifetime: when it is accepted.
-        key: signed it; ``None`` for an introspected token.
-        keys: the last key set that had this key; ``None`` likewise.
+        claims: the claims, with issuer and audience checked.
+        lifetime: when the token is accepted.
+        key: the key that signed it; ``None`` for an introspected token.
+        keys: the last key set that contained this key; ``None`` for an introspected token.
     """
 
     claims: AccessTokenClaims = attrs.field(repr=False)
@@ -56,18 +56,18 @@ def verify_claims(
     key: Jwk | None = None,
     keys: KeySet | None = None,
 ) -> VerifiedToken:
-    """Check what cannot change about a token (RFC 7519 section 4.1, RFC 9068 section 4).
+    """Make the checks whose result cannot change (RFC 7519 section 4.1, RFC 9068 section 4).
 
     Args:
-        claims: of a token whose origin is proven.
-        issuer: what ``iss`` must be.
-        options: say the audiences, and the leeway on dates.
-        key: signed the token. Without a key the tenant vouches for it, and may leave out ``iss`` and ``exp``
-            (RFC 7662 section 2.2).
-        keys: the key set that has the key.
+        claims: the claims of a token with a verified signature, or of an introspection response.
+        issuer: the required value of ``iss``.
+        options: the audiences, and the tolerance for dates.
+        key: the key that signed the token. Without a key the token is introspected, and ``iss`` and ``exp``
+            may be absent (RFC 7662 section 2.2).
+        keys: the key set that contains the key.
 
     Raises:
-        TokenError: [wrong_issuer], [wrong_audience], or [invalid_claim] for a date that cannot be read.
+        TokenError: [wrong_issuer], [wrong_audience], or [invalid_claim] for an invalid date.
     """
     is_jwt = key is not None
     try:
@@ -88,7 +88,7 @@ def verify_claims(
 def check_request(
     token: VerifiedToken, presented: Presented, requirements: Requirements, options: Options, now: Instant
 ) -> None:
-    """Check what may differ from one request to the next, though the token is the same.
+    """Make the checks whose result may differ between requests with the same token.
 
     Raises:
         TokenError: [expired, not_yet_valid], [invalid_claim] for ``sub`` or ``cnf``, what
@@ -110,6 +110,6 @@ def check_request(
 
 
 def _add_log_context(error: TokenError, claims: AccessTokenClaims, key: Jwk | None) -> None:
-    """Add who issued the token, and which key signed it where that is known, for the log."""
+    """Add the issuer of the token and, if known, the key that signed it, for the log."""
     error.key_id = None if key is None or key.key_id is None else quoted(key.key_id)
     error.issuer = quoted(claims["iss"]) if "iss" in claims else None

@@ -112,7 +112,7 @@ def test_client_secret_jwt(secret: Any, algorithm: str, key: bytes) -> None:
     ("key", "key_id"),
     [
         (RS256, "rsa"),
-        *((SigningKey(algorithm=name, secret=RS256.secret), None) for name in ("RS512", "PS256", "PS384")),
+        *((SigningKey(algorithm=name, key=RS256.key), None) for name in ("RS512", "PS256", "PS384")),
         (ES256, "ec"),
         (SigningKey.generate("ES512"), None),
         (FIRST, "first"),
@@ -122,7 +122,7 @@ def test_client_secret_jwt(secret: Any, algorithm: str, key: bytes) -> None:
 def test_private_key_jwt(key: SigningKey, key_id: str | None) -> None:
     """RFC 7523 with a private key; its ``kid`` tells the tenant which one."""
     credentials = credentials_of(client_auth_method="private_key_jwt", client_secret=key)
-    header, _ = claims_of(credentials, key.secret.public_key(), key.algorithm)
+    header, _ = claims_of(credentials, key.key.public_key(), key.algorithm)
     expected = {"alg": key.algorithm, "typ": "JWT"}
     assert header == (expected if key_id is None else {**expected, "kid": key_id})
 
@@ -133,7 +133,7 @@ ASSERTING: Final[dict[str, Any]] = {"client_auth_method": "private_key_jwt", "cl
 def test_what_an_assertion_claims() -> None:
     """RFC 7523 section 3: we are the issuer and the subject, for one minute, from now in whole seconds."""
     credentials = credentials_of(Instant(1_700_000_000.9, 0.0), **ASSERTING)
-    _, claims = claims_of(credentials, FIRST.secret.public_key(), "EdDSA")
+    _, claims = claims_of(credentials, FIRST.key.public_key(), "EdDSA")
     identifier = claims.pop("jti")
     assert claims == {
         "iss": "client-1",
@@ -147,7 +147,7 @@ def test_what_an_assertion_claims() -> None:
 
 def test_the_clock_skew_counts_for_assertions() -> None:
     """Our clock is as wrong for what we sign as for what we check."""
-    _, claims = claims_of(credentials_of(**ASSERTING, clock_skew=30), FIRST.secret.public_key(), "EdDSA")
+    _, claims = claims_of(credentials_of(**ASSERTING, clock_skew=30), FIRST.key.public_key(), "EdDSA")
     assert (claims["iat"], claims["exp"]) == (1_700_000_030, 1_700_000_090)
 
 
@@ -155,7 +155,7 @@ def test_an_assertion_serves_once() -> None:
     """A tenant refuses a ``jti`` that it has seen."""
     identifiers = set()
     for _ in range(50):
-        _, claims = claims_of(credentials_of(**ASSERTING), FIRST.secret.public_key(), "EdDSA")
+        _, claims = claims_of(credentials_of(**ASSERTING), FIRST.key.public_key(), "EdDSA")
         identifiers.add(claims["jti"])
     assert len(identifiers) == 50
 
@@ -164,7 +164,7 @@ def test_the_audience_of_assertions_may_be_another() -> None:
     """Some providers want the token endpoint's address there."""
     audience = "https://acme.us.monocloud.com/connect/token"
     credentials = credentials_of(**ASSERTING, client_assertion_audience=audience)
-    _, claims = claims_of(credentials, FIRST.secret.public_key(), "EdDSA", audience)
+    _, claims = claims_of(credentials, FIRST.key.public_key(), "EdDSA", audience)
     assert claims["aud"] == audience
 
 
@@ -212,7 +212,9 @@ def test_an_identity_is_text(answer: Any) -> None:
     step(flow)
     with pytest.raises(ConfigurationError) as caught:
         flow.send(answer)
-    assert caught.value.problems == (Problem("client_secret", None, "the callable returned no text"),)
+    assert caught.value.problems == (
+        Problem("client_secret", None, "the callable must return a non-empty string"),
+    )
 
 
 def test_an_identity_that_cannot_be_had() -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from monocloud_mw.core.effects import Failure, Fetch
-from monocloud_mw.core.tenant.http_json import MAX_BODY_BYTES, exchange, fetch_document, parse_body
+from monocloud_mw.core.tenant.http_json import MAX_BODY_BYTES, fetch_document, fetch_response, parse_body
 from monocloud_mw.errors import HttpError
 from monocloud_mw.http import HttpRequest, HttpResponse
 
@@ -110,7 +110,7 @@ def test_a_fetcher_returns_a_response(answer: Any) -> None:
 def test_an_exchange_returns_any_status() -> None:
     """What a status means is for others to say."""
     response = HttpResponse(status=418, body=b"x" * 10)
-    flow = exchange(HttpRequest(url=URL, timeout_seconds=1.0, max_body_bytes=10))
+    flow = fetch_response(HttpRequest(url=URL, timeout_seconds=1.0, max_body_bytes=10))
     step(flow)
     assert result_of(flow, response) is response
 

@@ -25,7 +25,7 @@ DISCOVERY: Final = f"{TENANT}/.well-known/openid-configuration"
 JWKS_URI: Final = "https://keys.example/jwks?v=1"
 METADATA: Final = json_response(json.dumps({"issuer": TENANT, "jwks_uri": JWKS_URI}))
 OCT: Final = {"kty": "oct", "k": "AAAA"}
-NO_USABLE_KEY: Final = "the key set holds no key that can be used"
+NO_USABLE_KEY: Final = "the tenant's key set contains no usable key"
 WHY_NOT_OCT: Final = "key 0: its kty 'oct' does not verify signatures"
 ADVICE: Final = "correct the jwks_uri at the tenant, or set jwks_resolver"
 
@@ -74,18 +74,21 @@ def test_keys_that_cannot_be_used_are_skipped() -> None:
 @pytest.mark.parametrize(
     ("jwks", "message"),
     [
-        ({"keys": []}, f"{NO_USABLE_KEY}, since it is empty"),
+        ({"keys": []}, f"{NO_USABLE_KEY}: it is empty"),
         ({"keys": [OCT]}, f"{NO_USABLE_KEY}: {WHY_NOT_OCT}"),
         (
             {"keys": [None, {"kid": "a", "kty": "x"}]},
             f"{NO_USABLE_KEY}: key 0: it is not an object; "
             "key 1 (kid 'a'): its kty 'x' does not verify signatures",
         ),
-        ({}, "the key set cannot be read: a key set is an object with an array named keys"),
-        ({"keys": {}}, "the key set cannot be read: a key set is an object with an array named keys"),
+        ({}, "the tenant's key set is not a JWK Set: it must be an object with an array named keys"),
+        (
+            {"keys": {}},
+            "the tenant's key set is not a JWK Set: it must be an object with an array named keys",
+        ),
         (
             {"error": "server_error"},
-            "the key set cannot be read: a key set is an object with an array named keys",
+            "the tenant's key set is not a JWK Set: it must be an object with an array named keys",
         ),
         ([], f"'{JWKS_URI}' did not answer with a JSON object: it is an array, not an object"),
         (
@@ -172,14 +175,14 @@ def test_skipped_keys_are_logged_once_for_each_new_set(caplog: pytest.LogCapture
     first, second = FIRST.public_jwk(), SECOND.public_jwk()
     unused = {**second, "use": "enc", "kid": "e\n"}
     record = (
-        "The tenant's key set has keys that are not used: "
+        "the tenant's key set contains unusable keys: "
         "key 1 (kid 'e\\n'): its use is 'enc', not 'sig'; key 2: it is not an object"
     )
     assert reload(first, unused, None) == [record]
     assert reload(first, unused, None) == []
     assert reload(second, unused, None) == [record]
     assert reload(first) == []
-    assert reload(OCT) == [f"The tenant's key set has keys that are not used: {WHY_NOT_OCT}"]
+    assert reload(OCT) == [f"the tenant's key set contains unusable keys: {WHY_NOT_OCT}"]
     (many,) = reload(first, *[OCT] * 12)
     assert many.endswith("key 10: its kty 'oct' does not verify signatures; and 2 more")
 
@@ -215,7 +218,7 @@ def test_a_resolver_replaces_all_requests() -> None:
         (None, "the jwks_resolver returned NoneType, not a mapping"),
         ([FIRST.public_jwk()], "the jwks_resolver returned list, not a mapping"),
         ('{"keys": []}', "the jwks_resolver returned str, not a mapping"),
-        ({}, "the key set cannot be read: a key set is an object with an array named keys"),
+        ({}, "the tenant's key set is not a JWK Set: it must be an object with an array named keys"),
         ({"keys": [OCT]}, f"{NO_USABLE_KEY}: {WHY_NOT_OCT}"),
     ],
 )
@@ -290,14 +293,14 @@ def moved_world(old: Any) -> tuple[World, LastKnownGood[KeySet], KeySet]:
 def test_a_key_set_that_moved_is_found_by_who_needs_a_new_key(old: Any) -> None:
     """Where its old address fails or has nothing new, the discovery document is read again."""
     world, source, keys = moved_world(old)
-    assert key_ids(world.run(source.newer(keys, world.now))) == ["second"]
+    assert key_ids(world.run(source.newer_than(keys, world.now))) == ["second"]
     assert world.urls == [JWKS_URI, DISCOVERY, MOVED]
 
 
 def test_new_keys_at_the_old_address_will_do() -> None:
     """The discovery document is not asked for."""
     world, source, keys = moved_world(json_response(json.dumps(jwks_of(FIRST, SECOND))))
-    assert key_ids(world.run(source.newer(keys, world.now))) == ["first", "second"]
+    assert key_ids(world.run(source.newer_than(keys, world.now))) == ["first", "second"]
     assert world.urls == [JWKS_URI]
 
 
@@ -313,10 +316,10 @@ def test_a_discovery_document_that_does_not_help_changes_nothing(discovery: Any,
     world, source, keys = moved_world(same if old == "the same keys" else Failure(HttpError("refused first")))
     world.responses[DISCOVERY] = discovery
     if old == "the same keys":
-        assert key_ids(world.run(source.newer(keys, world.now))) == ["first"]
+        assert key_ids(world.run(source.newer_than(keys, world.now))) == ["first"]
     else:
-        with pytest.raises(HttpError, match="its refresh failed: refused first"):
-            world.run(source.newer(keys, world.now))
+        with pytest.raises(HttpError, match="refreshing it failed: refused first"):
+            world.run(source.newer_than(keys, world.now))
     assert world.urls == [JWKS_URI, DISCOVERY]
 
 
@@ -325,7 +328,7 @@ def test_the_discovery_document_is_read_again_once_per_cooldown() -> None:
     world, source, keys = moved_world(json_response(json.dumps(jwks_of(FIRST))))
     world.responses[DISCOVERY] = METADATA
     for _ in range(3):
-        keys = world.run(source.newer(keys, world.now))
+        keys = world.run(source.newer_than(keys, world.now))
         world.pass_time(20.0)
     assert world.urls == [JWKS_URI, DISCOVERY, JWKS_URI, DISCOVERY]
 

@@ -116,7 +116,7 @@ class Scene(World):
 
     def demand(self, seen: str) -> Flow[str]:
         """Return the flow that asks for a newer document; documents are told apart by identity."""
-        return self.kept.newer(self.source.documents.get(seen, seen), self.now)
+        return self.kept.newer_than(self.source.documents.get(seen, seen), self.now)
 
     @property
     def retry_after(self) -> float | None:
@@ -397,7 +397,9 @@ def test_an_answer_that_is_read_too_late_is_asked_for_again(scene: Scene) -> Non
     step(load)
     assert step(load, "sent long ago") == ReadClock()
     scene.pass_time(100.0)
-    with pytest.raises(InterruptedLoadError, match="the document was out of date when it had been read"):
+    with pytest.raises(
+        InterruptedLoadError, match="the tenant's document was out of date by the time it was read"
+    ):
         load.send(scene.now)
     scene.background.clear()
     assert scene.current() == ("document 2", ["wait"])
@@ -463,7 +465,7 @@ def test_a_key_nobody_knows_while_the_tenant_hangs(scene: Scene) -> None:
     scene.pass_time(100.0)
     assert scene.current() == ("document 1", ["wait"])
     assert scene.newer("document 1") == (None, [])
-    assert str(scene.error) == "the document at hand may be out of date, and it is being refreshed"
+    assert str(scene.error) == "the cached document may be out of date, and it is being refreshed"
     assert scene.retry_after == 1.0
 
 
@@ -713,7 +715,10 @@ def test_what_was_loaded_since_the_token_came_is_new_enough() -> None:
     came_at = scene.now
     scene.pass_time(0.001)
     scene.current()
-    assert scene.asked(scene.kept.newer(scene.source.documents["document 1"], came_at)) == ("document 1", [])
+    assert scene.asked(scene.kept.newer_than(scene.source.documents["document 1"], came_at)) == (
+        "document 1",
+        [],
+    )
     scene.pass_time(0.001)
     assert scene.newer("document 1") == ("document 2", ["foreground"])
 
@@ -790,9 +795,9 @@ def test_a_demand_that_joined_another_needs_a_younger_document(scene: Scene) -> 
     assert (join.since, join.wait_seconds) == (None, 1.0)
     newer = end()
     assert result_of(second, newer) == newer
-    assert scene.asked(scene.kept.newer(newer, came_at)) == ("document 3", ["foreground"])
+    assert scene.asked(scene.kept.newer_than(newer, came_at)) == ("document 3", ["foreground"])
     third = scene.source.documents["document 3"]
-    assert scene.asked(scene.kept.newer(third, came_at)) == ("document 3", []), "and it has no such key"
+    assert scene.asked(scene.kept.newer_than(third, came_at)) == ("document 3", []), "and it has no such key"
     assert scene.newer("document 3") == ("document 3", [])
     scene.pass_time(27.999)
     assert scene.newer("document 3") == ("document 3", [])
@@ -804,7 +809,7 @@ def test_there_is_one_more_load_for_those_who_came_during_another(scene: Scene) 
     """Those who come during that one cannot be told: they ask again after the cool-down."""
     _, came_at, end = during_a_demand(scene)
     newer = end()
-    repeat = step(scene.kept.newer(newer, came_at))
+    repeat = step(scene.kept.newer_than(newer, came_at))
     assert isinstance(repeat, RunOnce)
     load = repeat.start(scene.now)
     step(load)
@@ -814,7 +819,7 @@ def test_there_is_one_more_load_for_those_who_came_during_another(scene: Scene) 
     latest = scene.source.documents.setdefault("latest", "latest")
     assert step(load, latest) == ReadClock()
     assert result_of(load, scene.now) == "latest"
-    assert scene.asked(scene.kept.newer(latest, came_later)) == (None, [])
+    assert scene.asked(scene.kept.newer_than(latest, came_later)) == (None, [])
     assert scene.retry_after == 1.0
     scene.pass_time(0.001)
     assert scene.newer("latest") == ("latest", []), "who comes after it finds a current document"
@@ -825,7 +830,7 @@ def test_a_demand_waits_no_longer_than_a_second_for_another(scene: Scene) -> Non
     second, _, _ = during_a_demand(scene)
     assert isinstance(step(second), RunOnce)
     assert step(second, Failure(HttpError("no answer in time"))) == ReadClock()
-    with pytest.raises(HttpError, match="may be out of date, and its refresh failed: no answer") as caught:
+    with pytest.raises(HttpError, match="may be out of date, and refreshing it failed: no answer") as caught:
         second.send(scene.now)
     assert (caught.value.temporary, caught.value.retry_after) == (True, 1.0)
 

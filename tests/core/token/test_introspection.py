@@ -212,9 +212,9 @@ def test_there_is_no_fallback_to_another_endpoint(settings: Any, metadata: Any, 
     error = scene.error()
     assert isinstance(error, ConfigurationError)
     assert str(error) == (
-        f"client_auth_method (MONOCLOUD_BACKEND_CLIENT_AUTH_METHOD): {method}: "
-        f"the tenant names no introspection_endpoint in {place} "
-        "for client 'client-1'"
+        f"client_auth_method (MONOCLOUD_BACKEND_CLIENT_AUTH_METHOD): {method} "
+        f"needs an introspection_endpoint in {place} of the tenant, which has none "
+        "(client 'client-1')"
     )
     assert scene.urls == [DISCOVERY]
 
@@ -256,7 +256,7 @@ def test_active_is_the_json_value_true(active: Any) -> None:
     body = {"sub": "user-1"} if active == "absent" else {"active": active, "sub": "user-1"}
     error = Scene(json_response(json.dumps(body))).error()
     assert isinstance(error, HttpError)
-    assert str(error) == f"'{ENDPOINT}' did not say whether the token is active"
+    assert str(error) == f"the response of '{ENDPOINT}' has no boolean member active"
     assert error.status == 200
 
 
@@ -324,7 +324,7 @@ def test_the_tenant_refuses_our_client(
     assert isinstance(error, OAuthResponseError)
     assert (error.error, error.error_description, error.status) == (code, description, status)
     assert str(error) == (
-        f"'{ENDPOINT}' refused client 'client-1' with client_secret_post: "
+        f"'{ENDPOINT}' rejected client 'client-1' with client_secret_post: "
         f"{code or 'no error code'} (status {status})"
     )
 
@@ -800,7 +800,7 @@ def test_an_answer_from_before_is_neither_kept_nor_shared() -> None:
 def test_an_answer_that_is_kept_while_a_token_is_forgotten_is_removed_again() -> None:
     """Writing into the cache may take a while; the removal may have come before it was written."""
     scene = Scene(cache=Cache())
-    flow = scene.introspection._ask(TOKEN, "key", scene.now)
+    flow = scene.introspection._introspect(TOKEN, "key", scene.now)
     effect, answer = step(flow), None
     while not isinstance(effect, CacheSet):
         answer = scene._perform(effect)

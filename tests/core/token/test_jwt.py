@@ -121,10 +121,10 @@ def test_a_token_of_the_tenant_is_read() -> None:
 def test_tokens_of_another_implementation_are_read(algorithm: str) -> None:
     """PyJWT signs, we verify."""
     if algorithm[:2] in ("RS", "PS"):
-        key = SigningKey(algorithm=algorithm, key_id="k", secret=RS256.secret)
+        key = SigningKey(algorithm=algorithm, key_id="k", key=RS256.key)
     else:
         key = SigningKey.generate(algorithm, "k")
-    token = jwt.encode(CLAIMS, key.secret, algorithm=algorithm, headers={"kid": "k"})
+    token = jwt.encode(CLAIMS, key.key, algorithm=algorithm, headers={"kid": "k"})
     assert Scene(key).read(token).claims == CLAIMS
 
 
@@ -349,7 +349,7 @@ def test_the_errors_name_key_and_issuer_for_the_log() -> None:
     assert (unknown.key_id, unknown.issuer) == ("'a\\nb'", None)
     other = scene.error(sign_compact({**CLAIMS, "iss": "x\ny"}, FIRST))
     assert (other.key_id, other.issuer) == ("'first'", "'x\\ny'")
-    nameless = SigningKey(algorithm="EdDSA", secret=FIRST.secret)
+    nameless = SigningKey(algorithm="EdDSA", key=FIRST.key)
     assert Scene(nameless).error(sign_compact({**CLAIMS, "aud": "x"}, nameless)).key_id is None
 
 
@@ -457,7 +457,7 @@ def test_an_unknown_key_while_the_tenant_is_down() -> None:
     scene.read(GOOD)
     scene.responses.clear()
     for token in (sign_compact(CLAIMS, SECOND), sign_compact(CLAIMS, SECOND, {"kid": None})):
-        with pytest.raises(HttpError, match="the key set at hand may be out of date") as caught:
+        with pytest.raises(HttpError, match="the cached key set may be out of date") as caught:
             scene.read(token)
         assert caught.value.temporary
         assert caught.value.retry_after == 30.0
@@ -527,11 +527,11 @@ def test_a_key_under_the_name_of_another_is_another_key() -> None:
 
 def test_a_key_whose_use_changed_is_another_key() -> None:
     """The tenant now says that it signs something else."""
-    rsa = SigningKey(algorithm="RS256", key_id="rsa", secret=RS256.secret)
+    rsa = SigningKey(algorithm="RS256", key_id="rsa", key=RS256.key)
     token = sign_compact(CLAIMS, rsa)
     scene = Scene(rsa)
     scene.read(token)
-    scene.publish(SigningKey(algorithm="PS256", key_id="rsa", secret=RS256.secret))
+    scene.publish(SigningKey(algorithm="PS256", key_id="rsa", key=RS256.key))
     scene.run(scene.tenant.keys.get(scene.now, reload=True))
     assert scene.error(token).reason is Reason.UNKNOWN_KEY
 

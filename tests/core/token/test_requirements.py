@@ -110,7 +110,7 @@ def test_only_spaces_separate_scopes(option: str, scopes: Any) -> None:
     """Nothing else that looks like a separator is one, and no scope has it (RFC 6749 section 3.3)."""
     with pytest.raises(ConfigurationError) as caught:
         Requirements.of(**{option: scopes})
-    message = "a scope must not have white space or control characters; only spaces separate scopes"
+    message = "a scope must not contain white space or control characters; separate scopes with spaces"
     assert caught.value.problems == (Problem(option, None, message),)
 
 

@@ -107,8 +107,8 @@ GOOD: Final = token_with()
         (5, "it is not a string"),
         (GOOD.encode(), "it is not a string"),
         ("", "it is empty"),
-        ("x" * (MAX_TOKEN_CHARACTERS + 1), "it has 16385 characters, and max_token_size is 16384"),
-        ("." * 1_000_000, "it has 1000000 characters, and max_token_size is 16384"),
+        ("x" * (MAX_TOKEN_CHARACTERS + 1), "it has 16385 characters; max_token_size is 16384"),
+        ("." * 1_000_000, "it has 1000000 characters; max_token_size is 16384"),
     ],
 )
 @pytest.mark.parametrize("method", ["authenticate", "validate", "validate_jwt", "introspect"])
@@ -130,7 +130,7 @@ def test_the_size_of_a_token_is_an_option(method: str) -> None:
     assert scene.run(call(Presented(GOOD), NO_REQUIREMENTS, scene.now))["sub"] == "user-1"
     with pytest.raises(TokenError) as caught:
         scene.run(call(Presented(f"{GOOD}A"), NO_REQUIREMENTS, scene.now))
-    detail = f"it has {len(GOOD) + 1} characters, and max_token_size is {len(GOOD)}"
+    detail = f"it has {len(GOOD) + 1} characters; max_token_size is {len(GOOD)}"
     assert (caught.value.reason, caught.value.detail) == (Reason.MALFORMED, detail)
 
 
@@ -208,7 +208,7 @@ def test_an_opaque_token_needs_a_client(method: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         scene.run(getattr(scene.validator, method)(Presented("opaque"), NO_REQUIREMENTS, scene.now))
     assert str(caught.value) == (
-        "client_id (MONOCLOUD_BACKEND_CLIENT_ID): is required to introspect an access token that is no JWT"
+        "client_id (MONOCLOUD_BACKEND_CLIENT_ID): is required to introspect access tokens that are not JWTs"
     )
     assert scene.effects == []
 
@@ -221,7 +221,7 @@ def test_an_opaque_token_from_a_request_is_the_callers_fault() -> None:
     error = caught.value
     assert (error.reason, error.detail) == (
         Reason.MALFORMED,
-        "it is no JWT, and introspection is not configured",
+        "it is not a JWT, and introspection is not configured",
     )
     assert scene.effects == []
 
