@@ -129,7 +129,10 @@ def _read_options(options: Options | None, settings: Settings) -> Options:
         raise ConfigurationError([Problem("options", None, f"must be Options, not {type(options).__name__}")])
     if settings:
         raise ConfigurationError(
-            [Problem(name, None, "stands beside options; give one") for name in settings]
+            [
+                Problem(name, None, "cannot be combined with `options`; pass one or the other")
+                for name in settings
+            ]
         )
     return options
 
@@ -160,7 +163,7 @@ class BackendClient(_Client):
         )
         if asynchronous:
             raise ConfigurationError(
-                Problem(name, None, "is asynchronous; use AsyncBackendClient, or a synchronous one")
+                Problem(name, None, "must be synchronous; use AsyncBackendClient for an asynchronous one")
                 for name in asynchronous
             )
 

@@ -456,8 +456,8 @@ def test_options_or_their_names_make_the_same_client(kind: type, monkeypatch: py
 def test_settings_do_not_stand_beside_options(kind: type) -> None:
     """Which of them should count? Each is named."""
     assert problems_of(kind, Options(**SETTINGS), clock_skew=1, audience="other") == [  # type: ignore[arg-type]
-        Problem("clock_skew", None, "stands beside options; give one"),
-        Problem("audience", None, "stands beside options; give one"),
+        Problem("clock_skew", None, "cannot be combined with `options`; pass one or the other"),
+        Problem("audience", None, "cannot be combined with `options`; pass one or the other"),
     ]
 
 
@@ -509,7 +509,7 @@ class MixedCache:
 )
 def test_threads_refuse_what_only_an_event_loop_can_run(option: str, value: Any) -> None:
     """At construction, or it would fail in the first request; on an event loop both kinds are welcome."""
-    message = "is asynchronous; use AsyncBackendClient, or a synchronous one"
+    message = "must be synchronous; use AsyncBackendClient for an asynchronous one"
     assert problems_of(BackendClient, **SETTINGS | {option: value}) == [Problem(option, None, message)]
     assert AsyncBackendClient(**SETTINGS | {option: value})
 

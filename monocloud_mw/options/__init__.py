@@ -1,4 +1,4 @@
-"""The settings of a client: what each is named, what it accepts, and where it comes from."""
+"""The options of a client: their names, environment variables, defaults and accepted values."""
 
 from __future__ import annotations
 

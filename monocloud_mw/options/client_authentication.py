@@ -1,8 +1,9 @@
-"""How this API proves to the introspection endpoint which client it is: one row per method.
+"""The client authentication methods for the introspection endpoint, one row per method.
 
 RFC 6749 section 2.3.1 (secrets), RFC 7521 section 4.2 and RFC 7523 section 3 (signed assertions),
 RFC 8705 section 2 (certificates), draft-ietf-oauth-spiffe-client-auth (SPIFFE identities). The type
-:data:`~monocloud_mw.options.settings.ClientAuthMethod` has the same names, since it cannot be computed.
+:data:`~monocloud_mw.options.settings.ClientAuthMethod` repeats the names, because type checkers need
+literals.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ JWT_SPIFFE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
 
 @attrs.frozen
 class ClientCredentials:
-    """What a request carries to authenticate its client: form fields, and headers."""
+    """The form fields and headers of a request that authenticate its client."""
 
     fields: Mapping[str, str] = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(default=MappingProxyType({}), repr=False)
@@ -42,7 +43,7 @@ class ClientCredentials:
 
 @attrs.frozen(kw_only=True)
 class ClientContext:
-    """Who authenticates, with which secret (as its method has read it), to whom and when (Unix seconds)."""
+    """The client's ID, its secret as read by the method, the audience, and the time in Unix seconds."""
 
     client_id: str
     secret: Any = attrs.field(repr=False)
@@ -52,11 +53,11 @@ class ClientContext:
 
 @attrs.frozen
 class ClientAuthentication:
-    """A method.
+    """A client authentication method.
 
-    ``credentials`` returns what a request carries. ``read_secret`` reads the option ``client_secret``, or
-    raises ``ValueError``; where it is ``None``, the client presents a certificate in TLS instead, at an
-    endpoint of its own.
+    ``credentials`` returns the form fields and headers of a request. ``read_secret`` converts the option
+    ``client_secret``, or raises ``ValueError``. If it is ``None``, the client presents a TLS certificate
+    instead, at a separate endpoint.
     """
 
     credentials: Callable[[ClientContext], ClientCredentials]
@@ -69,7 +70,7 @@ class ClientAuthentication:
 
 
 def _basic(context: ClientContext) -> ClientCredentials:
-    """Id and secret are form-encoded first: a colon in the id would end it, RFC 6749 section 2.3.1."""
+    """Form-encode ID and secret first, because a colon would end the ID (RFC 6749 section 2.3.1)."""
     pair = f"{quote_plus(context.client_id)}:{quote_plus(context.secret)}"
     return ClientCredentials({}, {"authorization": "Basic " + base64.b64encode(pair.encode()).decode()})
 

@@ -1,7 +1,7 @@
-"""How each kind of ``client_secret`` is read; what does not fit raises ``ValueError``.
+"""Read each kind of ``client_secret``; an invalid one raises ``ValueError``.
 
 RFC 6749 section 2.3.1 (text), RFC 7523 (keys that sign), draft-ietf-oauth-spiffe-client-auth (SPIFFE
-identities). No message holds a part of a secret.
+identities). No message contains any part of a secret.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ __all__ = ["read_private_secret", "read_svid_secret", "read_symmetric_secret", "
 
 
 def read_text_secret(secret: Any) -> str:
-    """Return a secret that is sent, or used, as it is."""
+    """Return a secret that is used without conversion."""
     if not isinstance(secret, str):
         raise ValueError("it must be plain text")
     return secret
 
 
 def read_symmetric_secret(secret: Any) -> SigningKey:
-    """Return the key of plain text, or of an ``oct`` JWK."""
+    """Return the key for a string, or for an ``oct`` JWK."""
     if isinstance(secret, str) and not secret.lstrip().startswith("{"):
         if secret.lstrip().startswith("-----BEGIN"):
             raise ValueError("it must be plain text or an oct JWK, not a PEM key")
@@ -35,7 +35,7 @@ def read_symmetric_secret(secret: Any) -> SigningKey:
 
 
 def read_private_secret(secret: Any) -> SigningKey:
-    """Return the private key of a JWK or a PEM."""
+    """Return the private key in a JWK or PEM."""
     if isinstance(secret, str) and not secret.lstrip().startswith(("{", "-----BEGIN")):
         raise ValueError("it must be a private JWK or a PEM private key, not plain text")
     key = _signing_key(secret)
@@ -55,11 +55,13 @@ def _signing_key(secret: Any) -> SigningKey:
         try:
             members = parse_json_object(secret.encode())
         except TokenError:
-            raise ValueError("it begins like a JWK and is not a JSON object") from None
+            raise ValueError("it looks like a JWK but is not a valid JSON object") from None
         return SigningKey.from_jwk(members)
-    return SigningKey.from_pem(secret.replace("\\n", "\n"))  # many ways to set a variable take only one line
+    return SigningKey.from_pem(
+        secret.replace("\\n", "\n")
+    )  # some environment files allow only one line per variable
 
 
 def read_svid_secret(secret: Any) -> Any:
-    """Return text, or a callable that returns the current text: a JWT-SVID lives for minutes."""
+    """Return a JWT-SVID, or a callable that returns the current one, because a JWT-SVID expires in minutes."""
     return secret if callable(secret) else read_text_secret(secret)

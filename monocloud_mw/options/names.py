@@ -1,4 +1,4 @@
-"""Names that are not options: what is said of them, and which option was probably meant."""
+"""Unknown option names: the error message, with the name that was probably meant."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Final, NamedTuple
 __all__ = ["UnknownName", "edit_distance", "look_up"]
 
 MISSPELT: Final = 2
-"""A name within so many edits of a known one is taken for a misspelling of it."""
+"""A name within this many edits of a known name counts as a misspelling of it."""
 
 
 class UnknownName(NamedTuple):
-    """What to say of a name that is not known, and whether it is a known one, misspelt."""
+    """The message for an unknown name, and whether it is a misspelling of a known one."""
 
     message: str
     misspelt: bool
 
 
 def look_up(name: str, known: Collection[str]) -> UnknownName:
-    """Return what to say of a name that is not a known one: the nearest is named."""
+    """Return the message for an unknown name, which names the most similar known one."""
     distance, nearest = min((edit_distance(name, candidate), candidate) for candidate in known)
     if distance <= MISSPELT:
         return UnknownName(f"is not an option; did you mean {nearest}?", misspelt=True)
     _, similar = max((SequenceMatcher(None, name, candidate).ratio(), candidate) for candidate in known)
-    return UnknownName(f"is not an option; the nearest is {similar}", misspelt=False)
+    return UnknownName(f"is not an option; the most similar one is {similar}", misspelt=False)
 
 
 def edit_distance(first: str, second: str) -> int:
-    """Count the letters to insert, remove, replace, or swap with their neighbour between two texts."""
+    """Return the number of insertions, deletions, substitutions and transpositions between two strings."""
     rows = [list(range(len(second) + 1))]
     for i, letter in enumerate(first, start=1):
         row = [i]

@@ -1,14 +1,14 @@
-"""Every setting: its name, its environment variable, its default and what it accepts.
+"""The options: their names, environment variables, defaults and accepted values.
 
 Rules:
 
-- argument beats environment beats default;
-- all problems are reported together, in one :class:`~monocloud_mw.errors.ConfigurationError` that names
-  each option and its variable, and what would be right, never a secret value;
-- what cannot work is refused here, at construction, and not when the first request needs it;
-- a blank variable counts as unset; a value that cannot be read in full is a problem, never ignored.
+- an argument takes precedence over the environment, which takes precedence over the default;
+- all problems are reported together, in one :class:`~monocloud_mw.errors.ConfigurationError` that names each
+  option, its variable and what is expected, never a secret value;
+- invalid values and combinations are rejected at construction, not by the first request that needs them;
+- a blank variable counts as unset; an invalid value is always an error, never ignored.
 
-Nothing here reads the process's environment: :meth:`Options.from_environment` is given it.
+This module does not read the process's environment; it is passed to :meth:`Options.from_environment`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _logger = logging.getLogger("monocloud_mw")
 
 
 class _Text(str):
-    """A value that still stands as it was in its environment variable."""
+    """The unconverted value of an environment variable."""
 
     __slots__ = ()
 
@@ -85,8 +85,8 @@ def _option(
 ) -> Any:
     """Declare one option.
 
-    ``read`` turns a given value into the one to keep, or raises ``ValueError``; ``from_text`` first turns
-    the text of the variables into such a value. Neither runs for the default.
+    ``read`` converts and validates a value, or raises ``ValueError``; ``from_text`` first converts the text
+    of the environment variables. Neither is called for the default.
     """
     names = (variables,) if isinstance(variables, str) else variables
     metadata = {
@@ -103,13 +103,13 @@ def _seconds(variable: str, *, up_to: int, default: float) -> Any:
 
 @attrs.frozen(kw_only=True, init=False)
 class Options:
-    """All settings of a client. Durations are in seconds.
+    """All options of a client. Durations are in seconds.
 
-    They are copied and pickled where their parts can be: to make a client in another process, send it these.
-    A pickle holds the secrets as they are.
+    Options can be copied and pickled if their values can; send them to another process to create a client
+    there. A pickle contains the unencrypted secrets.
 
     Raises:
-        ConfigurationError: with every problem found, each naming its option and variable.
+        ConfigurationError: with all problems, each with the names of its option and variable.
     """
 
     tenant_domain: str = _option("TENANT_DOMAIN", read_tenant_domain)
@@ -167,13 +167,13 @@ class Options:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], /, **arguments: Unpack[Settings]) -> Self:
-        """Take what the arguments leave open from the environment's ``MONOCLOUD_BACKEND_`` variables.
+        """Create options from arguments and, for those not given, from ``MONOCLOUD_BACKEND_`` variables.
 
-        A variable with this prefix that is not known is an error where its name is within two letters of a
-        known one, and otherwise a warning in the log; a blank one counts as unset.
+        An unknown variable with this prefix is an error if its name differs in at most two letters from a
+        known one; otherwise a warning is logged. A blank variable counts as unset.
 
         Raises:
-            ConfigurationError: as the constructor, and for a variable that is misspelt.
+            ConfigurationError: as the constructor, and for a misspelled variable.
         """
         given: dict[str, Any] = {**arguments}
         for field in attrs.fields(cls):
@@ -185,7 +185,7 @@ class Options:
         return options
 
     def _set(self, given: Mapping[str, Any], problems: list[Problem]) -> None:
-        """Set every field, from what is given or to its default."""
+        """Set every field to the given value or to its default."""
         known = attrs.fields_dict(type(self))
         problems += [Problem(name, None, look_up(name, known).message) for name in given if name not in known]
         unfit = list(self._read_each(given))
@@ -196,7 +196,7 @@ class Options:
             raise ConfigurationError(problems)
 
     def _read_each(self, given: Mapping[str, Any]) -> Iterable[Problem]:
-        """Put every given value into the form to keep; an explicit ``None`` counts as not given."""
+        """Convert and store every given value; an explicit ``None`` counts as not given."""
         for field in attrs.fields(type(self)):
             value = given.get(field.name)
             try:
@@ -207,7 +207,7 @@ class Options:
             object.__setattr__(self, field.name, value)
 
     def _check_together(self, wrong: Collection[str]) -> Iterable[Problem]:
-        """Find settings that are fine alone and cannot work together; ``wrong`` ones say nothing."""
+        """Find invalid combinations of options; skip options with ``wrong`` values."""
         for name in ("tenant_domain", "audience"):
             if getattr(self, name) is None:
                 yield self._problem(name, "is required")
@@ -229,7 +229,7 @@ class Options:
             try:
                 secret = read_secret(self.client_secret)
             except ValueError as error:
-                yield self._problem("client_secret", f"does not fit {self.client_auth_method}: {error}")
+                yield self._problem("client_secret", f"is invalid for {self.client_auth_method}: {error}")
             else:
                 object.__setattr__(self, "client_secret", secret)
 
@@ -247,7 +247,7 @@ def _read(field: attrs.Attribute[Any], value: Any) -> Any:
 
 
 def _check_variables(environ: Mapping[str, str]) -> list[Problem]:
-    """Return a problem for each misspelt variable, and log the unknown ones that resemble no other."""
+    """Return a problem for each misspelled variable, and log other unknown ones."""
     problems = []
     for name, value in environ.items():
         upper = name.upper()
@@ -258,19 +258,19 @@ def _check_variables(environ: Mapping[str, str]) -> list[Problem]:
         if unknown.misspelt:
             problems.append(Problem(option, name, unknown.message))
         elif upper.startswith(VARIABLE_PREFIX) and option in attrs.fields_dict(Options):
-            problems.append(Problem(option, name, "cannot be a variable; give it as an argument"))
+            problems.append(Problem(option, name, "cannot be set by a variable; pass it as an argument"))
         elif upper.startswith(VARIABLE_PREFIX):
             _logger.warning("%s %s", quoted(name), unknown.message)
     return problems
 
 
 OTHER_VARIABLES: Final = frozenset({"EXPLAIN"})
-"""Switches for development that are no options of a client."""
+"""Variables for development that are not options of a client."""
 
 _VARIABLES: Final = frozenset(
     {VARIABLE_PREFIX + name for name in OTHER_VARIABLES}.union(
         *(field.metadata["variables"] for field in attrs.fields(Options))
     )
 )
-# Two edits cannot spoil all three, so that every misspelt name has one of them.
+# Two edits cannot change all three, so every misspelled name contains at least one of them.
 _PARTS: Final = ("MONO", "CLOUD", "BACKEND")

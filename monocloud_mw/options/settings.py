@@ -1,6 +1,6 @@
-"""The options by name, with the types that each accepts: what type checkers and editors know of them.
+"""The accepted type of each option, for type checkers and editors.
 
-:mod:`.options` has the same names, with how each is read and the type that is kept; a test compares the two.
+:mod:`.options` has the same names, with the conversions and the resulting types; a test compares the two.
 ``None`` counts as not given.
 """
 
@@ -47,94 +47,94 @@ class Settings(TypedDict, total=False):
     """The options, as keyword arguments of both clients and of :class:`Options`. Durations are in seconds."""
 
     tenant_domain: str | None
-    """The URL of the tenant; ``https://`` may be left out."""
+    """The URL of the tenant; ``https://`` may be omitted."""
 
     audience: str | Iterable[str] | None
-    """The identifier of this API at the tenant, or several; a token must name at least one."""
+    """The identifier of this API at the tenant, or several; a token must contain at least one."""
 
     client_id: str | None
-    """The client with which this API introspects tokens; without it, only JWTs are accepted."""
+    """The ID of the client with which this API introspects tokens; without it, only JWTs are accepted."""
 
     client_secret: ClientSecret | None
     """Text, a JWK, a PEM private key, a ``SigningKey``, or a callable that returns the current SVID."""
 
     client_auth_method: ClientAuthMethod | None
-    """How this API authenticates to introspect tokens; default ``client_secret_post``."""
+    """How this API authenticates at the introspection endpoint; default ``client_secret_post``."""
 
     mtls_certificate: PathPair | None
-    """The paths of this API's own PEM certificate and of its unencrypted key, for the methods in TLS."""
+    """The paths of this API's PEM certificate and of its unencrypted key, for mutual TLS."""
 
     client_assertion_audience: str | None
-    """``aud`` of client assertions; default: the issuer."""
+    """The ``aud`` of client assertions; default: the issuer."""
 
     trust_store_id: str | None
-    """Which entry of the tenant's ``mtls_additional_endpoint_aliases`` to use."""
+    """The entry of the tenant's ``mtls_additional_endpoint_aliases`` to use."""
 
     ca_bundle: str | Path | None
-    """The path of a PEM bundle that verifies the tenant's server; default: what ``requests`` trusts."""
+    """The path of a PEM bundle to verify the tenant's certificate; default: that of ``requests``."""
 
     scopes_claim: str | None
-    """The claim that holds the scopes, or its path in objects; default ``scope``."""
+    """The name or the dotted path of the claim with the scopes; default ``scope``."""
 
     groups_claim: str | None
-    """The claim that holds the groups, or its path in objects; default ``groups``."""
+    """The name or the dotted path of the claim with the groups; default ``groups``."""
 
     groups_match_all: bool | None
-    """Whether a route that names several groups needs all of them; default: one is enough."""
+    """Whether a route with several groups requires all of them; default: one is enough."""
 
     clock_skew: float | None
     """Seconds that are added to the current time, up to an hour; default 0."""
 
     clock_tolerance: float | None
-    """Seconds of leeway on ``exp`` and ``nbf``, up to an hour; default 60."""
+    """Tolerance for ``exp`` and ``nbf`` in seconds, up to an hour; default 60."""
 
     introspect_jwt_tokens: bool | None
-    """Whether to introspect JWTs as well; default: they are verified with the tenant's keys."""
+    """Whether to introspect JWTs, too; default: they are verified with the tenant's keys."""
 
     validate_certificate_binding: CertificateBinding | None
     """Which tokens must be bound to the caller's certificate; default ``when_present``."""
 
     jwks_cache_duration: float | None
-    """Seconds that a key set is current, up to a day; default 300, 0 fetches it for every request."""
+    """How many seconds a key set is current, up to a day; default 300; 0 loads it for every request."""
 
     metadata_cache_duration: float | None
-    """Seconds that the discovery document is current, up to a day; default 300."""
+    """How many seconds the discovery document is current, up to a day; default 300."""
 
     introspection_cache_duration: float | None
-    """Seconds that an introspection result stays in ``cache``, up to a day; default 300, 0 turns that off."""
+    """How many seconds introspection results are cached, up to a day; default 300; 0 disables caching."""
 
     max_stale: float | None
-    """Seconds that keys and metadata serve past their cache duration, up to a week; default 3600."""
+    """How many seconds keys and metadata are used after they expired in an outage; default 3600."""
 
     refresh_cooldown: float | None
-    """Seconds between fetches that a failure or an unknown key id caused, up to an hour; default 30."""
+    """Minimum seconds between loads after a failure or for an unknown key ID, up to an hour; default 30."""
 
     response_timeout: float | None
-    """Seconds for a whole exchange with the tenant, at most 120; default 10. (The variable: milliseconds.)"""
+    """Timeout of a request to the tenant in seconds, at most 120; default 10. (The variable: milliseconds.)"""
 
     algorithms: str | Iterable[str] | None
     """The signature algorithms to accept; default: all asymmetric ones."""
 
     max_token_size: int | None
-    """How many characters a token may have; default 16384."""
+    """The maximum number of characters in a token; default 16384."""
 
     jwt_cache_size: int | None
-    """How many verified JWTs to keep in memory; default 1024, 0 turns that off."""
+    """How many verified JWTs to cache in memory; default 1024; 0 disables caching."""
 
     cache: ClaimsCache | AsyncClaimsCache | None
-    """Where introspection results are kept; default: nowhere. An asynchronous one is for the async client."""
+    """The cache for introspection results; default: none. The async client also accepts an async cache."""
 
     fetcher: Fetcher | None
-    """What performs HTTP instead of the default transport; a coroutine function is for the async client."""
+    """A function that replaces the HTTP transport; the async client also accepts a coroutine function."""
 
     metadata_resolver: Resolver | None
-    """What returns the discovery document instead of fetching it; likewise."""
+    """A function that returns the discovery document; the async client also accepts a coroutine function."""
 
     jwks_resolver: Resolver | None
-    """What returns the key set instead of fetching it; likewise."""
+    """A function that returns the key set; the async client also accepts a coroutine function."""
 
     clock: Clock | None
-    """What returns the time in Unix seconds, for tests of expiry; default: the system's."""
+    """A function that returns the time in Unix seconds, for tests of expiry; default: ``time.time``."""
 
     observer: Observer | ObserverFunction | None
-    """A synchronous function, or an ``Observer``, that is told of events (:mod:`monocloud_mw.events`)."""
+    """A synchronous function, or an ``Observer``, that receives events (:mod:`monocloud_mw.events`)."""

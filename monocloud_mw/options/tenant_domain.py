@@ -1,9 +1,9 @@
-"""The URL of a tenant, as people write it or paste it, in one form.
+"""Normalise and validate the URL of a tenant.
 
-- ``https://`` is added where there is no scheme. The scheme and the host become lower case; the port that is
-  the default, a dot at the end of the host, and one slash at the end of the path are dropped.
-- What can only be a mistake is refused: a discovery URL, empty or dot segments in the path, a query, a
-  fragment, user info, quotes, a host name that is not ASCII.
+- ``https://`` is added if there is no scheme. Scheme and host become lower case; the default port, a dot at
+  the end of the host, and one slash at the end of the path are removed.
+- Values that can only be mistakes are rejected: a discovery URL, empty or dot segments in the path, a query,
+  a fragment, user info, quotes, a host name that is not ASCII.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["read_tenant_domain"]
 
 
 def read_tenant_domain(value: Any) -> str:
-    """Read the URL of a tenant."""
+    """Return the normalised URL of a tenant."""
     text = read_name(value)
     if not text.isascii():
         raise ValueError("must be ASCII; write an international host name in its xn-- form")

@@ -1,8 +1,8 @@
-"""What a value of an option may be: each function here reads one kind.
+"""Convert and validate the values of options, one function per kind of value.
 
-``read_x`` takes what a developer gave and returns the value to keep; ``x_from_text`` turns the text of an
-environment variable into what a developer might have given. Both raise ``ValueError`` for anything else, with
-a message that reads on after the option's name, and shows no value that could be a secret.
+``read_x`` converts an argument; ``x_from_text`` converts the text of an environment variable to an argument.
+Both raise ``ValueError`` for an invalid value. The message continues a sentence that begins with the option's
+name, and contains no value that could be a secret.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def read_text(value: Any) -> str:
-    """Read text that is not blank."""
+    """Return a string that is not blank."""
     if not isinstance(value, str):
         raise ValueError(f"must be a string, not {type(value).__name__}")
     if not value.strip():
@@ -61,11 +61,11 @@ def read_text(value: Any) -> str:
         pass
     else:
         return str(value)
-    raise ValueError("must be text that UTF-8 can carry")  # not in the handler: its error holds the value
+    raise ValueError("must be valid Unicode")  # outside the handler: the codec's error contains the value
 
 
 def read_name(value: Any) -> str:
-    """Read text that another party has to find again letter by letter; white space around it is dropped."""
+    """Return an identifier without leading and trailing white space."""
     text = read_text(value).strip()
     if text[0] in _QUOTES or text[-1] in _QUOTES:
         raise ValueError("must not have quotes around it")
@@ -77,10 +77,12 @@ def read_name(value: Any) -> str:
 
 
 def read_names(value: Any) -> tuple[str, ...]:
-    """Read one name or several."""
+    """Return one or several identifiers as a tuple."""
     if isinstance(value, str):
         if "," in value:
-            raise ValueError("must not have commas: give several as a list, and in a variable with spaces")
+            raise ValueError(
+                "must not contain commas; pass a list, or separate the values of a variable by spaces"
+            )
         return (read_name(value),)
     if isinstance(value, (Mapping, bytes, bytearray)) or not isinstance(value, Iterable):
         raise ValueError("must be a string or a non-empty list of strings")
@@ -91,38 +93,38 @@ def read_names(value: Any) -> tuple[str, ...]:
 
 
 def words_from_text(text: str) -> tuple[str, ...]:
-    """Understand words that are separated by spaces."""
+    """Return the words of a space-separated list."""
     if "," in text or text[0] in "[(":
         raise ValueError("must be separated by spaces, without commas and brackets")
     return tuple(text.split())
 
 
 def check_unquoted(text: str) -> None:
-    """Refuse text in quotes, which a shell would have removed and some readers of ``.env`` files keep."""
+    """Reject text in quotes: shells remove them, but some readers of ``.env`` files do not."""
     if text[0] in _QUOTES and text[-1] in _QUOTES:
         raise ValueError("must not have quotes around it; some readers of .env files keep them")
 
 
 def read_algorithms(value: Any) -> tuple[str, ...]:
-    """Read the names of signature algorithms that there are."""
+    """Return the names of supported signature algorithms."""
     names = read_names(value)
     unknown = [quoted(name) for name in names if name not in SIGNATURE_ALGORITHMS]
     if unknown:
         raise ValueError(
-            f"has no asymmetric algorithm {', '.join(unknown)}; known are {', '.join(SIGNATURE_ALGORITHMS)}"
+            f"unsupported algorithm {', '.join(unknown)}; supported: {', '.join(SIGNATURE_ALGORITHMS)}"
         )
     return names
 
 
 def read_boolean(value: Any) -> bool:
-    """Read ``True`` or ``False``."""
+    """Return ``True`` or ``False``."""
     if not isinstance(value, bool):
         raise ValueError(f"must be True or False, not {quoted(value)}")
     return value
 
 
 def boolean_from_text(text: str) -> bool:
-    """Understand the usual words for true and false, in any case."""
+    """Convert the usual words for true and false, in any case."""
     word = text.strip().lower()
     if word in ("true", "1", "yes", "on"):
         return True
@@ -132,7 +134,7 @@ def boolean_from_text(text: str) -> bool:
 
 
 def seconds_up_to(maximum: int) -> Callable[[Any], float]:
-    """Return what reads a duration in seconds."""
+    """Return a function that validates a duration in seconds."""
 
     def read(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -145,7 +147,7 @@ def seconds_up_to(maximum: int) -> Callable[[Any], float]:
 
 
 def read_timeout(value: Any) -> float:
-    """Read the seconds of a timeout. Ten thousand is not long: it is another unit, milliseconds."""
+    """Return a timeout in seconds. The limit catches values in milliseconds, like 10000."""
     try:
         seconds = seconds_up_to(MAX_TIMEOUT_SECONDS)(value)
     except ValueError as error:
@@ -156,21 +158,21 @@ def read_timeout(value: Any) -> float:
 
 
 def number_from_text(text: str) -> float:
-    """Understand a decimal number that stands there in full."""
+    """Convert a decimal number; the whole text must be the number."""
     if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", text.strip(), re.ASCII):
         raise ValueError(f"must be a number, not {quoted(text)}")
     return float(text)
 
 
 def read_count(value: Any) -> int:
-    """Read a whole number, 0 or more."""
+    """Return an integer, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"must be a whole number, 0 or more, not {quoted(value)}")
     return value
 
 
 def read_size(value: Any) -> int:
-    """Read the most characters that a token may have."""
+    """Return the maximum number of characters of a token."""
     size = read_count(value)
     if not 1 <= size <= MAX_SIZE:
         raise ValueError(f"must be from 1 to {MAX_SIZE} characters, not {size}")
@@ -178,14 +180,14 @@ def read_size(value: Any) -> int:
 
 
 def count_from_text(text: str) -> int:
-    """Understand a whole number, 0 or more."""
+    """Convert an integer, 0 or more."""
     if not re.fullmatch(r"[0-9]{1,12}", text.strip(), re.ASCII):
         raise ValueError(f"must be a whole number, 0 or more, not {quoted(text)}")
     return int(text)
 
 
 def one_of(*names: str) -> Callable[[Any], str]:
-    """Return what reads one of a few names."""
+    """Return a function that accepts only the given names."""
 
     def read(value: Any) -> str:
         if value not in names:
@@ -196,14 +198,14 @@ def one_of(*names: str) -> Callable[[Any], str]:
 
 
 def read_callable(value: Any) -> Any:
-    """Read something that can be called."""
+    """Return a callable."""
     if value is not None and not callable(value):
         raise ValueError(f"must be callable, not {type(value).__name__}")
     return value
 
 
 def read_cache(value: Any) -> Any:
-    """Read a claims cache (:mod:`monocloud_mw.claims_cache`)."""
+    """Return a claims cache (:mod:`monocloud_mw.claims_cache`)."""
     if value is not None and not all(
         callable(getattr(value, name, None)) for name in ("get", "set", "delete")
     ):
@@ -229,13 +231,13 @@ def read_observer(value: Any) -> Any:
 
 
 def read_file(value: Any) -> str:
-    """Read the path of a file that is there."""
+    """Return the path of an existing file."""
     path = read_text(str(value) if isinstance(value, Path) else value)
     if "-----BEGIN" in path:
-        raise ValueError("must be the path of a PEM file, not what is in it")
+        raise ValueError("must be the path of a PEM file, not its content")
     try:
         found = Path(path).is_file()
-    except OSError:  # it may not be looked at, or is too long for a path
+    except OSError:  # no permission, or too long for a path
         found = False
     if not found:
         raise ValueError(f"there is no file {quoted(path)}")
@@ -243,21 +245,21 @@ def read_file(value: Any) -> str:
 
 
 def read_certificate_and_key(value: Any) -> tuple[str, str]:
-    """Read the paths of a certificate and of its key."""
+    """Return the paths of a certificate and of its key."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise ValueError("must be a pair: the paths of a PEM certificate and of its key")
     return read_file(value[0]), read_file(value[1])
 
 
 def pair_from_texts(certificate: str | None, key: str | None) -> tuple[str, str]:
-    """Put the texts of two variables together; one alone is a mistake."""
+    """Combine the values of two variables; a single one is an error."""
     if certificate is None or key is None:
         raise ValueError("needs both variables, the certificate's and the key's")
     return certificate, key
 
 
 def read_any_secret(value: Any) -> Any:
-    """Read what may be a secret; whether it fits the way to authenticate is for later to find out."""
+    """Return a client secret of any kind; it is checked later against ``client_auth_method``."""
     if isinstance(value, str):
         return read_text(value)
     if not (isinstance(value, (Mapping, SigningKey)) or callable(value)):

@@ -564,7 +564,7 @@ def test_an_unknown_key_is_logged(app: Flask, tenant: LocalTenant, caplog: pytes
     protect_api().init_app(app)
     app.extensions["monocloud_mw"].close()
     assert [record.getMessage() for record in caplog.records] == [
-        "'MONOCLOUD_BACKEND_JWKS_DURATION' is not an option; the nearest is "
+        "'MONOCLOUD_BACKEND_JWKS_DURATION' is not an option; the most similar one is "
         "MONOCLOUD_BACKEND_JWKS_CACHE_DURATION"
     ]
 

@@ -352,7 +352,7 @@ METHODS: Final = (
 UNITS: Final = " (an argument is in seconds, the variable in milliseconds)"
 QUOTES: Final = "must not have quotes around it"
 QUOTES_IN_VARIABLE: Final = f"{QUOTES}; some readers of .env files keep them"
-COMMAS: Final = "must not have commas: give several as a list, and in a variable with spaces"
+COMMAS: Final = "must not contain commas; pass a list, or separate the values of a variable by spaces"
 SPACES: Final = "must be separated by spaces, without commas and brackets"
 UNSAFE: Final = "must be a URL without white space, control or other unsafe characters"
 HOST_OR_PORT: Final = "must be a URL with a valid host and port"
@@ -485,7 +485,7 @@ KNOWN: Final = f"known are {', '.join(SIGNATURE_ALGORITHMS)}"
         ("audience", b"a", "must be a string or a non-empty list of strings"),
         ("audience", iter(()), "must be a string or a non-empty list of strings"),
         ("algorithms", "RS256,ES256", COMMAS),
-        ("tenant_domain", "\ud800", "must be text that UTF-8 can carry"),
+        ("tenant_domain", "\ud800", "must be valid Unicode"),
         ("audience", "", NOT_BLANK),
         ("audience", ["one", " "], NOT_BLANK),
         ("audience", ["one", 2], "must be a string, not int"),
@@ -495,11 +495,11 @@ KNOWN: Final = f"known are {', '.join(SIGNATURE_ALGORITHMS)}"
         *((option, " ", NOT_BLANK) for option in TEXTS),
         *((option, 5, "must be a string, not int") for option in TEXTS),
         *((option, True, "must be a string, not bool") for option in TEXTS),
-        *((option, "a\udc80", "must be text that UTF-8 can carry") for option in TEXTS),
+        *((option, "a\udc80", "must be valid Unicode") for option in TEXTS),
         ("client_secret", "", NOT_BLANK),
         ("client_secret", 5, "must be text, a JWK or a PEM private key"),
         ("client_secret", b"secret", "must be text, a JWK or a PEM private key"),
-        ("client_secret", "\ud800", "must be text that UTF-8 can carry"),
+        ("client_secret", "\ud800", "must be valid Unicode"),
         ("client_auth_method", "none", f"{METHODS}, not 'none'"),
         ("client_auth_method", "Client_Secret_Post", f"{METHODS}, not 'Client_Secret_Post'"),
         ("client_auth_method", ["tls_client_auth"], f"{METHODS}, not \"['tls_client_auth']\""),
@@ -513,13 +513,13 @@ KNOWN: Final = f"known are {', '.join(SIGNATURE_ALGORITHMS)}"
         ("mtls_certificate", [None, "b"], "must be a string, not NoneType"),
         ("mtls_certificate", ["/nowhere/a", "b"], "there is no file '/nowhere/a'"),
         ("mtls_certificate", [__file__, "/nowhere/b"], "there is no file '/nowhere/b'"),
-        ("mtls_certificate", [__file__, EC_PEM], "must be the path of a PEM file, not what is in it"),
+        ("mtls_certificate", [__file__, EC_PEM], "must be the path of a PEM file, not its content"),
         ("ca_bundle", "/nowhere", "there is no file '/nowhere'"),
         ("ca_bundle", "/", "there is no file '/'"),
         ("ca_bundle", "a\0b", "there is no file 'a\\x00b'"),
         ("ca_bundle", "a" * 5000, "there is no file '" + "a" * 79 + "...'"),
         ("ca_bundle", True, "must be a string, not bool"),
-        ("ca_bundle", EC_PEM, "must be the path of a PEM file, not what is in it"),
+        ("ca_bundle", EC_PEM, "must be the path of a PEM file, not its content"),
         *((option, 1, "must be True or False, not '1'") for option in BOOLEANS),
         *((option, "true", "must be True or False, not 'true'") for option in BOOLEANS),
         *((option, "5", number_of(option, "5")) for option in LIMITS),
@@ -654,7 +654,7 @@ def test_all_problems_are_reported_together() -> None:
         "must be true, false, 1, 0, yes, no, on or off, not 'maybe'",
         f"clock_skew (MONOCLOUD_BACKEND_CLOCK_SKEW): {range_of('clock_skew', '-5.0')}",
         "audience (MONOCLOUD_BACKEND_AUDIENCE): is required",
-        "client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): does not fit private_key_jwt: "
+        "client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): is invalid for private_key_jwt: "
         "it must be a private JWK or a PEM private key, not plain text",
     ]
 
@@ -712,7 +712,7 @@ def test_what_has_no_variable_is_refused_as_one(option: str) -> None:
     """Only code can supply it."""
     variable = VARIABLE_PREFIX + option.upper()
     assert problems_of(Options.from_environment, {variable: "redis://"}, **REQUIRED) == [
-        f"{option} ({variable}): cannot be a variable; give it as an argument"
+        f"{option} ({variable}): cannot be set by a variable; pass it as an argument"
     ]
 
 
@@ -727,7 +727,7 @@ def test_what_has_no_variable_is_refused_as_one(option: str) -> None:
 def test_an_unknown_variable_is_logged(variable: str, nearest: str, caplog: pytest.LogCaptureFixture) -> None:
     """It may be for something else, or for another version; its value is not shown."""
     assert Options.from_environment({variable: "s3cr3t"}, **REQUIRED) == Options(**REQUIRED)
-    message = f"'{variable}' is not an option; the nearest is {VARIABLE_PREFIX}{nearest}"
+    message = f"'{variable}' is not an option; the most similar one is {VARIABLE_PREFIX}{nearest}"
     assert caplog.record_tuples == [("monocloud_mw", logging.WARNING, message)]
 
 
@@ -831,7 +831,7 @@ def test_a_text_secret_is_kept_as_it_is(method: Any, secret: str) -> None:
 def test_a_method_with_a_text_secret_takes_nothing_else(method: Any, secret: Any) -> None:
     """A key cannot be sent."""
     assert problems_of(Options, **CLIENT, client_auth_method=method, client_secret=secret) == [
-        f"client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): does not fit {method}: it must be plain text"
+        f"client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): is invalid for {method}: it must be plain text"
     ]
 
 
@@ -895,11 +895,11 @@ PUBLIC_JWK: Final = {name: value for name, value in EC_JWK.items() if name != "d
         ("client_secret_jwt", EC_PEM, "it must be plain text or an oct JWK, not a PEM key"),
         ("client_secret_jwt", EC_JWK, NOT_SYMMETRIC),
         ("client_secret_jwt", SigningKey.generate("ES256"), NOT_SYMMETRIC),
-        ("client_secret_jwt", "{not JSON", "it begins like a JWK and is not a JSON object"),
+        ("client_secret_jwt", "{not JSON", "it looks like a JWK but is not a valid JSON object"),
         (
             "client_secret_jwt",
             '{"kty": "oct", "kty": "oct"}',
-            "it begins like a JWK and is not a JSON object",
+            "it looks like a JWK but is not a valid JSON object",
         ),
         ("client_secret_jwt", {"kty": "oct", "k": ""}, ANY_REASON),
         ("client_secret_jwt", {"kty": "oct"}, ANY_REASON),
@@ -916,7 +916,7 @@ PUBLIC_JWK: Final = {name: value for name, value in EC_JWK.items() if name != "d
         ("private_key_jwt", {"kty": []}, ANY_REASON),
         ("private_key_jwt", '{"kty": {}}', ANY_REASON),
         ("private_key_jwt", {**EC_JWK, "alg": "RS256"}, ANY_REASON),
-        ("private_key_jwt", "{", "it begins like a JWK and is not a JSON object"),
+        ("private_key_jwt", "{", "it looks like a JWK but is not a valid JSON object"),
         ("private_key_jwt", "-----BEGIN", ANY_REASON),
         ("private_key_jwt", EC_PEM[:-40], ANY_REASON),
         ("private_key_jwt", pem_of(EC_KEY, b"password"), ANY_REASON),
@@ -927,7 +927,7 @@ PUBLIC_JWK: Final = {name: value for name, value in EC_JWK.items() if name != "d
 def test_a_secret_that_does_not_fit_its_method(method: Any, secret: Any, message: str) -> None:
     """Refused at construction."""
     (problem,) = problems_of(Options, **CLIENT, client_auth_method=method, client_secret=secret)
-    expected = f"client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): does not fit {method}: {message}"
+    expected = f"client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): is invalid for {method}: {message}"
     assert problem == expected if message else problem.startswith(expected)
 
 
