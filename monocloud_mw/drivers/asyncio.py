@@ -135,7 +135,7 @@ class AsyncDriver:
         except TimeoutError:
             if fetch is not self._fetch and not fetch.has_begun:
                 return never_sent("worker threads")
-            return Failure(HttpError(f"no complete answer within {request.timeout_seconds:g} seconds"))
+            return Failure(HttpError(f"no complete response within {request.timeout_seconds:g} seconds"))
         except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
             return self._reports.failed("fetcher", error)
 

@@ -63,5 +63,5 @@ def _signing_key(secret: Any) -> SigningKey:
 
 
 def read_svid_secret(secret: Any) -> Any:
-    """Return a JWT-SVID, or a callable that returns the current one, because a JWT-SVID expires in minutes."""
+    """Return a JWT-SVID, or a callable that returns the current one, since it expires within minutes."""
     return secret if callable(secret) else read_text_secret(secret)

@@ -110,7 +110,7 @@ class Settings(TypedDict, total=False):
     """Minimum seconds between loads after a failure or for an unknown key ID, up to an hour; default 30."""
 
     response_timeout: float | None
-    """Timeout of a request to the tenant in seconds, at most 120; default 10. (The variable: milliseconds.)"""
+    """Timeout of a request to the tenant in seconds, at most 120; default 10. The variable: milliseconds."""
 
     algorithms: str | Iterable[str] | None
     """The signature algorithms to accept; default: all asymmetric ones."""

@@ -1,15 +1,17 @@
-"""TCP and TLS connections of an event loop, for ``httpcore2``, in place of its own.
+"""TCP and TLS connections on an event loop, as a network backend for ``httpcore2``.
 
-Its own leave a socket behind where an exchange is cancelled during a TLS handshake. And here:
+The network backend of ``httpcore2`` leaks a socket if an exchange is cancelled during a TLS handshake. In
+addition, this one ensures that
 
-- whatever the framing says, no response takes more than ``MAX_WIRE_BYTES``, of which at most
-  :data:`READ_BYTES` are parsed in one go, so that other tasks get their turn;
-- unsolicited data from a server is seen (``is_readable``): it would pass for the answer to the next request;
-- what arrives before TLS, from a proxy, never passes for what came through TLS;
+- no response takes more than ``MAX_WIRE_BYTES``, whatever its framing, and at most :data:`READ_BYTES` are
+  parsed at once, so that other tasks can run;
+- unsolicited data from a server is detected (``is_readable``): it could be taken for the response to the next
+  request;
+- data that a proxy sends before the TLS handshake is never taken for data received over TLS;
 - names are looked up in threads of the transports, not in the event loop's default executor;
-- whether any byte of an answer has arrived is known (``has_answered``).
+- callers know whether any byte of a response has arrived (``has_answered``).
 
-The transport's deadline cancels what waits here.
+The transport's deadline cancels pending operations.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class AsyncioNetwork(httpcore2.AsyncNetworkBackend):
         loop = asyncio.get_running_loop()
         found = await asyncio.wrap_future(look_up(host))
         if isinstance(found, OSError):
-            raise type(found)(*found.args)  # the same one may be another caller's too
+            raise type(found)(*found.args)  # a copy, because other callers may raise the same error
 
         async def connect_to(address: str) -> tuple[Any, _ReceiveBuffer]:
             return await loop.create_connection(_ReceiveBuffer, address, port)
@@ -59,7 +61,7 @@ class AsyncioNetwork(httpcore2.AsyncNetworkBackend):
 
 
 class _ReceiveBuffer(asyncio.Protocol):
-    """The bytes that have arrived on a connection and were not read yet."""
+    """Buffers the bytes that have arrived on a connection and have not been read."""
 
     def __init__(self) -> None:
         self.unread = bytearray()
@@ -86,9 +88,9 @@ class _ReceiveBuffer(asyncio.Protocol):
         self.eof_received()
 
     async def take(self, max_bytes: int) -> bytes:
-        """Wait until something has arrived, and return it; nothing is the end."""
+        """Wait until data has arrived, and return it; empty if the connection was closed."""
         if self.unread or self.ended:
-            await asyncio.sleep(0)  # a server that is faster than we are must not keep the loop for itself
+            await asyncio.sleep(0)  # let other tasks run while a fast server sends
         else:
             self._news.clear()
             await self._news.wait()
@@ -118,14 +120,14 @@ class _Stream(httpcore2.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, *_: Any, **__: Any) -> None:
         self._network.has_answered = False
-        if self._transport.is_closing():  # some event loops would raise an error of their own
+        if self._transport.is_closing():  # some event loops raise other errors in this case
             raise ConnectionResetError("the connection is closed")
         self._bytes_left = MAX_WIRE_BYTES  # for the response to this
         self._transport.write(buffer)
 
     async def aclose(self) -> None:
         self._transport.abort()
-        await asyncio.sleep(0)  # the loop closes the socket now
+        await asyncio.sleep(0)  # in which the event loop closes the socket
 
     async def start_tls(
         self,
@@ -135,7 +137,7 @@ class _Stream(httpcore2.AsyncNetworkStream):
         **__: Any,
     ) -> httpcore2.AsyncNetworkStream:
         buffer = _ReceiveBuffer()
-        # Where the handshake fails or is cancelled, the loop closes the connection.
+        # If the handshake fails or is cancelled, the event loop closes the connection.
         encrypted: Any = await asyncio.get_running_loop().start_tls(
             self._transport, buffer, ssl_context, server_hostname=server_hostname
         )

@@ -1,7 +1,7 @@
-"""Blocking work for transports, each call in a daemon thread of its own.
+"""Run blocking functions of transports, each call in a new daemon thread.
 
-Not in the event loop's default executor: the application shares that one, and a name server that hangs
-would hold up its ``asyncio.to_thread``.
+The event loop's default executor is not used, because the application shares it: a hanging name server would
+block the application's ``asyncio.to_thread``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def run_in_thread(function: Callable[..., T], *arguments: object) -> Future[T]:
     def work() -> None:
         try:
             result = function(*arguments)
-        except BaseException as error:  # noqa: BLE001  it is raised where the result is asked for
+        except BaseException as error:  # noqa: BLE001  raised by Future.result()
             outcome.set_exception(error)
         else:
             outcome.set_result(result)

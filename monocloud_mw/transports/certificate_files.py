@@ -1,15 +1,18 @@
-"""The files of TLS: the authorities that verify servers, and our own certificate.
+"""The TLS files of a transport: the CA certificates that verify servers, and the client certificate.
 
-- They are read once for all connections. Reading the authorities takes longer than several exchanges do.
-- When one changes, they are read again before the next exchange, and connections that were made with the
-  old ones are no longer used: a new authority or certificate applies at once.
-- A file that cannot be used is a ``ConfigurationError`` when a client is made. Later on, exchanges fail
-  until it is mended; they never go on with its old content.
-- The authorities are those of ``ca_bundle``, or of the first of the variables ``REQUESTS_CA_BUNDLE``,
-  ``CURL_CA_BUNDLE`` and ``SSL_CERT_FILE`` with ``SSL_CERT_DIR`` that is set, or those that come with
-  ``requests``. The variables are read when the client is made.
-- Of a folder of authorities OpenSSL reads a file when it needs it; only that files come and go is noticed.
-- A forked child reads the files itself: a thread of its parent may have held a lock of OpenSSL's.
+- The files are read once for all connections, because reading the CA certificates takes longer than several
+  exchanges.
+- If a file changes, all files are read again before the next exchange, and existing connections are no longer
+  used: a new CA or client certificate applies at once.
+- An invalid file raises ``ConfigurationError`` when a client is created. If a file becomes invalid later,
+  exchanges fail until it is fixed; its old content is never used.
+- The CA certificates are those of ``ca_bundle``, or of the first of the variables ``REQUESTS_CA_BUNDLE``,
+  ``CURL_CA_BUNDLE`` and ``SSL_CERT_FILE`` with ``SSL_CERT_DIR`` that is set, or those that ``requests`` uses
+  by default. The variables are read when the client is created.
+- OpenSSL reads the files of a directory of CA certificates on demand; only added and removed files are
+  detected.
+- A forked child process reads the files itself, because another thread of its parent may have held a lock of
+  OpenSSL.
 """
 
 from __future__ import annotations
@@ -28,23 +31,23 @@ from ..options import VARIABLE_PREFIX
 __all__ = ["VARIABLES", "CertificateFiles", "Contexts"]
 
 VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Name a bundle or a folder; the first that is set counts."""
+"""Paths of a bundle or a directory; the first variable that is set counts."""
 
 OPENSSL_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Name a bundle and folders, which count together, as for OpenSSL itself."""
+"""Paths of a bundle and of directories, which are both used, as by OpenSSL itself."""
 
 T = TypeVar("T")
 
 
 class Contexts(NamedTuple):
-    """What connections are made with: ``mutual`` presents our certificate, where there is one."""
+    """The TLS contexts for connections; ``mutual`` presents the client certificate, if there is one."""
 
     plain: ssl.SSLContext
     mutual: ssl.SSLContext
 
 
 class _Authorities(NamedTuple):
-    """Where the authorities are: a bundle, folders (separated as in ``PATH``), or both."""
+    """The location of the CA certificates: a bundle, directories (separated as in ``PATH``), or both."""
 
     file: str | None
     folders: str | None
@@ -57,7 +60,7 @@ class _Authorities(NamedTuple):
 
 
 class _Cached(Generic[T]):
-    """The value that a process made of the files, and the state of the files that it was made of."""
+    """The value that was created from the files, and the state of the files at that time."""
 
     state: object = None
     value: T
@@ -67,15 +70,15 @@ class _Cached(Generic[T]):
 
 
 class CertificateFiles(Generic[T]):
-    """Keeps what a transport makes of the files, until one of them changes; may be shared by threads.
+    """Caches a value that a transport creates from the files, until one of them changes; thread-safe.
 
     Args:
-        ca_bundle: path of a PEM bundle that verifies servers; ``None`` is what the environment says.
-        client_certificate: paths of our own PEM certificate and key.
-        make: makes of the contexts what the transport needs.
+        ca_bundle: path of a PEM bundle to verify servers; ``None`` means the default described above.
+        client_certificate: paths of the PEM client certificate and its key.
+        make: creates the transport's value from the TLS contexts.
 
     Raises:
-        ConfigurationError: with a problem for each file that cannot be used.
+        ConfigurationError: with a problem for each invalid file.
     """
 
     def __init__(
@@ -91,31 +94,31 @@ class CertificateFiles(Generic[T]):
         self._up_to_date()
 
     def current(self) -> T:
-        """Return what was made of the files as they are now; reads them where one has changed.
+        """Return the value for the current files; read them if one has changed.
 
         Raises:
-            HttpError: one has changed, and cannot be used.
+            HttpError: a file has changed and is invalid now.
         """
         try:
             return self._up_to_date()
         except ConfigurationError as error:
-            raise HttpError(f"a file has changed and cannot be used: {error}") from error
+            raise HttpError(f"a TLS file has changed and is invalid: {error}") from error
 
     def unchanged(self) -> T | None:
-        """Return what :meth:`current` would, or ``None`` where it would have to read the files."""
+        """Return the cached value if no file has changed, and ``None`` otherwise."""
         cached = self._by_process.get(os.getpid())
         return None if cached is None or cached.state != self._stat() else cached.value
 
     def peek(self) -> T | None:
-        """Return what this process made last, even if the files have changed since."""
+        """Return the cached value of this process, even if the files have changed."""
         cached = self._by_process.get(os.getpid())
         return None if cached is None or cached.state is None else cached.value
 
     def _up_to_date(self) -> T:
         process = os.getpid()
-        # The lock is this process's own: a child that inherits it locked never asks for it.
+        # One lock per process: a forked child never uses the lock of its parent, which may be held.
         cached = self._by_process.get(process) or self._by_process.setdefault(process, _Cached())
-        with cached.lock:  # of many exchanges that begin at once, one reads
+        with cached.lock:  # of several concurrent exchanges, only one reads the files
             state = self._stat()
             if state != cached.state:
                 cached.value = self._make(self._read())
@@ -131,7 +134,7 @@ class CertificateFiles(Generic[T]):
         try:
             contexts = [_trust(self._authorities) for _ in ("plain", *self._client_certificate[:1])]
         except OSError:
-            message = "holds no PEM certificates that can be read"
+            message = "must be a file or directory with PEM certificates"
             problems.append(Problem("ca_bundle", self._authorities.variable, message))
         if self._client_certificate:
             try:
@@ -141,7 +144,7 @@ class CertificateFiles(Generic[T]):
                     Problem(
                         "mtls_certificate",
                         f"{VARIABLE_PREFIX}MTLS_CERTIFICATE and {VARIABLE_PREFIX}MTLS_CERTIFICATE_KEY",
-                        "is no pair of a PEM certificate and its unencrypted key",
+                        "must be a PEM certificate and its unencrypted key",
                     )
                 )
         if problems:
@@ -175,24 +178,24 @@ def _stat_of(path: str) -> object:
 
 
 def _trust(authorities: _Authorities) -> ssl.SSLContext:
-    """Return a context that many connections may be made with at once.
+    """Return a TLS context that threads may share.
 
     Raises:
-        OSError: the bundle cannot be read, or no folder exists.
+        OSError: the bundle cannot be read, or no directory exists.
     """
     if not authorities.file and not any(map(os.path.isdir, authorities.paths)):
         raise FileNotFoundError
     context = ssl.create_default_context(cafile=authorities.file, capath=authorities.folders)
-    # At least this; a system that demands more keeps its setting.
+    # TLS 1.2 or later; keep a higher minimum of the system.
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-    context.hostname_checks_common_name = False  # only alternative names count (RFC 9525 section 2)
-    context.post_handshake_auth = True  # some servers want our certificate only once they know the request
+    context.hostname_checks_common_name = False  # only subjectAltName counts (RFC 9525 section 2)
+    context.post_handshake_auth = True  # some servers request the certificate after the request
     context.set_alpn_protocols(["http/1.1"])
-    # HTTP clients would set that again for every connection, and free what another thread is just reading.
+    # HTTP clients set this again for every connection, which frees memory that another thread may be reading.
     vars(context)["set_alpn_protocols"] = lambda _protocols: None
     return context
 
 
 def _no_password() -> str:
-    """Answer for an encrypted key: without this OpenSSL would ask on the terminal, and wait."""
+    """Reject an encrypted key: by default, OpenSSL would prompt for a password on the terminal."""
     raise ValueError("the key is encrypted")

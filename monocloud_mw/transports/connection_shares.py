@@ -1,6 +1,6 @@
-"""How many exchanges of each kind may run at once, so that neither kind takes the connections of the other.
+"""Limits for the concurrent exchanges of each kind, so that one kind never uses up all connections.
 
-GET requests fetch documents; all others are introspections, whose number callers decide.
+GET requests fetch documents. All others are introspections, whose number the callers of the API determine.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ __all__ = ["ConnectionShares", "is_for_document"]
 
 
 def is_for_document(request: HttpRequest) -> bool:
-    """Tell whether a request fetches a document of the tenant."""
+    """Return whether a request fetches a document of the tenant."""
     return request.method == "GET"
 
 
 class ConnectionShares:
-    """The shares of a transport for threads; a forked child starts with all of them free."""
+    """The semaphores of a synchronous transport; a forked child process starts with new ones."""
 
     def __init__(self) -> None:
         self.reset_after_fork()
@@ -31,5 +31,5 @@ class ConnectionShares:
         self._introspections = threading.Semaphore(INTROSPECTION_CONNECTIONS)
 
     def of(self, request: HttpRequest) -> threading.Semaphore:
-        """Return the share that a request counts against."""
+        """Return the semaphore for a request."""
         return self._documents if is_for_document(request) else self._introspections

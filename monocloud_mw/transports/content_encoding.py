@@ -1,7 +1,7 @@
-"""The content codings of a response: ``gzip`` and ``deflate`` are undone, within the limit of the body.
+"""Decode ``gzip`` and ``deflate`` response bodies, within the size limit (RFC 9110 section 8.4).
 
-The request asks for ``identity``, and some gateways compress all the same (RFC 9110 section 8.4). What comes
-out of a compressed body has the same limit as a plain body, so that a small body cannot fill the memory.
+Requests accept only ``identity``, but some gateways compress regardless. A decoded body has the same size
+limit as a plain one, so that a small compressed body cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["content_coding", "decode"]
 
 PLAIN: Final = frozenset({"", "identity", "none"})
 
-# What zlib tries, one after the other: some servers send a "deflate" body without its zlib header.
+# The window sizes to try, in this order: some servers send "deflate" bodies without a zlib header.
 WINDOW_BITS: Final[Mapping[str, tuple[int, ...]]] = {
     "gzip": (16 + zlib.MAX_WBITS,),
     "x-gzip": (16 + zlib.MAX_WBITS,),
@@ -27,28 +27,27 @@ WINDOW_BITS: Final[Mapping[str, tuple[int, ...]]] = {
 
 
 def content_coding(request: HttpRequest, status: int, content_encoding: str) -> str | None:
-    """Return the coding that a header ``Content-Encoding`` names, or ``None`` for a plain body.
+    """Return the coding in a ``Content-Encoding`` header, or ``None`` for a plain body.
 
     Raises:
-        HttpError: it is not one that :func:`decode` knows, or there are several.
+        HttpError: :func:`decode` does not support the coding, or there are several.
     """
     codings = [name for part in content_encoding.split(",") if (name := part.strip().lower()) not in PLAIN]
     if not codings:
         return None
     if len(codings) > 1 or codings[0] not in WINDOW_BITS:
         raise HttpError(
-            f"{address_of(request)} sent a compressed body that cannot be read:"
-            " only gzip or deflate can, and only one of them",
+            f"{address_of(request)} sent an unsupported Content-Encoding: only gzip or deflate is supported",
             status=status,
         )
     return codings[0]
 
 
 def decode(request: HttpRequest, status: int, coding: str | None, body: bytes) -> bytes:
-    """Return the body without its coding.
+    """Return the decoded body.
 
     Raises:
-        HttpError: it is larger than ``max_body_bytes``, or not what the coding says.
+        HttpError: it is larger than ``max_body_bytes``, or not valid for the coding.
     """
     if coding is None or not body:
         return body
@@ -59,11 +58,11 @@ def decode(request: HttpRequest, status: int, coding: str | None, body: bytes) -
             continue
         check_size(request, status, len(decoded))
         return decoded
-    raise HttpError(f"{address_of(request)} sent a compressed body that is damaged", status=status)
+    raise HttpError(f"{address_of(request)} sent an invalid compressed body", status=status)
 
 
 def _inflate(body: bytes, window_bits: int, max_bytes: int) -> bytes:
-    """Return at most ``max_bytes`` of what comes out of all members (RFC 1952 section 2.2)."""
+    """Return at most ``max_bytes`` of the decoded members (RFC 1952 section 2.2)."""
     decoded = b""
     while body:
         decompressor = zlib.decompressobj(window_bits)

@@ -1,13 +1,13 @@
-"""Connections for ``requests`` on which a timeout bounds everything, not the pause between two packets.
+"""Connections for ``requests`` with a timeout for the whole exchange, not for the pause between two packets.
 
-Socket timeouts start anew with every packet, so a server that sends one byte now and then would hold its
-client for ever, and urllib3 grants the connect timeout to every address of a host. Here:
+A socket timeout restarts with every packet, so a server that sends single bytes could block its client for
+ever, and urllib3 applies the connect timeout to every address of a host separately. Here:
 
-- connecting is one deadline for the name look-up, all addresses, a proxy's answer and the TLS handshake;
-- a response is one deadline: urllib3 sets the read timeout on the socket once per response, before it
-  reads the status line, and every read gets only what is left until then;
-- whatever the framing says, no response takes more than ``MAX_WIRE_BYTES``;
-- a kept connection that fails before any byte of an answer says so (:class:`DroppedConnectionError`).
+- one deadline covers connecting: the name look-up, all addresses, a proxy's response and the TLS handshake;
+- one deadline covers the response: urllib3 sets the read timeout on the socket once per response, before it
+  reads the status line, and each read may use only the remaining time;
+- no response takes more than ``MAX_WIRE_BYTES``, whatever its framing;
+- a kept connection that fails before any byte of a response raises :class:`DroppedConnectionError`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ LEAST_SECONDS: Final = 0.001
 
 
 class DroppedConnectionError(ConnectionError):
-    """A connection that was used again failed before any byte of an answer (RFC 9112 section 9.3.1)."""
+    """A reused connection failed before any byte of a response (RFC 9112 section 9.3.1)."""
 
 
 class _DeadlineSocket:
-    """A connected socket; ``settimeout`` sets the deadline for everything that is read from then on."""
+    """A connected socket; ``settimeout`` sets the deadline for all reads that follow."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
@@ -50,18 +50,18 @@ class _DeadlineSocket:
         self._socket.settimeout(seconds)
 
     def gettimeout(self) -> float | None:
-        """Return what is left, which is what a TLS handshake on this socket may take.
+        """Return the remaining seconds, which limit a TLS handshake on this socket.
 
-        Never raises, and never returns zero, which would mean not to block: ``ssl`` asks while it takes the
-        socket over. An error then leaves the file descriptor with two owners, and the second to close it
-        closes a connection that is not its own.
+        Never raises, and never returns zero, which would mean non-blocking. ``ssl`` calls this while it takes
+        over the socket: an error would leave two owners of the file descriptor, and the second one to close
+        it could close another connection.
         """
         if self._deadline is None:
             return None
         return max(self._deadline - time.monotonic(), LEAST_SECONDS)
 
     def limit_next_read(self) -> None:
-        """Let the socket itself wait no longer than until the deadline."""
+        """Set the timeout of the socket itself to the remaining time."""
         if self._deadline is not None and self._deadline <= time.monotonic():
             raise TimeoutError("the deadline has passed")
         self._socket.settimeout(self.gettimeout())
@@ -73,7 +73,7 @@ class _DeadlineSocket:
 
 
 class _DeadlineReader(io.RawIOBase):
-    """One response as a file; like any file of a socket it stays usable when the socket is closed."""
+    """One response as a file; like any socket file it stays usable after the socket is closed."""
 
     def __init__(self, connected: _DeadlineSocket, raw: io.RawIOBase) -> None:
         self._connected = connected
@@ -116,7 +116,7 @@ class _DeadlineHTTPConnection(urllib3.connection.HTTPConnection):
         try:
             super().request(*args, **kwargs)
         except ConnectionError:
-            # An answer may have arrived before; otherwise the attempt to read one fails too.
+            # A response may have arrived before; otherwise reading it fails as well.
             if not self._was_used:
                 raise
 

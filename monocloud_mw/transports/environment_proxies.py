@@ -1,15 +1,15 @@
-"""The proxy of the environment for a URL, and the hosts for which ``NO_PROXY`` excludes it.
+"""The proxy for a URL according to the environment variables, and the exceptions in ``NO_PROXY``.
 
 ``NO_PROXY`` lists, separated by commas or white space:
 
 - ``*``: all hosts;
-- ``example.com``, ``.example.com`` or ``*.example.com``: the name and all names beneath it;
+- ``example.com``, ``.example.com`` or ``*.example.com``: the domain and all its subdomains;
 - ``192.0.2.1``, ``2001:db8::1`` or ``[2001:db8::1]``: an address;
 - ``192.0.2.0/24`` or ``2001:db8::/32``: a network, in brackets or not;
-- any but a network with ``:port``: that port only (an IPv6 address then needs its brackets).
+- any of these except a network, followed by ``:port``: only that port (an IPv6 address then needs brackets).
 
-Names are compared without regard to case and to a final dot. They are not looked up: an address or network
-excludes only hosts that are written as addresses. A URL to a loopback host never has a proxy.
+Comparing names ignores case and a final dot. Names are not looked up: an address or network matches only
+hosts that are given as addresses. A proxy is never used for a URL with a loopback host.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the URL of the proxy for a request to ``url``, with a scheme, or ``None``.
+    """Return the URL of the proxy for a request to ``url``, including a scheme, or ``None``.
 
     Raises:
         HttpError: it is a SOCKS proxy.
@@ -42,7 +42,7 @@ def proxy_for(url: str) -> str | None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
-    # The platform's own list (of macOS and Windows) counts where the environment names no proxy.
+    # The system settings of macOS and Windows apply if no environment variable sets a proxy.
     if is_excluded(host, port, proxies.get("no", "")) or proxy_bypass(host):
         return None
     proxy = select_proxy(url, proxies)
@@ -54,7 +54,7 @@ def proxy_for(url: str) -> str | None:
 
 
 def is_excluded(host: str, port: int, no_proxy: str) -> bool:
-    """Tell whether ``NO_PROXY`` lists a host.
+    """Return whether ``NO_PROXY`` contains a host.
 
     Args:
         host: a name or an address, without brackets.

@@ -1,6 +1,6 @@
-"""The errors of exchanges: which address failed, why, and what to do about it.
+"""The errors of exchanges: which address failed, why, and what to do.
 
-No error holds anything that was sent or received: no header, no body, no user info or query of a URL.
+No error contains data that was sent or received: no header, no body, no user info or query of a URL.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .urllib3_of_requests import urllib3
 
 __all__ = ["NO_SOCKS", "address_of", "busy", "check_size", "failed_exchange"]
 
-NO_SOCKS: Final = "the environment names a SOCKS proxy; only HTTP proxies are supported"
+NO_SOCKS: Final = "the proxy environment variables name a SOCKS proxy; only HTTP proxies are supported"
 
 MAX_TLS_CHARACTERS: Final = 500
 
 _UNKNOWN_AUTHORITY: Final = (
-    f"set ca_bundle ({VARIABLE_PREFIX}CA_BUNDLE) to a PEM file with the authority that issued it"
+    f"set ca_bundle ({VARIABLE_PREFIX}CA_BUNDLE) to a PEM file with the CA that issued it"
 )
 _WRONG_NAME: Final = (
     f"check the host in tenant_domain ({VARIABLE_PREFIX}TENANT_DOMAIN), or have the certificate issued for it"
@@ -52,25 +52,27 @@ _ADVICE_BY_REASON: Final[Mapping[str, str]] = {
 
 
 def failed_exchange(request: HttpRequest, error: BaseException, handled: BaseException | None) -> HttpError:
-    """Return the error for an exchange that ended without a whole answer.
+    """Return the error for an exchange that ended without a complete response.
 
-    Raise it outside of the handler, so that no foreign exception is chained to it: its text may hold headers.
+    Raise it outside the handler, so that no third-party exception is chained to it: its text may contain
+    headers.
 
     Args:
-        request: what was asked.
-        error: what the HTTP client raised.
-        handled: what the caller was handling when it called: Python chains that too, but it is no cause.
+        request: the request.
+        error: the exception that the HTTP client raised.
+        handled: the exception that the caller was handling at the time; Python chains it, but it is not a
+            cause.
     """
     cause = _innermost(error, handled)
     if isinstance(cause, (TimeoutError, urllib3.exceptions.TimeoutError)):
-        message = f"gave no complete answer within {request.timeout_seconds:g} seconds"
+        message = f"sent no complete response within {request.timeout_seconds:g} seconds"
     else:
         message = f"cannot be reached: {_described(cause)}"
     return HttpError(f"{address_of(request)} {message}")
 
 
 def busy(request: HttpRequest) -> HttpError:
-    """Return the error for an exchange that got no connection: it says nothing about the tenant."""
+    """Return the error for an exchange that got no connection; it says nothing about the tenant."""
     return HttpError(
         f"no connection was free within {request.timeout_seconds:g} seconds for {address_of(request)}",
         local=True,
@@ -78,14 +80,14 @@ def busy(request: HttpRequest) -> HttpError:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Quote the URL of a request without user info and query, which may hold credentials."""
+    """Quote the URL of a request without user info and query, which may contain credentials."""
     scheme, _, rest = request.url.partition("://")
     authority, slash, path = rest.partition("?")[0].partition("/")
     return quoted(f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}")
 
 
 def check_size(request: HttpRequest, status: int, size_bytes: int) -> None:
-    """Refuse a body of more than ``max_body_bytes``.
+    """Reject a body of more than ``max_body_bytes``.
 
     Raises:
         HttpError: it is larger.
@@ -95,8 +97,8 @@ def check_size(request: HttpRequest, status: int, size_bytes: int) -> None:
 
 
 def _innermost(error: BaseException, handled: BaseException | None) -> BaseException:
-    """Return the first cause; the errors around it say less."""
-    while not isinstance(error, TimeoutError):  # whose own cause is what it interrupted
+    """Return the first cause, which is more specific than the errors around it."""
+    while not isinstance(error, TimeoutError):  # its cause is the operation that it interrupted
         cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         if cause is None or cause is handled:
             break
@@ -105,11 +107,11 @@ def _innermost(error: BaseException, handled: BaseException | None) -> BaseExcep
 
 
 def _described(cause: BaseException) -> str:
-    """Name an error, and quote it where the system wrote the text; other texts hold what was being sent."""
+    """Return an error's name, and its text if the system wrote it: other texts may quote the request."""
     name = type(cause).__name__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return _with_advice(
-            f"{name}: the certificate was refused: {_whole(cause.verify_message)}",
+            f"{name}: the server's certificate was rejected: {_whole(cause.verify_message)}",
             _ADVICE_BY_VERIFY_CODE.get(cause.verify_code),
         )
     if isinstance(cause, ssl.SSLError):
@@ -117,7 +119,7 @@ def _described(cause: BaseException) -> str:
     is_of_the_system = isinstance(cause, OSError) and not isinstance(cause, requests.RequestException)
     if is_of_the_system:
         return f"{name} {quoted(cause)}"
-    # urllib3 1.26 compares host names itself; its text may hold anything of the certificate.
+    # urllib3 1.26 compares host names itself; its text may contain any part of the certificate.
     return _with_advice(name, _WRONG_NAME if name == "CertificateError" else None)
 
 
@@ -126,5 +128,5 @@ def _with_advice(text: str, advice: str | None) -> str:
 
 
 def _whole(text: object) -> str:
-    """Quote what OpenSSL says, which is longer than other texts are allowed to be."""
+    """Quote a message of OpenSSL, which may be longer than other texts."""
     return ascii(str(text)[:MAX_TLS_CHARACTERS])

@@ -1,7 +1,7 @@
-"""Connecting to a host with several addresses, of which some may not answer (RFC 8305).
+"""Connect to a host with several addresses, some of which may not respond (RFC 8305).
 
-Rules: the families take turns, beginning with that of the first address (section 4); the next address is
-tried 250 ms after the last one, or as soon as that has failed (section 5); the first connection wins, and
+Address families alternate, beginning with that of the first address (section 4). The next address is tried
+250 ms after the previous one, or as soon as that has failed (section 5). The first connection is used, and
 the others are closed.
 """
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def interleaved(addresses: Iterable[str]) -> list[str]:
-    """Return the addresses with the families taking turns, each family in its order."""
+    """Return the addresses with alternating families; the order within a family is kept."""
     by_family: dict[bool, list[str]] = {}
     for address in addresses:
         by_family.setdefault(":" in address, []).append(address)
@@ -35,12 +35,12 @@ def interleaved(addresses: Iterable[str]) -> list[str]:
 def connect(
     addresses: Iterable[str], port: int, *, deadline: float, options: Iterable[tuple[Any, ...]] = ()
 ) -> socket.socket:
-    """Return a connected socket that does not block.
+    """Return a connected, non-blocking socket.
 
     Args:
-        addresses: numeric, in the order of preference.
-        port: the port at each of them.
-        deadline: when to give up, on the monotonic clock.
+        addresses: numeric addresses in the order of preference.
+        port: the port.
+        deadline: when to stop, on the monotonic clock.
         options: arguments of ``setsockopt`` for each socket.
 
     Raises:
@@ -60,7 +60,7 @@ def connect(
                     try:
                         selector.register(_begin(waiting.pop(0), port, options), selectors.EVENT_WRITE)
                         next_attempt = now + ATTEMPT_DELAY_SECONDS
-                    except OSError as error:  # no route, or a family that this machine does not have
+                    except OSError as error:  # no route, or an address family that is not available
                         failure = error
                     continue
                 until = min(deadline, next_attempt) if waiting else deadline
@@ -100,15 +100,15 @@ async def async_connect(
     """Return the first connection to one of the addresses.
 
     Args:
-        addresses: numeric, in the order of preference.
+        addresses: numeric addresses in the order of preference.
         connect_to: opens a connection to an address.
-        close: closes one that came too late.
+        close: closes a connection that is not used.
 
     Raises:
         OSError: no address accepts; the last failure.
     """
     waiting = interleaved(addresses)
-    if len(waiting) == 1:  # as nearly always; a task would be the most expensive part of it
+    if len(waiting) == 1:  # the usual case; a task would take longer than the rest
         return await connect_to(waiting[0])
     failure: BaseException = OSError("the host has no address")
     attempts: set[asyncio.Future[T]] = set()

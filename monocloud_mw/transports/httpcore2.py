@@ -1,7 +1,7 @@
-"""The transport for event loops, on ``httpcore2``, the engine of ``httpx2``: no threads for exchanges.
+"""The asynchronous transport, based on ``httpcore2``, the HTTP engine of ``httpx2``.
 
-It keeps to the rules of :mod:`monocloud_mw.transports.protocol`, and takes proxies and authorities from the
-same places as the transport for threads. Only name look-ups and reading certificate files run in threads.
+It follows the rules of :mod:`monocloud_mw.transports.protocol`, and uses the same proxies and CA certificates
+as the synchronous transport. Only name look-ups and reading certificate files run in threads.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 
 try:
     import anyio
-    import httpcore2  # noqa: F401  the first to tell that the extra is missing
+    import httpcore2  # noqa: F401  fails if the extra is not installed
 except ImportError as error:
     raise ImportError("This transport needs httpcore2: pip install 'monocloud-mw[async]'") from error
 
@@ -28,23 +28,23 @@ from .httpcore2_connection import FAILURES, Connection, Route, route_of
 from .limits import DOCUMENT_CONNECTIONS, INTROSPECTION_CONNECTIONS
 
 with suppress(ImportError):
-    import anyio._backends._asyncio  # noqa: F401  httpcore2 needs it, and would import it on the event loop
+    import anyio._backends._asyncio  # noqa: F401  httpcore2 would import it on the event loop
 
 __all__ = ["Httpcore2Transport"]
 
 
 class Httpcore2Transport:
-    """Performs HTTP exchanges; may be shared by event loops, and survives a fork.
+    """Performs HTTP exchanges; event loops may share it, and it can be used after a fork.
 
-    Each loop has connections of its own; they are closed when the loop ends.
+    Each event loop has its own connections, which are closed when it shuts down.
 
     Args:
-        ca_bundle: path of a PEM bundle that verifies servers; ``None`` is what the environment's variables
-            name, or what ``requests`` trusts.
-        client_certificate: paths of our own PEM certificate and key, for requests with ``mutual_tls``.
+        ca_bundle: path of a PEM bundle to verify servers; ``None`` means the bundle in the environment
+            variables, or that of ``requests``.
+        client_certificate: paths of the PEM client certificate and its key, for requests with ``mutual_tls``.
 
     Raises:
-        ConfigurationError: a file is not what it should be.
+        ConfigurationError: a file is missing or invalid.
     """
 
     bounds_exchanges: ClassVar[Literal[True]] = True
@@ -59,8 +59,8 @@ class Httpcore2Transport:
         """Perform one exchange.
 
         Raises:
-            HttpError: no whole response arrived in time, or its body is too large or cannot be read; with
-                ``local`` where no connection was free in time.
+            HttpError: no complete response arrived in time, or its body is too large or invalid; with
+                ``local`` if no connection was free in time.
         """
         handled = sys.exception()
         connections: _Connections | None = None
@@ -77,11 +77,11 @@ class Httpcore2Transport:
         raise failure
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop; the next exchange opens new ones."""
+        """Close the connections of the running event loop; the next exchange opens a new one."""
         await self._connections.aclose()
 
     async def _connections_for(self, request: HttpRequest) -> _Connections:
-        """Return the connections of the running loop, with a place of the request's share taken."""
+        """Return the connections of the running event loop, and acquire the semaphore for the request."""
         while True:
             connections = await self._up_to_date()
             share = connections.share_of(request)
@@ -92,7 +92,7 @@ class Httpcore2Transport:
             share.release()
 
     async def _up_to_date(self) -> _Connections:
-        """Return the connections of the running loop, made with the files as they are now."""
+        """Return the connections of the running event loop for the current TLS files."""
         while True:
             connections = await self._connections.get()
             contexts = self._files.unchanged()
@@ -108,7 +108,7 @@ class Httpcore2Transport:
 
 
 class _Connections:
-    """The connections of one event loop. A connection that an exchange did not end well with is closed."""
+    """The connections of one event loop. A connection is closed if its exchange fails."""
 
     def __init__(self) -> None:
         self.contexts: Contexts | None = None
@@ -119,7 +119,7 @@ class _Connections:
         self._idle: defaultdict[Route, deque[Connection]] = defaultdict(deque)
 
     def share_of(self, request: HttpRequest) -> asyncio.Semaphore:
-        """Return the share that a request counts against."""
+        """Return the semaphore for a request."""
         return self._documents if is_for_document(request) else self._introspections
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
@@ -134,9 +134,9 @@ class _Connections:
         return await self._use(self._new(route), route, request)
 
     async def aclose(self) -> None:
-        """Close what is idle now, and the others when their exchanges end."""
+        """Close the idle connections now, and the others when their exchanges end."""
         self.closed = True
-        for connections in list(self._idle.values()):  # exchanges that began before may add to them
+        for connections in list(self._idle.values()):  # exchanges under way may add to them
             while connections:
                 await connections.pop().aclose()
 
@@ -164,7 +164,7 @@ class _Connections:
             await connection.aclose()
         else:
             idle.append(connection)
-        while idle and not idle[0].is_reusable:  # the one that was idle for the longest time
+        while idle and not idle[0].is_reusable:  # the first has been idle for the longest time
             await idle.popleft().aclose()
         return response
 

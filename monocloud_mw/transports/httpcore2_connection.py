@@ -1,7 +1,7 @@
-"""One kept connection of an event loop, on ``httpcore2``: requests out, bounded responses back.
+"""One persistent connection on an event loop, based on ``httpcore2``, with limits for responses.
 
-What ``httpx2`` adds to this engine (cookies, redirects, decompression, tidy URLs) would all have to be taken
-off again.
+``httpx2`` is not used, because all that it adds (cookies, redirects, decompression, URL normalisation) would
+have to be disabled.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ FAILURES: Final = (
     OSError,
     ValueError,
 )
-"""What an exchange may fail with."""
+"""The exceptions of a failed exchange."""
 
 
 class Route(NamedTuple):
-    """Where a connection leads, and who we are there: what exchanges must have in common to share one."""
+    """The properties that exchanges must have in common to share a connection: origin, proxy, TLS context."""
 
     origin: str
     mutual_tls: bool
@@ -57,15 +57,15 @@ class Connection:
     """A connection that opens itself with the first exchange.
 
     Raises:
-        HttpError: the environment names a proxy that cannot be used.
+        HttpError: the environment variables name an unsupported proxy.
     """
 
     def __init__(self, route: Route, contexts: Contexts) -> None:
         plain, mutual = contexts
         self._network = AsyncioNetwork()
         self._exchanges = 0
-        # The pool only makes the connection. It would look at each of its connections whenever one is taken
-        # or given back: with a hundred of them, that costs several times what an exchange does.
+        # The pool only creates the connection. It would check all of its connections whenever one is taken or
+        # returned: with a hundred connections, that takes several times as long as an exchange.
         pool = httpcore2.AsyncConnectionPool(
             ssl_context=mutual if route.mutual_tls else plain,
             proxy=_proxy(route.origin, plain),
@@ -76,19 +76,19 @@ class Connection:
 
     @property
     def was_dropped(self) -> bool:
-        """Whether it was used again and failed before any byte of an answer (RFC 9112 section 9.3.1)."""
+        """Whether it was reused and failed before any byte of a response (RFC 9112 section 9.3.1)."""
         return self._exchanges > 1 and not self._network.has_answered
 
     @property
     def is_reusable(self) -> bool:
-        """Whether another exchange may use it: not idle for too long, and no unsolicited data has arrived."""
+        """Whether it can be reused: it was not idle for too long, and no unsolicited data has arrived."""
         return self._inner.is_idle() and not self._inner.has_expired() and not _has_trailing_data(self._inner)
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
         """Send a request and read the response to its end.
 
         Raises:
-            HttpError: the response is too large or cannot be read.
+            HttpError: the response is too large or invalid.
         """
         self._exchanges += 1
         response = await self._inner.handle_async_request(_message(request))
@@ -103,17 +103,17 @@ class Connection:
 
 
 def _has_trailing_data(connection: Any) -> bool:
-    """Tell whether a server sent more than its answer: the next request would be answered with that."""
+    """Return whether the server sent more than its response: the next request would get that data."""
     while not isinstance(connection, httpcore2.AsyncHTTP11Connection):
         connection = connection._connection  # noqa: SLF001  through the layers for TLS and proxies
-    return bool(connection._h11_state.trailing_data[0])  # noqa: SLF001  it has no public name
+    return bool(connection._h11_state.trailing_data[0])  # noqa: SLF001  there is no public name
 
 
 def check_private_names(module: Any) -> None:
     """Check that an ``httpcore2`` has the private names that :func:`_has_trailing_data` reads.
 
     Raises:
-        ConfigurationError: it lacks one. An ``ImportError`` would look as if it were not installed.
+        ConfigurationError: a name is missing. An ``ImportError`` would mean that it is not installed.
     """
     origin = module.URL("http://127.0.0.1").origin
     try:
@@ -128,8 +128,8 @@ def check_private_names(module: Any) -> None:
         innermost._h11_state.trailing_data[0]  # noqa: SLF001
     except (AttributeError, TypeError, IndexError) as error:
         raise ConfigurationError(
-            f"httpcore2 {module.__version__} lacks what its connections are checked by ({error});"
-            " install a version that this release of monocloud-mw was tested with"
+            f"httpcore2 {module.__version__} is not compatible with this release of monocloud-mw ({error});"
+            " install a version that it was tested with"
         ) from error
 
 
@@ -159,7 +159,7 @@ def _origin(url: str) -> str:
 
 
 def _url(text: str) -> httpcore2.URL:
-    """Take a URL apart without losing a byte of its target, as ``httpcore2`` itself would."""
+    """Split a URL without changing any byte of its target, as ``httpcore2`` itself would."""
     parts, target = urlsplit(text), text[len(_origin(text)) :]
     return httpcore2.URL(
         scheme=parts.scheme.encode(),
@@ -170,7 +170,7 @@ def _url(text: str) -> httpcore2.URL:
 
 
 def _proxy(origin: str, context: ssl.SSLContext) -> httpcore2.Proxy | None:
-    """Return the proxy of the environment; finding it takes as long as an exchange."""
+    """Return the proxy for a URL, cached, because finding it takes as long as an exchange."""
     proxy = proxy_for(origin)
     if proxy is None:
         return None

@@ -1,7 +1,7 @@
-"""The idle connections of a urllib3 pool: those that were idle for too long are closed, not used again.
+"""The idle connections of a urllib3 pool, which are closed after a maximum idle time.
 
-urllib3 alone keeps them for ever. A gateway that has forgotten one without a word leaves the next exchange
-on it without an answer until its time is up.
+urllib3 itself keeps them for ever. If a gateway drops an idle connection silently, the next exchange on it
+gets no response until its timeout.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _new_only: Final = ContextVar("_new_only", default=False)
 
 @contextmanager
 def new_connections_only() -> Iterator[None]:
-    """Let no exchange in this context use a connection that was used before."""
+    """Within this context, let exchanges use only new connections."""
     token = _new_only.set(True)
     try:
         yield
@@ -31,10 +31,10 @@ def new_connections_only() -> Iterator[None]:
 
 
 class IdleConnections(queue.LifoQueue[Any]):
-    """A pool's queue: connections, the last one first, and ``None`` for each that may still be opened."""
+    """The queue of a pool: connections, most recent first, and ``None`` for each that may still be opened."""
 
     def _init(self, _maxsize: int) -> None:
-        self._entries: list[tuple[float, Any]] = []  # the oldest first
+        self._entries: list[tuple[float, Any]] = []  # oldest first
 
     def _qsize(self) -> int:
         return len(self._entries)
@@ -46,7 +46,7 @@ class IdleConnections(queue.LifoQueue[Any]):
         self._close_expired()
         _, connection = self._entries.pop()
         if connection is not None and _new_only.get():
-            connection.close()  # it opens itself again when it is used
+            connection.close()  # it reconnects when it is used again
         return connection
 
     def _close_expired(self) -> None:

@@ -1,4 +1,4 @@
-"""The limits that both transports share."""
+"""The limits of both transports."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = [
 ]
 
 DOCUMENT_CONNECTIONS: Final = 8
-"""Connections in use at once for GET requests: metadata and keys, which each client fetches one by one."""
+"""Concurrent connections for GET requests: metadata and keys, which each client loads one at a time."""
 
 INTROSPECTION_CONNECTIONS: Final = 32
-"""Connections in use at once for other requests. Opening more takes an event loop longer than they save."""
+"""Concurrent connections for other requests. On an event loop, opening more takes longer than it saves."""
 
 KEEP_IDLE_SECONDS: Final = 60.0
-"""Gateways forget idle connections without a word; most keep them for longer than this."""
+"""Maximum idle time. Gateways drop idle connections silently; most keep them for longer than this."""
 
 MAX_HEAD_BYTES: Final = 100 * 1024
-"""Status line and header fields of one response, the largest single field included."""
+"""The limit for status line and header fields of one response, and so for a single field."""
 
 MAX_WIRE_BYTES: Final = 16 * 1024 * 1024
-"""Everything of one response: interim responses, headers, framing and body (which has its own limit)."""
+"""The limit for one response: interim responses, headers, framing and body (which has its own limit)."""

@@ -1,7 +1,7 @@
-"""Name look-ups that do not hold up their callers longer than they want to wait.
+"""Name look-ups with a timeout.
 
-``getaddrinfo`` cannot be interrupted, so it runs in a thread, at most one for each host at a time: a name
-server that hangs costs one thread, however many exchanges wait for it.
+``getaddrinfo`` cannot be interrupted, so it runs in a thread, at most one per host at a time: a hanging name
+server occupies one thread, however many exchanges wait for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["look_up"]
 
 
 class _Running:
-    """The look-ups that have not ended yet; a forked child starts with none."""
+    """The look-ups under way; a forked child process starts with none."""
 
     def __init__(self) -> None:
         self.reset_after_fork()
@@ -34,12 +34,12 @@ _running = _Running()
 
 
 def look_up(host: str) -> Future[list[str] | OSError]:
-    """Return the future of a host's addresses: of a look-up that is running, or of a new one.
+    """Return the future of a host's addresses; join a look-up under way, or start one.
 
-    The result is the addresses that may be connected to, or the error as a value, for several callers.
+    The result is the allowed addresses, or the error as a value, because several callers share it.
 
     Raises:
-        OSError: no thread can be started for it.
+        OSError: no thread can be started.
     """
     if _is_address(host):
         outcome: Future[list[str] | OSError] = Future()
@@ -66,7 +66,7 @@ def _is_address(host: str) -> bool:
 def _find(host: str) -> list[str] | OSError:
     try:
         return allowed_addresses(host, socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
-    except UnicodeError:  # a label that is empty or too long (RFC 1035 section 2.3.4)
-        return socket.gaierror(socket.EAI_NONAME, "the host name is not valid")
+    except UnicodeError:  # an empty or overlong label (RFC 1035 section 2.3.4)
+        return socket.gaierror(socket.EAI_NONAME, "the host name is invalid")
     except OSError as error:
         return error

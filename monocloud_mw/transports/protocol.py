@@ -1,13 +1,13 @@
-"""What a transport is: a callable that performs one HTTP exchange, and can be closed.
+"""The protocols of transports: a callable that performs one HTTP exchange, and a method to close it.
 
-Both transports of this package keep to these rules; ``tests/transports/test_contract.py`` shows each of them:
+Both transports of this package follow these rules; ``tests/transports/test_contract.py`` tests each of them:
 
-- the URL, the headers and the body go out as they are; redirects are not followed, cookies are not kept;
-- every final status (200 and up) is an answer, 203 too; interim ones (100, 102, 103) are skipped;
-- an exchange takes at most ``timeout_seconds`` from when it holds a connection. Waiting for a connection
-  is bounded by ``timeout_seconds`` too, and fails with ``HttpError.local``;
-- GET requests (documents) and others (introspections) have separate shares of the connections;
-- a kept connection that fails before any byte of an answer is replaced once, within the same time.
+- URL, headers and body are sent unchanged; redirects are not followed, cookies are not stored;
+- a response with any final status (200 and up) is returned; interim responses (100, 102, 103) are skipped;
+- an exchange takes at most ``timeout_seconds`` from when it has a connection. Waiting for a connection is
+  also limited to ``timeout_seconds``, and fails with ``HttpError.local``;
+- GET requests (documents) and others (introspections) have separate limits for connections;
+- a kept connection that fails before any byte of a response is replaced once, within the same timeout.
 
 References: RFC 9110 section 15.2, RFC 9112 sections 9.3.1 and 9.5.
 """
@@ -22,10 +22,10 @@ __all__ = ["AsyncTransport", "Transport"]
 
 
 class Transport(Protocol):
-    """Performs HTTP exchanges for threads.
+    """Performs HTTP exchanges synchronously.
 
     Attributes:
-        bounds_exchanges: says that the rules on time are kept, so that no driver has to enforce them.
+        bounds_exchanges: true if the transport enforces the timeouts itself, so that drivers need not.
     """
 
     bounds_exchanges: ClassVar[Literal[True]]

@@ -1,8 +1,8 @@
-"""The transport for threads, on ``requests``.
+"""The synchronous transport, based on ``requests``.
 
-It keeps to the rules of :mod:`monocloud_mw.transports.protocol`. No ``.netrc`` entry replaces a header, and a
-connection that still owes an answer is never used again. The proxies and certificate variables of the
-environment are used (:mod:`~monocloud_mw.transports.environment_proxies`,
+It follows the rules of :mod:`monocloud_mw.transports.protocol`. No ``.netrc`` entry replaces a header, and a
+connection with an incomplete response is never reused. The environment variables for proxies and certificates
+apply (:mod:`~monocloud_mw.transports.environment_proxies`,
 :mod:`~monocloud_mw.transports.certificate_files`).
 """
 
@@ -35,15 +35,15 @@ CONNECTIONS: Final = DOCUMENT_CONNECTIONS + INTROSPECTION_CONNECTIONS
 
 
 class RequestsTransport:
-    """Performs HTTP exchanges; may be shared by threads, and survives a fork.
+    """Performs HTTP exchanges; threads may share it, and it can be used after a fork.
 
     Args:
-        ca_bundle: path of a PEM bundle that verifies servers; ``None`` is what the environment's variables
-            name, or what ``requests`` trusts.
-        client_certificate: paths of our own PEM certificate and key, for requests with ``mutual_tls``.
+        ca_bundle: path of a PEM bundle to verify servers; ``None`` means the bundle in the environment
+            variables, or that of ``requests``.
+        client_certificate: paths of the PEM client certificate and its key, for requests with ``mutual_tls``.
 
     Raises:
-        ConfigurationError: a file is not what it should be.
+        ConfigurationError: a file is missing or invalid.
     """
 
     bounds_exchanges: ClassVar[Literal[True]] = True
@@ -58,8 +58,8 @@ class RequestsTransport:
         """Perform one exchange.
 
         Raises:
-            HttpError: no whole response arrived in time, or its body is too large or cannot be read; with
-                ``local`` where no connection was free in time.
+            HttpError: no complete response arrived in time, or its body is too large or invalid; with
+                ``local`` if no connection was free in time.
         """
         handled = sys.exception()
         share = self._shares.of(request)
@@ -99,24 +99,24 @@ class RequestsTransport:
             raise TimeoutError
         plain, mutual = self._adapters.current()
         headers = {"user-agent": "monocloud-mw", "accept-encoding": "identity", **request.headers}
-        # Prepared without a session, and sent past one: it would put a ``.netrc`` entry over our header, keep
-        # cookies and, even where it is told not to follow a redirect, read and unpack the redirect's body.
+        # Prepared and sent without a session: that would replace the header by a ``.netrc`` entry, store
+        # cookies and, even without following redirects, read and decompress a redirect's body.
         message = requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
-        message.url = request.url  # byte for byte: requests would tidy it up
+        message.url = request.url  # unchanged: requests would normalise it
         adapter: Any = mutual if request.mutual_tls else plain
         proxy = proxy_for(request.url)
         answer: requests.Response = adapter.send(
             message,
             stream=True,
             timeout=urllib3.Timeout(total=seconds),
-            verify=None,  # the adapter's context does, and True would mean another in some versions
+            verify=None,  # the adapter's context does; True means another context in some versions
             proxies={} if proxy is None else {urlsplit(request.url).scheme: proxy},
         )
         return answer
 
 
 class _Adapter(HTTPAdapter):
-    """Connections with a deadline, all made with one context; ``proxy_context`` is for proxies over TLS."""
+    """Connections with a deadline and a fixed TLS context; ``proxy_context`` is for proxies over TLS."""
 
     def __init__(self, context: ssl.SSLContext, proxy_context: ssl.SSLContext) -> None:
         self._context = context
@@ -129,7 +129,9 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         if URLLIB3_1 and proxy.lower().startswith("https:"):
-            raise HttpError("the environment names a proxy over TLS, for which urllib3 is too old")
+            raise HttpError(
+                "a proxy with an https:// URL needs urllib3 2; install urllib3 2 or use an http:// proxy"
+            )
         manager = super().proxy_manager_for(
             proxy, ssl_context=self._context, proxy_ssl_context=self._proxy_context, **kwargs
         )
@@ -137,7 +139,7 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Leave the connections to their context, which verifies and presents what it should."""
+        """Do nothing: the TLS context verifies the server and presents the client certificate."""
 
 
 def _new_adapters(contexts: Contexts) -> tuple[_Adapter, _Adapter]:
@@ -155,11 +157,11 @@ def _is_dropped(error: BaseException | None) -> bool:
 def _read(request: HttpRequest, response: requests.Response) -> tuple[dict[str, str], bytes]:
     status = response.status_code
     if status < 200:
-        # 101: what follows is another protocol, and not an answer. What is not read to its end is closed.
+        # After 101 follows another protocol. A connection that is not read to its end is closed.
         raise HttpError(f"{address_of(request)} sent an interim response", status=status)
     headers = {name.lower(): value for name, value in response.headers.items()}
     coding = content_coding(request, status, headers.get("content-encoding", ""))
-    response.raw.enforce_content_length = True  # or urllib3 before 2 takes half a body for a whole one
+    response.raw.enforce_content_length = True  # before 2, urllib3 accepts incomplete bodies by default
     body = b""
     while more := response.raw.read(request.max_body_bytes + 1 - len(body), decode_content=False):
         body += more

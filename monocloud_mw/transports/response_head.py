@@ -1,12 +1,12 @@
-"""The head of a response as strictly as ``h11`` reads it, for ``http.client``.
+"""Parse the head of a response as strictly as ``h11``, for ``http.client``.
 
-``http.client`` alone takes interim responses other than 100 for the answer, refuses a field of more than
-64 KiB, ends the head at the first line that it does not understand, and guesses where framing is ambiguous.
-On a kept connection such a guess would give one caller the answer that was meant for another.
+``http.client`` itself returns interim responses other than 100, rejects a field of more than 64 KiB, ends the
+head at the first invalid line, and guesses if the framing is ambiguous. On a persistent connection, a wrong
+guess would give one caller the response to the request of another.
 
 - Interim responses are skipped, all but 101 (RFC 9110 section 15.2).
-- The head takes at most ``MAX_HEAD_BYTES``; what is not a field is an error (RFC 9112 section 5).
-- ``Content-Length`` has one value, ``Transfer-Encoding`` is ``chunked`` (RFC 9112 section 6).
+- The head takes at most ``MAX_HEAD_BYTES``; an invalid line is an error (RFC 9112 section 5).
+- ``Content-Length`` must have one value, ``Transfer-Encoding`` must be ``chunked`` (RFC 9112 section 6).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LENGTH: Final = re.compile(r"[0-9]{1,20}\Z")
 
 
 class MalformedHeadError(OSError):
-    """The head of a response cannot be read; the text holds nothing of it."""
+    """The head of a response is invalid; the message contains no part of it."""
 
 
 class _Readable(Protocol):
@@ -52,7 +52,7 @@ class FinalResponse(http.client.HTTPResponse):
             if status >= 200 or status == 101:
                 break
         fields = _parse_fields(lines[1:])
-        # http.client works out the framing, from the fields that decide it; the head is otherwise ready.
+        # http.client only determines the framing, from the fields that it depends on.
         self.fp: Any = io.BytesIO(b"\r\n".join([lines[0], *_framing(fields), b"", b""]))
         try:
             super().begin()
@@ -65,7 +65,7 @@ class FinalResponse(http.client.HTTPResponse):
 
 
 def _read_lines(connected: _Readable) -> list[bytes]:
-    """Return the lines of one head without their ends: the status line, then the fields."""
+    """Return the lines of one head without line ends: the status line, then the fields."""
     lines: list[bytes] = []
     bytes_left = MAX_HEAD_BYTES
     while True:
@@ -97,7 +97,7 @@ def _parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:
 
 
 def _framing(fields: list[tuple[str, str]]) -> list[bytes]:
-    """Return the fields that decide where the body ends and whether the connection is kept."""
+    """Return the fields that determine the end of the body and whether the connection is kept."""
     values: dict[str, list[str]] = {}
     for name, value in fields:
         values.setdefault(name.lower(), []).extend(part.strip() for part in value.split(","))
@@ -115,6 +115,6 @@ def _framing(fields: list[tuple[str, str]]) -> list[bytes]:
     codings = values.get("transfer-encoding", [])
     if codings:
         if [coding.lower() for coding in codings] != ["chunked"]:
-            raise MalformedHeadError("Transfer-Encoding is not chunked")
+            raise MalformedHeadError("Transfer-Encoding must be chunked")
         framing.append(b"transfer-encoding: chunked")
     return framing

@@ -1,8 +1,8 @@
-"""The ``urllib3`` that ``requests`` uses, and a check that it has what the transport builds on.
+"""The ``urllib3`` that ``requests`` uses, and a check that it has the hooks that the transport overrides.
 
-``requests`` decides which ``urllib3`` is installed; 1.26 and 2 both work. The names that are checked here
-are hooks for subclasses, some of them private. One that is missing must be noticed: without it, an exchange
-would have no deadline, or a kept connection none to end it.
+``requests`` determines which ``urllib3`` is installed; 1.26 and 2 are supported. The checked names are hooks
+for subclasses, some of them private. If one were missing without notice, exchanges would have no deadline, or
+idle connections no maximum age.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ else:
 __all__ = ["URLLIB3_1", "urllib3"]
 
 URLLIB3_1: Final[bool] = cast(Any, urllib3).__version__.startswith("1.")
-"""Whether it is version 1.26, which compares host names itself, but not those of proxies."""
+"""Whether it is version 1.26, which compares host names itself, except those of proxies."""
 
 HOOKS: Final = {
     "connection.HTTPConnection": ("_new_conn", "connect", "request", "getresponse", "response_class"),
@@ -33,7 +33,7 @@ def check_hooks(module: Any) -> None:
     """Check that a ``urllib3`` has every hook.
 
     Raises:
-        ImportError: it lacks one, and names the version.
+        ImportError: a hook is missing; the message names the version.
     """
     for path, names in HOOKS.items():
         module_name, class_name = path.split(".")
@@ -46,11 +46,11 @@ def check_hooks(module: Any) -> None:
     connection = module.connection.HTTPConnection("127.0.0.1")
     if not hasattr(connection, "_dns_host") or not hasattr(connection, "socket_options"):
         raise ImportError(
-            f"urllib3 {module.__version__} keeps a connection's host elsewhere; install urllib3 1.26 or 2"
+            f"urllib3 {module.__version__} has no supported HTTPConnection; install urllib3 1.26 or 2"
         )
     if not hasattr(module.PoolManager(), "pool_classes_by_scheme"):
         raise ImportError(
-            f"urllib3 {module.__version__} does not let its pools be replaced; install urllib3 1.26 or 2"
+            f"urllib3 {module.__version__} has no supported PoolManager; install urllib3 1.26 or 2"
         )
 
 

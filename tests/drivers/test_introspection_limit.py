@@ -220,7 +220,7 @@ def test_the_time_of_an_exchange_begins_with_the_exchange() -> None:
 
     async def main() -> Any:
         hanging = driver.run(ask(Fetch(attrs.evolve(INTROSPECTION, timeout_seconds=0.05))))
-        with pytest.raises(HttpError, match=r"no complete answer within 0\.05 seconds") as caught:
+        with pytest.raises(HttpError, match=r"no complete response within 0\.05 seconds") as caught:
             await hanging
         assert not caught.value.local
         waiting = asyncio.create_task(driver.run(ask(Fetch(INTROSPECTION))))

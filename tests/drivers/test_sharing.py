@@ -428,7 +428,7 @@ def test_the_exchange_is_bounded_where_the_fetcher_is_not() -> None:
         raise AssertionError
 
     request = HttpRequest(url="https://tenant.example.test/", timeout_seconds=0.05, max_body_bytes=1)
-    with pytest.raises(HttpError, match=r"^no complete answer within 0\.05 seconds$"):
+    with pytest.raises(HttpError, match=r"^no complete response within 0\.05 seconds$"):
         asyncio.run(new_async_driver(fetch=fetch).run(ask(Fetch(request))))
     assert cancelled == [True]
 

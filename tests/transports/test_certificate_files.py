@@ -23,11 +23,13 @@ from monocloud_mw.transports.certificate_files import VARIABLES, CertificateFile
 from .conftest import Connect, Serve
 from .scripted_server import Connection
 
-CA_BUNDLE = Problem("ca_bundle", "MONOCLOUD_BACKEND_CA_BUNDLE", "holds no PEM certificates that can be read")
+CA_BUNDLE = Problem(
+    "ca_bundle", "MONOCLOUD_BACKEND_CA_BUNDLE", "must be a file or directory with PEM certificates"
+)
 CERTIFICATE = Problem(
     "mtls_certificate",
     "MONOCLOUD_BACKEND_MTLS_CERTIFICATE and MONOCLOUD_BACKEND_MTLS_CERTIFICATE_KEY",
-    "is no pair of a PEM certificate and its unencrypted key",
+    "must be a PEM certificate and its unencrypted key",
 )
 
 
@@ -174,7 +176,7 @@ def test_no_file_may_go_bad(
     content = path.read_bytes()
     path.write_bytes(b"garbage")
     for _ in range(2):
-        with pytest.raises(HttpError, match="a file has changed and cannot be used"):
+        with pytest.raises(HttpError, match="a TLS file has changed and is invalid"):
             files.current()
     path.write_bytes(content)
     assert len(files.current()) == 2

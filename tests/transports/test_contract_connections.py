@@ -131,7 +131,7 @@ def test_the_repetition_has_no_time_of_its_own(serve: Serve, exchange: Exchange)
     exchange(request(server.origin))
     began = time.monotonic()
     error = failure_of(lambda: exchange(request(server.origin, timeout_seconds=0.8)))
-    assert "gave no complete answer within 0.8 seconds" in str(error)
+    assert "sent no complete response within 0.8 seconds" in str(error)
     assert 0.7 < time.monotonic() - began < 1.15
     assert server.connections == 2
 
@@ -347,7 +347,7 @@ def test_connecting_is_bounded(
         swallow(address, port)
     began = time.monotonic()
     error = failure_of(lambda: exchange(request(f"http://{ELSEWHERE}:{port}/", timeout_seconds=0.4)))
-    assert "no complete answer within 0.4 seconds" in str(error)
+    assert "no complete response within 0.4 seconds" in str(error)
     assert 0.3 < time.monotonic() - began < 3
 
 
@@ -387,7 +387,7 @@ def test_a_name_server_that_hangs_is_within_the_timeout(exchange: Exchange, name
     """The look-up goes on without those that no longer wait for it."""
     began = time.monotonic()
     error = failure_of(lambda: exchange(request(f"http://{ELSEWHERE}/", timeout_seconds=0.2)))
-    assert "no complete answer within 0.2 seconds" in str(error)
+    assert "no complete response within 0.2 seconds" in str(error)
     assert time.monotonic() - began < 3
     assert name_server.asked == [ELSEWHERE]
 

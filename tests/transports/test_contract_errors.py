@@ -50,10 +50,11 @@ def test_an_unknown_authority_is_told_with_the_option(
     server = serve(answer(), tls)
     message = message_of(exchange, server.origin)
     assert message.startswith(
-        f"'{server.origin}' cannot be reached: SSLCertVerificationError: the certificate was refused: "
+        f"'{server.origin}' cannot be reached: SSLCertVerificationError: "
+        "the server's certificate was rejected: "
     )
     assert message.endswith(
-        "; set ca_bundle (MONOCLOUD_BACKEND_CA_BUNDLE) to a PEM file with the authority that issued it"
+        "; set ca_bundle (MONOCLOUD_BACKEND_CA_BUNDLE) to a PEM file with the CA that issued it"
     )
     assert re.search("self.signed certificate in certificate chain|unable to get local issuer", message)
 

@@ -172,7 +172,7 @@ def test_a_cancelled_exchange_leaves_no_connection(
         assert await asyncio.to_thread(reached.wait, WAIT_SECONDS)
         if by_deadline:
             deadlines[0].reschedule(asyncio.get_running_loop().time())  # now that it is where it should be
-            with pytest.raises(HttpError, match="gave no complete answer"):
+            with pytest.raises(HttpError, match="sent no complete response"):
                 await exchange
         else:
             exchange.cancel()

@@ -30,6 +30,7 @@ def test_an_old_urllib3_tunnels_through_no_proxy_over_tls(monkeypatch: pytest.Mo
     monkeypatch.setenv("HTTPS_PROXY", "HTTPS://user:password@127.0.0.1:1")
     request = HttpRequest(url="https://tenant.example.test", timeout_seconds=30, max_body_bytes=100)
     with pytest.raises(
-        HttpError, match=r"^the environment names a proxy over TLS, for which urllib3 is too old$"
+        HttpError,
+        match=r"^a proxy with an https:// URL needs urllib3 2; install urllib3 2 or use an http:// proxy$",
     ):
         RequestsTransport()(request)
