@@ -1,7 +1,7 @@
-"""Claims caches: where introspection results are kept between requests.
+"""Claims caches, which store introspection results between requests.
 
-:class:`MemoryCache` serves one process. The caches in :mod:`monocloud_mw.stores.redis` are shared by all
-processes and machines of an API; they need the extra ``monocloud-mw[redis]`` and are imported from there.
+:class:`MemoryCache` is for one process. All processes and machines of an API can share the caches in
+:mod:`monocloud_mw.stores.redis`, which need the extra ``monocloud-mw[redis]`` and are imported from there.
 """
 
 from __future__ import annotations

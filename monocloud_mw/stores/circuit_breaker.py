@@ -1,14 +1,14 @@
-"""A circuit breaker for a cache server: after one failure it is not asked for a while.
+"""A circuit breaker for a cache server: after a failure it is not used for a while.
 
-A server that hangs costs every request the whole timeout, and a cache is there to make requests cheaper. So
-after a failure no request asks for ``cooldown_seconds``; then one probes while the others still do not ask,
-and its success closes the circuit for all.
+A hanging server would delay every request by the whole timeout, although a cache should make requests faster.
+After a failure, the server is not used for ``cooldown_seconds``. Then one request probes it, while the others
+still do not use it, and a success closes the circuit.
 
-:mod:`monocloud_mw.core.tenant.circuit_breaker` is another kind: there a failure may be the fault of one
-token, and a request that does not ask fails. Here no caller can make the server fail, and a request does
-without.
+:mod:`monocloud_mw.core.tenant.circuit_breaker` differs: there, one token may cause a failure, and requests
+fail while the circuit is open. Here, callers cannot make the server fail, and requests continue without the
+cache.
 
-There is no lock: each step is one assignment, and a race costs one probe more at worst.
+There is no lock: each step is one assignment, and a race can only cause one additional probe.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["CircuitBreaker"]
 
 
 class CircuitBreaker:
-    """Remembers whether a server failed lately.
+    """Records the failures of a server.
 
     Args:
-        failures: the exceptions that show that the server cannot serve, and no others.
-        cooldown_seconds: how long not to ask after a failure; 0 for not at all.
+        failures: the exceptions that mean that the server is unavailable.
+        cooldown_seconds: how long the server is not used after a failure; 0 disables the circuit breaker.
         clock: monotonic seconds.
     """
 
@@ -42,7 +42,7 @@ class CircuitBreaker:
         self._closed_from: float | None = None
 
     def is_open(self) -> bool:
-        """Tell whether not to ask; the first request that gets ``False`` after a cool-down is the probe."""
+        """Return whether to skip the server; after a cool-down, one request gets ``False`` and probes."""
         closed_from = self._closed_from
         if closed_from is None:
             return False
@@ -54,7 +54,7 @@ class CircuitBreaker:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Record how one exchange with the server ends."""
+        """Record the success or failure of one exchange with the server."""
         try:
             yield
         except self._failures:

@@ -2,12 +2,12 @@
 
 Rules:
 
-- it holds at most ``max_entries``; the least recently used entry makes room for a new one;
-- inactive tokens (``{"active": false}``) have a tenth as many entries of their own: a caller can make up any
-  number of tokens, and none of them pushes out the claims of an active one;
-- an entry that has expired is never served. One that nobody asks for drifts to the least recently used
-  end, where every write removes it, so that claims (personal data) do not outlive their use;
-- what is stored is read-only and detached from what was handed in;
+- it holds at most ``max_entries``; the least recently used entry is evicted for a new one;
+- inactive tokens (``{"active": false}``) have separate entries, a tenth as many: a caller can make up any
+  number of tokens, and these must not evict the claims of active tokens;
+- an expired entry is never returned. Each write removes expired entries among the least recently used ones,
+  so that claims (personal data) are not stored longer than necessary;
+- stored claims are read-only copies;
 - every operation takes constant time, whatever the number of entries.
 """
 
@@ -29,10 +29,11 @@ __all__ = ["MemoryCache"]
 INACTIVE_SHARE: Final = 10
 
 SWEPT_PER_WRITE: Final = 2
-"""Entries looked at per write: more than the one that was added, so that removal outpaces growth."""
+"""Entries checked per write: more than the one that is added, so that expired entries are removed faster than
+new ones are added."""
 
-# One lock for all caches of the process (there is hardly ever more than one). It is held across a fork, so
-# that a child starts with a free lock and with entries nobody was in the middle of changing.
+# One lock for all caches of the process (there is rarely more than one). It is held during a fork, so that a
+# child process starts with a free lock and with consistent entries.
 _lock: Final = threading.Lock()
 
 if hasattr(os, "register_at_fork"):
@@ -45,7 +46,7 @@ class _Entry(NamedTuple):
 
 
 class _Entries:
-    """A bounded number of entries, the least recently used first. The caller holds the lock."""
+    """A bounded number of entries, least recently used first. The caller must hold the lock."""
 
     def __init__(self, max_entries: int) -> None:
         self._max_entries = max_entries
@@ -76,12 +77,12 @@ class _Entries:
 
 
 class MemoryCache:
-    """A bounded claims cache in memory, for threads, event loops and forked children alike.
+    """A bounded claims cache in memory, for threads, event loops and forked processes.
 
     Args:
-        max_entries: how many entries to keep, at least 1, and a tenth as many for inactive tokens. An entry
-            takes as much memory as the claims of one token, typically one or two kilobytes; that of an
-            inactive token takes a quarter of a kilobyte.
+        max_entries: the maximum number of entries, at least 1; inactive tokens have a tenth as many in
+            addition. An entry takes as much memory as the claims of one token, typically one or two
+            kilobytes; that of an inactive token takes a quarter of a kilobyte.
         clock: the current time in Unix seconds.
 
     Raises:
@@ -99,7 +100,7 @@ class MemoryCache:
         return len(self._active) + len(self._inactive)
 
     def get(self, key: str) -> FrozenDict | None:
-        """Return the claims stored under ``key`` while they are fresh."""
+        """Return the claims stored under ``key``, or ``None`` if there are none or they have expired."""
         now = self._clock()
         with _lock:
             claims = self._active.get(key, now)
@@ -117,7 +118,7 @@ class MemoryCache:
             entries.put(key, entry, now)
 
     def delete(self, key: str) -> None:
-        """Forget the claims stored under ``key``."""
+        """Remove the claims stored under ``key``."""
         with _lock:
             self._active.discard(key)
             self._inactive.discard(key)

@@ -2,21 +2,21 @@
 
 Rules:
 
-- an entry is one string value: :mod:`monocloud_mw.stores.entry` says what is in it. Redis forgets it when
-  it expires, counted by the writer's clock; readers check the expiry again by their own;
-- whatever else is found under a key (garbage, a list, half an entry) counts as a miss and is logged; the
-  next write replaces it. At most ``MAX_ENTRY_BYTES`` of it are ever transferred;
-- a Redis that cannot be reached or does not answer in time raises. The clients count that as a miss, and
-  for ``cooldown_seconds`` it is not asked (:mod:`monocloud_mw.stores.circuit_breaker`): a Redis that hangs
-  costs one request per cool-down the timeout, and not every request;
-- no message, log or repr holds the URL, which may contain a password.
+- an entry is one string value in the format of :mod:`monocloud_mw.stores.entry`. Redis removes it when it
+  expires by the writer's clock; readers check the expiry again by their own clock;
+- any other value under a key (garbage, a list, a truncated entry) counts as a miss and is logged; the next
+  write replaces it. At most ``MAX_ENTRY_BYTES`` of a value are transferred;
+- if Redis is unreachable or does not respond in time, an exception is raised. The clients treat that as a
+  miss, and Redis is not used for ``cooldown_seconds`` (:mod:`monocloud_mw.stores.circuit_breaker`): a hanging
+  Redis delays one request per cool-down, not every request;
+- no message, log or repr contains the URL, which may include a password.
 
-Security: **who can write into this Redis decides which tokens pass.** An entry answers for the tenant, so
-a forged one makes a token of the forger's choice valid. Give Redis a password and TLS (``rediss://``); and
-set ``integrity_key``, a secret that only the API's processes know, and entries that were not written with
-it count as misses. What remains to a writer is deleting entries, and putting back an authentic one before
-it expires (at most the ``introspection_cache_duration`` after it was written). Who can *read* this Redis
-sees the claims, but no token.
+Security: **anyone who can write to this Redis can make tokens valid.** An entry replaces a response of the
+tenant, so a forged entry makes a token of the attacker's choice valid. Protect Redis with a password and TLS
+(``rediss://``), and set ``integrity_key``, a secret that only the API's processes know: entries that were not
+written with it count as misses. With write access an attacker can then only delete entries, or restore a
+genuine entry before it expires (at most ``introspection_cache_duration`` after it was written). With *read*
+access an attacker sees the claims, but no token.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _MISFITS: Final = (EntryError, UnicodeError, redis.ResponseError)
 
 
 def _log_misfit(error: Exception) -> None:
-    """Log what was found instead of an entry, quoting nothing of it; raise what is another error."""
+    """Log that a value is not an entry, without quoting it; raise any other error."""
     if isinstance(error, EntryError):
         why = str(error)
     elif isinstance(error, UnicodeError):  # only from clients that decode responses
@@ -68,11 +68,11 @@ def _log_misfit(error: Exception) -> None:
         why = "it is not a string value"
     else:
         raise error
-    _log.warning("An entry of the claims cache on Redis counts as a miss: %s", why)
+    _log.warning("a value in the Redis claims cache is not a valid entry and counts as a miss: %s", why)
 
 
 class _RedisEntries:
-    """What the sync and the async cache share: all but the waiting."""
+    """The parts of the sync and the async cache that do no I/O."""
 
     def __init__(
         self,
@@ -88,15 +88,15 @@ class _RedisEntries:
         self._clock = clock
 
     def _claims(self, name: str, found: bytes | str) -> FrozenDict | None:
-        """Read what Redis returned: an entry (one that is too long is cut off one byte later), or nothing."""
+        """Parse the value that Redis returned: an entry (truncated one byte past the limit), or empty."""
         if not found:
             return None
         entry = self._format.parse(name, found.encode() if isinstance(found, str) else found)
         return entry.claims if self._clock() < entry.expires_at else None
 
-    def _check_not_left_alone(self) -> None:
+    def _check_circuit(self) -> None:
         if self._circuit.is_open():
-            raise redis.ConnectionError("Redis failed a moment ago and is left alone for now")
+            raise redis.ConnectionError("Redis has failed recently and is not used until the cool-down ends")
 
     def _lifetime_milliseconds(self, expires_at: float) -> int:
         return max(1, int((expires_at - self._clock()) * 1000))  # Redis refuses 0
@@ -106,12 +106,12 @@ class RedisCache(_RedisEntries):
     """A claims cache on Redis for :class:`monocloud_mw.BackendClient`.
 
     Args:
-        redis_client: a client of the ``redis`` package, which brings its own timeouts and retries: its
-            defaults wait for many seconds. :meth:`from_url` makes one with better ones.
-        prefix: what every key begins with; APIs with different prefixes share nothing.
-        integrity_key: a secret of at least 32 bytes; see the module's note on security. While processes
-            with different keys run, each counts the other's entries as misses.
-        cooldown_seconds: how long not to ask Redis after it failed.
+        redis_client: a client of the ``redis`` package, with its own timeouts and retries. By default these
+            wait for many seconds; :meth:`from_url` creates a client with short ones.
+        prefix: the prefix of all keys; APIs with different prefixes share no entries.
+        integrity_key: a secret of at least 32 bytes; see the security note of the module. Entries of
+            processes with another key count as misses.
+        cooldown_seconds: how long Redis is not used after a failure.
         clock: the current time in Unix seconds.
 
     Raises:
@@ -142,20 +142,20 @@ class RedisCache(_RedisEntries):
         ca_bundle: str | None = None,
         **settings: Any,
     ) -> Self:
-        """Return a cache with a client of its own, which waits briefly.
+        """Return a cache with a new client that has short timeouts.
 
-        It tries once more, at once, where a connection turns out to have been closed, and never after
-        a timeout.
+        It retries once, immediately, if a connection turns out to be closed, and never after a timeout.
 
         Args:
             url: ``redis://``, ``rediss://`` (TLS) or ``unix://``.
-            timeout_seconds: bounds each step: waiting for a free connection, connecting, each response.
-            max_connections: further callers wait for a free one.
-            ca_bundle: path of the PEM certificates that verify the server; the system's by default.
+            timeout_seconds: the limit for each step: waiting for a free connection, connecting, each
+                response.
+            max_connections: the size of the pool; further callers wait for a free connection.
+            ca_bundle: path of the PEM certificates to verify the server; by default those of the system.
             settings: further arguments of the class.
 
         Raises:
-            ConfigurationError: the settings cannot work.
+            ConfigurationError: with all problems of the settings.
         """
         connection = connection_settings(
             url, timeout_seconds=timeout_seconds, max_connections=max_connections, ca_bundle=ca_bundle
@@ -168,7 +168,7 @@ class RedisCache(_RedisEntries):
         return cls(redis.Redis.from_pool(pool), **settings)
 
     def get(self, key: str) -> FrozenDict | None:
-        """Return the claims stored under ``key`` while they are fresh."""
+        """Return the claims stored under ``key``, or ``None`` if there are none or they have expired."""
         if self._circuit.is_open():
             return None
         name = self._prefix + key
@@ -193,8 +193,8 @@ class RedisCache(_RedisEntries):
                 self._client.set(name, entry, px=self._lifetime_milliseconds(expires_at))
 
     def delete(self, key: str) -> None:
-        """Forget the claims stored under ``key``, or raise: also at once, while Redis is left alone."""
-        self._check_not_left_alone()
+        """Remove the claims stored under ``key``; raise if Redis fails, or has failed recently."""
+        self._check_circuit()
         with self._circuit.recording():
             self._client.delete(self._prefix + key)
 
@@ -207,11 +207,11 @@ class AsyncRedisCache(_RedisEntries):
     """A claims cache on Redis for :class:`monocloud_mw.AsyncBackendClient`, on any number of event loops.
 
     Args:
-        connect: returns a new client of ``redis.asyncio``, without waiting. The cache calls it once in
-            each event loop it is used on, since connections belong to one, and closes the client when
-            that loop shuts down. Give the client a blocking pool: one that raises when all its
-            connections are in use looks like a Redis that fails.
-        timeout_seconds: bounds each call as a whole.
+        connect: returns a new client of ``redis.asyncio``, without waiting. The cache calls it once per event
+            loop, because connections belong to an event loop, and closes the client when the loop shuts down.
+            Use a blocking pool: with a pool that raises an exception if all connections are in use, Redis
+            would seem to fail.
+        timeout_seconds: the limit for each call as a whole.
         prefix, integrity_key, cooldown_seconds, clock: as for :class:`RedisCache`.
 
     Raises:
@@ -245,10 +245,19 @@ class AsyncRedisCache(_RedisEntries):
         ca_bundle: str | None = None,
         **settings: Any,
     ) -> Self:
-        """Return a cache with clients of its own; see :meth:`RedisCache.from_url`.
+        """Return a cache with new clients that have short timeouts.
+
+        It retries once, immediately, if a connection turns out to be closed, and never after a timeout.
+
+        Args:
+            url: ``redis://``, ``rediss://`` (TLS) or ``unix://``.
+            timeout_seconds: the limit for each call, and for each of its steps.
+            max_connections: the size of the pool; further callers wait for a free connection.
+            ca_bundle: path of the PEM certificates to verify the server; by default those of the system.
+            settings: further arguments of the class.
 
         Raises:
-            ConfigurationError: the settings cannot work.
+            ConfigurationError: with all problems of the settings.
         """
         connection = connection_settings(
             url, timeout_seconds=timeout_seconds, max_connections=max_connections, ca_bundle=ca_bundle
@@ -260,11 +269,11 @@ class AsyncRedisCache(_RedisEntries):
             )
             return redis.asyncio.Redis.from_pool(pool)
 
-        checked_url(connect)  # so that a bad URL is refused here, and not on the first request
+        checked_url(connect)  # reject an invalid URL here, and not on the first request
         return cls(connect, timeout_seconds=timeout_seconds, **settings)
 
     async def get(self, key: str) -> FrozenDict | None:
-        """Return the claims stored under ``key`` while they are fresh."""
+        """Return the claims stored under ``key``, or ``None`` if there are none or they have expired."""
         if self._circuit.is_open():
             return None
         name = self._prefix + key
@@ -289,18 +298,18 @@ class AsyncRedisCache(_RedisEntries):
                 await client.set(name, entry, px=self._lifetime_milliseconds(expires_at))
 
     async def delete(self, key: str) -> None:
-        """Forget the claims stored under ``key``, or raise: also at once, while Redis is left alone."""
-        self._check_not_left_alone()
+        """Remove the claims stored under ``key``; raise if Redis fails, or has failed recently."""
+        self._check_circuit()
         async with self._exchange() as client:
             await client.delete(self._prefix + key)
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop; other loops close theirs when they shut down."""
+        """Close the connections of the running event loop; others are closed when their loop shuts down."""
         await self._clients.aclose()
 
     @asynccontextmanager
     async def _exchange(self) -> AsyncIterator[redis.asyncio.Redis]:
-        """Lend the running loop's client for one exchange, and learn from how that ends."""
+        """Provide the running event loop's client for one exchange, and record its success or failure."""
         client = await self._clients.get()
         with self._circuit.recording():
             async with asyncio.timeout(self._timeout_seconds):
@@ -309,7 +318,7 @@ class AsyncRedisCache(_RedisEntries):
 
 def _check_connect(connect: object) -> None:
     if not callable(connect):
-        message = "must be a function that returns a new client, since a client belongs to one event loop"
+        message = "must be a function that returns a new client, because a client belongs to one event loop"
         raise ConfigurationError([Problem("connect", None, message)])
 
 

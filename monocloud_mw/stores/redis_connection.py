@@ -1,7 +1,7 @@
-"""How the caches on Redis connect: brief timeouts, verified TLS, and errors that keep the password.
+"""The connections of the Redis caches: short timeouts, verified TLS, and errors without the password.
 
-A cache is worth asking only while it answers faster than the tenant would, so a call waits
-``DEFAULT_TIMEOUT_SECONDS`` where the ``redis`` package itself would wait and retry for many seconds.
+A cache is useful only if it responds faster than the tenant, so the timeout is ``DEFAULT_TIMEOUT_SECONDS``
+instead of the ``redis`` package's default of many seconds with retries.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 DEFAULT_TIMEOUT_SECONDS: Final = 0.25
 DEFAULT_MAX_CONNECTIONS: Final = 10
-"""Enough: waiting for one of a few takes less time than opening many. A hundred tasks that started cold at
-once took 28 ms with 8 connections and 85 ms with 50, and 12 ms with either once these were open."""
+"""Waiting for one of a few connections takes less time than opening many. A hundred concurrent tasks without
+open connections took 28 ms with 8 connections and 85 ms with 50; with open connections 12 ms with either."""
 
 
 def connection_settings(
@@ -28,13 +28,13 @@ def connection_settings(
     """Return the arguments of a blocking connection pool of the ``redis`` package, sync or async.
 
     Args:
-        url: the server; ``rediss://`` stands for TLS.
-        timeout_seconds: bounds each step: waiting for a free connection, connecting, each response.
+        url: the server; ``rediss://`` means TLS.
+        timeout_seconds: the limit for each step: waiting for a free connection, connecting, each response.
         max_connections: the size of the pool.
-        ca_bundle: path of the PEM certificates that verify the server; ``None`` for the system's.
+        ca_bundle: path of the PEM certificates to verify the server; ``None`` for those of the system.
 
     Raises:
-        ConfigurationError: lists all settings that cannot work.
+        ConfigurationError: with all problems of the settings.
     """
     problems = []
     if not timeout_seconds > 0:
@@ -54,20 +54,20 @@ def connection_settings(
         except OSError:
             problems.append(Problem("ca_bundle", None, "must be the path of a file with PEM certificates"))
     elif ca_bundle is not None:
-        problems.append(Problem("ca_bundle", None, "needs a URL that begins with rediss://"))
+        problems.append(Problem("ca_bundle", None, "requires a URL that begins with rediss://"))
     if problems:
         raise ConfigurationError(problems)
     return settings
 
 
 def checked_url(make: Callable[[], T]) -> T:
-    """Return what the ``redis`` package makes of a URL.
+    """Return ``make()``, which lets the ``redis`` package parse a URL.
 
     Raises:
-        ConfigurationError: it refuses the URL. Its own error is not kept, since it may quote the password.
+        ConfigurationError: the URL is invalid. The original error is not chained: it may quote the password.
     """
     try:
         return make()
     except (ValueError, TypeError):
-        message = "must be redis://, rediss:// or unix://, as the redis package reads them"
+        message = "must be a valid redis://, rediss:// or unix:// URL"
     raise ConfigurationError([Problem("url", None, message)])

@@ -57,18 +57,18 @@ REFUSED = [
     (b'{"key":"key","expires_at":4e9,"claims":{}', "not a JSON object"),
     (b'{"key":"key","expires_at":4e9,"claims":{},"claims":{"sub":"x"}}', "not a JSON object"),
     (b'{"key":"key","expires_at":NaN,"claims":{}}', "not a JSON object"),
-    (b"{}", "not made up like an entry"),
-    (b'{"active":true}', "not made up like an entry"),
+    (b"{}", "does not have the members of an entry"),
+    (b'{"active":true}', "does not have the members of an entry"),
     (b'{"expires_at":4e9,"claims":{}}', "belongs to another key"),
-    (b'{"key":"key","claims":{}}', "not made up like an entry"),
-    (b'{"key":"key","expires_at":4e9}', "not made up like an entry"),
+    (b'{"key":"key","claims":{}}', "does not have the members of an entry"),
+    (b'{"key":"key","expires_at":4e9}', "does not have the members of an entry"),
     (b'{"key":null,"expires_at":4e9,"claims":{}}', "belongs to another key"),
-    (b'{"key":"key","expires_at":"4e9","claims":{}}', "not made up like an entry"),
-    (b'{"key":"key","expires_at":null,"claims":{}}', "not made up like an entry"),
-    (b'{"key":"key","expires_at":true,"claims":{}}', "not made up like an entry"),
-    (b'{"key":"key","expires_at":4e9,"claims":null}', "not made up like an entry"),
-    (b'{"key":"key","expires_at":4e9,"claims":[]}', "not made up like an entry"),
-    (b'{"key":"key","expires_at":4e9,"claims":"{}"}', "not made up like an entry"),
+    (b'{"key":"key","expires_at":"4e9","claims":{}}', "does not have the members of an entry"),
+    (b'{"key":"key","expires_at":null,"claims":{}}', "does not have the members of an entry"),
+    (b'{"key":"key","expires_at":true,"claims":{}}', "does not have the members of an entry"),
+    (b'{"key":"key","expires_at":4e9,"claims":null}', "does not have the members of an entry"),
+    (b'{"key":"key","expires_at":4e9,"claims":[]}', "does not have the members of an entry"),
+    (b'{"key":"key","expires_at":4e9,"claims":"{}"}', "does not have the members of an entry"),
     (b'{"key":"other","expires_at":4e9,"claims":{}}', "belongs to another key"),
     (b'{"key":"KEY","expires_at":4e9,"claims":{}}', "belongs to another key"),
     (b" " * (MAX_ENTRY_BYTES + 1), "too long"),
@@ -105,7 +105,7 @@ def test_a_code_does_not_replace_the_other_rules(entry: bytes, why: str) -> None
 )
 def test_forged_entries_are_refused(entry: bytes) -> None:
     """With an integrity key, nothing that was not written with it is believed."""
-    with pytest.raises(EntryError, match="not written with our integrity key"):
+    with pytest.raises(EntryError, match="not written with the configured integrity key"):
         SEALED.parse("key", entry)
 
 

@@ -81,7 +81,9 @@ def test_a_misfit_is_a_miss(
     assert cache.get("key") is None
     (record,) = caplog.records
     assert (record.name.partition(".")[0], record.levelno) == ("monocloud_mw", logging.WARNING)
-    assert record.getMessage().startswith("An entry of the claims cache on Redis counts as a miss: it ")
+    assert record.getMessage().startswith(
+        "a value in the Redis claims cache is not a valid entry and counts as a miss: it "
+    )
     assert "someone" not in record.getMessage()
     cache.set("key", {"active": True}, clock.now + 300)
     assert cache.get("key") == {"active": True}

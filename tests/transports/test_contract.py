@@ -890,7 +890,7 @@ def test_a_renewed_certificate_of_ours_is_presented_from_then_on(
     for number in range(3):
         renewed = ca.issue_cert(f"client-{number}@example.test")
         renewed.cert_chain_pems[0].write_to_path(str(certificate))
-        assert "cannot be used: mtls_certificate" in str(failure_of(lambda: exchange(get(server.origin))))
+        assert "is invalid: mtls_certificate" in str(failure_of(lambda: exchange(get(server.origin))))
         renewed.private_key_pem.write_to_path(str(key))
         for _ in range(2):
             assert exchange(get(server.origin, mutual_tls=True)).status == 200
