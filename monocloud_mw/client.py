@@ -1,4 +1,4 @@
-"""The two clients: the pure core, a driver and a transport, wired from options.
+"""The two clients, which combine the validator, a driver and a transport.
 
 :class:`BackendClient` serves threads and :class:`AsyncBackendClient` event loops, with the same methods
 and the same logic (:class:`~monocloud_mw.core.token.validator.Validator`). Make one client and share it: it
@@ -46,7 +46,7 @@ Certificate: TypeAlias = str | bytes | None
 
 
 class _Client:
-    """What both clients share: the options, the core, and which flow a call stands for."""
+    """What both clients share: the options, the validator and the transport."""
 
     def __init__(self, options: Options | None = None, settings: Settings | None = None) -> None:
         self.options: Options = _read_options(options, settings or {})
@@ -69,12 +69,12 @@ class _Client:
 
     @classmethod
     def shared(cls) -> Self:
-        """Return the client that everything in this process shares that is given none.
+        """Return the process-wide client for the current environment variables.
 
-        Its options come from the environment; there is one client for each set of ``MONOCLOUD_BACKEND_``
-        variables, for as long as something uses it. Adapters call this where they are given no client, so
-        that a middleware for each route makes no client for each route. Closing it closes the connections of
-        all that use it; the next use opens new ones.
+        Its options come from the environment. There is one client per set of ``MONOCLOUD_BACKEND_``
+        variables, for as long as it is referenced. Adapters use it if they are not passed a client, so that
+        several middlewares share one client. Closing it closes the connections of all its users; the next use
+        opens new ones.
 
         Raises:
             ConfigurationError: as the constructor.
@@ -90,7 +90,7 @@ class _Client:
         return RequestsTransport(**self._transport_settings)
 
     def _check_options(self) -> None:
-        """Refuse options that are fine alone and that this kind of client cannot use."""
+        """Reject options that this kind of client cannot use."""
 
     @property
     def _transport_settings(self) -> dict[str, Any]:
@@ -138,15 +138,15 @@ def _read_options(options: Options | None, settings: Settings) -> Options:
 
 
 class BackendClient(_Client):
-    """Validates access tokens, for code that runs in threads. One client may be shared by all of them.
+    """Validates access tokens in synchronous code. Threads may share one client.
 
     Args:
-        options: all settings; without it they come from ``settings``, then from the environment's
-            ``MONOCLOUD_BACKEND_`` variables, then from the defaults.
+        options: all options. If omitted, each option comes from ``settings``, from the ``MONOCLOUD_BACKEND_``
+            environment variables, or from its default, in this order.
         settings: the fields of :class:`~monocloud_mw.options.Options` by name.
 
     Raises:
-        ConfigurationError: with every problem found, each naming its option and variable.
+        ConfigurationError: with all problems, each with the names of its option and variable.
     """
 
     def __init__(self, options: Options | None = None, /, **settings: Unpack[Settings]) -> None:
@@ -154,7 +154,7 @@ class BackendClient(_Client):
         self._driver = SyncDriver(**self._driver_settings)
 
     def _check_options(self) -> None:
-        """Refuse, for threads, what only an event loop can run."""
+        """Reject coroutine functions, which only an event loop can run."""
         names = ("fetcher", "metadata_resolver", "jwks_resolver", "client_secret")
         functions = [(name, getattr(self.options, name)) for name in names]
         functions += [("cache", getattr(self.options.cache, operation, None)) for operation in ("get", "set")]
@@ -180,14 +180,14 @@ class BackendClient(_Client):
             self._transport.close()
 
     def authenticate(self, presented: Presented, requirements: Requirements) -> AccessTokenClaims:
-        """Validate what a request presents: what every adapter calls.
+        """Validate the access token of a request; the adapters call this.
 
-        Unlike :meth:`validate_access_token`, a token that could only be introspected counts as malformed
-        where introspection is not set up: the caller chose the token, not the developer.
+        Unlike :meth:`validate_access_token`, it rejects an opaque token as malformed if introspection is not
+        configured: the mistake is the caller's, not the developer's.
 
         Raises:
-            TokenError: the token is refused; ``reason`` says why.
-            AuthorizationServerError: the tenant is needed and does not do its part.
+            TokenError: the token is rejected; ``reason`` says why.
+            AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
         driver = self._driver
         return driver.run(self._validator.authenticate(presented, requirements, driver.now()))
@@ -201,9 +201,9 @@ class BackendClient(_Client):
         any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
-        """Validate the ``Authorization`` header of a request, for a host that no adapter is for.
+        """Validate the ``Authorization`` header of a request, for frameworks without an adapter.
 
-        :func:`monocloud_mw.error_response` gives status, headers and body for whatever this raises.
+        :func:`monocloud_mw.error_response` returns status, headers and body for any error that this raises.
 
         Args:
             authorization: the header's value, all values of a repeated header, or ``None`` without one.
@@ -211,7 +211,7 @@ class BackendClient(_Client):
 
         Raises:
             CredentialsError: there is no bearer token, or the header is malformed (RFC 6750 section 2.1).
-            TokenError: the token is refused, also where it could only be introspected and cannot be here.
+            TokenError: the token is rejected; also an opaque token if introspection is not configured.
             ConfigurationError: a requirement has a wrong type.
             AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
@@ -233,17 +233,17 @@ class BackendClient(_Client):
         """Validate a JWT with the tenant's keys, or any other access token by introspection.
 
         Args:
-            token: the access token alone, without ``Bearer``.
-            scopes: all of them are required; one string may list several, separated by spaces.
-            groups: any of them is required, or all with the option ``groups_match_all``.
-            any_scopes: any of them is enough.
-            client_certificate: what the caller presented in TLS, PEM or DER (RFC 8705 section 3).
+            token: the access token, without ``Bearer``.
+            scopes: all of them are required; a string may list several, separated by spaces.
+            groups: one of them is required, or all with the option ``groups_match_all``.
+            any_scopes: one of them is required.
+            client_certificate: the caller's TLS certificate, PEM or DER (RFC 8705 section 3).
 
         Raises:
-            TokenError: the token is refused; ``reason`` says why.
-            ConfigurationError: the token is no JWT and ``client_id`` is not set, or a requirement has a
+            TokenError: the token is rejected; ``reason`` says why.
+            ConfigurationError: the token is not a JWT and ``client_id`` is not set, or a requirement has a
                 wrong type.
-            AuthorizationServerError: the tenant is needed and does not do its part.
+            AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
@@ -258,10 +258,19 @@ class BackendClient(_Client):
         any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
-        """Validate a JWT with the tenant's keys, even where ``introspect_jwt_tokens`` is on.
+        """Validate a JWT with the tenant's keys, even if ``introspect_jwt_tokens`` is set.
+
+        Args:
+            token: the access token, without ``Bearer``.
+            scopes: all of them are required; a string may list several, separated by spaces.
+            groups: one of them is required, or all with the option ``groups_match_all``.
+            any_scopes: one of them is required.
+            client_certificate: the caller's TLS certificate, PEM or DER (RFC 8705 section 3).
 
         Raises:
-            TokenError, ConfigurationError, AuthorizationServerError: as :meth:`validate_access_token`.
+            TokenError: the token is rejected; ``reason`` says why. A token that is not a JWT is malformed.
+            ConfigurationError: a requirement has a wrong type.
+            AuthorizationServerError: the tenant's keys had to be loaded and the request failed.
         """
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
@@ -276,10 +285,19 @@ class BackendClient(_Client):
         any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
-        """Validate an access token of either kind by asking the tenant (RFC 7662).
+        """Validate an access token of either kind by introspection (RFC 7662).
+
+        Args:
+            token: the access token, without ``Bearer``.
+            scopes: all of them are required; a string may list several, separated by spaces.
+            groups: one of them is required, or all with the option ``groups_match_all``.
+            any_scopes: one of them is required.
+            client_certificate: the caller's TLS certificate, PEM or DER (RFC 8705 section 3).
 
         Raises:
-            TokenError, ConfigurationError, AuthorizationServerError: as :meth:`validate_access_token`.
+            TokenError: the token is rejected; ``reason`` says why.
+            ConfigurationError: ``client_id`` is not set, or a requirement has a wrong type.
+            AuthorizationServerError: the introspection request failed.
         """
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
@@ -288,51 +306,65 @@ class BackendClient(_Client):
     def forget(self, token: str) -> None:
         """Remove an access token from the verified JWTs and from the claims cache, after revoking it.
 
-        The next request with it is checked afresh: introspected, so that a revoked token is refused at once.
-        A JWT that is not introspected (``introspect_jwt_tokens``) is verified with the keys again, and
-        accepted until it expires. The cache is changed for all that share it; the verified JWTs of other
-        processes, which are of no use to a token that has to be introspected, are theirs.
+        The next request with the token introspects it again, so that a revoked token is rejected at once. A
+        JWT that is not introspected (see ``introspect_jwt_tokens``) is verified with the keys again, and
+        accepted until it expires. All processes that share the claims cache are affected; the verified JWTs
+        of other processes are not, but these are not used for tokens that are introspected.
 
         Args:
-            token: the access token alone, without ``Bearer``.
+            token: the access token, without ``Bearer``.
 
         Raises:
             TokenError: it cannot be an access token [malformed].
-            MonoCloudError: the claims cache failed to delete; the token may still be accepted: try again.
+            MonoCloudError: the claims cache failed, so the token may still be accepted; try again.
         """
         self._driver.run(self._validator.forget(token))
 
     def get_metadata(self, force_refresh: bool = False) -> Metadata:
-        """Return the tenant's discovery document, from memory where it is fresh enough.
+        """Return the tenant's discovery document, from the cache if it is fresh enough.
+
+        Args:
+            force_refresh: whether to load it in any case.
 
         Raises:
-            AuthorizationServerError: there is none, and it cannot be fetched.
+            AuthorizationServerError: it cannot be loaded.
         """
         return self._driver.run(self._validator.tenant.metadata.get(self._driver.now(), reload=force_refresh))
 
     def get_jwks(self, force_refresh: bool = False) -> KeySet:
-        """Return the tenant's keys, from memory where they are fresh enough.
+        """Return the tenant's keys, from the cache if they are fresh enough.
+
+        Args:
+            force_refresh: whether to load them in any case.
 
         Raises:
-            AuthorizationServerError: there are none, and they cannot be fetched.
+            AuthorizationServerError: they cannot be loaded.
         """
         return self._driver.run(self._validator.tenant.keys.get(self._driver.now(), reload=force_refresh))
 
     def prefetch(self) -> None:
-        """Fetch metadata and keys now, so that the first request does not wait for them.
+        """Load metadata and keys now, so that the first request does not wait for them.
 
         Raises:
-            AuthorizationServerError: they cannot be fetched.
+            AuthorizationServerError: they cannot be loaded.
         """
         self._driver.run(self._validator.tenant.prefetch(self._driver.now()))
 
 
 class AsyncBackendClient(_Client):
-    """Validates access tokens, for code that runs on event loops; never blocks one.
+    """Validates access tokens in asynchronous code, without blocking the event loop.
 
-    Takes the same arguments as :class:`BackendClient` and has the same methods, as coroutines; what is
-    not asynchronous of its own (a plain fetcher, resolver or cache) runs in a bounded pool of threads.
-    HTTP is asynchronous where ``httpcore2`` is installed (the extra ``async``), and else runs there too.
+    Has the methods of :class:`BackendClient` as coroutines. Synchronous fetchers, resolvers and caches run in
+    a bounded thread pool. HTTP is asynchronous if ``httpcore2`` is installed (the extra ``async``), and
+    otherwise runs in the thread pool.
+
+    Args:
+        options: all options. If omitted, each option comes from ``settings``, from the ``MONOCLOUD_BACKEND_``
+            environment variables, or from its default, in this order.
+        settings: the fields of :class:`~monocloud_mw.options.Options` by name.
+
+    Raises:
+        ConfigurationError: with all problems, each with the names of its option and variable.
     """
 
     def __init__(self, options: Options | None = None, /, **settings: Unpack[Settings]) -> None:
@@ -361,7 +393,15 @@ class AsyncBackendClient(_Client):
         return Httpcore2Transport(**self._transport_settings)
 
     async def authenticate(self, presented: Presented, requirements: Requirements) -> AccessTokenClaims:
-        """Validate what a request presents, as :meth:`BackendClient.authenticate`."""
+        """Validate the access token of a request; the adapters call this.
+
+        Unlike :meth:`validate_access_token`, it rejects an opaque token as malformed if introspection is not
+        configured: the mistake is the caller's, not the developer's.
+
+        Raises:
+            TokenError: the token is rejected; ``reason`` says why.
+            AuthorizationServerError: the tenant had to be contacted and the request failed.
+        """
         driver = self._driver
         return await driver.run(self._validator.authenticate(presented, requirements, driver.now()))
 
@@ -374,9 +414,19 @@ class AsyncBackendClient(_Client):
         any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
-        """Validate the ``Authorization`` header of a request, for a host that no adapter is for.
+        """Validate the ``Authorization`` header of a request, for frameworks without an adapter.
 
-        Arguments and errors are those of :meth:`BackendClient.validate_authorization`.
+        :func:`monocloud_mw.error_response` returns status, headers and body for any error that this raises.
+
+        Args:
+            authorization: the header's value, all values of a repeated header, or ``None`` without one.
+            scopes, groups, any_scopes, client_certificate: as :meth:`validate_access_token`.
+
+        Raises:
+            CredentialsError: there is no bearer token, or the header is malformed (RFC 6750 section 2.1).
+            TokenError: the token is rejected; also an opaque token if introspection is not configured.
+            ConfigurationError: a requirement has a wrong type.
+            AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         if (caller := find_caller()) is not None:
@@ -393,7 +443,21 @@ class AsyncBackendClient(_Client):
         any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
-        """Validate an access token of either kind, as :meth:`BackendClient.validate_access_token`."""
+        """Validate a JWT with the tenant's keys, or any other access token by introspection.
+
+        Args:
+            token: the access token, without ``Bearer``.
+            scopes: all of them are required; a string may list several, separated by spaces.
+            groups: one of them is required, or all with the option ``groups_match_all``.
+            any_scopes: one of them is required.
+            client_certificate: the caller's TLS certificate, PEM or DER (RFC 8705 section 3).
+
+        Raises:
+            TokenError: the token is rejected; ``reason`` says why.
+            ConfigurationError: the token is not a JWT and ``client_id`` is not set, or a requirement has a
+                wrong type.
+            AuthorizationServerError: the tenant had to be contacted and the request failed.
+        """
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return await driver.run(self._calls.validate(presented, requirements, driver.now()))
@@ -407,7 +471,20 @@ class AsyncBackendClient(_Client):
         any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
-        """Validate a JWT with the tenant's keys, as :meth:`BackendClient.validate_jwt_access_token`."""
+        """Validate a JWT with the tenant's keys, even if ``introspect_jwt_tokens`` is set.
+
+        Args:
+            token: the access token, without ``Bearer``.
+            scopes: all of them are required; a string may list several, separated by spaces.
+            groups: one of them is required, or all with the option ``groups_match_all``.
+            any_scopes: one of them is required.
+            client_certificate: the caller's TLS certificate, PEM or DER (RFC 8705 section 3).
+
+        Raises:
+            TokenError: the token is rejected; ``reason`` says why. A token that is not a JWT is malformed.
+            ConfigurationError: a requirement has a wrong type.
+            AuthorizationServerError: the tenant's keys had to be loaded and the request failed.
+        """
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return await driver.run(self._calls.validate_jwt(presented, requirements, driver.now()))
@@ -421,27 +498,71 @@ class AsyncBackendClient(_Client):
         any_scopes: Scopes = (),
         client_certificate: Certificate = None,
     ) -> AccessTokenClaims:
-        """Ask the tenant about an access token, as :meth:`BackendClient.introspect_access_token`."""
+        """Validate an access token of either kind by introspection (RFC 7662).
+
+        Args:
+            token: the access token, without ``Bearer``.
+            scopes: all of them are required; a string may list several, separated by spaces.
+            groups: one of them is required, or all with the option ``groups_match_all``.
+            any_scopes: one of them is required.
+            client_certificate: the caller's TLS certificate, PEM or DER (RFC 8705 section 3).
+
+        Raises:
+            TokenError: the token is rejected; ``reason`` says why.
+            ConfigurationError: ``client_id`` is not set, or a requirement has a wrong type.
+            AuthorizationServerError: the introspection request failed.
+        """
         presented = Presented(token, client_certificate=client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return await driver.run(self._calls.introspect(presented, requirements, driver.now()))
 
     async def forget(self, token: str) -> None:
-        """Remove an access token from both memories, as :meth:`BackendClient.forget`."""
+        """Remove an access token from the verified JWTs and from the claims cache, after revoking it.
+
+        The next request with the token introspects it again, so that a revoked token is rejected at once. A
+        JWT that is not introspected (see ``introspect_jwt_tokens``) is verified with the keys again, and
+        accepted until it expires. All processes that share the claims cache are affected; the verified JWTs
+        of other processes are not, but these are not used for tokens that are introspected.
+
+        Args:
+            token: the access token, without ``Bearer``.
+
+        Raises:
+            TokenError: it cannot be an access token [malformed].
+            MonoCloudError: the claims cache failed, so the token may still be accepted; try again.
+        """
         await self._driver.run(self._validator.forget(token))
 
     async def get_metadata(self, force_refresh: bool = False) -> Metadata:
-        """Return the tenant's discovery document, as :meth:`BackendClient.get_metadata`."""
+        """Return the tenant's discovery document, from the cache if it is fresh enough.
+
+        Args:
+            force_refresh: whether to load it in any case.
+
+        Raises:
+            AuthorizationServerError: it cannot be loaded.
+        """
         return await self._driver.run(
             self._validator.tenant.metadata.get(self._driver.now(), reload=force_refresh)
         )
 
     async def get_jwks(self, force_refresh: bool = False) -> KeySet:
-        """Return the tenant's keys, as :meth:`BackendClient.get_jwks`."""
+        """Return the tenant's keys, from the cache if they are fresh enough.
+
+        Args:
+            force_refresh: whether to load them in any case.
+
+        Raises:
+            AuthorizationServerError: they cannot be loaded.
+        """
         return await self._driver.run(
             self._validator.tenant.keys.get(self._driver.now(), reload=force_refresh)
         )
 
     async def prefetch(self) -> None:
-        """Fetch metadata and keys now, as :meth:`BackendClient.prefetch`."""
+        """Load metadata and keys now, so that the first request does not wait for them.
+
+        Raises:
+            AuthorizationServerError: they cannot be loaded.
+        """
         await self._driver.run(self._validator.tenant.prefetch(self._driver.now()))
