@@ -105,6 +105,10 @@ package: $(VENV)/.test ## build the source distribution and, from it, the wheel 
 	rm -rf dist build/lib *.egg-info
 	$(BIN)/python -m build --no-isolation --outdir dist
 
+.PHONY: release
+release: $(VENV)/.test ## build a release and check it and its changelog; uploads nothing
+	.ci/release $(BIN)/python
+
 .PHONY: lock
 lock: $(VENV)-lock/.python ## raise .ci/constraints.txt to the newest versions
 	.ci/lock "$(VENV)-lock" > .ci/constraints.new

@@ -5,6 +5,7 @@ why packages are listed by name: ``find_packages()`` would see a top-level packa
 second copy of it through the symbolic link ``monocloud_mw/adapters`` that type checkers follow.
 """
 
+import os
 import runpy
 from pathlib import Path
 
@@ -28,6 +29,14 @@ EXTRAS = {
     "async": ["httpcore2[asyncio]>=2.0", "anyio>=4.5"],  # the engine of httpx2, and its event loops
 }
 
+# Where the documentation is served; docs/conf.py reads the same variable.
+DOCS_URL = os.environ.get("MONOCLOUD_MW_DOCS_URL", "").rstrip("/")
+PROJECT_URLS = {
+    "Documentation": DOCS_URL,
+    "Changelog": f"{DOCS_URL}/project/changelog.html",
+    "Security": f"{DOCS_URL}/project/security.html",
+}
+
 setup(
     name="monocloud-mw",
     version=runpy.run_path(str(HERE / "monocloud_mw" / "version.py"))["__version__"],
@@ -35,6 +44,7 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="the monocloud_mw authors",
+    project_urls=PROJECT_URLS if DOCS_URL else {},
     license_expression="MIT",
     license_files=["LICENSE"],
     keywords=["MonoCloud", "OAuth 2.0", "JWT", "access token", "introspection", "WSGI", "ASGI", "Flask"],

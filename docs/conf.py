@@ -1,51 +1,134 @@
 """Settings of the documentation. Pages are Markdown (MyST); the API pages read the docstrings (autodoc)."""
 
+import os
+import re
 from importlib import import_module
 from importlib.metadata import version as version_of
+from pathlib import Path
 
+from django.conf import settings
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+
+settings.configure(
+    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"]
+)  # REST framework reads it
 
 project = "monocloud_mw"
 author = "the monocloud_mw authors"
 project_copyright = f"2026, {author}"
 version = release = version_of("monocloud-mw")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+DESCRIPTION = (
+    "Validate MonoCloud access tokens in Python APIs: Flask, FastAPI, Django, any WSGI or ASGI application."
+)
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["examples", "measured"]  # pages include what is in the latter
 
+# Where the documentation is served; setup.py reads the same variable for the links of the package.
+html_baseurl = os.environ.get("MONOCLOUD_MW_DOCS_URL", "")
 html_theme = "furo"
 html_title = f"{project} {version}"
+html_favicon = "images/favicon.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = ["pictures.js"]
+pygments_style = "default"
+pygments_dark_style = "github-dark"
+copybutton_exclude = ".linenos, .gp, .go"
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
+myst_html_meta = {"description": DESCRIPTION}
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 
 # Every reference into this package must resolve. The names of other packages are left alone: looking them
 # up would take the internet, and the documentation is to build without it. Type variables have no page.
 nitpick_ignore_regex = [(r"py:.*", r"(?!monocloud_mw\b).*"), (r"py:class", r"monocloud_mw\..*\.([A-Z]|View)")]
 
-# The packages that re-export names from their modules.
-FACES = ("monocloud_mw", "monocloud_mw.stores", "monocloud_mw.jose", "monocloud_mw.testing")
+# Private modules have no page either.
+nitpick_ignore_regex += [
+    (
+        r"py:.*",
+        r"monocloud_mw\.(core|drivers|frozen|jose|lifecycle|options|protect|stores|transports|testing)\..*",
+    ),
+    (r"py:.*", r"monocloud_mw\.adapters(\.\w+\.\w+\.\w+)?"),
+    (r"py:obj", r"monocloud_mw\..*\.[A-Z]"),
+]
+
+# The modules that users import from; a reference to where a name is defined leads to the name there.
+API_PAGE = (Path(__file__).parent / "reference" / "api.md").read_text(encoding="utf-8")
+PUBLIC = re.findall(r"^- `(monocloud_mw[.\w]*)`", API_PAGE, re.MULTILINE)
 
 
-def point_to_the_definition(_app: Sphinx, document: nodes.document) -> None:
-    """Let a reference to a re-exported name lead to where that name is documented: in its own module."""
-    homes = {
-        f"{face}.{name}": f"{getattr(import_module(face), name).__module__}.{name}"
-        for face in FACES
-        for name in import_module(face).__all__
-        if hasattr(getattr(import_module(face), name), "__module__")
+def point_to_the_public_name(_app: Sphinx, document: nodes.document) -> None:
+    """Let a reference to where a name is defined lead to the name that users import."""
+    public = {
+        f"{getattr(value, '__module__', module)}.{name}": f"{module}.{name}"
+        for module in reversed(PUBLIC)
+        for name in import_module(module).__all__
+        for value in [getattr(import_module(module), name)]
     }
     for reference in document.findall(addnodes.pending_xref):
         target = reference["reftarget"]
-        reference["reftarget"] = homes.get(target, target)
+        owner, _, member = target.rpartition(".")
+        if owner in public:
+            reference["reftarget"] = f"{public[owner]}.{member}"
+        else:
+            reference["reftarget"] = public.get(target, target)
+
+
+def document_public_modules(_app: Sphinx, page: str, source: list[str]) -> None:
+    """Add a section for each public module to the page on the API; each name is in the first that has it."""
+    if page != "reference/api":
+        return
+    source[0] = source[0].partition("What is not on this page")[0]
+    documented: set[int] = set()
+    for module in PUBLIC:
+        names = {name: getattr(import_module(module), name) for name in import_module(module).__all__}
+        left_out = [
+            name
+            for name, value in names.items()
+            if id(value) in documented or name in ("__version__", "current_claims", "faults")
+        ]
+        documented.update(id(value) for value in names.values())
+        if len(left_out) == len(names):
+            continue
+        options = [":members:", ":imported-members:", ":inherited-members: dict, Exception, str, object"]
+        options += [f":exclude-members: {', '.join(left_out)}"] * bool(left_out)
+        block = "\n   ".join([f".. automodule:: {module}", *options])
+        if "current_claims" in names:
+            block += (
+                "\n\n   .. py:data:: current_claims\n\n      The claims of the token of the current request."
+            )
+        if "faults" in names:
+            block += f"\n\n.. automodule:: {module}.faults\n   :members:"
+        source[0] += f"\n## {module}\n\n```{{eval-rst}}\n{block}\n```\n"
+
+
+def write_llms_txt(app: Sphinx, error: Exception | None) -> None:
+    """Write an index of all pages for language models: ``llms.txt`` (llmstxt.org)."""
+    if error is not None or app.builder.format != "html":
+        return
+    lines = [f"# {project}", "", f"> {DESCRIPTION}", "", "This project is not made by MonoCloud.", ""]
+    for section in ("tutorials", "how-to", "", "reference", "explanation", "project"):
+        lines += [f"## {section or 'more'}", ""]
+        for page in sorted(app.env.all_docs):
+            if page.rpartition("/")[0] == section and not page.endswith("index"):
+                title = app.env.titles[page].astext()
+                lines.append(f"- [{title}]({html_baseurl.rstrip('/')}{'/' * bool(html_baseurl)}{page}.html)")
+        lines.append("")
+    (Path(app.outdir) / "llms.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:
     """Connect the above."""
-    app.connect("doctree-read", point_to_the_definition)
+    app.connect("source-read", document_public_modules)
+    app.connect("doctree-read", point_to_the_public_name)
+    app.connect("build-finished", write_llms_txt)

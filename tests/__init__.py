@@ -1,1 +1,1 @@
-"""The tests mirror the modules: ``tests/<floor>/test_<module>.py``."""
+"""The tests mirror the modules: ``tests/<layer>/test_<module>.py``."""

@@ -79,7 +79,7 @@ def _claims(document: Mapping[str, Any]) -> Iterator[str]:
         f"{machine['system'].partition('-')[0]}, {machine['python']}, {machine['openssl']}, with {versions}. "
         f"The load of the machine was {machine['load']:.1f} when the run began."
     )
-    yield from ("", "| work | figure | bar | measured | |", "| --- | --- | --- | ---: | --- |")
+    yield from ("", "| work | figure | target | measured | |", "| --- | --- | --- | ---: | --- |")
     for section in document["sections"]:
         for bar in section["bars"]:
             kind = "at_least" if "at_least" in bar else "at_most"

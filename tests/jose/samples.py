@@ -1,4 +1,4 @@
-"""Keys and messages for the tests of this floor, each made once."""
+"""Keys and messages for the tests of this layer, each made once."""
 
 from __future__ import annotations
 

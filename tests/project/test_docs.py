@@ -114,10 +114,10 @@ def test_every_reason_is_explained() -> None:
 ERRORS: Final[Mapping[str, MonoCloudError]] = {
     "no token, or another scheme": CredentialsError("none"),
     "a malformed `Authorization: Bearer` header": CredentialsError("malformed", malformed=True),
-    "a token that is refused": TokenError(Reason.EXPIRED),
+    "invalid or expired token": TokenError(Reason.EXPIRED),
     "a scope or group is missing": TokenError(Reason.INSUFFICIENT_SCOPE, scopes=["orders:read"]),
-    "the tenant cannot be reached, and is needed": HttpError("away"),
-    "a wrong setting, or the tenant refuses our client": ConfigurationError("wrong"),
+    "MonoCloud is unreachable and has to be asked": HttpError("away"),
+    "a wrong setting, or MonoCloud rejected the API's client credentials": ConfigurationError("wrong"),
 }
 
 
@@ -217,6 +217,16 @@ def test_every_promise_is_shown_by_a_test() -> None:
     ]
     assert len(promises) > 20
     assert [row["promise"] for row in promises if "::test_" not in row["shown by"]] == []
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["401", "403", "500", "503", "CORS", "mTLS", "Swagger", "Django", "Kubernetes", "PyJWT", "nginx", "test"],
+)
+def test_the_start_page_has_the_words_that_people_search_for(word: str) -> None:
+    """The table of the start page names the page for each."""
+    rows = _table("docs/index.md", "you want to")
+    assert any(word in row["you want to"] and "](" in row["read"] for row in rows)
 
 
 FILE: Final = re.compile(r"\]\((?!https?:)([^)#\s]+)")

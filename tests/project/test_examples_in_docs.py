@@ -174,6 +174,19 @@ ANSWERS: Final[Mapping[App, Sequence[tuple[str, Token, int]]]] = {
     ],
     App("docs/tutorials/flask.md", "factory_app", call_wsgi): [("GET /me", None, 401), ("GET /me", ANY, 200)],
     App("docs/how-to/flask.md", "created_app", call_wsgi): [("GET /me", None, 401), ("GET /me", ANY, 200)],
+    App("docs/how-to/migrate-from-authlib.md", "app", call_wsgi): [
+        ("GET /orders", None, 401),
+        ("GET /orders", ANY, 403),
+        ("GET /orders", BUYER, 200),
+    ],
+    App("docs/how-to/migrate-from-flask-jwt-extended.md", "app", call_wsgi): [
+        ("GET /me", None, 401),
+        ("GET /me", ANY, 200),
+    ],
+    App("docs/how-to/migrate-from-node-sdk.md", "app", call_wsgi): [
+        ("GET /api/data", ANY, 403),
+        ("GET /api/data", {"scopes": "data:write"}, 200),
+    ],
     App("docs/how-to/wsgi.md", "app", call_wsgi): [
         ("GET /healthz", None, 200),
         ("GET /", None, 401),
@@ -345,7 +358,7 @@ CERTIFICATE_HEADERS: Final[Mapping[str, Callable[[ClientCertificate], tuple[str,
 )
 def test_the_certificate_of_a_proxy_is_found(proxy: str, kind: str, run_page: RunPage) -> None:
     """The certificate resolvers read what each proxy sends, and find nothing where it sends nothing."""
-    found, nothing, certificate = run_page("docs/how-to/opaque-tokens.md").do(
+    found, nothing, certificate = run_page("docs/how-to/mutual-tls-and-proxies.md").do(
         _resolve_certificate, proxy, kind
     )
     assert not nothing
@@ -368,7 +381,7 @@ def _resolve_certificate(page: Mapping[str, Any], proxy: str, kind: str) -> tupl
 
 def test_a_bound_token_needs_its_certificate(run_page: RunPage) -> None:
     """The application at the end of the page on introspection lets in who presents the right certificate."""
-    page = run_page("docs/how-to/opaque-tokens.md")
+    page = run_page("docs/how-to/mutual-tls-and-proxies.md")
     assert page.do(_status_with_certificates) == {"its own": 200, "another": 401, "none": 401}
 
 

@@ -1,8 +1,8 @@
-"""The floors of the house: imports point downwards only, and the pure floors do no I/O.
+"""The layers of the package: imports point downwards only, and the pure layers do no I/O.
 
-- A module imports from its own room and from the levels below it; rooms on one level are strangers.
-- A pure room imports nothing that waits, talks to the outside, or reads a clock or the environment, and
-  only the third-party packages that :data:`PURE_ROOMS` names for it.
+- A module imports from its own layer and from the levels below it, not from others on its level.
+- A pure layer imports nothing that waits, does I/O, or reads a clock or the environment, and
+  only the third-party packages that :data:`PURE_LAYERS` names for it.
 - An adapter imports the core by absolute name and its neighbours relatively, because ``adapters/`` is
   mapped into the package.
 """
@@ -42,8 +42,8 @@ VALUES: Final = frozenset(
     }
 )
 
-# The pure rooms, and the third-party packages that each may use.
-PURE_ROOMS: Final[Mapping[str, frozenset[str]]] = {
+# The pure layers, and the third-party packages that each may use.
+PURE_LAYERS: Final[Mapping[str, frozenset[str]]] = {
     "values": frozenset({"attrs"}),
     "jose": frozenset({"attrs", "cryptography"}),
     "options": frozenset({"attrs"}),
@@ -71,13 +71,13 @@ IMPURE: Final = frozenset(
 CLOCK_METHODS: Final = frozenset({"now", "today", "utcnow"})
 
 
-def _room_of(module: str) -> str:
+def _layer_of(module: str) -> str:
     top = f"{module}.".split(".")[1]
     return "values" if top in VALUES else top
 
 
-def _level_of(room: str) -> int:
-    return next((level for level, rooms in enumerate(LEVELS) if room in rooms), -1)
+def _level_of(layer: str) -> int:
+    return next((level for level, layers in enumerate(LEVELS) if layer in layers), -1)
 
 
 def _within(name: str, packages: frozenset[str]) -> bool:
@@ -85,36 +85,38 @@ def _within(name: str, packages: frozenset[str]) -> bool:
 
 
 def _violations(module: str, source: str, *, is_package: bool = False) -> Iterator[str]:
-    room = _room_of(module)
-    if _level_of(room) < 0:
-        yield f"{module}: belongs to no floor; name it in LEVELS"
+    layer = _layer_of(module)
+    if _level_of(layer) < 0:
+        yield f"{module}: belongs to no layer; name it in LEVELS"
         return
     for imported in imports_of(module, source, is_package=is_package):
         where = f"{module}:{imported.line}"
         if _within(imported.name, frozenset({"monocloud_mw"})):
-            # `from monocloud_mw import name` is the package's face, unless the name is a room.
-            target = _room_of(imported.name) if _level_of(_room_of(imported.name)) >= 0 else ""
-            if target != room and _level_of(target) >= _level_of(room):
-                yield f"{where}: {room or 'the face'} must not import {imported.name}"
-            if room == "adapters" and (imported.level > 0) != (target == "adapters"):
+            # `from monocloud_mw import name` is the package itself, unless the name is a layer.
+            target = _layer_of(imported.name) if _level_of(_layer_of(imported.name)) >= 0 else ""
+            if target != layer and _level_of(target) >= _level_of(layer):
+                yield f"{where}: {layer or 'the package'} must not import {imported.name}"
+            if layer == "adapters" and (imported.level > 0) != (target == "adapters"):
                 yield f"{where}: adapters import the core by absolute name and each other relatively"
-        elif room in PURE_ROOMS:
+        elif layer in PURE_LAYERS:
             in_library = imported.name.split(".")[0] in sys.stdlib_module_names
-            if _within(imported.name, IMPURE) or not (in_library or _within(imported.name, PURE_ROOMS[room])):
-                yield f"{where}: {room} is pure and must not import {imported.name}"
-    if room in PURE_ROOMS:
+            if _within(imported.name, IMPURE) or not (
+                in_library or _within(imported.name, PURE_LAYERS[layer])
+            ):
+                yield f"{where}: {layer} is pure and must not import {imported.name}"
+    if layer in PURE_LAYERS:
         for node in ast.walk(ast.parse(source)):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
                 and node.func.attr in CLOCK_METHODS
             ):
-                yield f"{module}:{node.lineno}: {room} is pure and must not read a clock"
+                yield f"{module}:{node.lineno}: {layer} is pure and must not read a clock"
 
 
 @pytest.mark.parametrize("module", package_modules())
 def test_imports_point_downwards(module: str) -> None:
-    """Every module keeps to its floor."""
+    """Every module keeps to its layer."""
     path = package_modules()[module]
     found = list(_violations(module, path.read_text(encoding="utf-8"), is_package=path.name == "__init__.py"))
     assert found == []
@@ -138,7 +140,7 @@ def test_imports_point_downwards(module: str) -> None:
     ],
 )
 def test_good_imports_pass(module: str, source: str) -> None:
-    """The checker lets through what the floors allow."""
+    """The checker lets through what the layers allow."""
     assert list(_violations(module, source)) == []
 
 
@@ -210,7 +212,7 @@ def test_good_imports_pass(module: str, source: str) -> None:
             "import monocloud_mw.testing",
             "adapters must not import monocloud_mw.testing",
         ),
-        ("monocloud_mw.helpers", "", "belongs to no floor"),
+        ("monocloud_mw.helpers", "", "belongs to no layer"),
     ],
 )
 def test_bad_imports_are_found(module: str, source: str, expected: str) -> None:
@@ -220,10 +222,10 @@ def test_bad_imports_are_found(module: str, source: str, expected: str) -> None:
 
 
 def test_coverage_covers_the_pure_rooms() -> None:
-    """The floors that must be covered in full are exactly the pure ones."""
+    """The layers that must be covered in full are exactly the pure ones."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     covered = {
         pattern.split("/")[1].removesuffix(".py")
         for pattern in settings["tool"]["coverage"]["report"]["include"]
     }
-    assert covered == (VALUES - {"version"} | PURE_ROOMS.keys()) - {"values"}
+    assert covered == (VALUES - {"version"} | PURE_LAYERS.keys()) - {"values"}

@@ -1,1 +1,1 @@
-"""The rooms behind :class:`monocloud_mw.testing.LocalTenant`; private."""
+"""The modules behind :class:`monocloud_mw.testing.LocalTenant`; private."""
