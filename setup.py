@@ -76,6 +76,7 @@ setup(
         "monocloud_mw.cli",
         "monocloud_mw.cli.doctor",
         "monocloud_mw.cli.explain",
+        "monocloud_mw.cli.routes",
         "monocloud_mw.core",
         "monocloud_mw.core.tenant",
         "monocloud_mw.core.token",

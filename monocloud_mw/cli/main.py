@@ -17,6 +17,7 @@ from .console import print_error
 from .doctor import command as doctor
 from .explain import command as explain
 from .log_collector import collect_log
+from .routes import command as routes
 
 __all__ = ["main"]
 
@@ -54,6 +55,6 @@ def _parser() -> ArgumentParser:
     subcommands = parser.add_subparsers(
         required=True, metavar="COMMAND", dest="command", parser_class=ArgumentParser
     )
-    for command in (doctor, explain):
+    for command in (doctor, explain, routes):
         command.add_to(subcommands)
     return parser

@@ -121,6 +121,7 @@ class Policy:
         self._defaults = _read_requirements(scopes, groups, any_scopes, problems)
         checked = tuple(_read_rules(rules, problems))
         problems.extend(_list_contradictions(checked))
+        self.rules = checked
         own = (*_read_prefixes(prefixes, problems), *known_prefixes)
         if problems:
             raise ConfigurationError(problems)

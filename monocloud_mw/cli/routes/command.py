@@ -1,0 +1,68 @@
+"""``routes``: its arguments and its output."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import Any
+
+from ..console import print_error, print_json, print_line
+from .frameworks import list_routes
+
+__all__ = ["add_to"]
+
+DESCRIPTION = (
+    "List what each route of an application needs, and the rules of its middlewares that match no route."
+    " The application is imported, and not started. Exit status 1 if a rule matches no route."
+)
+
+
+def add_to(subcommands: Any) -> None:
+    """Add this command to the command line."""
+    parser = subcommands.add_parser(
+        "routes", help="list what each route needs", description=DESCRIPTION, allow_abbrev=False
+    )
+    parser.add_argument("app", metavar="MODULE:NAME", help="the application, such as main:app")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, _log: list[str]) -> int:
+    """List the routes, and return the exit status."""
+    try:
+        routes, unused = list_routes(_load(arguments.app))
+    except ValueError as error:
+        print_error(f"error: the application {error}")
+        return 1
+    if arguments.json:
+        print_json({"ok": not unused, "routes": [each.to_dict() for each in routes], "unused_rules": unused})
+        return 1 if unused else 0
+    width = max((len(route.path) for route in routes), default=0)
+    for route in routes:
+        print_line(f"{','.join(route.methods):<8} {route.path:<{width}}  {route.text}")
+    for name in unused:
+        print_line(f"matches no route: {name}")
+    return 1 if unused else 0
+
+
+def _load(name: str) -> Any:
+    """Import an application, as ``uvicorn main:app`` does.
+
+    Raises:
+        ValueError: there is none.
+    """
+    module, _, attribute = name.partition(":")
+    sys.path.insert(0, os.getcwd())
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:
+        raise ValueError(f"cannot be imported: {type(error).__name__}; name it as module:name") from error
+    finally:
+        sys.path.pop(0)
+    for part in (attribute or "app").split("."):
+        if not hasattr(found, part):
+            raise ValueError("is not in that module; name it as module:name")
+        found = getattr(found, part)
+    return found
