@@ -63,15 +63,19 @@ class Pattern:
         name: the path without the names of its variables.
         fixed: the path itself, if it has no variables.
         first: the first segment, or ``None`` if it has a variable.
+        parts: its segments, for the order of rules.
+        converters: of its variables, in their order.
+        generous: matches what some application could take for the path.
+        strict: matches the path as it is written.
     """
 
     name: str
     fixed: str | None
     first: str | None
-    _parts: tuple[_Part, ...]
-    _converters: tuple[BaseConverter, ...]
-    _generous: re.Pattern[str]
-    _strict: re.Pattern[str]
+    parts: tuple[_Part, ...]
+    converters: tuple[BaseConverter, ...]
+    generous: re.Pattern[str]
+    strict: re.Pattern[str]
 
     @classmethod
     def parse(cls, path: str) -> Pattern:
@@ -96,15 +100,15 @@ class Pattern:
 
     def may_match(self, path: str) -> bool:
         """Tell whether some application could take the path for one of this rule."""
-        return self._generous.match(path) is not None
+        return self.generous.match(path) is not None
 
     def matches(self, path: str) -> bool:
         """Tell whether the path is one of this rule, types and their arguments included."""
-        found = self._strict.match(path)
+        found = self.strict.match(path)
         if found is None:
             return False
         try:
-            for converter, value in zip(self._converters, found.groups(), strict=True):
+            for converter, value in zip(self.converters, found.groups(), strict=True):
                 converter.to_python(value)
         except ValueError:  # out of range, say
             return False
@@ -112,10 +116,10 @@ class Pattern:
 
     def precedes(self, other: Pattern) -> bool:
         """Tell whether this pattern is more specific than another one that matches the same path."""
-        for mine, its in zip(self._parts, other._parts, strict=False):
+        for mine, its in zip(self.parts, other.parts, strict=False):
             if mine != its:
                 return mine.weight < its.weight
-        return len(self._parts) < len(other._parts)
+        return len(self.parts) < len(other.parts)
 
 
 class _Reader(WerkzeugRule):
@@ -125,7 +129,9 @@ class _Reader(WerkzeugRule):
         super().__init__(path)
         self.found: list[BaseConverter] = []
 
-    def get_converter(self, *arguments: Any) -> BaseConverter:
+    def get_converter(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *arguments: Any
+    ) -> BaseConverter:
         converter = super().get_converter(*arguments)
         if isinstance(converter, IntegerConverter | FloatConverter):
             for bound in (converter.min, converter.max):

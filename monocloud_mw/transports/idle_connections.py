@@ -33,7 +33,7 @@ def new_connections_only() -> Iterator[None]:
 class IdleConnections(queue.LifoQueue[Any]):
     """The queue of a pool: connections, most recent first, and ``None`` for each that may still be opened."""
 
-    def _init(self, _maxsize: int) -> None:
+    def _init(self, maxsize: int) -> None:  # noqa: ARG002
         self._entries: list[tuple[float, Any]] = []  # oldest first
 
     def _qsize(self) -> int:

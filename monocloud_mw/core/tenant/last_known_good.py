@@ -314,30 +314,30 @@ class LastKnownGood(Generic[T]):
         number, seen = next(self._numbers), self._loaded
         if not self._is_under_way(self._tried(), now):
             self._note_attempt(now, demanded=demanded is not None)
-        error: MonoCloudError | None = None
         has_ended = False
+        outcome: T | Failure
         try:
             try:
-                value = yield from self._load(now, seen.value if seen is not None and demanded else None)
-            except MonoCloudError as caught:
-                error = caught
+                outcome = yield from self._load(now, seen.value if seen is not None and demanded else None)
+            except MonoCloudError as error:
+                outcome = Failure(error)
             ended = yield from read_clock()
             has_ended = True
         finally:
             if not has_ended:  # the thread was interrupted, the task was cancelled, or the event loop closed
                 self._note_interruption(number, now)
-        if error is not None:
-            raise self._note_failure(error, number, now, ended)
+        if isinstance(outcome, Failure):
+            raise self._note_failure(outcome.error, number, now, ended)
         newer = self._loaded_after(number)
         if newer is not None:
             return newer.value
         if demanded is None and seen is not None:
             demanded, repeats = seen.demanded, seen.repeated
         until = self._policy.fresh_until(now)
-        self._loaded = _Loaded(value, number, now, ended, until, demanded, repeats)
+        self._loaded = _Loaded(outcome, number, now, ended, until, demanded, repeats)
         if not is_retry and not self._policy.is_current(now, ended):
             raise InterruptedLoadError(f"the tenant's {self._key[0]} was out of date by the time it was read")
-        return value
+        return outcome
 
     def _loaded_after(self, number: int) -> _Loaded[T] | None:
         """Return the cached document if its load began after load ``number``, and ``None`` otherwise."""
