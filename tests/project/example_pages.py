@@ -119,6 +119,8 @@ def _run_blocks(name: str, token: str) -> None:
     module = ""
     for block in EXAMPLES[name]:
         code = _fill_in(block.body, token)
+        if code.startswith("# main.py\n"):
+            Path("main.py").write_text(code, encoding="utf-8")
         if re.search(r"^def test_", code, re.MULTILINE):
             Path("main.py").write_text(module, encoding="utf-8")
             _run_tests(code)
