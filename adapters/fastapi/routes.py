@@ -101,9 +101,11 @@ def _read_view(route: Any, name: str, own: Iterable[Depends], found: Declaration
     in_view = list(_declared_by(view, (), None)) if callable(view) else []
     for declared in [*_protections_of(route.dependencies), *in_view]:
         if declared.text is not None:
-            letters, words = quoted(declared.text), quoted(declared.text.split())
-            message = f"scopes={letters} of Security is a string, which FastAPI splits into letters"
-            found.problems.append(Problem(name, None, f"{message}; write scopes={words}"))
+            words = ", ".join(map(quoted, declared.text.split()))
+            message = (
+                f"scopes={quoted(declared.text)} of Security is a string, which FastAPI splits into letters"
+            )
+            found.problems.append(Problem(name, None, f"{message}; write scopes=[{words}]"))
             continue
         try:
             requirements = declared.protection.requirements_with(declared.scopes)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from .bytecodes import measure_bytecodes
+from .fastapi_dependency import measure_fastapi
 from .instructions import measure_instructions
 from .memory import measure_import, measure_memory
 from .middleware import measure_middleware
@@ -30,6 +31,7 @@ GROUPS: Final[Mapping[str, Group]] = {
     "parts": measure_parts,
     "repeated": measure_repeated_tokens,
     "middleware": measure_middleware,
+    "fastapi": measure_fastapi,
     "opaque": measure_opaque_tokens,
     "serving": measure_serving,
     "memory": measure_memory,

@@ -18,7 +18,7 @@ from .harness import Run, compare, repeat, repeat_async
 from .report import Bar, Effort, Section
 from .tokens import SCOPE, Workload
 
-__all__ = ["measure_middleware"]
+__all__ = ["asgi_request", "measure_middleware"]
 
 GOAL_SECONDS: Final = 12e-6
 GOALS_SECONDS: Final = {"Django": 15e-6}
@@ -61,7 +61,7 @@ def _applications(workload: Workload) -> Mapping[str, tuple[Any, Any]]:
 
 def _requests(name: str, app: Any, token: str, runner: asyncio.Runner) -> Run:
     if name == "ASGI":
-        return repeat_async(_asgi_request(app, token), runner)
+        return repeat_async(asgi_request(app, token), runner)
     return repeat(_wsgi_request(app, token))
 
 
@@ -82,7 +82,8 @@ def _wsgi_request(app: Any, token: str) -> Callable[[], None]:
     return request
 
 
-def _asgi_request(app: Any, token: str) -> Callable[[], Awaitable[None]]:
+def asgi_request(app: Any, token: str) -> Callable[[], Awaitable[None]]:
+    """Return a coroutine function that makes one request."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
