@@ -33,9 +33,10 @@ MAX_DEPTH: Final = 32  # of the values in which current_claims is looked for
 
 def drop_foreign_claims(incoming: Request) -> None:
     """Take away what a request brought along, the first time that it is checked."""
-    if _PROVEN not in incoming.__dict__:
+    state = incoming.__dict__
+    if _PROVEN not in state:
         incoming.environ.pop(CLAIMS_KEY, None)
-        setattr(incoming, _PROVEN, None)
+        state[_PROVEN] = None
 
 
 def attach_claims(incoming: Request, claims: AccessTokenClaims | None) -> None:
@@ -45,9 +46,9 @@ def attach_claims(incoming: Request, claims: AccessTokenClaims | None) -> None:
     """
     if claims is not None:
         incoming.environ[CLAIMS_KEY] = claims
-        setattr(incoming, _PROVEN, claims)
+        incoming.__dict__[_PROVEN] = claims
     elif incoming.__dict__[_PROVEN] is None:
-        setattr(incoming, _PROVEN, _ANONYMOUS)
+        incoming.__dict__[_PROVEN] = _ANONYMOUS
     _install_json(incoming.json_module)  # the application's; to ask current_app for it would take longer
 
 

@@ -226,7 +226,7 @@ class ProtectApi:
         except Refused as refused:
             raise_refusal(refused, incoming)
         attach_claims(incoming, claims)
-        setattr(incoming, self._claims_name, claims)
+        incoming.__dict__[self._claims_name] = claims
 
     def _protect(self, declaration: Declaration, target: Any) -> Any:
         if isinstance(target, (Flask, Blueprint)):
