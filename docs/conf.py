@@ -58,7 +58,7 @@ nitpick_ignore_regex += [
         r"py:.*",
         r"monocloud_mw\.(core|drivers|frozen|jose|lifecycle|options|protect|stores|transports|testing)\..*",
     ),
-    (r"py:.*", r"monocloud_mw\.adapters(\.\w+\.\w+\.\w+)?"),
+    (r"py:.*", r"monocloud_mw\.adapters(\.\w+\.\w+\.\w+|\.\w+\.View)?"),
     (r"py:obj", r"monocloud_mw\..*\.[A-Z]"),
 ]
 
