@@ -1,4 +1,4 @@
-"""The only place where clocks are read."""
+"""Read the system clocks for flows; tests replace them with fixed ones."""
 
 from __future__ import annotations
 

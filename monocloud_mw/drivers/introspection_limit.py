@@ -1,14 +1,14 @@
-"""How many threads may introspect at the same time, so that slow introspections never hold all of them.
+"""Limit the threads that introspect at the same time, so that slow introspections never occupy all of them.
 
-A server has a number of threads that this library cannot know, and an introspection holds one until the
-tenant has answered. Rules:
+The library cannot know how many threads a server has, and an introspection occupies one until the tenant has
+responded. Rules:
 
 - at most three quarters of the threads that have introspected so far introspect at the same time, or
   ``MIN_LIMIT`` where that is more. Of a pool, whose threads all have their turn, a quarter stays free;
 - others wait for their turn while the tenant answers within ``SLOW_SECONDS``. While it is slower they are
   refused at once: a thread that waits is held as well;
-- with gevent or eventlet, whose threads cost next to nothing, there is no limit;
-- a forked child starts without introspections: they are in the parent.
+- with gevent or eventlet, whose threads are cheap, there is no limit;
+- a forked child process starts without introspections: those under way are in its parent.
 """
 
 from __future__ import annotations

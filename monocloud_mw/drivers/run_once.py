@@ -1,14 +1,15 @@
-"""One run for all who ask for the same thing at the same time, threads and event loops alike.
+"""Share one run of a flow between concurrent callers, in threads and on event loops.
 
 A run has a ``concurrent.futures.Future`` for its result: threads wait for it with a timeout, tasks through
 ``asyncio.wrap_future``. Rules:
 
-- nobody who waits for a run can cancel it: it is marked as running from the start;
-- whoever leads a run finishes it, however that ends; one that was interrupted (cancelled, its event loop
-  closed) finishes with :data:`INTERRUPTED`, and those who waited choose a new leader;
-- a run is not joined by who needs a younger one: that one takes its place in the table;
-- a run that never finishes is forgotten by the first whose time is up, so nobody after it waits;
-- a forked child starts with an empty table and a new lock: the leaders are in the parent.
+- a waiting caller cannot cancel the run, because its future is marked as running from the start;
+- the caller that started a run, its leader, always finishes it. If the leader is interrupted (cancelled, its
+  event loop closed), the result is :data:`INTERRUPTED`, and one of the waiting callers starts a new run;
+- a caller that needs a run that began later does not join: its own run replaces the old one in the table;
+- a run that does not finish is removed by the first caller whose timeout expires, so later callers start
+  anew;
+- a forked child process starts with an empty table and a new lock, because the leaders are in its parent.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _new_future() -> Future[Any]:
 
 @attrs.frozen(eq=False)
 class Run:
-    """A run under way: what for, and when it began."""
+    """A run under way: its key, when it began, and the future of its result."""
 
     key: Hashable
     began: Instant
@@ -59,16 +60,18 @@ class RunOnceTable:
 
     def reset_after_fork(self) -> None:
         """Forget all runs."""
-        self._lock = threading.RLock()  # re-entrant: a leader may be garbage collected, and finish, anywhere
+        self._lock = (
+            threading.RLock()
+        )  # re-entrant: garbage collection of a leader may call finish() anywhere
         self._runs: dict[Hashable, Run] = {}
 
     def join(self, key: Hashable, now: Instant, since: float | None = None) -> tuple[Run, bool]:
         """Return the run for ``key``, and whether the caller leads it and has to finish it.
 
         Args:
-            key: what the run is for.
-            now: when a new run begins.
-            since: a run that began earlier will not do; monotonic seconds.
+            key: identifies the run.
+            now: the time at which a new run begins.
+            since: do not join a run that began earlier than this; monotonic seconds.
         """
         with self._lock:
             run = self._runs.get(key)
@@ -78,14 +81,14 @@ class RunOnceTable:
             return run, True
 
     def finish(self, run: Run, result: Any) -> None:
-        """Give the result to all who wait, unless the run has finished already."""
+        """Set the result for all waiting callers, unless the run has finished already."""
         self.forget(run)
         with self._lock:
             if not run.future.done():
                 run.future.set_result(result)
 
     def forget(self, run: Run) -> None:
-        """Take a run off the table, so that the next who asks leads a new one."""
+        """Remove a run, so that the next caller starts a new one."""
         with self._lock:
             if self._runs.get(run.key) is run:
                 del self._runs[run.key]

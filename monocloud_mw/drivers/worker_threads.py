@@ -2,10 +2,11 @@
 
 Unlike the executors of the standard library:
 
-- the threads are daemons: a program that ends does not wait for a tenant that hangs;
-- closing cancels nothing: another event loop may be waiting for what is still to be done;
-- whatever a function raises comes out, ``StopIteration`` too (as PEP 479 has it), which no future can hold;
-- a forked child starts without threads, since they stay behind in its parent.
+- the threads are daemons: a program that ends does not wait for a hanging tenant;
+- closing cancels nothing: another event loop may be waiting for a pending job;
+- every exception is passed on, also ``StopIteration``, which a future cannot hold (it becomes a
+  ``RuntimeError``, as in PEP 479);
+- a forked child process starts without threads, because they exist only in its parent.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ class WorkerThreads:
 
     def __del__(self) -> None:
         # Without the lock: when the interpreter ends, a daemon thread may be stopped for good holding it.
-        self._crew.send_home()
+        self._pool.stop_threads()
 
     def reset_after_fork(self) -> None:
-        """Leave the threads to themselves, and start others when they are needed."""
-        self._crew = _Crew(self._max_threads)
+        """Abandon the threads; start new ones on demand."""
+        self._pool = _Pool(self._max_threads)
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Return ``function(*arguments)``, called in a thread; what it raises comes out here."""
@@ -53,14 +54,14 @@ class WorkerThreads:
 
         def job() -> None:
             if not outcome.set_running_or_notify_cancel():
-                return  # who asked for it has been cancelled
+                return  # the caller was cancelled
             try:
                 outcome.set_result((function(*arguments), None))
             except BaseException as error:  # noqa: BLE001  it is raised where the function was called
                 outcome.set_result((None, error))
 
-        while not self._crew.accept(job):
-            pass  # it was dismissed a moment ago; there is a new one
+        while not self._pool.submit(job):
+            pass  # it has just been closed, and replaced by a new one
         result, error = await asyncio.wrap_future(outcome)
         if error is not None:
             try:
@@ -70,14 +71,14 @@ class WorkerThreads:
         return result  # type: ignore[return-value]
 
     def close(self) -> None:
-        """Let the threads end when they have done what they were given; a later use starts new ones."""
-        crew = self._crew
+        """Stop the threads after their pending jobs; a later call starts new ones."""
+        pool = self._pool
         self.reset_after_fork()
-        crew.dismiss()
+        pool.close()
 
 
-class _Crew:
-    """Threads and what they have to do; they know their crew and not the pool, so that it can go away."""
+class _Pool:
+    """The threads and their queue. Threads refer only to this part, so ``WorkerThreads`` can be collected."""
 
     def __init__(self, max_threads: int) -> None:
         self._max_threads = max_threads
@@ -85,16 +86,16 @@ class _Crew:
         self._jobs: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
         self._threads = 0
         self._unfinished = 0
-        self._dismissed = False
+        self._closed = False
 
-    def accept(self, job: Callable[[], Any]) -> bool:
-        """Have a job done by the next free thread, or return false after :meth:`dismiss`.
+    def submit(self, job: Callable[[], Any]) -> bool:
+        """Queue a job for the next free thread, or return false after :meth:`close`.
 
         Raises:
             RuntimeError: there is no thread, and none can be started.
         """
         with self._lock:
-            if self._dismissed:
+            if self._closed:
                 return False
             if self._threads <= self._unfinished and self._threads < self._max_threads:
                 self._start_thread()
@@ -102,21 +103,21 @@ class _Crew:
             self._jobs.put(job)
             return True
 
-    def dismiss(self) -> None:
-        """Accept no more, and let every thread end after the jobs that were accepted."""
+    def close(self) -> None:
+        """Accept no more jobs, and stop every thread after the pending ones."""
         with self._lock:
-            self._dismissed = True
-            self.send_home()
+            self._closed = True
+            self.stop_threads()
 
-    def send_home(self) -> None:
-        """Let every thread end, where nobody can have a job accepted any more."""
+    def stop_threads(self) -> None:
+        """Stop every thread after the pending jobs; call it only when no more jobs can be submitted."""
         for _ in range(self._threads):
             self._jobs.put(None)
 
     def _start_thread(self) -> None:
         try:
             threading.Thread(target=self._work, name="monocloud-worker", daemon=True).start()
-        except RuntimeError:  # the system has no more to give, or the interpreter is shutting down
+        except RuntimeError:  # the system has no more threads, or the interpreter is shutting down
             if self._threads == 0:
                 raise
         else:

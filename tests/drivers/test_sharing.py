@@ -573,7 +573,7 @@ assert asyncio.run(workers.run(int)) == 0
 for driver in sync, loops:
     driver._runs.join("key", driver.now())  # led by the parent
     driver._runs._lock.acquire()     # held by a thread of the parent
-workers._crew._lock.acquire()
+workers._pool._lock.acquire()
 
 child = os.fork()
 if child == 0:
@@ -582,7 +582,7 @@ if child == 0:
     assert asyncio.run(workers.run(int)) == 0
     os._exit(7)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-workers._crew._lock.release()
+workers._pool._lock.release()
 """
 
 

@@ -205,7 +205,7 @@ asyncio.run(main(), debug=False)
 """,
     "a thread was stopped holding the lock": """
 asyncio.run(pool.run(int), debug=False)
-pool._crew._lock.acquire()
+pool._pool._lock.acquire()
 """,
 }
 
@@ -236,14 +236,14 @@ def test_work_that_meets_a_pool_being_closed_goes_to_the_next_threads() -> None:
     """Closing in one thread and asking in another may come at the same moment."""
     pool = WorkerThreads()
 
-    class Dismissed:
-        def accept(self, _job: Callable[[], Awaitable[None]]) -> bool:
+    class Closed:
+        def submit(self, _job: Callable[[], Awaitable[None]]) -> bool:
             pool.reset_after_fork()
             return False
 
-    pool._crew.dismiss()
-    assert not pool._crew.accept(int)
-    pool._crew = Dismissed()  # type: ignore[assignment]
+    pool._pool.close()
+    assert not pool._pool.submit(int)
+    pool._pool = Closed()  # type: ignore[assignment]
     assert asyncio.run(pool.run(int)) == 0
 
 
