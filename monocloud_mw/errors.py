@@ -1,14 +1,14 @@
-"""Every error this package raises, and whose fault each one is.
+"""The errors of this package.
 
 ::
 
     MonoCloudError
-    ├── ConfigurationError            the developer's: a setting cannot work
-    ├── CredentialsError              the request's: no bearer token, or an unreadable header
-    ├── TokenError                    the caller's: the token was refused (.code, .reason)
-    └── AuthorizationServerError      the tenant's
-        ├── OAuthResponseError        it refused our request (.error, .error_description, .status)
-        └── HttpError                 it cannot be reached, or its response cannot be used (.status)
+    ├── ConfigurationError            an option is missing or invalid
+    ├── CredentialsError              the request has no bearer token, or an invalid header
+    ├── TokenError                    the token is rejected (.code, .reason)
+    └── AuthorizationServerError      a request to the tenant failed
+        ├── OAuthResponseError        the tenant rejected the client (.error, .error_description, .status)
+        └── HttpError                 the tenant is unreachable, or its response is invalid (.status)
 
 Rules:
 
@@ -261,7 +261,7 @@ class TokenError(MonoCloudError):
 
 
 class AuthorizationServerError(MonoCloudError):
-    """The tenant did not do its part."""
+    """The tenant could not be reached, returned an invalid response, or rejected the API's client."""
 
     @property
     def topic(self) -> str:
@@ -270,7 +270,7 @@ class AuthorizationServerError(MonoCloudError):
 
 
 class OAuthResponseError(AuthorizationServerError):
-    """The tenant refused our own request (RFC 6749 section 5.2): wrong client credentials, for example.
+    """The tenant rejected the API's own request (RFC 6749 section 5.2), for example its client credentials.
 
     ``error`` and ``error_description`` are the tenant's, escaped; ``status`` is the HTTP status.
     """
@@ -290,7 +290,7 @@ class OAuthResponseError(AuthorizationServerError):
 
 
 class HttpError(AuthorizationServerError):
-    """The tenant could not be reached, or its response cannot be used.
+    """The tenant could not be reached, or returned an invalid response.
 
     Attributes:
         status: the HTTP status, or ``None`` where no response arrived (network failure, timeout).
@@ -338,7 +338,7 @@ class HttpError(AuthorizationServerError):
 
 MIN_RETRY_AFTER_SECONDS: Final = 1.0
 MAX_RETRY_AFTER_SECONDS: Final = 300.0
-"""A server that asks for more does not keep an API from looking whether it is back."""
+"""The limit for ``Retry-After``; after this time the API tries again in any case."""
 
 
 def _bounded(retry_after: float) -> float:
