@@ -10,7 +10,7 @@ from servers import running_servers
 
 from monocloud_mw import BackendClient, ConfigurationError, MonoCloudError
 
-PORTS: Final = {"Flask": 8001, "WSGI": 8002, "ASGI": 8003, "FastAPI": 8004}
+PORTS: Final = {"Flask": 8001, "WSGI": 8002, "ASGI": 8003, "FastAPI": 8004, "Django": 8005}
 
 
 def main() -> int:

@@ -24,6 +24,7 @@ SERVERS: Final[Mapping[str, tuple[str, ...]]] = {
     "WSGI": (*GUNICORN, "wsgi_app:app"),
     "ASGI": (*UVICORN, "asgi_app:app"),
     "FastAPI": (*UVICORN, "fastapi_app:app"),
+    "Django": (*GUNICORN, "django_app:app"),
 }
 
 
