@@ -42,9 +42,11 @@ __all__ = [
     "Reason",
     "TokenError",
     "quoted",
+    "quoted_list",
 ]
 
 MAX_QUOTED_CHARACTERS: Final = 80
+MAX_QUOTED_VALUES: Final = 10
 
 
 def quoted(text: object) -> str:
@@ -57,6 +59,14 @@ def quoted(text: object) -> str:
     if len(literal) <= MAX_QUOTED_CHARACTERS + 2:
         return literal
     return f"{literal[:MAX_QUOTED_CHARACTERS]}...{literal[0]}"
+
+
+def quoted_list(values: Iterable[str]) -> str:
+    """Return texts from outside, each as :func:`quoted` does: ten at most, and how many more there are."""
+    listed = list(values)
+    texts = [quoted(value) for value in listed[:MAX_QUOTED_VALUES]]
+    more = len(listed) - len(texts)
+    return ", ".join(texts) + (f" and {more} more" if more else "")
 
 
 class Reason(enum.StrEnum):
@@ -180,11 +190,13 @@ class CredentialsError(MonoCloudError):
     """The request carries no bearer token, or an ``Authorization`` header that cannot be read.
 
     ``malformed`` is false where there is nothing to read (no header, or another scheme: 401) and true
-    where a ``Bearer`` header breaks the grammar of RFC 6750 section 2.1 (400).
+    where a ``Bearer`` header breaks the grammar of RFC 6750 section 2.1 (400). ``hint`` is the usual cause,
+    where the header shows one.
     """
 
-    def __init__(self, message: str, *, malformed: bool = False) -> None:
+    def __init__(self, message: str, *, malformed: bool = False, hint: str | None = None) -> None:
         self.malformed = malformed
+        self.hint = hint
         super().__init__(message)
 
     @property
@@ -210,7 +222,8 @@ class TokenError(MonoCloudError):
         detail: what a developer needs to find the cause, with foreign text escaped; for the log.
         expected: what the check expected (scopes, audiences, a time, ...), escaped, where it can be said.
         found: what the token has instead, escaped, likewise.
-        hint: the usual cause, where the token shows one.
+        hint: the usual cause, where the token shows one. Like the two before, for the log: the message of the
+            error has none of the three.
         scopes: the scopes that were required, where a scope or a group is missing.
         key_id: the token's ``kid``, escaped, where it is known; for the log.
         issuer: the token's ``iss``, escaped, where it is known; for the log.
@@ -241,9 +254,7 @@ class TokenError(MonoCloudError):
         self.key_id = key_id
         self.issuer = issuer
         self.subject = subject
-        facts = (f"expected {expected}" if expected else None, f"found {found}" if found else None)
-        parts = (detail, ", ".join(filter(None, facts)), hint)
-        super().__init__(": ".join(filter(None, (self.description, "; ".join(filter(None, parts))))))
+        super().__init__(self.description if detail is None else f"{self.description}: {detail}")
 
     @property
     def topic(self) -> str:

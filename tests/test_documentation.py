@@ -52,7 +52,7 @@ def test_the_base_of_the_documentation_is_that_of_the_build(base: str) -> None:
 def test_the_subject_of_an_error_is_in_no_message_and_no_repr() -> None:
     """It is there for the application, and goes along with copies."""
     error = TokenError(Reason.EXPIRED, "x", expected="'a'", found="'b'", hint="c", subject="somebody")
-    assert str(error) == "The access token has expired: x; expected 'a', found 'b'; c"
+    assert str(error) == "The access token has expired: x"
     for each in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert each.subject == "somebody"
         assert "somebody" not in f"{each!s} {each!r} {vars(each)!r}"

@@ -15,9 +15,11 @@ from monocloud_mw import (
     ConfigurationError,
     CredentialsError,
     Guard,
+    HttpResponse,
     MonoCloudError,
     Refused,
     Requirements,
+    TokenError,
 )
 from monocloud_mw.documentation import docs_address
 from monocloud_mw.events import Event, RequestRefused, TokenAccepted, subject_digest
@@ -157,6 +159,42 @@ def test_a_subject_that_is_no_text_has_no_digest() -> None:
     """A surrogate has one: claims may hold it."""
     assert (subject_digest(None), subject_digest(5)) == (None, None)
     assert len(subject_digest("\ud800") or "") == 16
+
+
+@pytest.mark.parametrize("token", [f"Bearer {GOOD}", "bearer opaque"], ids=["JWT", "opaque"])
+def test_a_scheme_inside_the_token_is_found_out(token: str) -> None:
+    """Where a resolver or a developer hands on the value of the header; and twice in the header itself."""
+    told: list[Any] = []
+    _check(False, told.append, f"Bearer {token}")
+    with BackendClient(options(observer=told.append)) as client, pytest.raises(TokenError):
+        client.validate_jwt_access_token(token)
+    assert [event.hint for event in told] == [
+        'the token begins with "Bearer " itself; send the scheme once',
+        'the token begins with "Bearer "; pass it without its scheme',
+    ]
+
+
+def test_a_scheme_inside_an_introspected_token_is_found_out() -> None:
+    """The tenant knows no such token."""
+    settings = options(
+        client_id="api",
+        client_secret="secret",
+        metadata_resolver=lambda: {"issuer": ISSUER, "introspection_endpoint": f"{ISSUER}/introspect"},
+        fetcher=lambda request: HttpResponse(status=200, body=b'{"active":false}'),
+    )
+    with BackendClient(settings) as client, pytest.raises(TokenError) as caught:
+        client.validate_access_token("Bearer opaque")
+    assert caught.value.hint == 'the token begins with "Bearer "; pass it without its scheme'
+
+
+def test_a_refusal_names_the_subject_where_the_token_is_proven() -> None:
+    """For ``on_error`` and handlers; to an observer, as a digest."""
+    told: list[Any] = []
+    settings = options(observer=told.append, audience="other")
+    with BackendClient(settings) as client, pytest.raises(TokenError) as caught:
+        client.validate_access_token(GOOD)
+    assert caught.value.subject == SUBJECT
+    assert told[0].subject_digest == subject_digest(SUBJECT)
 
 
 # -- Explain mode -----------------------------------------------------------------------------------------

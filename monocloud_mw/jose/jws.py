@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 import attrs
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
-from ..errors import Reason, TokenError, quoted
+from ..errors import Reason, TokenError, quoted, quoted_list
 from ..frozen import FrozenDict
 from . import base64url
 from .algorithms import SIGNATURE_ALGORITHMS, Algorithm
@@ -97,6 +97,8 @@ def parse_header(segment: str, algorithms: Collection[str] = SIGNATURE_ALGORITHM
             Reason.UNSUPPORTED_ALGORITHM,
             f"{found}; accepted: {', '.join(algorithms)}",
             key_id=_quoted_key_id(key_id),
+            expected=f"alg {quoted_list(algorithms)}",
+            found=found,
         )
     refused = parameters.keys() & REFUSED_PARAMETERS
     if refused:

@@ -25,6 +25,8 @@ __all__ = ["parse_authorization"]
 # RFC 6750 section 2.1: what a token may be made of, but for "=" at its end.
 _TOKEN_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 
+_REPEATED_SCHEME: Final = "bearer "  # a client that adds it to what has it already
+
 # No two neighbours in this pattern can match the same character, so it runs in linear time.
 _MENTIONS_BEARER: Final = re.compile(
     r"(?:^|,)[ \t]*bearer(?![!#$%&'*+.^_`|~0-9a-z-])", re.ASCII | re.IGNORECASE
@@ -43,7 +45,9 @@ def parse_authorization(values: Sequence[str]) -> str:
     if scheme.lower() == "bearer" and _is_b64token(token):
         return token
     if _MENTIONS_BEARER.search(text):
-        raise CredentialsError("The Authorization header is malformed", malformed=True)
+        repeats = token[: len(_REPEATED_SCHEME)].lower() == _REPEATED_SCHEME
+        hint = 'the token begins with "Bearer " itself; send the scheme once' if repeats else None
+        raise CredentialsError("The Authorization header is malformed", malformed=True, hint=hint)
     raise CredentialsError("The request has no access token")
 
 

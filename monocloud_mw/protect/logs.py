@@ -67,8 +67,10 @@ def describe_refusal(
     key_id = issuer = digest = None
     if isinstance(error, TokenError):
         expected, found, hint = error.expected, error.found, error.hint
-        message = error.description if error.detail is None else f"{error.description}: {error.detail}"
+        message = error.description if expected else message  # the detail says the same in other words
         key_id, issuer, digest = error.key_id, error.issuer, subject_digest(error.subject)
+    elif isinstance(error, CredentialsError):
+        hint = error.hint
     elif isinstance(error, OAuthResponseError):
         hint = CLIENT_ADVICE
     elif isinstance(error, ConfigurationError):

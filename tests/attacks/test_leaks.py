@@ -264,14 +264,14 @@ OTHERS_CODE: Final[dict[str, dict[str, Any]]] = {
     "an error of another type": {"fetcher": _response(json.dumps({"error": [SUBJECT, SECRET]}), 400)},
     "an answer beyond the bound": {"fetcher": _response(ACTIVE + " " * 1_100_000)},
     "a wrong issuer": {"fetcher": _response(ACTIVE.replace(ISSUER, "https://evil.example"))},
-    "a wrong audience": {"fetcher": _response(ACTIVE.replace(AUDIENCE, SUBJECT))},
+    "a wrong audience": {"fetcher": _response(ACTIVE.replace(AUDIENCE, "https://other.example"))},
     "a subject of another type": {
         "fetcher": _response(json.dumps({"active": True, **CLAIMS, "sub": [SUBJECT]}))
     },
     "a binding of another type": {
         "fetcher": _response(json.dumps({"active": True, **CLAIMS, "cnf": SUBJECT}))
     },
-    "a missing scope": {"fetcher": _response(json.dumps({"active": True, **CLAIMS, "scope": SUBJECT}))},
+    "a missing scope": {"fetcher": _response(json.dumps({"active": True, **CLAIMS, "scope": "other"}))},
     "a missing group": {"fetcher": _response(json.dumps({"active": True, **CLAIMS, "groups": [SUBJECT]}))},
     "a date of another type": {"fetcher": _response(json.dumps({"active": True, **CLAIMS, "exp": SUBJECT}))},
     "a cache that raises": {"fetcher": _response(ACTIVE), "cache": _Cache()},

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from ...errors import Reason, TokenError, quoted
+from ...errors import Reason, TokenError, quoted, quoted_list
 from ..effects import Instant
 
 __all__ = ["Lifetime", "check_audience", "check_issuer", "check_lifetime", "check_subject", "parse_lifetime"]
@@ -32,7 +33,14 @@ def check_issuer(claims: Mapping[str, Any], issuer: str, *, required: bool = Tru
     found = claims.get("iss")
     if found == issuer or (found is None and not required and "iss" not in claims):
         return
-    raise TokenError(Reason.WRONG_ISSUER, f"expected {quoted(issuer)}", issuer=quoted(found))
+    raise TokenError(
+        Reason.WRONG_ISSUER,
+        f"expected {quoted(issuer)}",
+        issuer=quoted(found),
+        expected=quoted(issuer),
+        found=quoted(found) if "iss" in claims else "no iss",
+        hint=_hint([found], [issuer]),
+    )
 
 
 def check_audience(claims: Mapping[str, Any], audience: tuple[str, ...]) -> None:
@@ -43,7 +51,22 @@ def check_audience(claims: Mapping[str, Any], audience: tuple[str, ...]) -> None
         for name in names:
             if name in audience:
                 return
-    raise TokenError(Reason.WRONG_AUDIENCE, f"expected {', '.join(map(quoted, audience))}")
+    texts = [name for name in names if isinstance(name, str)] if isinstance(names, (list, tuple)) else []
+    raise TokenError(
+        Reason.WRONG_AUDIENCE,
+        f"expected {', '.join(map(quoted, audience))}",
+        expected=quoted_list(audience),
+        found=quoted_list(texts) or "no audience",
+        hint=_hint(texts, audience),
+    )
+
+
+def _hint(found: Iterable[object], expected: Iterable[str]) -> str | None:
+    """Return a hint where values differ in nothing but what is easily overlooked."""
+    plain = {text.rstrip("/") for text in expected}
+    if any(isinstance(text, str) and text.rstrip("/") in plain for text in found):
+        return "they differ only in a slash at the end; both must be the same, character by character"
+    return None
 
 
 def parse_lifetime(
@@ -77,7 +100,39 @@ def check_lifetime(lifetime: Lifetime, now: Instant) -> None:
     """Reject a token outside its lifetime [expired, not_yet_valid]."""
     begins, ends = lifetime
     if not begins <= now.unix < ends:
-        raise TokenError(Reason.NOT_YET_VALID if now.unix < ends else Reason.EXPIRED)
+        raise _refuse_at(now.unix, begins, ends)
+
+
+def _refuse_at(now: float, begins: float, ends: float) -> TokenError:
+    found = f"{_time(now)}, {_distance(now, ends if now >= ends else begins)}"
+    if now < ends:
+        return TokenError(
+            Reason.NOT_YET_VALID,
+            expected=f"{_time(begins)} or later (nbf, with clock_skew and clock_tolerance)",
+            found=found,
+            hint="the clock of this machine may be slow" if begins - now < CLOCK_FAULT_SECONDS else None,
+        )
+    expected = f"before {_time(ends)} (exp, with clock_skew and clock_tolerance)"
+    return TokenError(Reason.EXPIRED, expected=expected, found=found)
+
+
+CLOCK_FAULT_SECONDS: Final = 3600.0
+"""A token from further in the future was meant to be."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _time(unix: float) -> str:
+    """Return a time in UTC, or the number where no calendar has it."""
+    try:
+        return f"{_EPOCH + timedelta(seconds=int(unix)):%Y-%m-%dT%H:%M:%SZ}"
+    except OverflowError:
+        return f"{float(unix):.6g}"
+
+
+def _distance(now: float, other: float) -> str:
+    seconds = float(now) - float(other)
+    return f"{seconds:.6g} s later" if seconds >= 0.0 else f"{-seconds:.6g} s earlier"
 
 
 def check_subject(claims: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 import attrs
 
 from ...claims import AccessTokenClaims
-from ...errors import HttpError, Reason, TokenError, quoted
+from ...errors import HttpError, Reason, TokenError, quoted, quoted_list
 from ...jose import (
     CompactParts,
     Jwk,
@@ -49,7 +49,12 @@ def check_type(header: Any) -> None:
     """Reject a JWT with the ``typ`` of another kind of token (RFC 8725 section 3.11) [wrong_type]."""
     found = header.get("typ")
     if "typ" in header and not (isinstance(found, str) and found.lower() in ACCESS_TOKEN_TYPES):
-        raise TokenError(Reason.WRONG_TYPE, f"typ is {quoted(found)}")
+        raise TokenError(
+            Reason.WRONG_TYPE,
+            f"typ is {quoted(found)}",
+            expected=f"typ {quoted_list(sorted(ACCESS_TOKEN_TYPES))} or none",
+            found=f"typ {quoted(found)}",
+        )
 
 
 def check_payload(payload: bytes) -> None:
@@ -61,6 +66,28 @@ def check_payload(payload: bytes) -> None:
     text = payload.strip(b" \t\r\n")
     if not (text.startswith(b"{") and text.endswith(b"}")):
         raise TokenError(Reason.MALFORMED, "its payload is not a JSON object")
+
+
+def add_named_issuer(error: TokenError, payload: bytes, tenant_domain: str) -> None:
+    """Add the issuer that a token names to the error that no key of ours fits it: it decides nothing.
+
+    Most often such a token is from another tenant. A payload that is large is not read, since it is unproven.
+    """
+    error.expected = f"a key of {quoted(tenant_domain)}"
+    if len(payload) > MAX_UNPROVEN_BYTES:
+        return
+    try:
+        named = parse_json_object(payload, max_values=MAX_UNPROVEN_VALUES).get("iss")
+    except TokenError:
+        return
+    if isinstance(named, str):
+        error.found = f"a token that names the issuer {quoted(named)} (not verified)"
+        if named.removesuffix("/") != tenant_domain:
+            error.hint = "the token is from another tenant, or tenant_domain names the wrong one"
+
+
+MAX_UNPROVEN_BYTES: Final = 4 * 1024
+MAX_UNPROVEN_VALUES: Final = 128
 
 
 class JwtAccessTokenVerifier:
@@ -118,7 +145,12 @@ class JwtAccessTokenVerifier:
             try:
                 key = verify(header, signature, message, keys)
             except TokenError as error:
-                keys = yield from self._newer_keys(error, header, keys, now)
+                try:
+                    keys = yield from self._newer_keys(error, header, keys, now)
+                except TokenError:
+                    if error.reason is Reason.UNKNOWN_KEY:
+                        add_named_issuer(error, payload, self._options.tenant_domain)
+                    raise
         claims = self._to_claims(parse_json_object(payload))
         issuer = yield from self._tenant.jwt_issuer(now)
         verified = verify_claims(claims, issuer, self._options, key=key, keys=keys)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 
 from ...claims import AccessTokenClaims
-from ...errors import ConfigurationError, Problem, Reason, TokenError, quoted
+from ...errors import ConfigurationError, Problem, Reason, TokenError, quoted, quoted_list
 
 __all__ = ["NO_REQUIREMENTS", "Requirements", "check_groups", "check_requirements", "check_scopes"]
 
@@ -129,7 +129,13 @@ def check_scopes(claims: AccessTokenClaims, requirements: Requirements) -> None:
     """Reject a token without a required scope (RFC 6750 section 3.1) [insufficient_scope]."""
     scopes = claims.scopes
     if not requirements.scopes <= scopes:
-        raise TokenError(Reason.INSUFFICIENT_SCOPE, scopes=requirements.named_scopes, subject=claims.subject)
+        raise TokenError(
+            Reason.INSUFFICIENT_SCOPE,
+            scopes=requirements.named_scopes,
+            subject=claims.subject,
+            expected=f"all of the scopes {quoted_list(sorted(requirements.scopes))}",
+            found=_found_scopes(scopes),
+        )
     for wanted in requirements.any_scopes:
         if wanted.isdisjoint(scopes):
             raise TokenError(
@@ -137,7 +143,13 @@ def check_scopes(claims: AccessTokenClaims, requirements: Requirements) -> None:
                 f"none of {quoted(sorted(wanted))}",
                 scopes=requirements.named_scopes,
                 subject=claims.subject,
+                expected=f"any of the scopes {quoted_list(sorted(wanted))}",
+                found=_found_scopes(scopes),
             )
+
+
+def _found_scopes(scopes: frozenset[str]) -> str:
+    return f"the scopes {quoted_list(sorted(scopes))}" if scopes else "no scopes"
 
 
 def check_groups(claims: AccessTokenClaims, requirements: Requirements, *, match_all: bool) -> None:
@@ -150,4 +162,6 @@ def check_groups(claims: AccessTokenClaims, requirements: Requirements, *, match
                 f"{'not all' if match_all else 'none'} of {quoted(sorted(wanted))}",
                 scopes=requirements.named_scopes,  # named in WWW-Authenticate, whatever is missing
                 subject=claims.subject,
+                expected=f"{'all' if match_all else 'any'} of the groups {quoted_list(sorted(wanted))}",
+                found=f"{len(groups)} groups",  # their names may say a lot about a person
             )

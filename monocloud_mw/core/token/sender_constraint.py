@@ -44,13 +44,17 @@ def check_confirmation(claims: FrozenDict, certificate: str | bytes | None, mode
     """
     if "cnf" not in claims:  # as in nearly every token
         if mode == "required":
-            raise TokenError(Reason.NOT_BOUND)
+            raise TokenError(Reason.NOT_BOUND, expected="cnf with x5t#S256", found="no cnf")
         return
     confirmation = claims["cnf"]
     if not isinstance(confirmation, FrozenDict):
         raise TokenError(Reason.INVALID_CLAIM, "cnf is not an object")
     if "jkt" in confirmation:
-        raise TokenError(Reason.DPOP_REQUIRED)
+        raise TokenError(
+            Reason.DPOP_REQUIRED,
+            expected="a bearer token, or one bound to a certificate",
+            found="a token bound to a DPoP key",
+        )
     if mode == "dangerously_ignore":
         return
     if "x5t#S256" not in confirmation:
@@ -62,7 +66,12 @@ def check_confirmation(claims: FrozenDict, certificate: str | bytes | None, mode
 def _check_certificate(expected: object, certificate: str | bytes | None) -> None:
     """Compare the caller's certificate with the thumbprint in the token (RFC 8705 section 3)."""
     if not certificate:
-        raise TokenError(Reason.CERTIFICATE_MISSING)
+        raise TokenError(
+            Reason.CERTIFICATE_MISSING,
+            expected="the client certificate that the token is bound to",
+            found="no client certificate",
+            hint="behind a proxy that terminates TLS, a certificate_resolver must read it from the request",
+        )
     if not isinstance(expected, str):
         raise TokenError(Reason.INVALID_CLAIM, "cnf x5t#S256 is not a string")
     thumbprint = base64url.encode(hashlib.sha256(certificate_to_der(certificate)).digest())

@@ -130,9 +130,13 @@ class Validator:
             return known
         parts = split_compact(token)
         if parts is not None:
-            return (yield from self._jwt.verify(parts, cache_key, now))
+            try:
+                return (yield from self._jwt.verify(parts, cache_key, now))
+            except TokenError as error:
+                add_scheme_hint(error, token)
+                raise
         if opaque_refusal is not None:
-            raise TokenError(Reason.MALFORMED, opaque_refusal)
+            raise add_scheme_hint(TokenError(Reason.MALFORMED, opaque_refusal), token)
         return (yield from self._verify_by_introspection(token, now))
 
     def _introspect(
@@ -146,9 +150,20 @@ class Validator:
         check_introspectable(token)
         if self._introspection is None:
             raise ConfigurationError([_NO_CLIENT])
-        claims, now = yield from timed(self._introspection.claims(token), now)
+        try:
+            claims, now = yield from timed(self._introspection.claims(token), now)
+        except TokenError as error:
+            add_scheme_hint(error, token)
+            raise
         issuer = (yield from self.tenant.metadata.current(now)).issuer
         return verify_claims(claims, issuer, self._options)
+
+
+def add_scheme_hint(error: TokenError, token: str) -> TokenError:
+    """Add a hint to the error of a token that was handed on together with its scheme; return the error."""
+    if token[:7].lower() == "bearer ":
+        error.hint = 'the token begins with "Bearer "; pass it without its scheme'
+    return error
 
 
 def check_token_text(token: object, max_size: int) -> None:

@@ -110,6 +110,7 @@ def check_request(
 
 
 def _add_log_context(error: TokenError, claims: AccessTokenClaims, key: Jwk | None) -> None:
-    """Add the issuer of the token and, if known, the key that signed it, for the log."""
+    """Add the issuer and subject of the token and, if known, the key that signed it."""
     error.key_id = None if key is None or key.key_id is None else quoted(key.key_id)
     error.issuer = quoted(claims["iss"]) if "iss" in claims else None
+    error.subject = claims.get("sub")

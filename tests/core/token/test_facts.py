@@ -1,0 +1,220 @@
+"""What a refusal says of what was expected and found, for the log; nothing of it is in the message."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from monocloud_mw.claims import AccessTokenClaims
+from monocloud_mw.core.effects import Instant
+from monocloud_mw.core.token.claim_checks import check_audience, check_issuer, check_lifetime
+from monocloud_mw.core.token.jwt import MAX_UNPROVEN_BYTES, MAX_UNPROVEN_VALUES, add_named_issuer, check_type
+from monocloud_mw.core.token.requirements import Requirements, check_groups, check_scopes
+from monocloud_mw.core.token.sender_constraint import check_confirmation
+from monocloud_mw.core.token.validator import add_scheme_hint
+from monocloud_mw.errors import Reason, TokenError, quoted_list
+from monocloud_mw.frozen import freeze
+from monocloud_mw.jose import base64url, parse_header
+from monocloud_mw.protect.logs import describe_refusal
+
+TENANT: Final = "https://acme.us.monocloud.com"
+SLASH: Final = "they differ only in a slash at the end; both must be the same, character by character"
+NOW: Final = 1_700_000_000.0  # 2023-11-14T22:13:20Z
+
+
+def _claims(**claims: Any) -> AccessTokenClaims:
+    return AccessTokenClaims(freeze(claims))
+
+
+def _at(begins: float, ends: float) -> None:
+    check_lifetime((begins, ends), Instant(NOW, 0.0))
+
+
+SCOPES: Final = Requirements.of("orders:read orders:write")
+ANY_SCOPE: Final = Requirements.of((), (), ["a", "b"])
+GROUPS: Final = Requirements.of((), ["staff", "admins"])
+HEADER: Final = base64url.encode(b'{"alg":"HS256"}')
+
+FACTS: Final[dict[str, tuple[Any, str, str, str | None]]] = {
+    "issuer": (
+        lambda: check_issuer({"iss": "https://evil.example"}, TENANT),
+        f"'{TENANT}'",
+        "'https://evil.example'",
+        None,
+    ),
+    "issuer with a slash": (
+        lambda: check_issuer({"iss": f"{TENANT}/"}, TENANT),
+        f"'{TENANT}'",
+        f"'{TENANT}/'",
+        SLASH,
+    ),
+    "issuer missing": (lambda: check_issuer({}, TENANT), f"'{TENANT}'", "no iss", None),
+    "audience": (lambda: check_audience({"aud": "x"}, ("a", "b")), "'a', 'b'", "'x'", None),
+    "audience with a slash": (
+        lambda: check_audience({"aud": ["x", "https://a/", 5]}, ("https://a",)),
+        "'https://a'",
+        "'x', 'https://a/'",
+        SLASH,
+    ),
+    "audience missing": (lambda: check_audience({}, ("a",)), "'a'", "no audience", None),
+    "audience, an object": (
+        lambda: check_audience({"aud": {"a": 1}}, ("a",)),
+        "'a'",
+        "no audience",
+        None,
+    ),
+    "expired": (
+        lambda: _at(0.0, NOW - 90.5),
+        "before 2023-11-14T22:11:49Z (exp, with clock_skew and clock_tolerance)",
+        "2023-11-14T22:13:20Z, 90.5 s later",
+        None,
+    ),
+    "expired before calendars": (
+        lambda: _at(-1e300, -1e299),
+        "before -1e+299 (exp, with clock_skew and clock_tolerance)",
+        "2023-11-14T22:13:20Z, 1e+299 s later",
+        None,
+    ),
+    "not yet valid": (
+        lambda: _at(NOW + 300, NOW + 600),
+        "2023-11-14T22:18:20Z or later (nbf, with clock_skew and clock_tolerance)",
+        "2023-11-14T22:13:20Z, 300 s earlier",
+        "the clock of this machine may be slow",
+    ),
+    "not valid for long": (
+        lambda: _at(NOW + 86400, NOW + 86401),
+        "2023-11-15T22:13:20Z or later (nbf, with clock_skew and clock_tolerance)",
+        "2023-11-14T22:13:20Z, 86400 s earlier",
+        None,
+    ),
+    "scope": (
+        lambda: check_scopes(_claims(scope="orders:read x"), SCOPES),
+        "all of the scopes 'orders:read', 'orders:write'",
+        "the scopes 'orders:read', 'x'",
+        None,
+    ),
+    "no scope": (
+        lambda: check_scopes(_claims(), SCOPES),
+        "all of the scopes 'orders:read', 'orders:write'",
+        "no scopes",
+        None,
+    ),
+    "any scope": (
+        lambda: check_scopes(_claims(scope="c"), ANY_SCOPE),
+        "any of the scopes 'a', 'b'",
+        "the scopes 'c'",
+        None,
+    ),
+    "any group": (
+        lambda: check_groups(_claims(groups=["secret"]), GROUPS, match_all=False),
+        "any of the groups 'admins', 'staff'",
+        "1 groups",
+        None,
+    ),
+    "all groups": (
+        lambda: check_groups(_claims(groups=["staff"]), GROUPS, match_all=True),
+        "all of the groups 'admins', 'staff'",
+        "1 groups",
+        None,
+    ),
+    "not bound": (
+        lambda: check_confirmation(freeze({}), None, "required"),
+        "cnf with x5t#S256",
+        "no cnf",
+        None,
+    ),
+    "DPoP": (
+        lambda: check_confirmation(freeze({"cnf": {"jkt": "x"}}), None, "when_present"),
+        "a bearer token, or one bound to a certificate",
+        "a token bound to a DPoP key",
+        None,
+    ),
+    "no certificate": (
+        lambda: check_confirmation(freeze({"cnf": {"x5t#S256": "x"}}), None, "when_present"),
+        "the client certificate that the token is bound to",
+        "no client certificate",
+        "behind a proxy that terminates TLS, a certificate_resolver must read it from the request",
+    ),
+    "algorithm": (
+        lambda: parse_header(HEADER, ["ES256", "RS256"]),
+        "alg 'ES256', 'RS256'",
+        "alg is 'HS256'",
+        None,
+    ),
+    "type": (
+        lambda: check_type({"typ": "dpop+jwt"}),
+        "typ 'application/at+jwt', 'at+jwt', 'jwt' or none",
+        "typ 'dpop+jwt'",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("check", "expected", "found", "hint"), FACTS.values(), ids=FACTS)
+def test_a_refusal_says_what_was_expected_and_found(
+    check: Any, expected: str, found: str, hint: str | None
+) -> None:
+    """As attributes; the log's message does not say them twice."""
+    with pytest.raises(TokenError) as caught:
+        check()
+    error = caught.value
+    assert (error.expected, error.found, error.hint) == (expected, found, hint)
+    assert describe_refusal(error).message == error.description
+    assert found not in str(error) or "alg" in found or "typ" in found
+
+
+def test_lists_are_short_and_escaped() -> None:
+    """Ten values at most, whatever a token has."""
+    assert quoted_list(["a\n", "b"]) == "'a\\n', 'b'"
+    assert quoted_list(map(str, range(12))).endswith("'9' and 2 more")
+    assert quoted_list([]) == ""
+
+
+def _unknown_key(payload: bytes) -> TokenError:
+    error = TokenError(Reason.UNKNOWN_KEY)
+    add_named_issuer(error, payload, TENANT)
+    assert error.expected == f"a key of '{TENANT}'"
+    assert error.issuer is None
+    return error
+
+
+@pytest.mark.parametrize("issuer", [TENANT, f"{TENANT}/"])
+def test_an_unknown_key_of_our_tenant_says_whose_it_says_it_is(issuer: str) -> None:
+    """The issuer is quoted, as what it is: unverified."""
+    error = _unknown_key(json.dumps({"iss": issuer}).encode())
+    assert error.found == f"a token that names the issuer '{issuer}' (not verified)"
+    assert error.hint is None
+
+
+def test_an_unknown_key_of_another_tenant_says_so() -> None:
+    """The usual cause."""
+    error = _unknown_key(b'{"iss":"https://other.eu.monocloud.com","sub":"canary"}')
+    assert error.found == "a token that names the issuer 'https://other.eu.monocloud.com' (not verified)"
+    assert error.hint == "the token is from another tenant, or tenant_domain names the wrong one"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"{}",
+        b'{"iss":5}',
+        b"{",
+        b'{"iss":"x","iss":"y"}',
+        b'{"iss":"' + b"x" * MAX_UNPROVEN_BYTES + b'"}',
+        json.dumps({"iss": "x", "a": [0] * MAX_UNPROVEN_VALUES}).encode(),
+    ],
+    ids=["no issuer", "a number", "no JSON", "two issuers", "too long", "too many values"],
+)
+def test_an_unproven_payload_is_not_read_further_than_it_is_worth(payload: bytes) -> None:
+    """There is nothing to say of it then."""
+    error = _unknown_key(payload)
+    assert (error.found, error.hint) == (None, None)
+
+
+@pytest.mark.parametrize(("token", "hinted"), [("Bearer a.b.c", True), ("bEARER x", True), ("bearer", False)])
+def test_a_token_with_its_scheme_is_found_out(token: str, hinted: bool) -> None:
+    """Somebody passed the header's value along."""
+    hint = add_scheme_hint(TokenError(Reason.MALFORMED), token).hint
+    assert hint == ('the token begins with "Bearer "; pass it without its scheme' if hinted else None)
