@@ -26,6 +26,7 @@ EXTRAS = {
     "flask": ["flask>=2.3"],
     "starlette": ["starlette>=1.7"],
     "redis": ["redis>=5.0.4"],
+    "telemetry": ["opentelemetry-api>=1.25"],
     "async": ["httpcore2[asyncio]>=2.0", "anyio>=4.5"],  # the engine of httpx2, and its event loops
 }
 

@@ -31,7 +31,7 @@ LEVELS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"drivers"}),
     frozenset({"client"}),
     frozenset({""}),
-    frozenset({"adapters", "testing"}),
+    frozenset({"adapters", "telemetry", "testing"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )

@@ -37,6 +37,7 @@ EXTRAS = {
     "flask": {"flask"},
     "redis": {"redis"},
     "starlette": {"starlette"},
+    "telemetry": {"opentelemetry-api"},
 }
 NOT_SOURCES = shutil.ignore_patterns(
     *(".git", ".venv*", ".coverage*", ".hypothesis", ".*_cache", "__pycache__", "*.py[cod]"),

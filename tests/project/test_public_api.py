@@ -63,6 +63,7 @@ PUBLIC_MODULES = [
     "monocloud_mw.jose",
     "monocloud_mw.stores",
     "monocloud_mw.stores.redis",
+    "monocloud_mw.telemetry",
     "monocloud_mw.testing",
     "monocloud_mw.transports.httpcore2",
     "monocloud_mw.transports.requests",

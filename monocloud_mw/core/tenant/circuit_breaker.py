@@ -64,6 +64,11 @@ class CircuitBreaker:
         self._active_failed = False
         self._forget_failures()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open for all tokens."""
+        return self._open is not None
+
     def check(self, token: str, now: Instant) -> None:
         """Return if the request may be sent, or raise the last error.
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ...errors import HttpError
+from ...events import KeysRefreshed, KeysRefused
 from ...jose import KeySet
 from ...options import Options
-from ..effects import Flow, Instant
+from ..effects import Emit, Flow, Instant
 from .first_load import outage_once_loaded
 from .http_json import fetch_document
 from .last_known_good import LastKnownGood, in_time
@@ -45,7 +46,7 @@ def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnown
     @outage_once_loaded
     def load(now: Instant, unlike: KeySet | None) -> Flow[KeySet]:
         if options.jwks_resolver is not None:
-            return read((yield from resolve(options.jwks_resolver, "jwks_resolver")))
+            return (yield from read((yield from resolve(options.jwks_resolver, "jwks_resolver"))))
         cached = yield from metadata.current(now)
         url = cached.jwks_uri
         if unlike is None:
@@ -72,7 +73,7 @@ def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnown
         document = yield from in_time(
             fetch_document(url, timeout_seconds=timeout, now_unix=now.unix, advice=ADVICE), timeout
         )
-        return read(document)
+        return (yield from read(document))
 
     return LastKnownGood(
         ("key set", options.tenant_domain),
@@ -83,7 +84,12 @@ def key_source(options: Options, metadata: LastKnownGood[Metadata]) -> LastKnown
             cooldown=options.refresh_cooldown,
             load_timeout=EXCHANGES_IN_A_LOAD * options.response_timeout,
         ),
+        None if options.observer is None else _describe,
     )
+
+
+def _describe(keys: KeySet, seconds: float) -> KeysRefreshed:
+    return KeysRefreshed(usable=len(keys), skipped=len(keys.skipped), seconds=seconds)
 
 
 class _KeySetReader:
@@ -92,7 +98,7 @@ class _KeySetReader:
     def __init__(self) -> None:
         self._last: tuple[Any, ...] = ()
 
-    def __call__(self, document: Mapping[str, Any]) -> KeySet:
+    def __call__(self, document: Mapping[str, Any]) -> Flow[KeySet]:
         """Return the keys of a document.
 
         Raises:
@@ -101,16 +107,19 @@ class _KeySetReader:
         try:
             keys = KeySet.from_dict(document)
         except ValueError as error:
-            raise HttpError(f"the tenant's key set is not a JWK Set: {error}", status=200) from None
+            problem = f"the tenant's key set is not a JWK Set: {error}"
+            yield Emit(KeysRefused(problem=problem))
+            raise HttpError(problem, status=200) from None
         skipped = _named(keys.skipped)
         if (keys.keys, keys.skipped) != self._last:
             self._last = keys.keys, keys.skipped
             if skipped:
                 _LOGGER.warning("the tenant's key set contains unusable keys: %s", skipped)
+                yield Emit(KeysRefused(problem=f"unusable keys: {skipped}"))
         if not keys:
-            raise HttpError(
-                f"the tenant's key set contains no usable key: {skipped or 'it is empty'}", status=200
-            )
+            problem = f"the tenant's key set contains no usable key: {skipped or 'it is empty'}"
+            yield Emit(KeysRefused(problem=problem))
+            raise HttpError(problem, status=200)
         return keys
 
 

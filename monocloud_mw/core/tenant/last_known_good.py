@@ -41,8 +41,9 @@ from typing import Any, Final, Generic, TypeVar
 import attrs
 
 from ...errors import MAX_RETRY_AFTER_SECONDS, MIN_RETRY_AFTER_SECONDS, HttpError, MonoCloudError
-from ..effects import Failure, Flow, Instant, RunOnceInBackground, read_clock, run_once
-from .refresh_policy import Age, RefreshPolicy, is_late
+from ...events import Event, RefreshFailed, ServingStale
+from ..effects import Emit, Failure, Flow, Instant, RunOnceInBackground, read_clock, run_once
+from .refresh_policy import Age, RefreshPolicy, elapsed, is_late
 
 __all__ = ["InterruptedLoadError", "LastKnownGood", "Load", "in_time"]
 
@@ -128,12 +129,21 @@ class LastKnownGood(Generic[T]):
         load: returns the flow that fetches and parses the document. It raises a ``MonoCloudError`` for a
             document that must not replace the cached one.
         policy: how long the document may be used, and when it is refreshed.
+        describe: returns the event for a document that was loaded in so many seconds, or ``None`` for no
+            event. Without it there is no observer, and failures emit no event either.
     """
 
-    def __init__(self, name: tuple[str, str], load: Load[T], policy: RefreshPolicy) -> None:
+    def __init__(
+        self,
+        name: tuple[str, str],
+        load: Load[T],
+        policy: RefreshPolicy,
+        describe: Callable[[T, float], Event | None] | None = None,
+    ) -> None:
         self._key = (*name, object())  # unique, even for equal names
         self._load = load
         self._policy = policy
+        self._describe = describe
         self._numbers = itertools.count(1)
         self._loaded: _Loaded[T] | None = None
         self._last_tried = _Tried(0)
@@ -327,7 +337,10 @@ class LastKnownGood(Generic[T]):
             if not has_ended:  # the thread was interrupted, the task was cancelled, or the event loop closed
                 self._note_interruption(number, now)
         if isinstance(outcome, Failure):
-            raise self._note_failure(outcome.error, number, now, ended)
+            error = self._note_failure(outcome.error, number, now, ended)
+            if self._describe is not None:
+                yield from self._emit_failure(error, ended)
+            raise error
         newer = self._loaded_after(number)
         if newer is not None:
             return newer.value
@@ -335,9 +348,23 @@ class LastKnownGood(Generic[T]):
             demanded, repeats = seen.demanded, seen.repeated
         until = self._policy.fresh_until(now)
         self._loaded = _Loaded(outcome, number, now, ended, until, demanded, repeats)
+        if self._describe is not None:
+            event = self._describe(outcome, ended.monotonic - now.monotonic)
+            if event is not None:
+                yield Emit(event)
         if not is_retry and not self._policy.is_current(now, ended):
             raise InterruptedLoadError(f"the tenant's {self._key[0]} was out of date by the time it was read")
         return outcome
+
+    def _emit_failure(self, error: MonoCloudError, ended: Instant) -> Flow[None]:
+        """Emit that a load has failed, and whether the cached document is used meanwhile."""
+        if isinstance(error, InterruptedLoadError):
+            return
+        document, loaded = self._key[0], self._loaded
+        status = error.status if isinstance(error, HttpError) else None
+        yield Emit(RefreshFailed(document=document, problem=str(error), status=status))
+        if loaded is not None and self._policy.age(loaded.began, ended) is not Age.GONE:
+            yield Emit(ServingStale(document=document, age_seconds=elapsed(loaded.began, ended)))
 
     def _loaded_after(self, number: int) -> _Loaded[T] | None:
         """Return the cached document if its load began after load ``number``, and ``None`` otherwise."""

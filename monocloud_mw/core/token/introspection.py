@@ -22,11 +22,12 @@ from ...errors import (
     TokenError,
     quoted,
 )
+from ...events import CircuitClosed, CircuitOpened, TokenIntrospected
 from ...frozen import FrozenDict
 from ...http import HttpRequest
 from ...options import VARIABLE_PREFIX, Options
 from ...options.client_authentication import CLIENT_AUTH_METHODS
-from ..effects import CacheDelete, CacheGet, CacheSet, Failure, Flow, Instant, read_clock, run_once
+from ..effects import CacheDelete, CacheGet, CacheSet, Emit, Failure, Flow, Instant, read_clock, run_once
 from ..tenant.circuit_breaker import CircuitBreaker
 from ..tenant.client_authentication import authenticate_client
 from ..tenant.first_load import outage_once_loaded
@@ -54,6 +55,7 @@ class Introspection:
         self._exchange = outage_once_loaded(self._answer)
         self._metadata = tenant.metadata
         self._circuit = CircuitBreaker(options.refresh_cooldown)
+        self._is_observed = options.observer is not None
         self._cached = options.cache is not None and options.introspection_cache_duration > 0
         self._to_claims = partial(
             AccessTokenClaims, groups_claim=options.groups_claim, scopes_claim=options.scopes_claim
@@ -107,7 +109,7 @@ class Introspection:
         answer = yield from self._read_cache(key)
         if answer is not None:
             return answer
-        forgotten = self._forgotten
+        forgotten, was_open = self._forgotten, self._circuit.is_open
         self._circuit.check(key, now)
         metadata = yield from self._metadata.current(now)
         request = yield from self._request(token, metadata, now)
@@ -118,13 +120,27 @@ class Introspection:
                 self._circuit.record_success(key, now, active=None)  # it responds, but rejects the client
             elif not error.local:
                 self._circuit.record_failure(key, error, (yield from read_clock()))
+            if self._is_observed:
+                yield from self._emit("failed", now, was_open, str(error))
             raise
         self._circuit.record_success(key, now, active=answer["active"])
         if self._cached and forgotten == self._forgotten:
             yield CacheSet(key, answer, self._forget_at(answer, now))
             if forgotten != self._forgotten:  # forget() was called during CacheSet
                 yield from self._delete(key)
+        if self._is_observed:
+            yield from self._emit("active" if answer["active"] else "inactive", now, was_open)
         return answer
+
+    def _emit(self, outcome: str, began: Instant, was_open: bool, problem: str = "") -> Flow[None]:
+        """Tell the observer that the tenant was asked, and what that did to the circuit."""
+        ended = yield from read_clock()
+        yield Emit(TokenIntrospected(outcome=outcome, seconds=ended.monotonic - began.monotonic))
+        is_open = self._circuit.is_open
+        if is_open and not was_open:
+            yield Emit(CircuitOpened(problem=problem))
+        elif was_open and not is_open:
+            yield Emit(CircuitClosed())
 
     def _answer(self, request: HttpRequest, now: Instant) -> Flow[FrozenDict]:
         response = yield from fetch_response(request)

@@ -1,0 +1,141 @@
+"""``opentelemetry-instrument`` with real servers: metrics and span attributes arrive at the exporters.
+
+Each API runs in a process of its own with the console exporters, which write JSON to standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+import requests
+
+from monocloud_mw.testing import LocalTenant
+
+from ..attacks.exposure import pieces_of, seen_in
+
+SUBJECT: Final = "somebody-whose-name-is-in-no-export"
+SECONDS: Final = 60.0
+
+FASTAPI: Final = """
+from fastapi import FastAPI, Security
+from monocloud_mw import AsyncBackendClient
+from monocloud_mw.adapters.fastapi import ProtectApi
+from monocloud_mw.telemetry import TelemetryObserver
+
+protect = ProtectApi(AsyncBackendClient(observer=TelemetryObserver()))
+app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+
+@app.get("/me")
+async def me():
+    return {}
+"""
+FLASK: Final = """
+from flask import Flask
+from monocloud_mw import BackendClient
+from monocloud_mw.adapters.flask import protect_api
+from monocloud_mw.telemetry import TelemetryObserver
+
+app = Flask(__name__)
+protect = protect_api(BackendClient(observer=TelemetryObserver()))
+
+@app.get("/me")
+@protect
+def me():
+    return {}
+"""
+APIS: Final = {
+    "fastapi": (FASTAPI, ("uvicorn", "api:app", "--port")),
+    "flask": (FLASK, ("flask", "--app", "api", "run", "--port")),
+}
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _serving(name: str, tenant: LocalTenant, place: Path) -> Iterator[str]:
+    """Run an API under ``opentelemetry-instrument``; its exports are in ``place`` afterwards."""
+    source, command = APIS[name]
+    (place / "api.py").write_text(source)
+    port = _free_port()
+    environment = {
+        **os.environ,
+        **tenant.environment(),
+        "PYTHONPATH": os.pathsep.join((str(place), os.getcwd())),
+        "OTEL_TRACES_EXPORTER": "console",
+        "OTEL_METRICS_EXPORTER": "console",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_METRIC_EXPORT_INTERVAL": "300",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+    }
+    tools = Path(sys.executable).parent
+    with (place / "exports").open("wb") as exports:
+        process = subprocess.Popen(
+            [tools / "opentelemetry-instrument", tools / command[0], *command[1:], str(port)],
+            cwd=place,
+            env=environment,
+            stdout=exports,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(SECONDS)
+
+
+def _get(url: str, token: str | None) -> int:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            return requests.get(url, headers=headers, timeout=SECONDS).status_code
+        except requests.ConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def _wait_for(exports: Path, *texts: str) -> str:
+    deadline = time.monotonic() + SECONDS
+    while True:
+        text = exports.read_text(errors="replace")
+        if all(each in text for each in texts) or time.monotonic() > deadline:
+            return text
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_a_real_run_exports_metrics_and_spans(name: str, tmp_path: Path) -> None:
+    """One accepted request and one refused one, in counters and on the spans of the server."""
+    expected = (
+        '"monocloud.tokens.accepted"',
+        '"monocloud.requests.refused"',
+        '"monocloud.keys.refresh.duration"',
+        '"error.type": "no_token"',
+        '"monocloud.outcome": "accepted"',
+        '"monocloud.reason": "no_token"',
+        '"http.response.status_code": 401',
+    )
+    with LocalTenant() as tenant:
+        token = tenant.mint(subject=SUBJECT)
+        with _serving(name, tenant, tmp_path) as url:
+            assert _get(f"{url}/me", None) == 401
+            assert _get(f"{url}/me", token) == 200
+            exported = _wait_for(tmp_path / "exports", *expected)
+    assert [text for text in expected if text not in exported] == []
+    assert seen_in(exported, pieces_of(SUBJECT, *token.split("."))) == []

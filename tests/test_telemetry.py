@@ -1,0 +1,182 @@
+"""OpenTelemetry metrics and span attributes, read back from the SDK's in-memory exporters."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Final
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from monocloud_mw import BackendClient, Guard, Refused, Requirements
+from monocloud_mw.events import (
+    CacheFailed,
+    CircuitClosed,
+    CircuitOpened,
+    Event,
+    KeysRefreshed,
+    KeysRefused,
+    RefreshFailed,
+    RequestRefused,
+    ServingStale,
+    TokenAccepted,
+    TokenIntrospected,
+    subject_digest,
+)
+from monocloud_mw.protect.guard import run
+from monocloud_mw.telemetry import TelemetryObserver
+
+from .attacks.attack import GOOD, SUBJECT, options
+from .attacks.exposure import pieces_of, seen_in
+
+Point = tuple[str, dict[str, Any], float]
+
+
+def _measured(*events: Event) -> list[Point]:
+    """Return what is exported of events: the name of each metric, its attributes and its value."""
+    reader = InMemoryMetricReader()
+    observer = TelemetryObserver(MeterProvider([reader]))
+    for event in events:
+        getattr(observer, event.handler)(event)
+    return _points(reader)
+
+
+def _points(reader: InMemoryMetricReader) -> list[Point]:
+    data = reader.get_metrics_data()
+    found: list[Point] = []
+    for resource in data.resource_metrics if data else ():
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                for point in metric.data.data_points:
+                    value = getattr(point, "sum", None)
+                    value = point.value if value is None else value  # type: ignore[union-attr]
+                    found.append((metric.name, dict(point.attributes or {}), value))
+    return found
+
+
+def _refused(**values: Any) -> RequestRefused:
+    return RequestRefused(**{"status": 401, "reason": "expired", "message": "x", "docs": "x", **values})
+
+
+MEASURED: Final[dict[str, tuple[tuple[Event, ...], list[Point]]]] = {
+    "accepted": (
+        (TokenAccepted(method="'GET'", path="'/a'"), TokenAccepted(method="'GET'", path="'/b'")),
+        [("monocloud.tokens.accepted", {"http.request.method": "GET"}, 2)],
+    ),
+    "accepted without a request": ((TokenAccepted(),), [("monocloud.tokens.accepted", {}, 1)]),
+    "refused": (
+        (_refused(method="'POST'", path="'/a'", key_id="'k'"),),
+        [
+            (
+                "monocloud.requests.refused",
+                {"http.request.method": "POST", "http.response.status_code": 401, "error.type": "expired"},
+                1,
+            )
+        ],
+    ),
+    "refused with a made-up method": (
+        (_refused(method="'X1'"), _refused(method="'X2'"), _refused(method='"\'"')),
+        [
+            (
+                "monocloud.requests.refused",
+                {"http.request.method": "_OTHER", "http.response.status_code": 401, "error.type": "expired"},
+                2,
+            ),
+            (
+                "monocloud.requests.refused",
+                {"http.response.status_code": 401, "error.type": "expired"},
+                1,
+            ),
+        ],
+    ),
+    "keys refreshed": (
+        (KeysRefreshed(usable=3, skipped=1, seconds=0.5),),
+        [
+            ("monocloud.keys.refreshes", {"monocloud.document": "key set"}, 1),
+            ("monocloud.keys.refresh.duration", {}, 0.5),
+            ("monocloud.keys.usable", {}, 3),
+        ],
+    ),
+    "keys refused": ((KeysRefused(problem="x"),), [("monocloud.keys.refused", {}, 1)]),
+    "refresh failed": (
+        (
+            RefreshFailed(document="key set", problem="x", status=503),
+            RefreshFailed(document="discovery document", problem="x", status=None),
+        ),
+        [
+            ("monocloud.keys.refreshes", {"monocloud.document": "key set", "error.type": "503"}, 1),
+            (
+                "monocloud.keys.refreshes",
+                {"monocloud.document": "discovery document", "error.type": "no_response"},
+                1,
+            ),
+        ],
+    ),
+    "serving stale": (
+        (ServingStale(document="key set", age_seconds=400.0),),
+        [("monocloud.stale.served", {"monocloud.document": "key set"}, 1)],
+    ),
+    "circuit": (
+        (CircuitOpened(problem="x"),),
+        [("monocloud.circuit.open", {}, 1)],
+    ),
+    "circuit closed": (
+        (CircuitOpened(problem="x"), CircuitClosed()),
+        [("monocloud.circuit.open", {}, 0)],
+    ),
+    "introspected": (
+        (TokenIntrospected(outcome="active", seconds=0.25), TokenIntrospected(outcome="active", seconds=0.5)),
+        [("monocloud.introspection.duration", {"monocloud.outcome": "active"}, 0.75)],
+    ),
+    "cache failed": (
+        (CacheFailed(operation="get", error="OSError"),),
+        [("monocloud.cache.failures", {"monocloud.operation": "get", "error.type": "OSError"}, 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "points"), MEASURED.values(), ids=MEASURED)
+def test_an_event_becomes_a_metric(events: tuple[Event, ...], points: list[Point]) -> None:
+    """With the attributes of the semantic conventions where they have one."""
+    assert _measured(*events) == points
+
+
+def test_requests_are_measured_and_described_on_their_span() -> None:
+    """From the guard to the exporters, and nothing of the token or its claims is in what they get."""
+    reader, spans = InMemoryMetricReader(), InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    tracer = provider.get_tracer("test")
+    observer = TelemetryObserver(MeterProvider([reader]))
+    with BackendClient(options(observer=observer)) as client:
+        guard = Guard(client)
+        for scopes in ("", "admin"):
+            check = guard.check(
+                None, [f"Bearer {GOOD}"], Requirements.of(scopes or ()), method="GET", url="/x"
+            )
+            with tracer.start_as_current_span(scopes or "none"), suppress(Refused):
+                run(check)
+    digest = subject_digest(SUBJECT)
+    exported = {span.name: dict(span.attributes or {}) for span in spans.get_finished_spans()}
+    assert exported == {
+        "none": {"monocloud.outcome": "accepted", "enduser.pseudo.id": digest},
+        "admin": {
+            "monocloud.outcome": "refused",
+            "monocloud.reason": "insufficient_scope",
+            "enduser.pseudo.id": digest,
+        },
+    }
+    points = _points(reader)
+    assert {name for name, *_ in points} >= {"monocloud.tokens.accepted", "monocloud.requests.refused"}
+    assert seen_in(repr((exported, points)), pieces_of(*GOOD.split("."), SUBJECT)) == []
+
+
+def test_a_span_that_is_not_recorded_is_left_alone() -> None:
+    """Without tracing, there is nothing to set attributes on."""
+    assert not trace.get_current_span().is_recording()
+    assert _measured(TokenAccepted(subject_digest="x")) == [("monocloud.tokens.accepted", {}, 1)]
