@@ -38,6 +38,18 @@ NO_TOKEN = RequestRefused(
     message="The request has no access token",
     docs=docs_address("no_token"),
 )
+
+
+def _of_requests(told: list[Any]) -> Callable[[Event], None]:
+    """Return an observer that collects the events of requests, and not those of keys."""
+
+    def observe(event: Event) -> None:
+        if isinstance(event, (RequestRefused, TokenAccepted)):
+            told.append(event)
+
+    return observe
+
+
 ENVIRONMENT = "MONOCLOUD_BACKEND_EXPLAIN"
 
 
@@ -59,16 +71,16 @@ def _check(is_async: bool, observer: Any, header: str | None, *, scopes: str = "
 def test_a_guard_tells_what_came_of_a_request(is_async: bool) -> None:
     """One event for each request that was accepted or refused, none for an anonymous one."""
     told: list[Event] = []
-    assert isinstance(_check(is_async, told.append, f"Bearer {GOOD}"), AccessTokenClaims)
-    assert isinstance(_check(is_async, told.append, None), Refused)
-    assert _check(is_async, told.append, None, optional=True) is None
+    assert isinstance(_check(is_async, _of_requests(told), f"Bearer {GOOD}"), AccessTokenClaims)
+    assert isinstance(_check(is_async, _of_requests(told), None), Refused)
+    assert _check(is_async, _of_requests(told), None, optional=True) is None
     assert told == [ACCEPTED, NO_TOKEN]
 
 
 def test_a_guard_tells_of_claims_that_are_checked_again() -> None:
     """A second dependency that refuses is a refusal like the first."""
     told: list[Event] = []
-    with BackendClient(options(observer=told.append)) as client:
+    with BackendClient(options(observer=_of_requests(told))) as client:
         claims = client.validate_access_token(GOOD)
         with pytest.raises(Refused):
             Guard(client).check_again(claims, Requirements.of("admin"), method="GET", url="/")
@@ -102,7 +114,7 @@ def test_a_client_that_is_called_directly_tells_of_each_token(
 ) -> None:
     """Accepted or refused; there is no request to name."""
     told: list[Event] = []
-    settings = options(observer=told.append)
+    settings = options(observer=_of_requests(told))
     client: Any = AsyncBackendClient(settings) if is_async else BackendClient(settings)
 
     def outcome(token: str) -> Any:
@@ -123,7 +135,7 @@ def test_a_header_without_a_token_is_a_refusal_too(observed: bool) -> None:
     """Where somebody listens."""
     told: list[Event] = []
     with (
-        BackendClient(options(observer=told.append if observed else None)) as client,
+        BackendClient(options(observer=_of_requests(told) if observed else None)) as client,
         pytest.raises(CredentialsError),
     ):
         client.validate_authorization(None)
@@ -165,8 +177,8 @@ def test_a_subject_that_is_no_text_has_no_digest() -> None:
 def test_a_scheme_inside_the_token_is_found_out(token: str) -> None:
     """Where a resolver or a developer hands on the value of the header; and twice in the header itself."""
     told: list[Any] = []
-    _check(False, told.append, f"Bearer {token}")
-    with BackendClient(options(observer=told.append)) as client, pytest.raises(TokenError):
+    _check(False, _of_requests(told), f"Bearer {token}")
+    with BackendClient(options(observer=_of_requests(told))) as client, pytest.raises(TokenError):
         client.validate_jwt_access_token(token)
     assert [event.hint for event in told] == [
         'the token begins with "Bearer " itself; send the scheme once',
@@ -190,7 +202,7 @@ def test_a_scheme_inside_an_introspected_token_is_found_out() -> None:
 def test_a_refusal_names_the_subject_where_the_token_is_proven() -> None:
     """For ``on_error`` and handlers; to an observer, as a digest."""
     told: list[Any] = []
-    settings = options(observer=told.append, audience="other")
+    settings = options(observer=_of_requests(told), audience="other")
     with BackendClient(settings) as client, pytest.raises(TokenError) as caught:
         client.validate_access_token(GOOD)
     assert caught.value.subject == SUBJECT
@@ -207,7 +219,7 @@ def test_explain_mode_writes_to_the_terminal(
     """The reason with what was expected and found, after a warning; no logging needs to be set up."""
     monkeypatch.setenv(ENVIRONMENT, "1")
     told: list[Event] = []
-    assert isinstance(_check(is_async, told.append, f"Bearer {GOOD}", scopes="admin"), Refused)
+    assert isinstance(_check(is_async, _of_requests(told), f"Bearer {GOOD}", scopes="admin"), Refused)
     warning, *lines = capsys.readouterr().err.splitlines()
     assert "FOR DEVELOPMENT ONLY" in warning
     assert lines[0] == (
