@@ -337,10 +337,10 @@ class LastKnownGood(Generic[T]):
             if not has_ended:  # the thread was interrupted, the task was cancelled, or the event loop closed
                 self._note_interruption(number, now)
         if isinstance(outcome, Failure):
-            error = self._note_failure(outcome.error, number, now, ended)
+            failure = self._note_failure(outcome.error, number, now, ended)
             if self._describe is not None:
-                yield from self._emit_failure(error, ended)
-            raise error
+                yield from self._emit_failure(failure, ended)
+            raise failure
         newer = self._loaded_after(number)
         if newer is not None:
             return newer.value
