@@ -27,7 +27,7 @@ import functools
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 try:
     from starlette.authentication import (
@@ -252,21 +252,18 @@ def requires(
         def check(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
             _check(kwargs[name] if name in kwargs else args[position], requirements)
 
-        if inspect.iscoroutinefunction(view):
+        @functools.wraps(view)
+        async def protected(*args: Any, **kwargs: Any) -> Any:
+            check(args, kwargs)
+            return await view(*args, **kwargs)
 
-            @functools.wraps(view)
-            async def protected(*args: Any, **kwargs: Any) -> Any:
-                check(args, kwargs)
-                return await view(*args, **kwargs)
+        @functools.wraps(view)
+        def protected_sync(*args: Any, **kwargs: Any) -> Any:
+            check(args, kwargs)
+            return view(*args, **kwargs)
 
-        else:
-
-            @functools.wraps(view)
-            def protected(*args: Any, **kwargs: Any) -> Any:
-                check(args, kwargs)
-                return view(*args, **kwargs)
-
-        return protected  # type: ignore[return-value]
+        chosen = protected if inspect.iscoroutinefunction(view) else protected_sync
+        return cast(View, chosen)
 
     return decorate
 
