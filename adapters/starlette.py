@@ -52,6 +52,7 @@ from monocloud_mw.errors import ConfigurationError, CredentialsError, MonoCloudE
 from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
+    check_boolean,
     check_callable,
     collect_problems,
     select_client,
@@ -182,6 +183,7 @@ class MonoCloudBackend(AuthenticationBackend):
         self.client: AsyncAuthenticator
         self.client, *_ = collect_problems(
             lambda: select_client(client, AsyncBackendClient),
+            lambda: check_boolean("optional", optional),
             lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
             lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
         )

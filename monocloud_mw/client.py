@@ -110,9 +110,12 @@ class _Client:
         }
 
     def _parse_header(self, authorization: str | Sequence[str] | None) -> str:
-        values = (authorization,) if isinstance(authorization, str) else authorization
+        values = (authorization,) if isinstance(authorization, str) else authorization or ()
+        if not isinstance(values, Sequence) or not all(isinstance(value, str) for value in values):
+            kind = type(authorization).__name__
+            raise ConfigurationError(f"authorization must be a string, a list of strings or None, not {kind}")
         try:
-            return parse_authorization(values or ())
+            return parse_authorization(values)
         except CredentialsError as error:
             if self.notify is not None:
                 self.notify(describe_refusal(error, status=error_response(error).status))

@@ -247,6 +247,15 @@ def test_an_authorization_header_without_a_token_is_the_callers_mistake(
     assert error_response(caught.value).status == (400 if malformed else 401)
 
 
+@pytest.mark.parametrize("authorization", [b"Bearer a", [b"Bearer a"], 5, ["Bearer a", None]], ids=repr)
+def test_an_authorization_header_of_a_wrong_type_is_a_mistake_in_the_code(
+    connect: Callable[..., Caller], authorization: Any
+) -> None:
+    """Bytes, as they come from ASGI, are named as the mistake; no foreign error escapes."""
+    with pytest.raises(ConfigurationError, match="authorization must be a string"):
+        connect()("validate_authorization", authorization)
+
+
 def test_an_authorization_header_is_validated(connect: Callable[..., Caller], tenant: LocalTenant) -> None:
     """From the header to claims, with requirements; an opaque token is never the developer's mistake."""
     caller = connect(client_id=None, client_secret=None)

@@ -39,7 +39,7 @@ from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
 from monocloud_mw.errors import ConfigurationError, MonoCloudError, Problem
 from monocloud_mw.options import Options
 from monocloud_mw.options.names import look_up
-from monocloud_mw.protect.adapter_checks import collect_problems
+from monocloud_mw.protect.adapter_checks import check_boolean, collect_problems
 from monocloud_mw.protect.guard import Guard
 from monocloud_mw.protect.responses import ErrorResponse
 
@@ -47,7 +47,7 @@ from .declarations import name_of
 from .refusals import to_django
 from .requests import has_in_header
 
-__all__ = ["SETTING", "Protection", "check_boolean", "get_protection"]
+__all__ = ["SETTING", "Protection", "get_protection"]
 
 SETTING: Final = "MONOCLOUD_BACKEND"
 
@@ -226,17 +226,6 @@ def _read_names(content: Any) -> dict[str, Any]:
     if problems:
         raise ConfigurationError(problems)
     return named
-
-
-def check_boolean(name: str, value: Any) -> bool:
-    """Return a value that must be true or false.
-
-    Raises:
-        ConfigurationError: it is neither.
-    """
-    if not isinstance(value, bool):
-        raise ConfigurationError([Problem(name, None, f"must be True or False, not {type(value).__name__}")])
-    return value
 
 
 def _read_strings(named: Mapping[str, Any], name: str) -> tuple[str, ...]:

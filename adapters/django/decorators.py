@@ -38,11 +38,11 @@ except ImportError as error:
 
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError
-from monocloud_mw.protect.adapter_checks import collect_problems
+from monocloud_mw.protect.adapter_checks import check_boolean, collect_problems
 from monocloud_mw.protect.guard import Refused
 
 from .checking import check_request, check_request_async, is_on_event_loop
-from .config import check_boolean, get_protection
+from .config import get_protection
 from .declarations import PUBLIC, Declaration, declaration_of, declare, name_of
 from .refusals import AccessTokenRefused, response_of
 from .requests import checked_claims, reject_forgery
@@ -50,6 +50,8 @@ from .requests import checked_claims, reject_forgery
 __all__ = ["protect", "public"]
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+_EXEMPT: Final = "monocloud_csrf_exempt"  # on what @protect returns: whether the view itself was exempt
 
 _OTHER_INTERFACES: Final = {
     ("environ", "start_response"): "monocloud_mw.adapters.wsgi.ProtectApiMiddleware",
@@ -138,10 +140,12 @@ def _make_public(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def _protect(declaration: Declaration, view: Callable[..., Any]) -> Callable[..., Any]:
     protected: Any
+    # What another @protect has set does not count: the check that it left to itself is now made here.
+    is_exempt = bool(getattr(view, _EXEMPT, getattr(view, "csrf_exempt", False)))
 
     async def answer(args: Any, kwargs: Any) -> Any:
         """Check on the event loop; the view may return an awaitable without being a coroutine function."""
-        refusal = await _refuse_async(_find_request(args, kwargs), declaration, view)
+        refusal = await _refuse_async(_find_request(args, kwargs), declaration, is_exempt)
         if refusal is not None:
             return refusal
         answer = view(*args, **kwargs)
@@ -160,33 +164,36 @@ def _protect(declaration: Declaration, view: Callable[..., Any]) -> Callable[...
             request = _find_request(args, kwargs)
             if _expects_awaitable(request, declaration):
                 return answer(args, kwargs)
-            refusal = _refuse(request, declaration, view)
+            refusal = _refuse(request, declaration, is_exempt)
             return view(*args, **kwargs) if refusal is None else refusal
 
     declaration = declare(protected, declaration)
+    setattr(protected, _EXEMPT, is_exempt)
     protected.csrf_exempt = True  # checked here instead, once it is known where the token came from
     return cast("Callable[..., Any]", protected)
 
 
-def _refuse(given: Any, declaration: Declaration, view: Any) -> HttpResponseBase | None:
+def _refuse(given: Any, declaration: Declaration, is_exempt: bool) -> HttpResponseBase | None:
     """Return the response that refuses a request, or raise it; ``None`` lets the request pass."""
     request = _of_django(given)
     try:
         check_request(request, declaration)
     except Refused as refused:
         return _response_or_raise(refused, given, declaration)
-    return reject_forgery(request, view) if _may_be_forged(request, declaration) else None
+    if is_exempt or not _may_be_forged(request, declaration):
+        return None
+    return reject_forgery(request)
 
 
-async def _refuse_async(given: Any, declaration: Declaration, view: Any) -> HttpResponseBase | None:
+async def _refuse_async(given: Any, declaration: Declaration, is_exempt: bool) -> HttpResponseBase | None:
     request = _of_django(given)
     try:
         await check_request_async(request, declaration)
     except Refused as refused:
         return _response_or_raise(refused, given, declaration)
-    if _may_be_forged(request, declaration):
-        return await sync_to_async(reject_forgery)(request, view)  # it may read the session
-    return None
+    if is_exempt or not _may_be_forged(request, declaration):
+        return None
+    return await sync_to_async(reject_forgery)(request)  # it may read the session
 
 
 def _response_or_raise(refused: Refused, given: Any, declaration: Declaration) -> HttpResponseBase:

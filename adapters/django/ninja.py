@@ -38,6 +38,7 @@ except ImportError as error:
 
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import CredentialsError, MonoCloudError
+from monocloud_mw.protect.adapter_checks import check_boolean
 from monocloud_mw.protect.guard import Refused
 
 from .checking import check_request, check_request_async, is_on_event_loop
@@ -86,7 +87,7 @@ class AccessTokenAuth(AuthBase):
         optional: let requests without a token pass; a token that is there is checked.
 
     Raises:
-        ConfigurationError: a requirement has a wrong type.
+        ConfigurationError: an argument has a wrong type.
     """
 
     openapi_type = "http"
@@ -104,7 +105,8 @@ class AccessTokenAuth(AuthBase):
         super().__init__()
         self.is_async = True  # so that Ninja awaits what it is given; on a thread it is given no awaitable
         self._needed = Declaration(
-            requirements=Requirements.of(scopes, groups, any_scopes), optional=optional
+            requirements=Requirements.of(scopes, groups, any_scopes),
+            optional=check_boolean("optional", optional),
         )
 
     def __call__(self, request: HttpRequest) -> Any:
@@ -119,14 +121,14 @@ class AccessTokenAuth(AuthBase):
             check_request(request, self._needed)
         except Refused as refused:
             return self._leave_or_raise(request, refused)
-        return self._answer(request, None if _is_beyond_doubt(request) else reject_forgery(request, None))
+        return self._answer(request, None if _is_beyond_doubt(request) else reject_forgery(request))
 
     async def _authenticate(self, request: HttpRequest) -> Any:
         try:
             await check_request_async(request, self._needed)
         except Refused as refused:
             return self._leave_or_raise(request, refused)
-        forgery = None if _is_beyond_doubt(request) else await sync_to_async(reject_forgery)(request, None)
+        forgery = None if _is_beyond_doubt(request) else await sync_to_async(reject_forgery)(request)
         return self._answer(request, forgery)
 
     def _answer(self, request: HttpRequest, forgery: Any) -> Any:

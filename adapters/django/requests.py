@@ -87,10 +87,10 @@ def is_preflight(request: HttpRequest) -> bool:
     )
 
 
-def reject_forgery(request: HttpRequest, view: Any) -> HttpResponse | None:
+def reject_forgery(request: HttpRequest) -> HttpResponse | None:
     """Check a request for CSRF as Django's middleware does; return the response where it is a forgery."""
     _csrf.process_request(request)
-    return cast("HttpResponse | None", _csrf.process_view(request, view, (), {}))
+    return cast("HttpResponse | None", _csrf.process_view(request, None, (), {}))
 
 
 _csrf: Final = CsrfViewMiddleware(lambda _request: HttpResponse())

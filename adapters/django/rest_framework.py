@@ -121,7 +121,7 @@ class AccessTokenAuthentication(BaseAuthentication):
         claims = checked_claims(incoming)
         if claims is None:
             return None
-        if not getattr(incoming, "_dont_enforce_csrf_checks", False) and reject_forgery(incoming, None):
+        if not getattr(incoming, "_dont_enforce_csrf_checks", False) and reject_forgery(incoming):
             raise PermissionDenied("CSRF Failed")
         return self.get_user(claims), claims
 

@@ -43,6 +43,7 @@ from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
+    check_boolean,
     check_callable,
     collect_problems,
     select_client,
@@ -109,6 +110,9 @@ class ProtectApi(Protection):
         requirements, client_, *_ = collect_problems(
             lambda: Requirements.of(scopes, groups, any_scopes),
             lambda: select_client(client, AsyncBackendClient),
+            lambda: check_boolean("optional", optional),
+            lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
+            lambda: check_boolean("authorization_code", authorization_code),
             lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
             lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
         )
@@ -171,7 +175,7 @@ class ProtectApi(Protection):
             ConfigurationError: a requirement has a wrong type.
         """
         requirements = self._requirements.merge(Requirements.of(scopes, groups, any_scopes))
-        optional = self.optional if optional is None else optional
+        optional = self.optional if optional is None else check_boolean("optional", optional)
         derived = self._shared.derived.get((requirements, optional))
         if derived is None:
             derived = ProtectApi.__new__(type(self))
@@ -204,6 +208,10 @@ class ProtectApi(Protection):
 
     async def _check(self, connection: HTTPConnection, scopes: tuple[str, ...]) -> AccessTokenClaims | None:
         scope, shared = connection.scope, self._shared
+        claims: AccessTokenClaims | None
+        guard, claims = scope.get(_CHECKED, (None, None))
+        if scope.get(CLAIMS_KEY) is not claims:
+            scope.pop(CLAIMS_KEY, None)  # not ours
         method, url = scope.get("method", "GET"), scope["path"]  # the handshake of a WebSocket is a GET
         requirements = self._known.get(scopes)
         if requirements is None:
@@ -216,8 +224,6 @@ class ProtectApi(Protection):
             return None
         if shared.allow_cors_preflight and _is_preflight(connection):
             return None
-        claims: AccessTokenClaims | None
-        guard, claims = scope.get(_CHECKED, (None, None))
         if guard is shared.guard and claims is not None:
             guard.check_again(claims, requirements, method=method, url=url)
             return claims

@@ -45,6 +45,7 @@ from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.adapter_checks import (
     Authenticator,
+    check_boolean,
     check_callable,
     collect_problems,
     select_client,
@@ -117,6 +118,9 @@ class ProtectApi:
             lambda: Requirements.of(scopes, groups, any_scopes),
             lambda: check_endpoints(public_endpoints),
             lambda: None if client is None else select_client(client, BackendClient),
+            lambda: check_boolean("deny_by_default", deny_by_default),
+            lambda: check_boolean("optional", optional),
+            lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
             lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
             lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
             lambda: check_callable("on_error", on_error, may_be_async=True),
@@ -192,11 +196,12 @@ class ProtectApi:
             optional: whether a request without a token may pass; by default as :class:`ProtectApi` says.
 
         Raises:
-            ConfigurationError: a requirement has a wrong type, the target cannot be protected, or it is
+            ConfigurationError: an argument has a wrong type, the target cannot be protected, or it is
                 marked with ``@public``.
         """
         requirements = self._base.requirements.merge(Requirements.of(scopes, groups, any_scopes))
-        declaration = Declaration(self, requirements, self._base.optional if optional is None else optional)
+        optional = self._base.optional if optional is None else check_boolean("optional", optional)
+        declaration = Declaration(self, requirements, optional)
         protect = partial(self._protect, declaration)
         return protect if target is None else protect(target)
 

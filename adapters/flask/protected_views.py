@@ -24,7 +24,7 @@ from werkzeug.routing import RequestRedirect
 
 from monocloud_mw.errors import ConfigurationError, Problem
 
-from .claims import mark_as_met
+from .claims import drop_foreign_claims, mark_as_met
 from .declarations import Declaration, find_declared, merge
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class ProtectedViews:
         """
         incoming = cast("LocalProxy[Request]", request)._get_current_object()  # noqa: SLF001
         needed = self._find(incoming)
+        if self._default is not None:  # a public view must not find any either
+            drop_foreign_claims(incoming)
         for declaration in needed.checks:
             declaration.protection.check(declaration, incoming)
         if needed.met:

@@ -18,6 +18,7 @@ __all__ = [
     "CLAIMS_KEY",
     "AsyncAuthenticator",
     "Authenticator",
+    "check_boolean",
     "check_callable",
     "collect_problems",
     "require_claims",
@@ -76,6 +77,17 @@ def select_client(client: Any, kind: type[Any]) -> Any:
         message = f"must be {kind.__name__} or have its authenticate(), not {type(client).__name__}"
         raise ConfigurationError([Problem("client", None, message)])
     return client
+
+
+def check_boolean(name: str, value: Any) -> bool:
+    """Return a value that must be true or false; a text such as ``"false"`` would count as true.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError([Problem(name, None, f"must be True or False, not {type(value).__name__}")])
+    return value
 
 
 def check_callable(name: str, function: Any, *, may_be_async: bool) -> None:

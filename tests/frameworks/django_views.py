@@ -123,6 +123,8 @@ urlpatterns = [
     path("any-scope", protect(any_scopes=["read", "write"])(who)),
     path("group", protect(groups="admin")(who)),
     path("both", protect(scopes=["read"])(protect(groups=["admin"])(who))),
+    path("both-async", protect(scopes=["read"])(protect(groups=["admin"])(who_async))),
+    path("both-exempt", protect(scopes=["read"])(protect(groups=["admin"])(csrf_exempt(who)))),
     path("get-only", require_GET(protect(scopes=["read"])(who))),
     path("exempt-below", protect(optional=True)(csrf_exempt(who))),
     path("exempt-above", csrf_exempt(protect(optional=True)(who))),

@@ -171,16 +171,18 @@ def test_a_token_in_a_cookie_needs_a_csrf_token(
     async def async_resolver(request: Any) -> Any:
         return resolver(request)
 
-    cookies = {"token": tenant.mint(subject="alice", scopes="read"), "csrftoken": "a" * 32}
+    token = tenant.mint(subject="alice", scopes="read more", groups=["admin"])
+    cookies = {"token": token, "csrftoken": "a" * 32}
     for resolve in (resolver, async_resolver):
         project(URLS, middleware, token_resolver=resolve)
-        for path in ("/read", "/read-async", "/optional", "/class-as-view"):
-            expected = 403 if path == "/class-as-view" else 200
-            assert send("GET", path, cookies=cookies).status_code == expected
+        for path in ("/read", "/read-async", "/optional", "/both", "/both-async", "/class", "/class-as-view"):
+            assert send("GET", path, cookies=cookies).status_code == 200
             assert send("POST", path, cookies=cookies).status_code == 403
         assert send("POST", "/read", cookies=cookies, X_CSRFToken="a" * 32).status_code == 200
+        assert send("POST", "/both", cookies=cookies, X_CSRFToken="a" * 32).status_code == 200
         assert send("POST", "/read", READ, cookies=cookies).status_code == 200
         assert send("POST", "/exempt-below", cookies=cookies).status_code == 200
+        assert send("POST", "/both-exempt", cookies=cookies).status_code == 200
         assert send("POST", "/exempt-above", cookies=cookies).status_code == 403  # as everything else
 
 

@@ -548,3 +548,26 @@ def test_public_marks_a_method() -> None:
     app = FastAPI(dependencies=[Security(protect)])
     app.get("/")(public(Views().open))
     assert TestClient(app).get("/").status_code == 200
+
+
+def test_claims_that_a_request_brings_along_are_removed(bearer: Bearer) -> None:
+    """What stands in the scope without a check is not shown to public views and to anonymous callers."""
+    api = FastAPI(dependencies=[Security(protect)])
+
+    @api.get("/public")
+    @public
+    async def open_to_all(request: Request) -> Any:
+        return request.scope.get("monocloud.claims")
+
+    @api.get("/optional")
+    @public
+    async def anonymous(request: Request, _claims: Optional) -> Any:
+        return request.scope.get("monocloud.claims")
+
+    async def in_front(scope: Any, receive: Any, send: Any) -> None:
+        await api(scope | {"monocloud.claims": {"sub": "mallory"}}, receive, send)
+
+    client = TestClient(in_front)
+    for path in ("/public", "/optional"):
+        assert client.get(path).json() is None
+    assert client.get("/optional", headers=bearer(subject="alice")).json()["sub"] == "alice"

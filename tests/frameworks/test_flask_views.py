@@ -783,3 +783,16 @@ def test_a_redirecting_view_is_a_view(app: Flask, client: BackendClient) -> None
     ProtectApi(app, client=client, deny_by_default=True)
     app.add_url_rule("/", "view", lambda: redirect("/elsewhere"))
     assert ask(app).status_code == 401
+
+
+def test_claims_that_a_request_brings_along_are_removed(app: Flask, client: BackendClient) -> None:
+    """What stands in the environ without a check is not shown to the public views of a protected whole."""
+
+    @app.get("/")
+    @public
+    def open_to_all() -> ResponseReturnValue:
+        return jsonify(request.environ.get("monocloud.claims"))
+
+    ProtectApi(app, client=client, deny_by_default=True)
+    forged: dict[str, Any] = {"monocloud.claims": {"sub": "mallory"}}
+    assert Client(app).get("/", environ_overrides=forged).json is None
