@@ -10,6 +10,7 @@ import runpy
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 
@@ -37,6 +38,22 @@ PROJECT_URLS = {
     "Changelog": f"{DOCS_URL}/project/changelog.html",
     "Security": f"{DOCS_URL}/project/security.html",
 }
+
+
+class BuildModules(build_py):  # type: ignore[misc, unused-ignore]
+    """Copies the modules, and writes the address of the documentation into the one that holds it."""
+
+    def run(self) -> None:
+        """Copy, then replace the constant; without an address, errors name the page in the package."""
+        super().run()
+        module = Path(self.build_lib, "monocloud_mw", "documentation.py")
+        if DOCS_URL and module.exists():
+            text = module.read_text(encoding="utf-8")
+            constant = 'DOCS_URL: Final[str] = ""'
+            module.write_text(
+                text.replace(constant, f"DOCS_URL: Final[str] = {DOCS_URL!r}"), encoding="utf-8"
+            )
+
 
 setup(
     name="monocloud-mw",
@@ -91,6 +108,7 @@ setup(
         "monocloud_mw.testing._tenant",
         "monocloud_mw.transports",
     ],
+    cmdclass={"build_py": BuildModules},
     entry_points={"console_scripts": ["monocloud-mw = monocloud_mw.cli:main"]},
     package_data={"monocloud_mw": ["py.typed", "troubleshooting.md"]},
     include_package_data=False,

@@ -19,6 +19,8 @@ from monocloud_mw.errors import (
     TokenError,
 )
 
+from .project.sources import ROOT
+
 TOPICS: dict[str, MonoCloudError] = {
     **{reason.value: TokenError(reason) for reason in Reason},
     "internal": MonoCloudError("x"),
@@ -58,3 +60,10 @@ def test_the_subject_of_an_error_is_in_no_message_and_no_repr() -> None:
         assert "somebody" not in f"{each!s} {each!r} {vars(each)!r}"
     error.subject = None
     assert error.subject is None
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_topic_has_its_section(topic: str) -> None:
+    """On the page that the package brings along."""
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    assert f"\n### `{topic}`\n" in page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import suppress
 from typing import Any, Final
 
@@ -33,6 +35,7 @@ from monocloud_mw.telemetry import TelemetryObserver
 
 from .attacks.attack import GOOD, SUBJECT, options
 from .attacks.exposure import pieces_of, seen_in
+from .project.sources import ROOT
 
 Point = tuple[str, dict[str, Any], float]
 
@@ -180,3 +183,20 @@ def test_a_span_that_is_not_recorded_is_left_alone() -> None:
     """Without tracing, there is nothing to set attributes on."""
     assert not trace.get_current_span().is_recording()
     assert _measured(TokenAccepted(subject_digest="x")) == [("monocloud.tokens.accepted", {}, 1)]
+
+
+def test_the_dashboard_asks_for_metrics_that_exist() -> None:
+    """By the names that Prometheus has for them."""
+    dashboard = json.loads((ROOT / "docs/examples/grafana_dashboard.json").read_text())
+    asked = set(re.findall(r"monocloud_\w+?(?=[\[{)])", json.dumps(dashboard))) - {"monocloud_outcome"}
+    measured = {name for events, _ in MEASURED.values() for name, *_ in _measured(*events)}
+    stems = {name.replace(".", "_") for name in measured}
+    assert [name for name in asked if re.sub(r"(_seconds_bucket|_total)$", "", name) not in stems] == []
+    assert len(asked) == len(stems) - 1  # all but the duration of loads
+
+
+def test_the_page_has_every_metric() -> None:
+    """And no other."""
+    page = (ROOT / "docs/how-to/observability.md").read_text()
+    listed = set(re.findall(r"^\| `(monocloud[.\w]+)`", page, re.MULTILINE))
+    assert listed == {name for events, _ in MEASURED.values() for name, *_ in _measured(*events)}

@@ -15,6 +15,7 @@ import hmac
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from monocloud_mw import (
     AccessTokenClaims,
@@ -40,12 +43,16 @@ from monocloud_mw import (
 )
 from monocloud_mw.core.effects import CacheSet, Failure, Fetch
 from monocloud_mw.core.token import sender_constraint as certificate_binding
+from monocloud_mw.drivers.observer import notifier
 from monocloud_mw.errors import Reason
+from monocloud_mw.events import Event, RequestRefused, TokenAccepted
 from monocloud_mw.frozen import freeze
 from monocloud_mw.jose import KeySet, SigningKey, parse_header, verify_compact
+from monocloud_mw.protect.guard import Guard, Refused, run
 from monocloud_mw.stores import MemoryCache, entry
 from monocloud_mw.stores.entry import EntryError, EntryFormat
 from monocloud_mw.stores.redis import AsyncRedisCache, RedisCache
+from monocloud_mw.telemetry import TelemetryObserver
 from monocloud_mw.testing import LocalTenant
 from monocloud_mw.testing._tenant.endpoints import EndpointName
 from monocloud_mw.testing.faults import FAULTS
@@ -316,6 +323,27 @@ def test_nothing_shows_of_what_others_code_does(
     api.close()
     pieces = pieces_of(SECRET, D, OPAQUE, SUBJECT, *GOOD.split("."))
     assert seen_in("\n".join([*shown, shown_in_log(caplog.records)]), pieces) == []
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=[ascii(name) for name in ATTACKS])
+def test_nothing_shows_of_a_refused_token_to_those_who_listen(
+    attack: Attack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither in events, nor in what explain mode prints, nor in what telemetry exports."""
+    monkeypatch.setenv("MONOCLOUD_BACKEND_EXPLAIN", "1")
+    reader, told = InMemoryMetricReader(), list[Event]()
+    telemetry = notifier(TelemetryObserver(MeterProvider([reader])), told.append)
+    with BackendClient(options(observer=telemetry)) as client:
+        for token_of in (attack.token, attack.control):
+            check = Guard(client, token_resolver=lambda text: text).check(
+                token_of, [], NEEDED, method="GET", url="/orders"
+            )
+            with suppress(Refused):
+                run(check)
+    assert len([event for event in told if isinstance(event, (RequestRefused, TokenAccepted))]) == 2
+    data = reader.get_metrics_data()
+    shown = f"{told!r} {capsys.readouterr().err} {data.to_json() if data else None}"
+    assert seen_in(shown, pieces_of(*attack.token.split("."), *attack.control.split("."), SUBJECT)) == []
 
 
 # -- What the developer does ------------------------------------------------------------------------------
