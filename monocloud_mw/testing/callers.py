@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ContextDecorator
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from ..claims import AccessTokenClaims
 from ..core.token.requirements import Requirements, check_requirements
@@ -15,6 +16,11 @@ from ..protect.guard import Caller, replace_caller
 __all__ = ["as_caller"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_active: Final[list[Caller]] = []
+"""Who calls in each block that has not ended, in the order in which they began."""
+
+_lock: Final = threading.Lock()
 
 
 class as_caller(ContextDecorator):  # noqa: N801  used like a function
@@ -53,14 +59,20 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
         content["scope"] = scopes if isinstance(scopes, str) else " ".join(scopes)
         content["groups"] = [groups] if isinstance(groups, str) else list(groups)
         self._claims = AccessTokenClaims({**content, **(claims or {})})
-        self._previous: list[Caller | None] = []
+        self._caller: Caller = self._check
 
     def __enter__(self) -> AccessTokenClaims:
-        self._previous.append(replace_caller(self._check))
+        with _lock:
+            _active.append(self._caller)
+            replace_caller(self._caller)
         return self._claims
 
     def __exit__(self, *_: object) -> None:
-        replace_caller(self._previous.pop())
+        with _lock:
+            _active.reverse()
+            _active.remove(self._caller)  # the latest of this one; blocks of other threads may end later
+            _active.reverse()
+            replace_caller(_active[-1] if _active else None)
 
     def __call__(self, function: F) -> F:
         if not inspect.iscoroutinefunction(function):

@@ -18,7 +18,7 @@ from monocloud_mw import (
     Requirements,
     TokenError,
 )
-from monocloud_mw.protect.guard import run
+from monocloud_mw.protect.guard import find_caller, run
 from monocloud_mw.testing import as_caller
 
 from ..adapters.exchange import Call, call_asgi, call_wsgi
@@ -166,3 +166,17 @@ def test_a_token_of_its_own_is_checked_all_the_same(kind: Any) -> None:
 
     with as_caller("alice"), pytest.raises(TokenError):
         validate()
+
+
+def test_blocks_of_several_threads_may_end_in_any_order() -> None:
+    """When all have ended, requests are checked again, whichever block ended last."""
+    first, second = as_caller("first"), as_caller("second")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__()
+    assert find_caller() is not None
+    second.__exit__()
+    assert find_caller() is None
+    with first, second, first:
+        pass
+    assert find_caller() is None
