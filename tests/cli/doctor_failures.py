@@ -121,13 +121,15 @@ def _blocked_port(scene: Scene) -> Iterator[None]:
         yield
 
 
-@_failure("tls", "the certificate was refused", f"set ca_bundle ({P}CA_BUNDLE) to a PEM file")
+@_failure("tls", "the server's certificate was rejected", f"set ca_bundle ({P}CA_BUNDLE) to a PEM file")
 def _another_authority(scene: Scene) -> Iterator[None]:
     scene.set(CA_BUNDLE="")
     yield
 
 
-@_failure("tls", "the certificate was refused", f"check the host in tenant_domain ({P}TENANT_DOMAIN)")
+@_failure(
+    "tls", "the server's certificate was rejected", f"check the host in tenant_domain ({P}TENANT_DOMAIN)"
+)
 def _wrong_host_name(scene: Scene) -> Iterator[None]:
     authority = _authority(scene)
     with tls_server(authority, "acme.example.com", {}) as port:
@@ -144,7 +146,11 @@ def _expired_certificate(scene: Scene) -> Iterator[None]:
         yield
 
 
-@_failure("tls", "holds no PEM certificates", f"set {P}CA_BUNDLE to a file with PEM certificates")
+@_failure(
+    "tls",
+    "must be a file or directory with PEM certificates",
+    f"set {P}CA_BUNDLE to a file with PEM certificates",
+)
 def _no_authorities(scene: Scene) -> Iterator[None]:
     path = scene.directory / "ca.pem"
     path.write_text("not a certificate")
@@ -253,7 +259,7 @@ _add(
 _add("redirect", ("discovery", "a redirect", "check tenant_domain"), _at("discovery", faults.redirect))
 _add(
     "silence",
-    ("discovery", "no complete answer within 0.5 seconds", f"raise {P}RESPONSE_TIMEOUT"),
+    ("discovery", "no complete response within 0.5 seconds", f"raise {P}RESPONSE_TIMEOUT"),
     _at("discovery", faults.hang),
 )
 _add(

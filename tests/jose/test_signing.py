@@ -80,7 +80,7 @@ def test_generated_keys(algorithm: str) -> None:
 @pytest.mark.parametrize("algorithm", ["HS256", "none", "", "rs256"])
 def test_nothing_to_generate(algorithm: str) -> None:
     """Only the algorithms of the table have private keys."""
-    with pytest.raises(ValueError, match="there is no algorithm"):
+    with pytest.raises(ValueError, match="unsupported algorithm"):
         SigningKey.generate(algorithm)
 
 
@@ -92,7 +92,7 @@ def test_algorithms_that_the_library_lacks(monkeypatch: pytest.MonkeyPatch) -> N
 
     row = attrs.evolve(SIGNATURE_ALGORITHMS["Ed448"], generate=fail)
     monkeypatch.setattr(signing, "SIGNATURE_ALGORITHMS", {"Ed448": row})
-    with pytest.raises(ValueError, match="installed here cannot sign with Ed448"):
+    with pytest.raises(ValueError, match="installed cryptography does not support Ed448"):
         SigningKey.generate("Ed448")
 
 
@@ -250,7 +250,10 @@ def test_pem_keys(algorithm: str, form: Any) -> None:
     [
         ("", None, "it is not a valid PEM private key"),
         ("a secret", None, "it is not a valid PEM private key"),
-        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", None, "it is not a PEM private key"),
+        (
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", None,
+            "it is not a valid PEM private key",
+        ),
         ("\ud800", None, "it is not a valid PEM private key"),
         (_pem(key("ES256").key, password=b"x"), None, "the PEM private key is encrypted"),
         (
@@ -313,8 +316,8 @@ def test_the_usual_algorithm_of_secrets() -> None:
         ("", "HS256", "a shared secret must not be empty"),
         (b"", "HS512", "a shared secret must not be empty"),
         ("s3cr3t\udc80", "HS256", "a shared secret must be bytes or valid Unicode"),
-        ("x", "RS256", "a shared secret signs with HS256, HS384, HS512, not 'RS256'"),
-        ("x", "none", "a shared secret signs with HS256, HS384, HS512, not 'none'"),
+        ("x", "RS256", "unsupported algorithm 'RS256' for a shared secret; supported: HS256, HS384, HS512"),
+        ("x", "none", "unsupported algorithm 'none' for a shared secret; supported: HS256, HS384, HS512"),
     ],
 )
 def test_secrets_that_cannot_sign(secret: str | bytes, algorithm: str, expected: str) -> None:
@@ -325,8 +328,8 @@ def test_secrets_that_cannot_sign(secret: str | bytes, algorithm: str, expected:
 
 
 def test_symmetric_keys_are_not_published() -> None:
-    """A secret has no public part."""
-    with pytest.raises(ValueError, match="no public part"):
+    """A secret has no public key."""
+    with pytest.raises(ValueError, match="no public key"):
         SigningKey.from_secret("secret").public_jwk()
 
 
