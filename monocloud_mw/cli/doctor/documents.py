@@ -62,9 +62,10 @@ def check_keys(diagnosis: Diagnosis) -> Check:
         document = diagnosis.run(
             fetch_document(url, timeout_seconds=diagnosis.timeout_seconds, advice=_WRONG_ADDRESS)
         )
-        keys = KeySet.from_dict(document)
     except HttpError as error:
         return failed_by("keys", error, _advice(error, diagnosis.options))
+    try:
+        keys = KeySet.from_dict(document)
     except ValueError as error:
         return failed("keys", f"{quoted(url)} is not a key set: {error}", _WRONG_ADDRESS)
     accepted = diagnosis.options.algorithms

@@ -31,7 +31,8 @@ def list_routes(app: Any) -> tuple[list[Route], list[str]]:
     if type(app).__module__.startswith("django."):
         from django.urls import get_resolver
 
-        return apply_middleware(middlewares, list(_django(get_resolver().url_patterns, "/", ())))
+        patterns: Any = get_resolver().url_patterns
+        return apply_middleware(middlewares, list(_django(patterns, "/", ())))
     raise ValueError(f"is a {type(app).__name__}, not an application of Flask, FastAPI, Starlette or Django")
 
 
