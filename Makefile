@@ -146,8 +146,8 @@ endef
 $(VENV)/.demo: $(VENV)/.python $(PACKAGE_FILES)
 	$(call install,$(LOCKED) -e '.[flask]' -r docs/examples/requirements.txt)
 
-$(VENV)/.test: $(VENV)/.python $(PACKAGE_FILES) tests/requirements.txt
-	$(call install,$(LOCKED) $(EVERYTHING))
+$(VENV)/.test: $(VENV)/.python $(PACKAGE_FILES) tests/requirements.txt tests/frameworks/requirements.txt
+	$(call install,$(LOCKED) $(EVERYTHING) -r tests/frameworks/requirements.txt)
 
 $(VENV)/.slow: $(VENV)/.test tests/processes/requirements.txt
 	@echo "==> installing what 'make test-slow' needs into $(@D) (once)"
