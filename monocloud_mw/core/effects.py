@@ -40,7 +40,6 @@ __all__ = [
     "RunOnce",
     "RunOnceInBackground",
     "call",
-    "emit",
     "fetch",
     "read_clock",
     "run_once",
@@ -185,11 +184,6 @@ def read_clock() -> Flow[Instant]:
     """Read the clocks again."""
     instant: Instant = yield ReadClock()
     return instant
-
-
-def emit(event: Event) -> Flow[None]:
-    """Tell the observer of an event, where there is one."""
-    yield Emit(event)
 
 
 def timed(flow: Flow[T], now: Instant) -> Flow[tuple[T, Instant]]:

@@ -10,6 +10,7 @@ import pytest
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.protect.adapter_checks import (
+    check_boolean,
     check_callable,
     collect_problems,
     require_claims,
@@ -118,3 +119,17 @@ def test_nothing_else_is_claims(answer: object) -> None:
     """A truthy answer of a broken client is not a proof."""
     with pytest.raises(ConfigurationError, match=r"^the client must answer with claims, not "):
         require_claims(answer)
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_boolean_is_taken(value: bool) -> None:
+    """It comes back as it is."""
+    assert check_boolean("optional", value) is value
+
+
+@pytest.mark.parametrize("value", ["false", "", 0, 1, None])
+def test_what_only_counts_as_true_or_false_is_refused(value: Any) -> None:
+    """The text "false" would open what should be shut."""
+    with pytest.raises(ConfigurationError) as caught:
+        check_boolean("optional", value)
+    assert str(caught.value) == f"optional: must be True or False, not {type(value).__name__}"
