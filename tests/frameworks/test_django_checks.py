@@ -43,7 +43,7 @@ WRONG_SETTINGS: Final[list[tuple[Any, str]]] = [
     ({"public_apps": [""]}, "public_apps: must be a list of names"),
     ({"public_apps": [" admin"]}, "public_apps: must be a list of names"),
     ({"scopes": 5}, "scopes: must be a string or a list of strings"),
-    ({"any_scopes": ["a b"]}, "any_scopes: a scope must not have white space"),
+    ({"any_scopes": ["a b"]}, "any_scopes: a scope must not contain white space"),
     ({"groups": [""]}, "groups: every entry must be a non-empty string"),
     ({"token_resolver": 5}, "token_resolver: must be a callable or its dotted name, not int"),
     ({"token_resolver": "no.such.module"}, "token_resolver: cannot be imported"),
