@@ -262,7 +262,8 @@ for module in sys.argv[1].split():
     try:
         importlib.import_module(module)
     except ImportError as error:
-        if not re.search(r"monocloud-mw\\[(async|django|fastapi|flask|redis|starlette)\\]", str(error)):
+        extras = "async|django|fastapi|flask|redis|starlette|telemetry"
+        if not re.search(rf"monocloud-mw\\[({extras})\\]", str(error)):
             print(module, repr(error), file=sys.stderr)
 print("done")
 """
