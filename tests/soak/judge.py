@@ -64,13 +64,19 @@ def allowed_statuses(sample: Sample, evidence: Evidence, weather: Weather) -> se
     # A key that nobody knows: while the keys cannot be refreshed, nobody can tell whose fault that is.
     calm = weather.calm_before(sample.began, sample.ended)
     turned_away = {503} if calm < durations.settle + durations.cooldown else set()
-    if not kind.good:
-        return allowed | (turned_away if sample.kind == "forged" else set())
     key = evidence.generations[sample.generation]
-    if weather.longest_calm(key.published, sample.began) < durations.settle + durations.cooldown:
-        allowed |= {401} | turned_away  # a forged key may have used up this cool-down
+    is_new = weather.longest_calm(key.published, sample.began) < durations.settle + durations.cooldown
+    if sample.kind == "forged":
+        return allowed | turned_away
+    if sample.kind == "impostor":
+        return allowed | ({503} if is_new else set())  # under the id of a key that is not known everywhere
+    if not kind.good:
+        return allowed
+    if is_new:
+        # A forged key may have used up this cool-down, or its load may have begun before this key came.
+        allowed |= {401, 503}
     if key.withdrawn is not None and key.withdrawn < sample.ended:
-        allowed |= {401}
+        allowed |= {401, 503}
         if weather.longest_calm(key.withdrawn, sample.began) > durations.settle + durations.lifetime:
             allowed -= {kind.status} - {401}
     return allowed
