@@ -8,21 +8,21 @@ Without arguments it uses the global providers, which ``opentelemetry-instrument
 has a name in the semantic conventions, it has that one here: ``http.request.method``,
 ``http.response.status_code``, ``error.type`` and ``enduser.pseudo.id``. All others begin with ``monocloud.``.
 
-===================================  =========  =============================================================
-metric                               kind       attributes
-===================================  =========  =============================================================
-``monocloud.tokens.accepted``        counter    ``http.request.method``
-``monocloud.requests.refused``       counter    ``error.type`` (the reason), ``http.response.status_code``,
-                                                ``http.request.method``
-``monocloud.keys.refreshes``         counter    ``monocloud.document``; ``error.type`` where it failed
-``monocloud.keys.refresh.duration``  histogram  none; seconds
-``monocloud.keys.usable``            gauge      none
-``monocloud.keys.refused``           counter    none
-``monocloud.stale.served``           counter    ``monocloud.document``
-``monocloud.introspection.duration`` histogram  ``monocloud.outcome``; seconds
-``monocloud.circuit.open``           gauge      none; 1 while it is open
-``monocloud.cache.failures``         counter    ``monocloud.operation``, ``error.type``
-===================================  =========  =============================================================
+====================================  =========  =============================================================
+metric                                kind       attributes
+====================================  =========  =============================================================
+``monocloud.tokens.accepted``         counter    ``http.request.method``
+``monocloud.requests.refused``        counter    ``error.type`` (the reason), ``http.response.status_code``,
+                                                 ``http.request.method``
+``monocloud.keys.refreshes``          counter    ``monocloud.document``; ``error.type`` where it failed
+``monocloud.keys.refresh.duration``   histogram  none; seconds
+``monocloud.keys.usable``             gauge      none
+``monocloud.keys.refused``            counter    none
+``monocloud.stale.served``            counter    ``monocloud.document``
+``monocloud.introspection.duration``  histogram  ``monocloud.outcome``; seconds
+``monocloud.circuit.open``            gauge      none; 1 while it is open
+``monocloud.cache.failures``          counter    ``monocloud.operation``, ``error.type``
+====================================  =========  =============================================================
 
 No attribute of a metric is text from outside, so their number is bounded. A span has, beside the reason, a
 digest of the subject; never a token, a path or another claim. Needs the extra ``telemetry``.
