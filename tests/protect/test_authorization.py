@@ -1,4 +1,4 @@
-"""The Authorization header: one token, no credentials, or malformed, and nothing in between."""
+"""Parsing the Authorization header: one token, no credentials, or malformed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 # credentials = "Bearer" 1*SP b64token (RFC 6750 section 2.1), the scheme in any case (RFC 9110 section 11.1)
 CREDENTIALS = re.compile(rf"[Bb][Ee][Aa][Rr][Ee][Rr] +({B64TOKEN.pattern})")
-# Besides what HTTP gives a meaning: what some functions take for white space, for digits or for letters.
+# Besides the characters that HTTP defines: Unicode white space, digits and letters that Python also
+# recognises.
 HOSTILE = st.sampled_from(
     '=,?"%:@ \t\n\r\0\x0b\x1c\x7f\x85\xa0\xad\xb2\xe9\u0130\u0660\u2028\u212a\ufeff\uff21\ud800'
 )
@@ -76,21 +77,21 @@ MALFORMED = {
 
 @pytest.mark.parametrize(("value", "token"), ACCEPTED.values(), ids=ACCEPTED)
 def test_a_bearer_token_is_read(value: str, token: str) -> None:
-    """One well-formed Bearer header gives its token, character for character."""
+    """One well-formed Bearer header gives its token unchanged."""
     assert parse_authorization([value]) == token
 
 
 @pytest.mark.parametrize("values", MISSING.values(), ids=MISSING)
 def test_a_request_without_bearer_credentials_has_none(values: list[str]) -> None:
-    """No header and other schemes are missing credentials, which is not the caller's mistake."""
+    """A request without the header, or with another scheme, has no credentials and is not malformed."""
     with pytest.raises(CredentialsError, match=r"^The request has no access token$") as caught:
         parse_authorization(values)
     assert not caught.value.malformed
 
 
 @pytest.mark.parametrize("values", MALFORMED.values(), ids=MALFORMED)
-def test_a_broken_bearer_header_is_malformed(values: list[str]) -> None:
-    """Whatever mentions Bearer and is not exactly one token is refused, never guessed at."""
+def test_a_malformed_bearer_header_is_refused(values: list[str]) -> None:
+    """A header that mentions Bearer and is not exactly one token is malformed."""
     with pytest.raises(CredentialsError, match=r"^The Authorization header is malformed$") as caught:
         parse_authorization(values)
     assert caught.value.malformed
@@ -102,7 +103,7 @@ def test_a_broken_bearer_header_is_malformed(values: list[str]) -> None:
 @example(["," * 100_000])
 @example(["Bearer " + " " * 100_000])
 def test_any_header_gives_a_token_or_the_documented_error(values: list[str]) -> None:
-    """No header escapes: either the only one has a token of the b64token grammar, or it is refused."""
+    """Any list of headers gives a token of the b64token grammar or raises a documented error."""
     try:
         token = parse_authorization(values)
     except CredentialsError:
@@ -122,7 +123,7 @@ def test_any_header_gives_a_token_or_the_documented_error(values: list[str]) -> 
     ).map("".join)
 )
 def test_one_header_is_read_exactly_where_the_grammar_allows_it(value: str) -> None:
-    """Everything that is credentials gives its very token, and nothing that is not gives one."""
+    """A header is accepted if and only if it matches the grammar, and gives exactly the token in it."""
     found = CREDENTIALS.fullmatch(value.strip(" \t"))
     if found is not None:
         assert parse_authorization([value]) == found[1]
@@ -132,8 +133,10 @@ def test_one_header_is_read_exactly_where_the_grammar_allows_it(value: str) -> N
 
 
 @pytest.mark.parametrize("code", range(256))
-def test_which_characters_a_token_has(code: int) -> None:
-    """Of all that a server can hand on: as the token, and as the first, a middle and the last one of it."""
+def test_characters_of_a_token(code: int) -> None:
+    """Each character that a server can pass on is tried alone and as first, middle and last character of a
+    token.
+    """
     character = chr(code)
     for token in (character, f"{character}b", f"a{character}b", f"a{character}"):
         found = CREDENTIALS.fullmatch(f"Bearer {token}".strip(" \t"))
@@ -145,8 +148,8 @@ def test_which_characters_a_token_has(code: int) -> None:
             assert caught.value.malformed
 
 
-def test_credentials_hide_what_they_hold() -> None:
-    """A repr of credentials shows neither the token nor the certificate."""
+def test_the_repr_of_credentials_is_redacted() -> None:
+    """The repr of credentials contains neither the token nor the certificate."""
     assert repr(Presented("secret-token", client_certificate="secret-certificate")) == (
         "Presented(scheme='Bearer', method='')"
     )

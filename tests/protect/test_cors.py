@@ -1,4 +1,4 @@
-"""CORS preflights: exactly those, and nothing that only looks similar."""
+"""Recognising CORS preflight requests."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from monocloud_mw.protect.cors import is_cors_preflight
         ("OPTIONS", "https://a.example", "", False),
     ],
 )
-def test_a_preflight_has_all_three_signs(
+def test_a_preflight_needs_method_and_both_headers(
     method: str, origin: str | None, requested: str | None, expected: bool
 ) -> None:
-    """OPTIONS, Origin and Access-Control-Request-Method together."""
+    """A preflight is an OPTIONS request with the headers Origin and Access-Control-Request-Method."""
     assert is_cors_preflight(method, origin, requested) is expected

@@ -1,4 +1,4 @@
-"""Rules in the syntax of another framework are recognised, and the right spelling is told."""
+"""Rules in the path syntax of another framework: the error suggests the right syntax."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ OURS = [
 
 
 @pytest.mark.parametrize(("path", "right"), FOREIGN.items())
-def test_a_rule_of_another_framework_is_refused_with_the_right_spelling(path: str, right: str) -> None:
-    """The message tells the spelling, which is accepted."""
+def test_the_error_suggests_the_right_path(path: str, right: str) -> None:
+    """The message suggests a path, and that path is accepted."""
     with pytest.raises(ConfigurationError) as caught:
         Policy([Rule(path, groups="admin")])
     assert caught.value.problems[0].message == f"path is not in Werkzeug's routing syntax: write {right!r}"
@@ -88,7 +88,9 @@ def test_a_rule_of_another_framework_is_refused_with_the_right_spelling(path: st
 
 @pytest.mark.parametrize("path", ["/orders/*", "/a/{b}/*"])
 def test_a_star_at_the_end_has_two_meanings(path: str) -> None:
-    """For some frameworks it is one segment, for others everything that follows."""
+    """A final star is one segment in some frameworks and the rest of the path in others; the message offers
+    both.
+    """
     front = path.removesuffix("*").replace("{b}", "<b>")
     assert f"write '{front}<name>', or '{front}<path:name>' for all that is below" == (
         explain_foreign_syntax(path)
@@ -96,8 +98,8 @@ def test_a_star_at_the_end_has_two_meanings(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", UNCLEAR)
-def test_what_cannot_be_respelled_is_refused_with_the_kinds_of_variables(path: str) -> None:
-    """Where no spelling suggests itself, the message tells what variables look like."""
+def test_without_a_suggestion_the_error_explains_variables(path: str) -> None:
+    """Without a suggestion, the message explains the syntax of variables."""
     assert explain_foreign_syntax(path) == VARIABLES
     with pytest.raises(ConfigurationError, match="path is not in Werkzeug's routing syntax: write variables"):
         Policy([Rule(path, public=True)])
@@ -105,13 +107,13 @@ def test_what_cannot_be_respelled_is_refused_with_the_kinds_of_variables(path: s
 
 @pytest.mark.parametrize("path", OURS)
 def test_other_paths_are_not_foreign(path: str) -> None:
-    """Werkzeug's syntax, unusual letters of URLs and other mistakes are left alone."""
+    """Werkzeug's syntax, unusual URL characters and other mistakes are not reported as foreign syntax."""
     assert explain_foreign_syntax(path) == ""
 
 
 @given(st.text(alphabet="/{}<>:*()[]?^$\\d.+|a1", max_size=20).map("/".__add__))
-def test_what_is_suggested_is_not_foreign(path: str) -> None:
-    """Any text is explained without an error, and a suggestion is never foreign itself."""
+def test_a_suggestion_is_not_foreign(path: str) -> None:
+    """No text raises an error, and a suggested path is never reported as foreign syntax."""
     hint = explain_foreign_syntax(path)
     if hint.startswith("write '"):
         assert explain_foreign_syntax(hint.split("'")[1]) == ""

@@ -1,4 +1,4 @@
-"""The guard: from what a request presents to claims or a refusal, on threads and on event loops alike."""
+"""The guard: from the credentials of a request to claims or an error response, sync and async."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ANYTHING = Requirements()
 
 @attrs.define
 class Client:
-    """A client that remembers what it was given, and answers as it is told."""
+    """A client that records its arguments and returns or raises a given answer."""
 
     answer: Any = CLAIMS
     seen: list[tuple[Presented, Requirements]] = attrs.Factory(list)
@@ -42,18 +42,18 @@ class Client:
         return self.answer
 
 
-class LoopClient(Client):
-    """The same as a coroutine."""
+class AsyncClient(Client):
+    """The same client with an async method."""
 
     async def authenticate(self, presented: Presented, requirements: Requirements) -> Any:
-        """Return or raise the answer, after other tasks had their turn."""
+        """Return or raise the answer after giving other tasks a turn."""
         await asyncio.sleep(0)
         return super().authenticate(presented, requirements)
 
 
 @pytest.fixture(params=["threads", "asyncio"])
 def run_check(request: pytest.FixtureRequest) -> Run:
-    """Run a check as threads do, or as event loops do."""
+    """Run a check synchronously or on an event loop."""
     return run if request.param == "threads" else lambda check: asyncio.run(_run_async(check))
 
 
@@ -67,8 +67,8 @@ def _refusal(run_check: Run, check: Check) -> Refused:
     return caught.value
 
 
-def test_the_header_counts_by_default(run_check: Run) -> None:
-    """The token comes from the Authorization header, and the client sees all that is presented."""
+def test_the_header_is_read_by_default(run_check: Run) -> None:
+    """By default the token comes from the Authorization header, and the client gets all credentials."""
     client, needed = Client(), Requirements.of("a")
     check = Guard(client).check(None, ["Bearer abc"], needed, method="GET", url="/x")
     assert run_check(check) is CLAIMS
@@ -76,7 +76,7 @@ def test_the_header_counts_by_default(run_check: Run) -> None:
 
 
 def test_resolvers_are_given_the_request_and_replace_the_header(run_check: Run) -> None:
-    """A token resolver sees the request, and the header is not looked at any more."""
+    """A token resolver gets the request; the header is then ignored."""
     client = Client()
     guard = Guard(
         client,
@@ -90,7 +90,7 @@ def test_resolvers_are_given_the_request_and_replace_the_header(run_check: Run) 
 
 @pytest.mark.parametrize("answer", [" abc\r\n", "abc"])
 def test_a_resolved_token_is_trimmed(run_check: Run, answer: str) -> None:
-    """White space around a resolved token is dropped."""
+    """White space around a resolved token is removed."""
     client = Client()
     run_check(Guard(client, token_resolver=lambda _: answer).check(None, [], ANYTHING))
     assert client.seen[0][0].token == "abc"
@@ -98,7 +98,7 @@ def test_a_resolved_token_is_trimmed(run_check: Run, answer: str) -> None:
 
 @pytest.mark.parametrize("answer", [None, "", " \t\n"])
 def test_no_resolved_token_means_no_credentials(run_check: Run, answer: str | None) -> None:
-    """None and blank text are missing credentials, even where a header has a token."""
+    """A resolver that returns None or blank text means no credentials, even if the header has a token."""
     guard = Guard(Client(), token_resolver=lambda _: answer)
     refused = _refusal(run_check, guard.check(None, ["Bearer abc"], ANYTHING))
     assert str(refused.error) == "The request has no access token"
@@ -112,7 +112,9 @@ def test_no_resolved_token_means_no_credentials(run_check: Run, answer: str | No
 def test_a_resolved_certificate_is_trimmed(
     run_check: Run, answer: str | bytes | None, certificate: str | bytes | None
 ) -> None:
-    """Text is trimmed and blank is none; bytes stay as they are, since DER may end in any byte."""
+    """Text is trimmed and blank text means no certificate; bytes are unchanged, since DER may end in any
+    byte.
+    """
     client = Client()
     run_check(Guard(client, certificate_resolver=lambda _: answer).check(None, ["Bearer abc"], ANYTHING))
     assert client.seen[0][0].client_certificate == certificate
@@ -132,7 +134,7 @@ def test_a_resolved_certificate_is_trimmed(
 def test_a_result_of_a_wrong_type_is_a_configuration_error(
     run_check: Run, name: str, answer: object, kinds: str
 ) -> None:
-    """Nothing else is taken for a token or for "none"; the error names the resolver and not the value."""
+    """A result of another type is a configuration error that names the resolver and not the value."""
     resolvers: dict[str, Any] = {name: lambda _: answer}
     refused = _refusal(run_check, Guard(Client(), **resolvers).check(None, ["Bearer abc"], ANYTHING))
     assert str(refused.error) == f"{name} must return {kinds}, not '{type(answer).__name__}'"
@@ -153,10 +155,10 @@ RAISED = {
 
 @pytest.mark.parametrize("name", ["token_resolver", "certificate_resolver"])
 @pytest.mark.parametrize(("raised", "kind", "status"), RAISED.values(), ids=RAISED)
-def test_a_resolver_that_raises_lets_nothing_through(
+def test_a_resolver_that_raises_refuses_the_request(
     run_check: Run, name: str, raised: Exception, kind: type[MonoCloudError], status: int
 ) -> None:
-    """What the caller sent and cannot be read is a 401, a mistake of the resolver a 500; no text is shown."""
+    """Unreadable input is a 401, a faulty resolver a 500; the message of the exception is not shown."""
 
     def fail(request: Any) -> str:
         raise raised
@@ -179,12 +181,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("client_type", [Client, LoopClient])
+@pytest.mark.parametrize("client_type", [Client, AsyncClient])
 @pytest.mark.parametrize(("error", "status"), REFUSED.values(), ids=REFUSED)
 def test_a_refused_token_is_raised_with_its_response(
     client_type: type[Client], error: MonoCloudError, status: int
 ) -> None:
-    """An adapter that forgets about refusals cannot take one for claims."""
+    """The refusal is an exception, so an adapter cannot mistake it for claims."""
     for optional in (False, True):
         check = Guard(client_type(error)).check(None, ["Bearer abc"], ANYTHING, optional=optional)
         with pytest.raises(Refused) as caught:
@@ -194,8 +196,8 @@ def test_a_refused_token_is_raised_with_its_response(
 
 
 @pytest.mark.parametrize("answer", [None, True, {"sub": "mallory"}, "claims"])
-def test_only_claims_let_a_request_pass(run_check: Run, answer: Any) -> None:
-    """A client that answers with anything else is a wrong configuration, also where a token is optional."""
+def test_a_client_result_other_than_claims_is_refused(run_check: Run, answer: Any) -> None:
+    """A client that returns anything but claims is a configuration error, even where a token is optional."""
     check = Guard(Client(answer)).check(None, ["Bearer abc"], ANYTHING, optional=True)
     assert isinstance(_refusal(run_check, check).error, ConfigurationError)
 
@@ -204,10 +206,10 @@ def test_only_claims_let_a_request_pass(run_check: Run, answer: Any) -> None:
     ("authorization", "status"),
     [([], None), (["Basic YTpi"], None), (["Bearer abc"], 401), (["Bearer"], 400), (["Bearer a", "x"], 400)],
 )
-def test_an_optional_token_may_be_missing_and_not_wrong(
+def test_an_optional_token_may_be_absent_but_not_invalid(
     run_check: Run, authorization: list[str], status: int | None
 ) -> None:
-    """Without credentials a request is anonymous; a token that is there is checked."""
+    """A request without credentials is anonymous; a token that is present is checked."""
     client = Client(TokenError(Reason.EXPIRED))
     check = Guard(client).check(None, authorization, ANYTHING, optional=True)
     if status is None:
@@ -217,7 +219,9 @@ def test_an_optional_token_may_be_missing_and_not_wrong(
 
 
 def test_on_error_may_change_or_replace_the_response(run_check: Run) -> None:
-    """It is handed the default response, so that a changed one keeps status, challenge and no-store."""
+    """on_error gets the default response, so a changed one keeps status, challenge and Cache-Control: no-
+    store.
+    """
     seen: list[Any] = []
     answers: list[Any] = [None, "own", lambda response: response.with_body(b"sorry", "text/plain")]
 
@@ -240,8 +244,8 @@ def test_on_error_may_change_or_replace_the_response(run_check: Run) -> None:
     assert seen == [(CredentialsError, 401, "request")] * 3
 
 
-def test_what_on_error_raises_comes_out_and_nothing_passes(run_check: Run) -> None:
-    """The application may end a refused request by an exception of its own."""
+def test_an_exception_of_on_error_is_propagated(run_check: Run) -> None:
+    """An exception from on_error is propagated and the request is refused."""
 
     def on_error(*_: Any) -> Any:
         raise LookupError("own")
@@ -251,7 +255,7 @@ def test_what_on_error_raises_comes_out_and_nothing_passes(run_check: Run) -> No
 
 
 def test_everything_may_be_async_on_an_event_loop() -> None:
-    """Resolvers, client and on_error are awaited where they are async."""
+    """Async resolvers, clients and on_error functions are awaited."""
 
     async def token(request: str) -> str:
         await asyncio.sleep(0)
@@ -263,7 +267,7 @@ def test_everything_may_be_async_on_an_event_loop() -> None:
     async def on_error(error: MonoCloudError, response: ErrorResponse, request: str) -> str:
         return f"answer-to-{request}"
 
-    client = LoopClient()
+    client = AsyncClient()
     guard = Guard(client, token_resolver=token, certificate_resolver=certificate, on_error=on_error)
     assert asyncio.run(_run_async(guard.check("alice", [], ANYTHING))) is CLAIMS
     assert client.seen[0][0] == Presented("token-of-alice", client_certificate="certificate-of-alice")
@@ -274,22 +278,22 @@ def test_everything_may_be_async_on_an_event_loop() -> None:
 
 
 @pytest.mark.parametrize("which", ["token_resolver", "certificate_resolver", "client"])
-def test_what_must_be_awaited_is_refused_on_threads(which: str) -> None:
-    """A coroutine is neither a token nor claims, and Python does not warn that it was left alone."""
+def test_a_coroutine_is_refused_in_threads(which: str) -> None:
+    """A coroutine is refused in place of a token or claims, and closed without a warning."""
 
     async def later(*_: Any) -> str:
         return "abc"
 
     functions: dict[str, Any] = {} if which == "client" else {which: later}
-    guard = Guard(LoopClient() if which == "client" else Client(), **functions)
+    guard = Guard(AsyncClient() if which == "client" else Client(), **functions)
     with pytest.raises(Refused) as caught:
         run(guard.check(None, ["Bearer abc"], ANYTHING))
     assert isinstance(caught.value.error, ConfigurationError)
-    gc.collect()  # a warning would be an error here
+    gc.collect()  # warnings are errors, so a coroutine that was never awaited would fail here
 
 
-def test_an_awaitable_that_is_no_coroutine_is_refused_on_threads() -> None:
-    """A future, say."""
+def test_any_awaitable_is_refused_in_threads() -> None:
+    """Any awaitable is refused, for example a future."""
 
     class Later:
         def __await__(self) -> Any:
@@ -299,8 +303,8 @@ def test_an_awaitable_that_is_no_coroutine_is_refused_on_threads() -> None:
         run(Guard(Client(), token_resolver=lambda _: Later()).check(None, [], ANYTHING))
 
 
-def test_cancelling_a_resolver_is_not_taken_for_a_failure() -> None:
-    """A cancelled request ends as cancelled, not as a configuration error."""
+def test_cancelling_a_resolver_is_not_a_failure() -> None:
+    """Cancellation is propagated, not reported as a configuration error."""
 
     async def cancelled(request: Any) -> str:
         raise asyncio.CancelledError
@@ -309,8 +313,8 @@ def test_cancelling_a_resolver_is_not_taken_for_a_failure() -> None:
         asyncio.run(_run_async(Guard(Client(), token_resolver=cancelled).check(None, [], ANYTHING)))
 
 
-def test_claims_of_a_request_may_be_checked_again() -> None:
-    """For another view or dependency: without the client, and with a refusal that says whose token it was."""
+def test_claims_can_be_checked_again() -> None:
+    """Claims of a request can be checked again for another view; a refusal names the token's issuer."""
     client = Client()
     guard = Guard(client)
     claims = AccessTokenClaims({"sub": "alice", "scope": "a", "groups": ["g"]})
@@ -326,8 +330,8 @@ def test_claims_of_a_request_may_be_checked_again() -> None:
     assert client.seen == []
 
 
-def test_claims_that_are_known_are_compared_with_what_another_view_needs(run_check: Run) -> None:
-    """Nothing is read or validated again, and ``on_error`` is told what is missing."""
+def test_known_claims_are_compared_with_the_requirements_of_another_view(run_check: Run) -> None:
+    """Claims that are known are not read or validated again; on_error gets the missing requirements."""
     client = Client()
     told: list[Any] = []
     guard = Guard(client, on_error=lambda error, response, request: told.append((error, request)))
@@ -340,8 +344,8 @@ def test_claims_that_are_known_are_compared_with_what_another_view_needs(run_che
     assert client.seen == []
 
 
-def test_a_test_may_say_who_calls(run_check: Run) -> None:
-    """In place of every check, with the requirements and how groups are to be matched."""
+def test_a_test_can_set_the_caller(run_check: Run) -> None:
+    """A test's caller replaces all checks and gets the requirements and the group matching options."""
     seen: list[Any] = []
 
     def caller(requirements: Requirements, match_all: bool) -> AccessTokenClaims:

@@ -1,4 +1,4 @@
-"""The log of refused requests: levels, reasons, and that it holds no secrets."""
+"""Logging of refused requests: levels, reasons, and no secrets."""
 
 from __future__ import annotations
 
@@ -102,14 +102,16 @@ LOGGED: dict[str, tuple[Exception, int, str]] = {
 def test_every_error_is_logged_at_its_level(
     error: Exception, level: int, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The caller's mistakes are quiet, the tenant's a warning, ours an error; the reason is named."""
+    """The caller's mistakes are logged at DEBUG or INFO, the tenant's at WARNING, ours at ERROR, with the
+    reason.
+    """
     caplog.set_level(logging.DEBUG, "monocloud_mw")
     refusal = log_refusal(error)
     assert caplog.record_tuples == [("monocloud_mw", level, f"{message}; see {refusal.docs}")]
 
 
 def test_the_facts_are_attributes_of_the_record(caplog: pytest.LogCaptureFixture) -> None:
-    """JSON logging finds them there; what came from outside is escaped."""
+    """The facts are attributes of the log record, for JSON logging; text from outside is escaped."""
     caplog.set_level(logging.DEBUG, "monocloud_mw")
     error = TokenError(Reason.INSUFFICIENT_SCOPE, expected="'a'", found="'b'", subject="me", key_id="'k'")
     log_refusal(error, method="GET\n", path="/orders\r\nINFO", status=403)
@@ -131,8 +133,8 @@ def test_the_facts_are_attributes_of_the_record(caplog: pytest.LogCaptureFixture
     assert "'GET\\n' '/orders\\r\\nINFO' answered with 403" in record.getMessage()
 
 
-def test_a_flood_of_refusals_leaves_few_records(caplog: pytest.LogCaptureFixture) -> None:
-    """The first of each reason are written, and another reason is not drowned."""
+def test_repeated_refusals_are_limited(caplog: pytest.LogCaptureFixture) -> None:
+    """Repeated refusals of one reason are limited; other reasons are still logged."""
     caplog.set_level(logging.DEBUG, "monocloud_mw")
     log = new_log()
     for _ in range(1000):
@@ -142,14 +144,14 @@ def test_a_flood_of_refusals_leaves_few_records(caplog: pytest.LogCaptureFixture
 
 
 def test_nothing_is_written_at_a_level_that_is_off(caplog: pytest.LogCaptureFixture) -> None:
-    """A refused token at the level WARNING, the default, costs no record."""
+    """At the level WARNING, the default, refused tokens create no record."""
     caplog.set_level(logging.WARNING, "monocloud_mw")
     assert log_refusal(TokenError(Reason.EXPIRED)).reason == "expired"
     assert caplog.records == []
 
 
-def test_what_is_accepted_is_described_without_its_claims() -> None:
-    """Issuer and a digest of the subject, where the token has them."""
+def test_accepted_requests_are_logged_without_claims() -> None:
+    """An accepted request is logged with the issuer and a digest of the subject, not with the claims."""
     claims = AccessTokenClaims(freeze({"iss": "https://i", "sub": CANARY}))
     described = describe_acceptance(claims, "GET", "/")
     assert described == TokenAccepted(
@@ -170,8 +172,10 @@ def _caused(error: Exception, cause: Exception) -> Exception:
     return error
 
 
-def test_the_log_says_where_foreign_code_failed_but_not_its_message(caplog: pytest.LogCaptureFixture) -> None:
-    """A failing resolver is found by file and line; what it said may hold a token and stays out."""
+def test_the_log_has_the_place_but_not_the_message_of_foreign_errors(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A failing resolver is logged with file and line, without its message, which may contain a token."""
     log_refusal(_caused(ConfigurationError("token_resolver raised KeyError"), _raise(KeyError(CANARY))))
     log_refusal(_raise(RuntimeError(CANARY)))
     for record in caplog.records:
@@ -179,8 +183,8 @@ def test_the_log_says_where_foreign_code_failed_but_not_its_message(caplog: pyte
     assert CANARY not in caplog.text
 
 
-def test_the_log_does_not_repeat_where_our_own_errors_came_from(caplog: pytest.LogCaptureFixture) -> None:
-    """An error of ours says all there is to say, whatever caused it."""
+def test_errors_of_the_library_are_logged_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """An error of the library is logged without a traceback."""
     log_refusal(_caused(ConfigurationError("why"), _raise(HttpError("what"))))
     assert caplog.messages == [
         f"Access token not checked: why [configuration]; see {docs_address('configuration')}"

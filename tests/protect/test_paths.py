@@ -1,4 +1,4 @@
-"""Readings of a path: whatever an application behind us may make of it is among them."""
+"""Interpretations of a path: every path that an application might make of it."""
 
 from __future__ import annotations
 
@@ -71,16 +71,16 @@ UNREADABLE_PATHS = {
 
 
 @pytest.mark.parametrize("path", HIDDEN_ADMIN.values(), ids=HIDDEN_ADMIN)
-def test_a_hidden_path_is_among_the_readings(path: str) -> None:
-    """Every known way of writing /admin differently leads to /admin, up to a trailing slash."""
+def test_a_disguised_path_is_among_the_interpretations(path: str) -> None:
+    """Every known disguise of /admin has /admin among its interpretations, up to a trailing slash."""
     readings = list_interpretations([path], "/api")
     assert readings is not None
     assert "/admin" in [reading.rstrip("/") for reading in readings]
 
 
 @pytest.mark.parametrize("path", UNREADABLE_PATHS.values(), ids=UNREADABLE_PATHS)
-def test_what_no_honest_client_sends_is_unreadable(path: str) -> None:
-    """Control characters, broken UTF-8 and nested encodings are not interpreted at all."""
+def test_paths_that_no_normal_client_sends_are_unreadable(path: str) -> None:
+    """Control characters, invalid UTF-8 and deeply nested encodings have no interpretations."""
     assert list_interpretations([path]) is None
 
 
@@ -88,20 +88,20 @@ def test_what_no_honest_client_sends_is_unreadable(path: str) -> None:
     "path",
     ["/", "/healthz", "/a/b/", "/caf\xe9/\u65e5\u672c", "/a b", "/100%", "/x.y/..z/...", "/~a!$&'()*+,=:@"],
 )
-def test_a_plain_path_has_one_reading(path: str) -> None:
-    """Ordinary paths mean one thing, however unusual their letters are."""
+def test_a_plain_path_has_one_interpretation(path: str) -> None:
+    """Ordinary paths have one interpretation, whatever letters they contain."""
     assert list_interpretations([path]) == [path]
 
 
 def test_the_path_as_given_comes_first() -> None:
-    """What the server said is always among the readings."""
+    """The path as the server gave it is always the first interpretation."""
     readings = list_interpretations(["/a/../b"])
     assert readings == ["/a/../b", "/b"]
 
 
 @given(st.text(alphabet="/.\\;%25aeF?#:\u00e9\x00", max_size=40), st.sampled_from(["", "/a", "/a/e/"]))
-def test_readings_are_closed_under_what_applications_do(path: str, prefix: str) -> None:
-    """No step makes a path of a reading that is not itself a reading; their number is bounded."""
+def test_interpretations_are_closed(path: str, prefix: str) -> None:
+    """Interpreting an interpretation gives no new paths, and their number is bounded."""
     readings = list_interpretations([path], prefix)
     if readings is None:
         return
@@ -128,7 +128,7 @@ def test_readings_are_closed_under_what_applications_do(path: str, prefix: str) 
     ],
 )
 def test_a_prefix_ends_with_a_segment(path: str, prefix: str, expected: str) -> None:
-    """A prefix is stripped where a segment ends, and nowhere else."""
+    """A prefix is stripped only at the end of a segment."""
     assert strip_prefix(path, prefix) == expected
 
 
@@ -150,10 +150,10 @@ def test_a_prefix_ends_with_a_segment(path: str, prefix: str, expected: str) -> 
         ("/api/orders", "", ""),
     ],
 )
-def test_some_frameworks_cut_a_path_where_the_prefix_stands_first(
+def test_frameworks_that_cut_the_prefix_anywhere_add_an_interpretation(
     path: str, prefix: str, expected: str
 ) -> None:
-    """Only a path that is not below the prefix has such a second meaning."""
+    """Only a path outside the prefix has such a second interpretation."""
     assert cut_at_prefix(path, prefix) == expected
 
 
@@ -169,7 +169,7 @@ def test_some_frameworks_cut_a_path_where_the_prefix_stands_first(
     ],
 )
 def test_a_raw_path_is_decoded_except_where_it_changes_the_structure(raw: str, masked: str) -> None:
-    """What is left encoded is what an application sees that routes before it decodes."""
+    """Characters that stay encoded are those that change the structure for routers that decode afterwards."""
     assert mask_raw_path(raw) == masked
 
 
@@ -186,6 +186,6 @@ def test_a_raw_path_is_decoded_except_where_it_changes_the_structure(raw: str, m
     ],
     ids=["framework", "wrapped", "both", "empty", "bytes", "Flask", "none"],
 )
-def test_an_application_may_say_which_prefix_it_strips(app: Any, prefixes: list[str]) -> None:
-    """In ``root_path``, as FastAPI does; a folder of that name is none."""
+def test_the_prefix_an_application_strips_is_recognised(app: Any, prefixes: list[str]) -> None:
+    """The prefix in root_path is recognised, as FastAPI sets it; a directory of that name is not."""
     assert list_known_prefixes(app) == prefixes

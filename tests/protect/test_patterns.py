@@ -1,4 +1,4 @@
-"""Patterns: generous for rules that ask, strict for public ones, in Werkzeug's order, in linear time."""
+"""Path patterns: strict and loose matching, Werkzeug's order, linear time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monocloud_mw.protect.patterns import Pattern
 
 UUID = "a8098c1a-f86e-11da-bd1a-00112444be1e"
 
-# Rule, paths that are its own, paths that only an application might take for one, other paths.
+# Rule, paths that match strictly, paths that match only loosely, paths that do not match.
 TABLE: dict[str, tuple[str, list[str], list[str], list[str]]] = {
     "root": ("/", ["/", ""], [], ["//", "/x"]),
     "fixed": ("/orders", ["/orders", "/orders/"], [], ["/orders//", "/order", "/orders/x", "/Orders"]),
@@ -62,10 +62,8 @@ TABLE: dict[str, tuple[str, list[str], list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize(("rule", "own", "possible", "others"), TABLE.values(), ids=TABLE)
-def test_a_pattern_is_strict_and_generous(
-    rule: str, own: list[str], possible: list[str], others: list[str]
-) -> None:
-    """Paths of the rule match both ways, what an application might parse only generously, others not."""
+def test_strict_and_loose_matching(rule: str, own: list[str], possible: list[str], others: list[str]) -> None:
+    """Each path matches both ways, only loosely, or not at all, as the table says."""
     pattern = Pattern.parse(rule)
     assert own == [path for path in own + possible + others if pattern.matches(path)]
     assert own + possible == [path for path in own + possible + others if pattern.may_match(path)]
@@ -92,7 +90,7 @@ def _find(rules: list[str], path: str) -> str | None:
 @example("/<x>-<any(a,b):y>", "/1-1-a")
 @example("/<path:x>/a/<path:y>/b", "/1/a/a/b/b")
 def test_a_pattern_matches_what_werkzeug_matches(rule: str, path: str) -> None:
-    """Strict patterns match no more than Werkzeug, generous ones no less."""
+    """A strict pattern matches no more than Werkzeug, a loose one no less."""
     pattern = Pattern.parse(rule)
     found = _find([rule], path) is not None
     assert pattern.matches(path) <= found <= pattern.may_match(path)
@@ -103,7 +101,7 @@ def test_a_pattern_matches_what_werkzeug_matches(rule: str, path: str) -> None:
 @given(st.sampled_from(list(itertools.combinations(RULES, 2))), PATHS)
 @example(("/<x>/<path:y>", "/<path:x>/a"), "/1/a")
 def test_the_order_of_patterns_is_that_of_werkzeug(rules: tuple[str, str], path: str) -> None:
-    """Of two rules that match a path, the one that Werkzeug finds precedes the other, or neither does."""
+    """Of two rules that match a path, the one that Werkzeug finds comes first, or the two are unordered."""
     first, second = map(Pattern.parse, rules)
     if not (first.matches(path) and second.matches(path)):
         return
@@ -125,8 +123,8 @@ def test_the_order_of_patterns_is_that_of_werkzeug(rules: tuple[str, str], path:
         ("/a", "/a"),
     ],
 )
-def test_patterns_of_one_weight_have_no_order(rule: str, other: str) -> None:
-    """Where Werkzeug's weights do not differ, neither is more specific, whatever follows."""
+def test_patterns_of_equal_weight_are_unordered(rule: str, other: str) -> None:
+    """Patterns with the same weight in Werkzeug are unordered."""
     assert not Pattern.parse(rule).precedes(Pattern.parse(other))
     assert not Pattern.parse(other).precedes(Pattern.parse(rule))
 
@@ -141,10 +139,10 @@ def test_patterns_of_one_weight_have_no_order(rule: str, other: str) -> None:
         ("/a<path:x>/b", "/a<path>/b", None, None),
     ],
 )
-def test_a_pattern_tells_its_name_and_first_segment(
+def test_name_and_first_segment_of_a_pattern(
     path: str, name: str, fixed: str | None, first: str | None
 ) -> None:
-    """The name leaves out the names of variables; the first segment leads to the rules for a path."""
+    """The name leaves out the names of variables; the first segment is used to look up rules."""
     pattern = Pattern.parse(path)
     assert (name, fixed, first) == (pattern.name, pattern.fixed, pattern.first)
 
@@ -163,7 +161,7 @@ UNITS = ["/", "/a", "/a/", "-", "a-", "1", ".1", "/a/b", "/a-"]
     ],
 )
 def test_matching_takes_linear_time(rule: str) -> None:
-    """No path of the greatest length takes a millisecond; one of quadratic cost takes several."""
+    """A path of maximum length is matched in under a millisecond; quadratic matching would take several."""
     pattern = Pattern.parse(rule)
     for unit, end in itertools.product(UNITS, ["", "x", "/", "-", "/b", "1"]):
         path = "/" + unit * (2048 // len(unit)) + end

@@ -1,4 +1,4 @@
-"""Refusals: the status table of the documentation, and that neither caller nor log sees too much."""
+"""Error responses: the documented status table, without details that callers should not see."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ TABLE: dict[str, tuple[Exception, int, tuple[str, str], tuple[str, str] | None]]
 def test_every_error_has_its_response(
     error: Exception, status: int, body: tuple[str, str], header: tuple[str, str] | None
 ) -> None:
-    """Status, headers and body are exactly those of the table, and no detail of the error is among them."""
+    """Status, headers and body are those of the table and contain no detail of the error."""
     refusal = error_response(error)
     assert refusal.status == status
     assert json.loads(refusal.body) == {"error": body[0], "error_description": body[1]}
@@ -126,7 +126,7 @@ def test_every_error_has_its_response(
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_has_a_safe_challenge(reason: Reason) -> None:
-    """The sentence of every reason fits into a quoted string as it is (RFC 6750 section 3)."""
+    """The description of every reason can be written as a quoted string (RFC 6750 section 3)."""
     refusal = error_response(TokenError(reason, CANARY))
     challenge = dict(refusal.headers)["WWW-Authenticate"]
     assert refusal.status == (403 if reason.startswith("insufficient") else 401)
@@ -136,7 +136,7 @@ def test_every_reason_has_a_safe_challenge(reason: Reason) -> None:
 
 @given(st.lists(st.text(max_size=8), max_size=4))
 def test_scopes_cannot_break_out_of_the_challenge(scopes: list[str]) -> None:
-    """Only scope tokens of RFC 6749 are written, so that no scope ends the string or the header."""
+    """Only RFC 6749 scope tokens are written, so no scope can end the quoted string or the header."""
     challenge = dict(error_response(TokenError(Reason.INSUFFICIENT_SCOPE, scopes=scopes)).headers)[
         "WWW-Authenticate"
     ]
@@ -144,8 +144,8 @@ def test_scopes_cannot_break_out_of_the_challenge(scopes: list[str]) -> None:
     assert re.fullmatch(rf'Bearer error="insufficient_scope"(, scope="{token}( {token})*")?', challenge)
 
 
-def test_scopes_that_are_no_scope_tokens_are_left_out() -> None:
-    """What could not be written safely is missing from the challenge; the others stay."""
+def test_invalid_scope_tokens_are_left_out() -> None:
+    """Scopes that cannot be written safely are left out of the challenge; the others are kept."""
     error = TokenError(Reason.INSUFFICIENT_SCOPE, scopes=['a"b', "c\\d", "\xe9", "e\r\nf", "", "ok"])
     assert dict(error_response(error).headers)["WWW-Authenticate"] == (
         'Bearer error="insufficient_scope", scope="ok"'

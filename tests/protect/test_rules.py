@@ -1,4 +1,4 @@
-"""Rules: what a request needs, that no spelling of it lowers that, and mistakes found at start."""
+"""Path rules: requirements of a request, disguised paths, and mistakes found at start."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ LOOKUPS: dict[str, tuple[str, str, Requirements | None]] = {
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), LOOKUPS.values(), ids=LOOKUPS)
-def test_a_request_needs_the_defaults_and_every_rule_that_matches(
+def test_a_request_needs_the_defaults_and_all_matching_rules(
     method: str, path: str, expected: Requirements | None
 ) -> None:
-    """Unnamed paths need the defaults, rules add to them, and the most specific public rule exempts."""
+    """All paths need the defaults, matching rules add to them, the most specific public rule exempts."""
     assert API.requirements_for(method, path) == expected
 
 
-PUBLIC_DISGUISES = {
+NOT_QUITE_PUBLIC = {
     "parent": "/static/../orders",
     "encoded parent": "/static/%2e%2e/orders",
     "twice encoded parent": "/static/%252e%252e/orders",
@@ -113,15 +113,15 @@ PUBLIC_DISGUISES = {
 }
 
 
-@pytest.mark.parametrize("path", PUBLIC_DISGUISES.values(), ids=PUBLIC_DISGUISES)
-def test_a_path_is_public_only_if_all_its_readings_are(path: str) -> None:
-    """A path that some application could take for one that is not public needs a token."""
+@pytest.mark.parametrize("path", NOT_QUITE_PUBLIC.values(), ids=NOT_QUITE_PUBLIC)
+def test_a_path_is_public_only_if_all_interpretations_are(path: str) -> None:
+    """A path that some application might interpret as a protected one needs a token."""
     assert API.requirements_for("GET", path) is not None
 
 
 @pytest.mark.parametrize("path", HIDDEN_ADMIN.values(), ids=HIDDEN_ADMIN)
-def test_no_spelling_of_a_path_dodges_its_rule(path: str) -> None:
-    """However /admin is written, the rule for it is asked, for the plain rule and for the directory alike."""
+def test_no_spelling_of_a_path_avoids_its_rule(path: str) -> None:
+    """However /admin is written, its rule applies, be it for the path itself or for the directory."""
     for policy in (
         Policy([Rule("/admin", groups="admin")]),
         Policy([Rule("/admin/<path:x>", groups="admin")]),
@@ -133,7 +133,7 @@ def test_no_spelling_of_a_path_dodges_its_rule(path: str) -> None:
 
 @pytest.mark.parametrize("path", UNREADABLE_PATHS.values(), ids=UNREADABLE_PATHS)
 def test_an_unreadable_path_must_meet_every_rule(path: str) -> None:
-    """Where nobody can say what a path means, everything is asked, whatever the method."""
+    """A path without an interpretation must meet all rules, whatever the method."""
     assert API.requirements_for("GET", path) == EVERYTHING
 
 
@@ -141,17 +141,17 @@ def test_an_unreadable_path_must_meet_every_rule(path: str) -> None:
     "length", [MAX_PATH_CHARACTERS + 1, 60_000], ids=["one character too many", "enormous"]
 )
 def test_a_long_path_must_meet_every_rule_and_is_not_matched(length: int) -> None:
-    """Matching is bounded: beyond the limit everything is asked."""
+    """Beyond the length limit a path is not matched and must meet all rules."""
     assert API.requirements_for("GET", "/static/" + "x" * (length - 8)) == EVERYTHING
 
 
-def test_a_path_of_the_greatest_length_is_matched() -> None:
-    """The limit itself is still a path like others."""
+def test_a_path_of_maximum_length_is_matched() -> None:
+    """A path of exactly the length limit is matched as usual."""
     assert API.requirements_for("GET", "/static/" + "x" * (MAX_PATH_CHARACTERS - 8)) is None
 
 
 def test_without_rules_everything_needs_the_defaults() -> None:
-    """Deny by default: no rules means a valid token everywhere."""
+    """Without rules, every path needs a valid token."""
     policy = Policy(scopes=["a", "b"], groups="staff")
     for path in ("/", "/healthz", "/\x00", "x" * 9999):
         assert policy.requirements_for("GET", path) == _needs("a b", "staff")
@@ -159,7 +159,7 @@ def test_without_rules_everything_needs_the_defaults() -> None:
 
 
 def test_groups_of_several_rules_must_each_be_met() -> None:
-    """Each set of groups is asked for on its own: being in one of them does not open the other."""
+    """The group sets of several rules must each be met; one group of one set is not enough."""
     policy = Policy(
         [Rule("/<path:all>", groups=["staff", "boss"]), Rule("/a/<x>", groups="a")], groups="user"
     )
@@ -169,7 +169,7 @@ def test_groups_of_several_rules_must_each_be_met() -> None:
 
 
 def test_any_scopes_of_several_rules_must_each_be_met() -> None:
-    """Each set of alternatives is asked for on its own, beside the scopes that must all be there."""
+    """The any_scopes of several rules must each be met, in addition to the scopes."""
     policy = Policy(
         [Rule("/a", scopes="s", any_scopes="b c"), Rule("/<x>", any_scopes=["d"])], any_scopes="e f"
     )
@@ -182,35 +182,35 @@ def test_any_scopes_of_several_rules_must_each_be_met() -> None:
 
 
 def test_a_rule_for_everything_includes_the_root() -> None:
-    """``/<path:all>`` holds for ``/`` as well when it asks for something."""
+    """`/<path:all>` also covers `/` if the rule has requirements."""
     policy = Policy([Rule("/<path:all>", scopes="x")])
     for path in ("/", "", "/a", "/a/b/"):
         assert policy.requirements_for("GET", path) == _needs("x")
 
 
 def test_the_root_can_be_public() -> None:
-    """``/`` is a path like others, and only that path."""
+    """A public rule for `/` exempts only that path."""
     policy = Policy([Rule("/", public=True)])
     assert policy.requirements_for("GET", "/") is None
     assert policy.requirements_for("GET", "/x") == NO_REQUIREMENTS
 
 
-def test_a_directory_that_is_named_keeps_its_own_rule() -> None:
-    """A public rule for the bare directory outweighs the one that asks for something below it."""
+def test_a_named_directory_keeps_its_own_rule() -> None:
+    """A public rule for the bare directory outweighs a rule with requirements below it."""
     policy = Policy([Rule("/docs", public=True), Rule("/docs/<path:page>", scopes="docs")])
     assert policy.requirements_for("GET", "/docs") is None
     assert policy.requirements_for("GET", "/docs/page") == _needs("docs")
 
 
-def test_among_equally_specific_rules_the_one_that_asks_wins() -> None:
-    """Where Werkzeug sees no difference in weight, a public rule does not exempt, in either order."""
+def test_of_equally_specific_rules_the_one_with_requirements_wins() -> None:
+    """Of equally specific rules, the one with requirements wins, in either order."""
     public, asking = Rule("/<any(a,b):x>", public=True), Rule("/<string:x>", scopes="s")
     for rules in ([public, asking], [asking, public]):
         assert Policy(rules).requirements_for("GET", "/a") == _needs("s")
 
 
 def test_a_public_method_leaves_the_others_alone() -> None:
-    """A rule that is public for GET covers GET and HEAD, and no other method."""
+    """A rule that is public for GET covers GET and HEAD only."""
     policy = Policy([Rule("/a", methods=["GET"], public=True), Rule("/a", methods=["POST"], scopes="w")])
     assert policy.requirements_for("GET", "/a") is None
     assert policy.requirements_for("head", "/a") is None
@@ -219,20 +219,20 @@ def test_a_public_method_leaves_the_others_alone() -> None:
 
 
 def test_rules_are_written_below_the_prefix() -> None:
-    """A mounted application's rules need not know where it is mounted."""
+    """Rules of a mounted application are written without the mount prefix."""
     assert API.requirements_for("GET", "/healthz", prefix="/api") is None
     assert API.requirements_for("GET", "/admin/x", prefix="/api/") == _needs("api", "admin")
 
 
-def test_a_rule_that_was_written_with_the_prefix_still_asks() -> None:
-    """A rule that asks for something holds in both spellings, and then nothing there is public."""
+def test_a_rule_written_with_the_prefix_applies() -> None:
+    """A rule with requirements applies with and without the prefix; the path is then not public."""
     policy = Policy([Rule("/api/admin/<path:x>", groups="admin"), Rule("/admin/<path:x>", public=True)])
     assert policy.requirements_for("GET", "/admin/x") is None
     assert policy.requirements_for("GET", "/admin/x", prefix="/api") == _needs("", "admin")
 
 
 def test_a_prefix_does_not_make_a_path_less_public() -> None:
-    """A rule for everything that a public rule outweighs does not come back through the prefix."""
+    """A rule for everything that a public rule outweighs is not added again through the prefix."""
     policy = Policy([Rule("/<path:all>", scopes="s"), Rule("/healthz", public=True)])
     assert policy.requirements_for("GET", "/healthz", prefix="/api") is None
 
@@ -250,10 +250,8 @@ def test_a_prefix_does_not_make_a_path_less_public() -> None:
         ("/files/a/b", "/files/a%2fb", _needs("api", "files")),
     ],
 )
-def test_an_application_may_route_on_the_raw_path(
-    path: str, raw_path: str, expected: Requirements | None
-) -> None:
-    """What an application sees that decodes only after routing counts as a reading, too."""
+def test_the_raw_path_is_an_interpretation(path: str, raw_path: str, expected: Requirements | None) -> None:
+    """A path that is decoded only after routing is one more interpretation."""
     assert API.requirements_for("GET", path, raw_path=raw_path) == expected
 
 
@@ -263,22 +261,22 @@ def test_an_application_may_route_on_the_raw_path(
     st.sampled_from(["", "/", "/api", "//", "\x00", "%2f"]),
     st.text(max_size=20),
 )
-def test_no_path_or_method_escapes(path: str, method: str, prefix: str, raw_path: str) -> None:
-    """Any text is looked up without an error; what is not public needs at least the defaults."""
+def test_no_path_or_method_raises(path: str, method: str, prefix: str, raw_path: str) -> None:
+    """No path or method raises an error, and paths that are not public need at least the defaults."""
     needed = API.requirements_for(method, path, prefix=prefix, raw_path=raw_path)
     assert needed is None or needed.scopes >= {"api"}
 
 
-def test_lookups_are_remembered_within_a_bound() -> None:
-    """Attackers choose paths, so the memory of lookups does not grow with them."""
+def test_the_lookup_cache_is_bounded() -> None:
+    """Attackers choose paths, so the cache of lookups is bounded."""
     policy = Policy([Rule("/healthz", public=True)])
     for number in range(3000):
         policy.requirements_for("GET", f"/{number}")
     assert policy._look_up.cache_info().currsize == 1024  # type: ignore[attr-defined]
 
 
-def test_made_up_methods_are_not_remembered() -> None:
-    """A method may be as long as a server's header; a thousand of them would fill the memory."""
+def test_unknown_methods_are_not_cached() -> None:
+    """Lookups with unknown methods are not cached: a method may be as long as a header."""
     policy = Policy([Rule("/healthz", public=True), Rule("/orders", methods="POST", scopes="w")])
     for number in range(3000):
         policy.requirements_for(f"M{number}", "/orders")
@@ -286,8 +284,10 @@ def test_made_up_methods_are_not_remembered() -> None:
     assert policy.requirements_for("post", "/orders") == _needs("w")
 
 
-def test_what_a_framework_may_cut_a_path_down_to_counts_too() -> None:
-    """Another meaning of a path can ask for more, and make a public path one that is not."""
+def test_a_path_cut_by_the_framework_is_an_interpretation() -> None:
+    """A path cut down by the framework is one more interpretation: it may add requirements or end an
+    exemption.
+    """
     policy = Policy([Rule("/files/<path:x>", public=True), Rule("/admin", scopes="a")])
     assert policy.requirements_for("GET", "/files/api/me") is None
     assert policy.requirements_for("GET", "/files/api/me", cut_path="/me") == NO_REQUIREMENTS
@@ -295,7 +295,7 @@ def test_what_a_framework_may_cut_a_path_down_to_counts_too() -> None:
     assert policy.requirements_for("GET", "/files/api/x", cut_path="//%61dmin") == _needs("a")
 
 
-GENEROUS: dict[str, tuple[str, str]] = {
+LOOSE: dict[str, tuple[str, str]] = {
     "int": ("/x/<int:a>", "/x/{}"),
     "int in range": ("/x/<int(min=1, max=9):a>", "/x/{}"),
     "int of some digits": ("/x/<int(fixed_digits=4):a>", "/x/{}"),
@@ -331,17 +331,19 @@ VALUES = [
 
 
 @pytest.mark.parametrize("value", VALUES)
-@pytest.mark.parametrize(("rule", "path"), GENEROUS.values(), ids=GENEROUS)
-def test_in_a_rule_that_asks_a_variable_matches_any_one_segment(rule: str, path: str, value: str) -> None:
-    """What an application reads as a number, say, is for it to decide; a type is no way around a rule."""
+@pytest.mark.parametrize(("rule", "path"), LOOSE.values(), ids=LOOSE)
+def test_a_variable_with_requirements_matches_any_segment(rule: str, path: str, value: str) -> None:
+    """In a rule with requirements a variable matches any segment, so its type cannot be used to avoid the
+    rule.
+    """
     policy = Policy([Rule(rule, groups="admin")])
     assert policy.requirements_for("GET", path.format(value)) == _needs("", "admin")
     assert policy.requirements_for("GET", path.format(f"{value}/9")) == NO_REQUIREMENTS
 
 
 @pytest.mark.parametrize("value", ["+7", "-7", " 7", "7_0", "7.0", "\u0667", "", "7/", "10", "%37"])
-def test_in_a_public_rule_a_variable_matches_its_type_only(value: str) -> None:
-    """A public rule opens what it says: whatever else an application reads there needs a token."""
+def test_a_public_variable_matches_only_its_type(value: str) -> None:
+    """In a public rule a variable matches only values of its type; other values need a token."""
     policy = Policy([Rule("/x/<int(max=9):a>/y", public=True)])
     assert policy.requirements_for("GET", "/x/7/y") is None
     assert policy.requirements_for("GET", f"/x/{value}/y") == NO_REQUIREMENTS
@@ -380,10 +382,12 @@ def test_in_a_public_rule_a_variable_matches_its_type_only(value: str) -> None:
         ),
     ],
 )
-def test_generous_and_strict_rules_beside_each_other(
+def test_loose_and_strict_rules_together(
     rules: Sequence[Rule], needs: dict[str, Requirements | None]
 ) -> None:
-    """A public rule exempts only what it matches and where it is more specific than all that ask."""
+    """A public rule exempts only strict matches, and only if it is more specific than all rules with
+    requirements.
+    """
     for ordered in (rules, rules[::-1]):
         policy = Policy(ordered)
         assert needs == {path: policy.requirements_for("GET", path) for path in needs}
@@ -404,7 +408,7 @@ def test_generous_and_strict_rules_beside_each_other(
 def test_a_string_may_be_empty_unless_a_rule_names_the_directory(
     more: list[Rule], path: str, expected: Requirements | None
 ) -> None:
-    """Falcon serves /orders/{name} for /orders/; with a rule for /orders it is clear what that path is."""
+    """Falcon serves /orders/{name} for /orders/, so the rule covers it unless a rule names /orders itself."""
     rules = [Rule("/orders/<name>", groups="admin"), Rule("/orders/<name>/items", groups="items")]
     assert Policy(rules + more).requirements_for("GET", path) == expected
 
@@ -431,7 +435,7 @@ FILES = Rule("/files/<path:rest>", public=True)
     ],
 )
 def test_encoded_characters_in_a_public_variable_are_data(path: str, raw_path: str) -> None:
-    """A tag may be called C#: that a hidden fragment would lead to a path without a rule changes nothing."""
+    """A tag may be called C#: in a public variable, an encoded fragment or query is part of the value."""
     assert Policy([TAGS, FILES]).requirements_for("GET", path, raw_path=raw_path) is None
     mounted = {"prefix": "/api", "raw_path": f"/api{raw_path}"}
     assert Policy([TAGS, FILES]).requirements_for("GET", path, **mounted) is None
@@ -447,8 +451,8 @@ def test_encoded_characters_in_a_public_variable_are_data(path: str, raw_path: s
         Rule("/<path:all>", groups="admin"),
     ],
 )
-def test_encoded_characters_are_no_data_where_they_may_lead_to_a_rule(rule: Rule) -> None:
-    """Where something asks for what would be left without the fragment, it is asked."""
+def test_encoded_characters_that_may_lead_to_a_rule_are_not_data(rule: Rule) -> None:
+    """If a rule covers what is left without the fragment, its requirements apply."""
     policy = Policy([TAGS, rule])
     assert policy.requirements_for("GET", "/tags/b/posts") is None
     for path in ("/tags/C#/posts", "/tags/C?/posts", "/tags/C%23/posts", "/tags/C%3f/posts"):
@@ -479,8 +483,8 @@ def test_encoded_characters_are_no_data_where_they_may_lead_to_a_rule(rule: Rule
         ("/files/..%23/x", "/files/..%2523/x"),
     ],
 )
-def test_data_does_not_hide_another_path(path: str, raw_path: str) -> None:
-    """Slashes, dot segments and the like keep their meaning, and so does what is beside a variable."""
+def test_encoded_characters_do_not_hide_another_path(path: str, raw_path: str) -> None:
+    """Slashes and dot segments keep their meaning, and so do encoded characters outside the variable."""
     for raw in (raw_path, ""):
         assert Policy([TAGS, FILES]).requirements_for("GET", path, raw_path=raw) == NO_REQUIREMENTS
 
@@ -523,7 +527,7 @@ PREFIXED = Policy(
 def test_a_prefix_that_the_application_strips_is_one_more_interpretation(
     path: str, expected: Requirements | None
 ) -> None:
-    """With and without the prefix a rule that asks is asked; a path is public only if both forms are."""
+    """A rule applies with and without the prefix; a path is public only if both forms are."""
     assert PREFIXED.requirements_for("GET", path) == expected
 
 
@@ -540,13 +544,13 @@ def test_a_prefix_that_the_application_strips_is_one_more_interpretation(
     ],
 )
 def test_prefixes_go_together_with_a_mount(rule: str, path: str) -> None:
-    """A rule that asks may be written with either prefix, both or none."""
+    """A rule with requirements may be written with either prefix, both or none."""
     policy = Policy([Rule(rule, groups="admin")], prefixes="/api")
     assert policy.requirements_for("GET", path, prefix="/mount") == _needs("", "admin")
 
 
 def test_a_rule_with_the_prefix_is_weighed_against_public_ones_with_the_prefix() -> None:
-    """What is public with and without the prefix stays public beside a wider rule with the prefix."""
+    """A path that is public with and without the prefix stays public beside a wider rule with the prefix."""
     public = [Rule("/healthz", public=True), Rule("/api/healthz", public=True)]
     policy = Policy([*public, Rule("/api/<path:rest>", groups="admin")])
     assert policy.requirements_for("GET", "/healthz", prefix="/api") is None
@@ -555,8 +559,8 @@ def test_a_rule_with_the_prefix_is_weighed_against_public_ones_with_the_prefix()
     assert policy.requirements_for("GET", "/healthz", prefix="/api") == _needs("", "admin")
 
 
-def test_known_prefixes_are_taken_as_they_are() -> None:
-    """What a framework's object tells is no setting of the user, and strips whatever it strips."""
+def test_known_prefixes_are_not_validated() -> None:
+    """A prefix read from the framework's own object is used without validation."""
     policy = Policy([Rule("/admin", groups="admin")], known_prefixes=["/", "/a%20b/", "/api"])
     for path in ("/admin", "/a%20b/admin", "/api/admin"):
         assert policy.requirements_for("GET", path) == _needs("", "admin")
@@ -582,7 +586,7 @@ def test_known_prefixes_are_taken_as_they_are() -> None:
     ],
 )
 def test_a_prefix_that_no_path_could_have_is_refused(prefixes: Any, message: str) -> None:
-    """Prefixes are checked like rules: written plainly, and without variables."""
+    """Prefixes are validated like rules and have no variables."""
     with pytest.raises(ConfigurationError) as caught:
         Policy(prefixes=prefixes)
     assert str(caught.value).startswith(message)
@@ -696,8 +700,8 @@ MISTAKES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("rule", "message"), MISTAKES.values(), ids=MISTAKES)
-def test_a_rule_that_cannot_be_honoured_is_refused(rule: Any, message: str) -> None:
-    """A rule that would be ignored, or never match, is a hole; it is refused where it is declared."""
+def test_a_rule_without_effect_is_refused(rule: Any, message: str) -> None:
+    """A rule that would be ignored or never match is refused when it is declared."""
     with pytest.raises(ConfigurationError) as caught:
         Policy([rule])
     assert str(caught.value) == message
@@ -711,7 +715,7 @@ def test_a_rule_that_cannot_be_honoured_is_refused(rule: Any, message: str) -> N
     ],
 )
 def test_a_path_that_werkzeug_cannot_read_is_refused(rule: str) -> None:
-    """Whatever Werkzeug refuses arrives as a problem that names the rule."""
+    """A path that Werkzeug refuses is reported as a problem that names the rule."""
     with pytest.raises(
         ConfigurationError, match=r"^rules\[0\] .*: path is not in Werkzeug's routing syntax: "
     ):
@@ -720,7 +724,7 @@ def test_a_path_that_werkzeug_cannot_read_is_refused(rule: str) -> None:
 
 @pytest.mark.parametrize("rules", [Rule("/a"), "rules", None, {"/a": Rule("/a")}])
 def test_rules_are_a_list(rules: Any) -> None:
-    """A single rule, a mapping or text in the place of the list is refused, not iterated over."""
+    """A single rule, a mapping or text in place of the list of rules is refused."""
     with pytest.raises(ConfigurationError, match=r"^rules: must be a list of Rule, not "):
         Policy(rules)
 
@@ -750,8 +754,8 @@ def test_rules_are_a_list(rules: Any) -> None:
         ),
     ],
 )
-def test_rules_that_repeat_or_contradict_each_other_are_refused(rules: Sequence[Rule], message: str) -> None:
-    """Two rules for the same paths and methods are a mistake of one kind or the other."""
+def test_duplicate_or_contradictory_rules_are_refused(rules: Sequence[Rule], message: str) -> None:
+    """Two rules for the same paths and methods are a configuration error."""
     with pytest.raises(ConfigurationError) as caught:
         Policy(rules)
     assert str(caught.value) == message
@@ -766,12 +770,12 @@ def test_rules_that_repeat_or_contradict_each_other_are_refused(rules: Sequence[
     ],
 )
 def test_rules_that_add_to_each_other_are_fine(rules: Sequence[Rule]) -> None:
-    """The same path may have a rule for all methods and another one for some."""
+    """The same path may have one rule for all methods and another for some methods."""
     assert Policy(rules).requirements_for("GET", "/not/named") == NO_REQUIREMENTS
 
 
 def test_all_problems_are_reported_together() -> None:
-    """One error names every problem of every rule and of the defaults."""
+    """One error lists the problems of all rules and of the defaults."""
     with pytest.raises(ConfigurationError) as caught:
         Policy([Rule("a", methods=[]), Rule("/b", scopes=1), "c"], scopes=2, groups=[""])  # type: ignore[arg-type,list-item]
     assert [(problem.option, problem.message) for problem in caught.value.problems] == [
@@ -785,7 +789,7 @@ def test_all_problems_are_reported_together() -> None:
 
 
 def test_changing_a_list_later_changes_no_rule() -> None:
-    """A policy keeps what the rules said when it was made."""
+    """A policy copies the rules, so later changes of a list have no effect."""
     scopes, methods = ["a"], ["GET"]
     policy = Policy([Rule("/a", methods=methods, scopes=scopes)])
     scopes.clear()
