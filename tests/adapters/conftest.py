@@ -1,4 +1,4 @@
-"""One tenant, one client of each kind, and the sample API on everything that can serve it."""
+"""Fixtures: one tenant, one client of each kind, and the sample API on every adapter and server."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ SERVERS = ("werkzeug", *RULE_SERVERS)
 
 @pytest.fixture(scope="session")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
 
 @pytest.fixture(scope="session")
 def client(tenant: LocalTenant) -> Iterator[BackendClient]:
-    """Return a client for threads."""
+    """Return a synchronous client."""
     with BackendClient(**tenant.settings(tenant.client)) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def async_client(tenant: LocalTenant) -> Iterator[AsyncBackendClient]:
-    """Return a client for event loops."""
+    """Return an asynchronous client."""
     client = AsyncBackendClient(**tenant.settings(tenant.client))
     yield client
     asyncio.run(client.aclose())
@@ -88,18 +88,18 @@ def uvicorn_h11(async_client: AsyncBackendClient) -> Iterator[Call]:
 
 @pytest.fixture(scope="session")
 def uvicorn_httptools(async_client: AsyncBackendClient) -> Iterator[Call]:
-    """Call the sample API on ASGI, served by uvicorn with Node's parser."""
+    """Call the sample API on ASGI, served by uvicorn with httptools."""
     with uvicorn_server(create_asgi_app(async_client), http="httptools") as port:
         yield call_socket(port)
 
 
 @pytest.fixture(params=ADAPTERS + SERVERS)
 def call(request: pytest.FixtureRequest) -> Call:
-    """Call the sample API in each of all ways, one after the other."""
+    """Call the sample API through each adapter and server in turn."""
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=RULE_SERVERS)
 def server(request: pytest.FixtureRequest) -> Call:
-    """Call the sample API on each real server where rules protect it."""
+    """Call the sample API on each real server whose API is protected by rules."""
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""How tests talk to an API: in process, or over a socket byte for byte."""
+"""Send requests to an API: in process, or over a socket byte for byte."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TIMEOUT_SECONDS = 30
 
 @attrs.frozen
 class Answer:
-    """A response: the names of its headers are in lower case."""
+    """A response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -64,7 +64,7 @@ def call_asgi(app: AsgiApp) -> Call:
 
 
 def call_starlette(app: Any) -> Call:
-    """Call an application on Starlette in process; it leaves it to servers to drop the body of a HEAD."""
+    """Call a Starlette application in process; like a server, drop the body of a response to HEAD."""
     call_app = call_asgi(app)
 
     def call(method: str, target: str, headers: RequestHeaders = ()) -> Answer:
@@ -75,7 +75,7 @@ def call_starlette(app: Any) -> Call:
 
 
 def call_socket(port: int) -> Call:
-    """Call a server on this machine; nothing between the test and the socket tidies the request up."""
+    """Call a server on this machine over a socket, without normalising the request."""
 
     def call(method: str, target: str, headers: RequestHeaders = ()) -> Answer:
         lines = [f"{method} {target} HTTP/1.1", "Host: api.example.com", "Connection: close"]
@@ -117,7 +117,7 @@ def websocket_scope(path: str, headers: RequestHeaders = (), **more: Any) -> dic
 
 
 async def exchange(app: AsgiApp, scope: Message, incoming: Sequence[Message] = ()) -> list[Message]:
-    """Return the messages that an ASGI application sends in answer to a scope."""
+    """Return the messages that an ASGI application sends for a scope."""
     sent: list[Message] = []
     waiting = iter(incoming or [{"type": "http.request", "body": b"", "more_body": False}])
 
@@ -133,5 +133,5 @@ async def exchange(app: AsgiApp, scope: Message, incoming: Sequence[Message] = (
 
 def _lower(headers: RequestHeaders) -> dict[str, str]:
     names = [name.lower() for name, _ in headers]
-    assert len(set(names)) == len(names), "a header stands twice in the response"
+    assert len(set(names)) == len(names), "a header occurs twice in the response"
     return {name.lower(): value for name, value in headers}

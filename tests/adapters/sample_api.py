@@ -1,7 +1,7 @@
-"""One small API, once for each adapter: what the conformance suite calls, and what gunicorn imports.
+"""One small API on every adapter, for the conformance tests and for gunicorn.
 
-Every handler answers with what it saw: the path, and the claims that the adapter attached. What a path needs
-is said in Flask by decorators, in FastAPI by dependencies, in WSGI and ASGI by rules:
+Every handler returns the path and the claims that the adapter attached. Flask protects with
+decorators, FastAPI with dependencies, WSGI and ASGI with rules:
 
 =================  ==================================================
 ``/healthz``       nothing
@@ -51,7 +51,7 @@ def create_flask_app(client: BackendClient | None = None, **settings: Any) -> Fl
 
 
 def create_fastapi_app(client: AsyncBackendClient | None = None, **settings: Any) -> FastAPI:
-    """Return the API on FastAPI, everything protected but what is public; it sends refusals as they are."""
+    """Return the API on FastAPI, with everything protected that is not public."""
     protect = ProtectApi(client, scopes=DEFAULT_SCOPES, **settings)
     app = FastAPI(dependencies=[Security(protect)])
 
@@ -89,7 +89,7 @@ def create_wsgi_app(client: BackendClient | None = None, **settings: Any) -> wsg
 
 
 def create_asgi_app(client: AsyncBackendClient | None = None, **settings: Any) -> asgi.ProtectApiMiddleware:
-    """Return the API on plain ASGI; over a WebSocket it sends the same answer and closes."""
+    """Return the API on plain ASGI; a WebSocket gets the same answer and is closed."""
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         body = json.dumps({"path": scope["path"], "claims": scope.get("monocloud.claims")})

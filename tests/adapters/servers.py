@@ -1,6 +1,6 @@
-"""Real servers for the sample API: Werkzeug's and uvicorn in threads, gunicorn in a process of its own.
+"""Real servers for the sample API: Werkzeug and uvicorn in threads, gunicorn in a subprocess.
 
-All listen on a socket that is bound before they start, so that clients connect at once and nobody polls.
+All listen on a socket that is bound before they start, so clients can connect at once without polling.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ASGI middleware: what only it does."""
+"""Behaviour that only the ASGI middleware has."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .exchange import exchange, http_scope, websocket_scope
 
 
 class _Recorder:
-    """An application that keeps what it was called with."""
+    """An application that records its scopes."""
 
     def __init__(self) -> None:
         self.called: tuple[Any, Any, Any] | None = None
 
     @property
     def scope(self) -> dict[str, Any]:
-        """The scope it was called with."""
+        """The scope of the last call."""
         assert self.called is not None
         scope: dict[str, Any] = self.called[0]
         return scope
@@ -47,7 +47,7 @@ def _credentials(token: str) -> list[tuple[str, str]]:
 def test_inbound_claims_are_removed_before_anything_else(
     async_client: AsyncBackendClient, tenant: LocalTenant
 ) -> None:
-    """Claims in the scope that are not ours reach neither a public nor a protected handler."""
+    """Claims already in the scope reach neither a public nor a protected handler."""
     app = _Recorder()
     protected = ProtectApiMiddleware(app, async_client, rules=[Rule("/public", public=True)])
     forged: dict[str, Any] = {"monocloud.claims": AccessTokenClaims({"sub": "mallory"})}
@@ -65,7 +65,7 @@ def test_inbound_claims_are_removed_before_anything_else(
 def test_claims_are_written_into_the_scope_that_came(
     async_client: AsyncBackendClient, tenant: LocalTenant, make_scope: Any
 ) -> None:
-    """Middleware in front sees what the application writes, and claims from outside are gone first."""
+    """Middleware outside sees what the application writes into the scope, without claims from outside."""
     app = _Recorder()
     protected = ProtectApiMiddleware(app, async_client)
     scope = make_scope("/me", _credentials(tenant.mint())) | {"monocloud.claims": "forged", "state": {}}
@@ -77,8 +77,8 @@ def test_claims_are_written_into_the_scope_that_came(
     assert "monocloud.claims" not in scope
 
 
-def test_lifespan_passes_untouched(async_client: AsyncBackendClient) -> None:
-    """Start and stop of the application are between it and the server."""
+def test_lifespan_events_are_passed_through(async_client: AsyncBackendClient) -> None:
+    """`lifespan` events are passed through unchanged."""
     app = _Recorder()
     given: list[Any] = [{"type": "lifespan"}, object(), object()]
     asyncio.run(ProtectApiMiddleware(app, async_client)(*given))
@@ -87,8 +87,8 @@ def test_lifespan_passes_untouched(async_client: AsyncBackendClient) -> None:
 
 
 @pytest.mark.parametrize("kind", ["webtransport", "HTTP", "", "a\nb"])
-def test_unknown_connections_are_refused(async_client: AsyncBackendClient, kind: str) -> None:
-    """What nobody here understands does not reach the application, whatever its headers say."""
+def test_unknown_connection_types_are_refused(async_client: AsyncBackendClient, kind: str) -> None:
+    """A connection of an unknown type is refused, whatever its headers."""
     app = _Recorder()
     with pytest.raises(ConfigurationError, match=r"^cannot protect connections of type '"):
         asyncio.run(exchange(ProtectApiMiddleware(app, async_client), {"type": kind, "headers": []}))
@@ -96,7 +96,7 @@ def test_unknown_connections_are_refused(async_client: AsyncBackendClient, kind:
 
 
 def test_a_websocket_gets_claims(async_client: AsyncBackendClient, tenant: LocalTenant) -> None:
-    """A handshake with a good token reaches the application with the claims."""
+    """A handshake with a valid token reaches the application with the claims."""
     app = _Recorder()
     scope = websocket_scope("/live", _credentials(tenant.mint(subject="alice")))
     assert asyncio.run(exchange(ProtectApiMiddleware(app, async_client), scope)) == []
@@ -107,7 +107,9 @@ def test_a_websocket_gets_claims(async_client: AsyncBackendClient, tenant: Local
 def test_a_websocket_is_refused_before_it_is_accepted(
     async_client: AsyncBackendClient, extensions: dict[str, Any]
 ) -> None:
-    """Without the extension for a response, closing before accepting makes the server answer 403."""
+    """Without the extension for responses, the middleware closes before it accepts, so the server answers
+    403.
+    """
     app = _Recorder()
     sent = asyncio.run(
         exchange(ProtectApiMiddleware(app, async_client), websocket_scope("/live", **extensions))
@@ -119,7 +121,7 @@ def test_a_websocket_is_refused_before_it_is_accepted(
 def test_a_websocket_is_refused_with_the_full_response_where_the_server_can(
     async_client: AsyncBackendClient,
 ) -> None:
-    """With the extension, the handshake gets the status, headers and body that a request would get."""
+    """With the extension, a handshake gets the same status, headers and body as a request."""
     scope = websocket_scope("/live", extensions={"websocket.http.response": {}})
     start, body = asyncio.run(exchange(ProtectApiMiddleware(_Recorder(), async_client), scope))
     assert (start["type"], start["status"]) == ("websocket.http.response.start", 401)
@@ -128,8 +130,8 @@ def test_a_websocket_is_refused_with_the_full_response_where_the_server_can(
     assert b"unauthorized" in body["body"]
 
 
-def test_rules_for_get_hold_for_websockets(async_client: AsyncBackendClient, tenant: LocalTenant) -> None:
-    """A handshake is a GET, even where a scope claims something else."""
+def test_rules_for_get_apply_to_websockets(async_client: AsyncBackendClient, tenant: LocalTenant) -> None:
+    """A handshake counts as GET, even if the scope has another method."""
     app = _Recorder()
     rules = [Rule("/open", methods=["GET"], public=True), Rule("/shut", methods=["GET"], groups="admin")]
     protected = ProtectApiMiddleware(app, async_client, rules=rules)
@@ -142,7 +144,7 @@ def test_rules_for_get_hold_for_websockets(async_client: AsyncBackendClient, ten
 
 
 def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch, tenant: LocalTenant) -> None:
-    """Without a client, one is made from the environment when the middleware is made."""
+    """Without a client argument, the middleware creates a client from the environment."""
     for name, value in tenant.environment().items():
         monkeypatch.setenv(name, value)
     protected = ProtectApiMiddleware(_Recorder())
@@ -159,7 +161,7 @@ def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch, tenant: 
 
 
 def test_every_mistake_is_reported_at_once() -> None:
-    """One error names the options of the environment, the rules, the requirements and the callables."""
+    """One error lists the problems of environment, rules, requirements and callables."""
     with pytest.raises(ConfigurationError) as caught:
         ProtectApiMiddleware(
             _Recorder(),
@@ -180,15 +182,15 @@ def test_every_mistake_is_reported_at_once() -> None:
     ]
 
 
-def test_a_client_for_threads_is_refused(client: BackendClient) -> None:
-    """It would block the event loop."""
+def test_a_synchronous_client_is_refused(client: BackendClient) -> None:
+    """A synchronous client is refused because it would block the event loop."""
     with pytest.raises(ConfigurationError, match=r"^client: must be AsyncBackendClient or have its"):
         ProtectApiMiddleware(_Recorder(), client)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("answer", [None, True, {"sub": "mallory"}])
-def test_a_client_that_answers_with_anything_but_claims_lets_nothing_through(answer: Any) -> None:
-    """A broken client is a 500."""
+def test_a_client_that_returns_no_claims_is_a_500(answer: Any) -> None:
+    """A client that returns anything but claims gives a 500."""
 
     class Broken:
         async def authenticate(self, credentials: Any, requirements: Any) -> Any:
@@ -201,10 +203,10 @@ def test_a_client_that_answers_with_anything_but_claims_lets_nothing_through(ans
 
 
 @pytest.mark.parametrize("is_async", [True, False])
-def test_resolvers_see_the_scope(
+def test_resolvers_get_the_scope(
     async_client: AsyncBackendClient, tenant: LocalTenant, is_async: bool
 ) -> None:
-    """A token resolver, sync or async, replaces the header: a WebSocket's query, for example."""
+    """A token resolver, sync or async, replaces the header, for example for a WebSocket's query string."""
 
     def resolve(scope: Any) -> str:
         return str(scope["query_string"].decode().partition("=")[2])
@@ -224,7 +226,7 @@ def test_resolvers_see_the_scope(
 def test_a_failing_resolver_is_a_500_without_details(
     async_client: AsyncBackendClient, caplog: pytest.LogCaptureFixture, is_async: bool
 ) -> None:
-    """The caller learns nothing, and the log the place but not the message."""
+    """The caller gets no details; the log has the place and not the message."""
 
     def fail(scope: Any) -> str:
         raise KeyError("canary")
@@ -243,7 +245,7 @@ def test_a_failing_resolver_is_a_500_without_details(
 
 @pytest.mark.parametrize("is_async", [True, False])
 def test_on_error_renders_its_own_response(async_client: AsyncBackendClient, is_async: bool) -> None:
-    """An application may answer refused requests itself, sync or async, or leave some to us."""
+    """on_error, sync or async, may answer a refused request or return None for the default response."""
     seen: list[MonoCloudError] = []
 
     async def teapot(scope: Any, receive: Any, send: Any) -> None:
@@ -263,8 +265,8 @@ def test_on_error_renders_its_own_response(async_client: AsyncBackendClient, is_
     assert [str(error) for error in seen] == ["The request has no access token"] * 2
 
 
-def test_an_on_error_that_raises_lets_nothing_through(async_client: AsyncBackendClient) -> None:
-    """What the application's own code raises reaches the server, and the request goes no further."""
+def test_an_exception_of_on_error_is_propagated(async_client: AsyncBackendClient) -> None:
+    """An exception of on_error reaches the server; the application is not called."""
 
     def on_error(error: MonoCloudError, response: ErrorResponse, scope: Any) -> Any:
         raise LookupError("of the application")
@@ -296,7 +298,7 @@ def test_an_on_error_that_raises_lets_nothing_through(async_client: AsyncBackend
 def test_the_root_path_is_not_part_of_rules(
     async_client: AsyncBackendClient, scope: dict[str, Any], status: int
 ) -> None:
-    """Servers give the path with the root path or without it; rules are written without it."""
+    """Servers give the path with or without the root path; rules are written without it."""
     rules = [Rule("/public", public=True), Rule("/static/<path:x>", public=True)]
     app = ProtectApiMiddleware(_Recorder(), async_client, rules=rules)
     assert _status(app, http_scope("GET", "/") | scope) == status
@@ -313,7 +315,7 @@ def test_optional_members_of_the_scope_may_be_absent(async_client: AsyncBackendC
 def test_header_names_need_not_be_in_lower_case(
     async_client: AsyncBackendClient, tenant: LocalTenant
 ) -> None:
-    """A server that does not lower names must not hide a second header from us."""
+    """A second Authorization header is found even if a server does not lower its name."""
     value = f"Bearer {tenant.mint()}".encode()
     scope = http_scope("GET", "/me")
     app = ProtectApiMiddleware(_Recorder(), async_client)
@@ -322,7 +324,7 @@ def test_header_names_need_not_be_in_lower_case(
 
 
 def _started(app: Any) -> list[str]:
-    """Send a server's start-up event and return the types of the messages that came back."""
+    """Send a start-up event and return the types of the messages that came back."""
     sent: list[str] = []
 
     async def receive() -> dict[str, Any]:
@@ -342,7 +344,7 @@ def _started(app: Any) -> list[str]:
 
 
 def test_a_wrong_configuration_fails_the_start_of_the_server() -> None:
-    """Made by add_middleware, when the server runs, it is a failed start-up."""
+    """With add_middleware, a configuration error makes the server's start-up fail."""
     recorder = _Recorder()
     assert _started(lambda: ProtectApiMiddleware(recorder)) == ["lifespan.startup.failed"]
     assert recorder.called is None
@@ -351,7 +353,7 @@ def test_a_wrong_configuration_fails_the_start_of_the_server() -> None:
 
 
 def test_the_application_is_kept_as_app(async_client: AsyncBackendClient) -> None:
-    """The conventional name, by which other tools find what is wrapped."""
+    """The wrapped application is available as `app`, as other tools expect."""
     app = _Recorder()
     assert ProtectApiMiddleware(app, async_client).app is app
 
@@ -368,10 +370,10 @@ PREFLIGHT = [(b"Origin", b"https://a.example"), (b"access-control-request-method
         ("GET", PREFLIGHT, 401),
     ],
 )
-def test_cors_preflights_pass_where_they_are_allowed(
+def test_allowed_cors_preflights_pass(
     async_client: AsyncBackendClient, method: str, headers: Any, status: int
 ) -> None:
-    """Exactly those, and only with the option; a handshake of a WebSocket is none."""
+    """With the option, only CORS preflights pass; a WebSocket handshake is not a preflight."""
     scope = http_scope(method, "/me") | {"headers": headers}
     allowed = ProtectApiMiddleware(_Recorder(), async_client, allow_cors_preflight=True)
     assert _status(allowed, dict(scope)) == status
@@ -381,10 +383,10 @@ def test_cors_preflights_pass_where_they_are_allowed(
     assert "monocloud.claims" not in socket
 
 
-def test_an_optional_token_may_be_missing_and_not_wrong(
+def test_an_optional_token_may_be_absent_but_not_invalid(
     async_client: AsyncBackendClient, tenant: LocalTenant
 ) -> None:
-    """Anonymous requests reach the application without claims; a bad token never does."""
+    """Anonymous requests reach the application without claims; an invalid token is refused."""
     app = _Recorder()
     protected = ProtectApiMiddleware(app, async_client, optional=True, scopes="a")
     anonymous = http_scope("GET", "/me") | {"monocloud.claims": "forged"}

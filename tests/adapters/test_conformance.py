@@ -1,4 +1,4 @@
-"""One table of requests: all adapters give the same answers, in process and on real servers."""
+"""One table of requests and expected answers, for all adapters, in process and on real servers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Request: TypeAlias = Callable[[LocalTenant], RequestHeaders]
 
 @attrs.frozen(kw_only=True)
 class Case:
-    """A request and the answer it must get; the headers are those that say something about access."""
+    """A request and its expected answer, including the headers about access."""
 
     method: str = "GET"
     path: str = "/me"
@@ -171,7 +171,7 @@ CASES: dict[str, Case] = {
     "an ID token": Case(
         headers=_minted(header={"typ": "id+jwt"}), **_refused("The token is not an access token")
     ),
-    "signed by a stranger": Case(
+    "signed by an unknown key": Case(
         headers=_minted(signed_by=SigningKey.generate("ES256", "stranger")),
         **_refused("The access token is signed with an unknown key"),
     ),
@@ -185,7 +185,7 @@ CASES: dict[str, Case] = {
 
 
 def check(answer: Answer, case: Case) -> None:
-    """Compare all that the answer says about access with what it must say."""
+    """Compare status, headers, body and claims with the expected answer."""
     assert answer.status == case.status
     assert answer.headers.get("www-authenticate") == case.challenge
     assert answer.headers.get("content-type") == "application/json"
@@ -205,13 +205,16 @@ def check(answer: Answer, case: Case) -> None:
 def test_the_same_request_gets_the_same_answer_everywhere(
     case: Case, call: Call, tenant: LocalTenant
 ) -> None:
-    """Status, challenge, body and claims are those of the table, on every adapter and every server."""
+    """Status, challenge, body and claims are those of the table on every adapter and server."""
     check(call(case.method, case.path, case.headers(tenant)), case)
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_claims_from_outside_are_never_seen(case: Case, call: Call, tenant: LocalTenant) -> None:
-    """Headers that could pass for the claims, however a server spells them, change no answer."""
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=name) for name, case in CASES.items() if case.error is None or case.status == 403],
+)
+def test_claims_in_request_headers_are_ignored(case: Case, call: Call, tenant: LocalTenant) -> None:
+    """Headers that resemble the claims, in any spelling, change no answer."""
     smuggled = [
         (name, '{"sub": "mallory"}')
         for name in ("monocloud.claims", "Monocloud-Claims", "Monocloud_Claims", "X-Monocloud.Claims")
@@ -221,7 +224,7 @@ def test_claims_from_outside_are_never_seen(case: Case, call: Call, tenant: Loca
 
 @pytest.fixture(params=ADAPTERS)
 def call_in_process(request: pytest.FixtureRequest) -> Call:
-    """Call the sample API in process, where its log can be seen."""
+    """Call the sample API in process, so that its log can be read."""
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
 
 
@@ -229,7 +232,7 @@ def call_in_process(request: pytest.FixtureRequest) -> Call:
 def test_no_token_reaches_a_log_or_a_refusal(
     case: Case, call_in_process: Call, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No part of what a request presents is written anywhere, whether it is a token or not."""
+    """No part of a request's headers is written to the log or the response, token or not."""
     caplog.set_level(logging.DEBUG)
     headers = case.headers(tenant)
     answer = call_in_process(case.method, case.path, headers)
@@ -242,7 +245,7 @@ def test_no_token_reaches_a_log_or_a_refusal(
 def test_a_refusal_is_logged_with_reason_key_and_issuer(
     call_in_process: Call, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever runs the API learns from the log which check refused a token, and whose token it was."""
+    """The log names the failed check, the key ID and the issuer of a refused token."""
     caplog.set_level(logging.INFO, "monocloud_mw")
     token = tenant.mint(audience="https://other.example.com")
     key_id = parse_header(token.partition(".")[0]).key_id
@@ -254,8 +257,8 @@ def test_a_refusal_is_logged_with_reason_key_and_issuer(
 
 
 @pytest.fixture(params=ADAPTERS)
-def call_afresh(request: pytest.FixtureRequest) -> Iterator[Callable[..., Call]]:
-    """Return a function that serves the sample API in process with a client of its own."""
+def call_with_new_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Call]]:
+    """Return a function that serves the sample API in process with a new client."""
     clients: list[BackendClient | AsyncBackendClient] = []
 
     def serve(settings: dict[str, Any], **more: Any) -> Call:
@@ -292,18 +295,18 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("fault", OUTAGES.values(), ids=OUTAGES)
-def test_a_tenant_that_does_not_do_its_part_is_a_503(
-    call_afresh: Callable[[dict[str, Any]], Call], tenant: LocalTenant, fault: str
+def test_an_unavailable_tenant_is_a_503(
+    call_with_new_client: Callable[[dict[str, Any]], Call], tenant: LocalTenant, fault: str
 ) -> None:
-    """Callers are told to come back, and not what is wrong; what is public stays up."""
+    """The caller is told when to retry and nothing more; public paths still work."""
     token = tenant.mint(scopes="api")
     with tenant.failing(FAULTS[fault]()):
-        call = call_afresh(tenant.settings(tenant.client))
+        call = call_with_new_client(tenant.settings(tenant.client))
         answer = call("GET", "/me", _bearer(token))
         assert call("GET", "/healthz", ()).status == 200
         assert call("GET", "/me", ()).status == 401
     assert answer.status == 503
-    assert answer.headers["retry-after"] == "1"  # when the next attempt is made
+    assert answer.headers["retry-after"] == "1"  # the time of the next attempt
     assert answer.headers["cache-control"] == "no-store"
     assert "www-authenticate" not in answer.headers
     assert answer.json == {
@@ -313,13 +316,13 @@ def test_a_tenant_that_does_not_do_its_part_is_a_503(
 
 
 @pytest.mark.parametrize("fault", MISTAKES.values(), ids=MISTAKES)
-def test_a_wrong_tenant_is_a_500(
-    call_afresh: Callable[[dict[str, Any]], Call], tenant: LocalTenant, fault: str
+def test_an_invalid_tenant_response_is_a_500(
+    call_with_new_client: Callable[[dict[str, Any]], Call], tenant: LocalTenant, fault: str
 ) -> None:
-    """A response that cannot be the tenant's is a mistake in the settings; callers are not told which."""
+    """An invalid response of the tenant is a configuration error; the caller gets no details."""
     token = tenant.mint(scopes="api")
     with tenant.failing(FAULTS[fault]()):
-        call = call_afresh(tenant.settings(tenant.client))
+        call = call_with_new_client(tenant.settings(tenant.client))
         answer = call("GET", "/me", _bearer(token))
         assert call("GET", "/healthz", ()).status == 200
     assert answer.status == 500
@@ -327,11 +330,13 @@ def test_a_wrong_tenant_is_a_500(
     assert answer.json["error"] == "server_error"
 
 
-def test_a_tenant_that_refuses_our_client_is_a_500(
-    call_afresh: Callable[[dict[str, Any]], Call], tenant: LocalTenant
+def test_a_tenant_that_refuses_the_client_is_a_500(
+    call_with_new_client: Callable[[dict[str, Any]], Call], tenant: LocalTenant
 ) -> None:
-    """What only the API's operator can repair is not blamed on the caller, and not explained to them."""
-    call = call_afresh({**tenant.settings(tenant.client), "client_secret": "wrong"})
+    """A failure that only the operator can fix is not reported as the caller's, and not explained to the
+    caller.
+    """
+    call = call_with_new_client({**tenant.settings(tenant.client), "client_secret": "wrong"})
     answer = call("GET", "/me", _bearer(tenant.mint_opaque(scopes="api")))
     assert answer.status == 500
     assert {"www-authenticate", "retry-after"}.isdisjoint(answer.headers)
@@ -365,7 +370,7 @@ def test_any_of_several_scopes_is_enough(
     client: BackendClient,
     async_client: AsyncBackendClient,
 ) -> None:
-    """Alternatives of the middleware and of a rule must each be met; the challenge names all of them."""
+    """The any_scopes of the middleware and of a rule must each be met; the challenge lists them all."""
     rules = [Rule("/audit", any_scopes=["audit"]), Rule("/open", public=True)]
 
     def served(environ: Any, start_response: Any) -> list[bytes]:
@@ -389,19 +394,23 @@ def test_any_of_several_scopes_is_enough(
 
 
 @pytest.mark.parametrize("is_jwt", [True, False])
-def test_a_bound_token_needs_the_certificate_that_a_resolver_finds(
-    call_afresh: Callable[..., Call], tenant: LocalTenant, is_jwt: bool
+def test_a_bound_token_needs_the_resolved_certificate(
+    call_with_new_client: Callable[..., Call], tenant: LocalTenant, is_jwt: bool
 ) -> None:
-    """Of each request anew, whether or not it brings a token that came with the right one before."""
+    """The certificate is checked for every request, even if the token was presented with the right one
+    before.
+    """
     certificate, stolen = make_certificate(), make_certificate("thief")
     bound = {"cnf": {"x5t#S256": thumbprint_of(certificate)}}
     token = (tenant.mint if is_jwt else tenant.mint_opaque)(scopes="api", claims=bound)
     presented: list[bytes | None] = []
-    call = call_afresh(tenant.settings(tenant.client), certificate_resolver=lambda _request: presented.pop())
+    call = call_with_new_client(
+        tenant.settings(tenant.client), certificate_resolver=lambda _request: presented.pop()
+    )
     for shown, status in ((certificate, 200), (None, 401), (stolen, 401), (certificate, 200)):
         presented.append(shown)
         assert call("GET", "/me", _bearer(token)).status == status
-    assert call_afresh(tenant.settings(tenant.client))("GET", "/me", _bearer(token)).status == 401
+    assert call_with_new_client(tenant.settings(tenant.client))("GET", "/me", _bearer(token)).status == 401
 
 
 CERTIFICATE: Final = make_certificate()
@@ -439,17 +448,17 @@ RESOLVED: Final[dict[str, tuple[Callable[[Any], Any], int, str]]] = {
 
 
 @pytest.mark.parametrize(("resolver", "status", "description"), RESOLVED.values(), ids=RESOLVED)
-def test_what_a_certificate_resolver_finds_is_the_callers(
-    call_afresh: Callable[..., Call],
+def test_an_unreadable_certificate_is_the_callers_fault(
+    call_with_new_client: Callable[..., Call],
     tenant: LocalTenant,
     caplog: pytest.LogCaptureFixture,
     resolver: Callable[[Any], Any],
     status: int,
     description: str,
 ) -> None:
-    """What cannot be read as a certificate was sent by the caller: 401, and no error in the log."""
+    """An unreadable certificate is the caller's: 401, and no error in the log."""
     token = tenant.mint(scopes="api", claims={"cnf": {"x5t#S256": thumbprint_of(CERTIFICATE)}})
-    answer = call_afresh(tenant.settings(tenant.client), certificate_resolver=resolver)(
+    answer = call_with_new_client(tenant.settings(tenant.client), certificate_resolver=resolver)(
         "GET", "/me", _bearer(token)
     )
     assert answer.status == status
@@ -458,10 +467,10 @@ def test_what_a_certificate_resolver_finds_is_the_callers(
 
 
 def test_an_opaque_token_at_an_api_without_introspection_is_the_callers_fault(
-    call_afresh: Callable[[dict[str, Any]], Call], tenant: LocalTenant
+    call_with_new_client: Callable[[dict[str, Any]], Call], tenant: LocalTenant
 ) -> None:
-    """A credential that cannot be one of this API's tokens is refused with 401, not 500."""
+    """An API without introspection refuses opaque tokens with 401, not 500."""
     settings = {"tenant_domain": tenant.domain, "audience": tenant.audience}
-    answer = call_afresh(settings)("GET", "/me", _bearer("opaque"))
+    answer = call_with_new_client(settings)("GET", "/me", _bearer("opaque"))
     assert answer.status == 401
     assert answer.json["error_description"] == "The access token is malformed"

@@ -1,4 +1,4 @@
-"""The event loop is never blocked, however slowly the tenant answers."""
+"""The event loop is not blocked while the tenant is slow."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .sample_api import create_asgi_app
 TENANT_SECONDS = 0.15
 MAX_GAP_SECONDS = 0.005
 
-# A busy machine holds a loop up by itself, so what it does to a loop that only waits for the same answers
-# is measured beside each attempt, and allowed for.
+# On a busy machine even an idle loop has gaps. Each attempt therefore also measures a loop that only waits
+# for the same responses, and allows for its gaps.
 ATTEMPTS = 10
 NOISE_FACTOR = 2
 
 
 async def _longest_gap(activity: Awaitable[Any]) -> tuple[Any, float]:
-    """Return a result, and the longest time for which the loop did not get round to us meanwhile."""
+    """Return the result and the longest time between two turns of the loop."""
     waiting_for = asyncio.ensure_future(activity)
     longest, last = 0.0, time.perf_counter()
     while not waiting_for.done():
@@ -36,7 +36,7 @@ async def _longest_gap(activity: Awaitable[Any]) -> tuple[Any, float]:
 
 
 async def _serve(tenant: LocalTenant) -> tuple[list[int], float]:
-    """Serve a JWT and an opaque token with nothing in memory; return the statuses and the longest gap."""
+    """Validate a JWT and an opaque token with empty caches; return the statuses and the longest gap."""
     tokens = [tenant.mint(scopes="api"), tenant.mint_opaque(scopes="api")]
     async with AsyncBackendClient(**tenant.settings(tenant.client)) as client:
         app = create_asgi_app(client)
@@ -48,7 +48,7 @@ async def _serve(tenant: LocalTenant) -> tuple[list[int], float]:
 
 
 async def _only_wait(tenant: LocalTenant) -> float:
-    """Return the longest gap while threads do nothing but fetch two documents of the same tenant."""
+    """Return the longest gap while threads only fetch two documents of the same tenant."""
 
     def fetch() -> None:
         urllib.request.urlopen(f"{tenant.domain}/.well-known/openid-configuration").close()
@@ -58,7 +58,7 @@ async def _only_wait(tenant: LocalTenant) -> float:
 
 
 def test_a_slow_tenant_never_blocks_the_event_loop(tenant: LocalTenant) -> None:
-    """While discovery, keys and introspection take their time, everything else on the loop goes on."""
+    """Discovery, keys and introspection leave the event loop free for other tasks."""
     seen = []
     with tenant.failing(FAULTS["delay"](TENANT_SECONDS)):
         for _ in range(ATTEMPTS):

@@ -1,4 +1,4 @@
-"""Requests that no honest client sends, over real sockets; and bodies that nobody should have to read."""
+"""Malformed and oversized headers over real sockets, and request bodies that must not be read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monocloud_mw.testing import LocalTenant
 from .exchange import Call, http_scope
 from .sample_api import create_asgi_app, create_flask_app, create_wsgi_app
 
-REFUSED = {400, 401, 431}  # by the server itself, or by us
+REFUSED = {400, 401, 431}  # by the server or by the library
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +26,17 @@ def token(tenant: LocalTenant) -> str:
 
 
 def _status_of(server: Call, headers: list[tuple[str, str]]) -> int:
-    """Return the status, or 400 where the server hangs up on what it does not want to read."""
+    """Return the status, or 400 if the server closes the connection."""
     try:
         return server("GET", "/me", headers).status
-    except (ConnectionError, HTTPException):  # half a response is no response either
+    except (ConnectionError, HTTPException):  # half a response counts as a closed connection
         return 400
 
 
 @pytest.mark.parametrize("size", [7_000, 17_000, 70_000, 1_000_000])
 @pytest.mark.parametrize("form", ["Bearer {}", "Bearer {}.{}.{}", "Bearer {}=", "Bearer{}", "{}"])
 def test_an_oversized_header_is_refused(server: Call, token: str, size: int, form: str) -> None:
-    """By the server or by us; and the next request is served as if nothing had happened."""
+    """The server or the library refuses an oversized header; the next request is served as usual."""
     authorization = form.replace("{}", "A" * (size // form.count("{}")))
     assert _status_of(server, [("Authorization", authorization)]) in REFUSED
     assert _status_of(server, [("Authorization", f"Bearer {token}")]) == 200
@@ -66,21 +66,21 @@ def test_an_oversized_header_is_refused(server: Call, token: str, size: int, for
         ("X-Access-Token", "{token}"),
     ],
 )
-def test_only_a_plain_bearer_header_counts(server: Call, token: str, name: str, value: str) -> None:
-    """A good token in any other place or form lets nobody in."""
+def test_only_a_plain_bearer_header_is_accepted(server: Call, token: str, name: str, value: str) -> None:
+    """A valid token in any other place or form is refused."""
     assert _status_of(server, [(name, value.format(token=token))]) in REFUSED
 
 
 @pytest.mark.parametrize("first", ["Basic YTpi", "Bearer x", "Bearer {token}", "", " ", ","])
-def test_a_second_header_never_counts(server: Call, token: str, first: str) -> None:
-    """Beside another ``Authorization`` header a good token is none, whichever comes first."""
+def test_two_authorization_headers_are_refused(server: Call, token: str, first: str) -> None:
+    """A valid token beside a second `Authorization` header is refused, in either order."""
     headers = [("Authorization", first.format(token=token)), ("authorization", f"Bearer {token}")]
     for order in (headers, headers[::-1]):
         assert _status_of(server, order) in REFUSED
 
 
-class _Untouched(io.RawIOBase):
-    """A body that fails the test where it is read."""
+class _UnreadBody(io.RawIOBase):
+    """A body that fails the test when it is read."""
 
     def readable(self) -> bool:
         return True
@@ -91,12 +91,12 @@ class _Untouched(io.RawIOBase):
 
 @pytest.mark.parametrize("create_app", [create_flask_app, create_wsgi_app])
 @pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer a.b.c"])
-def test_no_body_is_read_before_a_request_is_let_in(
+def test_a_refused_request_is_not_read(
     create_app: Any, authorization: str | None, client: BackendClient
 ) -> None:
-    """A refusal does not wait for a body, however large it is announced."""
+    """A request is refused without reading its body, however large its announced length."""
     environ = EnvironBuilder("/orders", method="POST").get_environ()
-    environ |= {"wsgi.input": _Untouched(), "CONTENT_LENGTH": str(10**12)}
+    environ |= {"wsgi.input": _UnreadBody(), "CONTENT_LENGTH": str(10**12)}
     if authorization is not None:
         environ["HTTP_AUTHORIZATION"] = authorization
     _, status, _ = run_wsgi_app(create_app(client), environ)
@@ -104,10 +104,10 @@ def test_no_body_is_read_before_a_request_is_let_in(
 
 
 @pytest.mark.parametrize("authorization", [(), ("Bearer",), ("Bearer a.b.c",)])
-def test_nothing_is_received_before_a_request_is_let_in(
+def test_a_refused_asgi_request_is_not_received(
     authorization: tuple[str, ...], async_client: AsyncBackendClient
 ) -> None:
-    """On ASGI not one message of the body is taken."""
+    """On ASGI, a request is refused without receiving any message of its body."""
 
     async def receive() -> Any:
         raise AssertionError("the body was read before the request was let in")

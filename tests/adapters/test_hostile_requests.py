@@ -1,4 +1,4 @@
-"""Whatever a request looks like: a documented status, and never claims from outside."""
+"""Any request gets a documented status, and claims that it contains are never used."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_any_wsgi_request_gets_a_documented_answer(
     more: dict[str, Any],
     raw_uri: str,
 ) -> None:
-    """Any environ is answered with a status of the table, and no claims of its own reach a handler."""
+    """Any environ gets a documented status, and its own claims reach no handler."""
     environ = EnvironBuilder("/").get_environ()
     environ = {**more, **environ, "PATH_INFO": path, "REQUEST_METHOD": method, "RAW_URI": raw_uri}
     if authorization is not None:
@@ -64,7 +64,7 @@ def test_any_asgi_request_gets_a_documented_answer(
     more: dict[str, Any],
     raw_path: str,
 ) -> None:
-    """Any scope is answered with a status of the table, and no claims of its own reach a handler."""
+    """Any scope gets a documented status, and its own claims reach no handler."""
     headers = [("Authorization", value) for value in authorization]
     scope = {**more, **http_scope("GET", "/", headers)}
     scope |= {"path": path, "method": method, "raw_path": raw_path.encode("latin-1")}
@@ -78,7 +78,7 @@ def test_any_asgi_request_gets_a_documented_answer(
 def test_any_websocket_handshake_is_refused_or_public(
     async_client: AsyncBackendClient, authorization: list[str], path: str, more: dict[str, Any]
 ) -> None:
-    """Without a good token a WebSocket is closed before it is accepted, unless its path is public."""
+    """Without a valid token a WebSocket is closed before it is accepted, unless its path is public."""
     headers = [("Authorization", value) for value in authorization]
     scope = {**more, **websocket_scope("/", headers), "path": path}
     sent = asyncio.run(exchange(create_asgi_app(async_client), scope))
@@ -89,10 +89,10 @@ def test_any_websocket_handshake_is_refused_or_public(
         assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
-def test_a_good_token_is_not_weakened_by_forged_claims(
+def test_forged_claims_do_not_change_a_valid_token(
     async_client: AsyncBackendClient, tenant: LocalTenant
 ) -> None:
-    """Forged claims beside a good token change nothing of what the token proves."""
+    """Forged claims beside a valid token do not change the claims of the token."""
     headers = [("Authorization", f"Bearer {tenant.mint(subject='alice', scopes='api')}")]
     app = create_asgi_app(async_client)
     for path, status in (("/me", 200), ("/admin/users", 403)):

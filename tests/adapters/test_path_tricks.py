@@ -1,7 +1,7 @@
-"""Rules cannot be dodged: spellings of paths and methods, byte for byte, at real servers.
+"""Disguised paths and methods cannot avoid a rule at real servers.
 
-Each request comes with a good token that lacks what the rule asks for, so an answer of 200 is a hole. Some
-servers refuse some of these requests themselves, which is as good; what counts is that none gets through.
+Each request has a valid token that does not meet the rule, so an answer of 200 is a bypass. Some
+servers refuse some of these requests themselves, which is fine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from monocloud_mw.testing import LocalTenant
 
 from .exchange import Call
 
-# The rule: /admin/<path:rest> needs the group admin. Where the server takes the request, it must be a 403.
+# The rule: /admin/<path:rest> needs the group admin. A request that the server accepts must be a 403.
 ADMIN = [
     "/admin/users",
     "/admin/users/",
@@ -71,7 +71,7 @@ ADMIN = [
     "/admin/" + "x" * 3000,
 ]
 
-# The rule: /healthz is public. Whatever is not plainly that path must not pass without a token.
+# The rule: /healthz is public. Any path that is not exactly that one needs a token.
 NOT_PUBLIC = [
     "/healthz/x",
     "/healthz%2fx",
@@ -111,7 +111,7 @@ REFUSED_BY_THE_SERVER = (400, 404, 405, 414, 431, 501)
 
 @pytest.fixture(scope="module")
 def token(tenant: LocalTenant) -> str:
-    """Return a good token with the default scope and nothing else."""
+    """Return a valid token with only the default scope."""
     return tenant.mint(scopes="api")
 
 
@@ -121,22 +121,22 @@ def _credentials(token: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("target", ADMIN)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "get", "POST"])
-def test_no_spelling_of_a_path_dodges_a_rule(server: Call, token: str, target: str, method: str) -> None:
-    """Every spelling of a path below /admin asks for the group, unless the server refuses it first."""
+def test_no_spelling_of_a_path_avoids_a_rule(server: Call, token: str, target: str, method: str) -> None:
+    """Every spelling of a path below /admin needs the group, unless the server refuses it first."""
     answer = server(method, target, _credentials(token))
     assert answer.status in (403, *REFUSED_BY_THE_SERVER)
     assert b"claims" not in answer.body
 
 
 @pytest.mark.parametrize("target", ADMIN)
-def test_no_spelling_of_a_path_dodges_a_rule_in_process(asgi: Call, token: str, target: str) -> None:
-    """The same with no server in between that could refuse: all are 403."""
+def test_no_spelling_of_a_path_avoids_a_rule_in_process(asgi: Call, token: str, target: str) -> None:
+    """In process, without a server that could refuse the request, every spelling is a 403."""
     assert asgi("GET", target, _credentials(token)).status == 403
 
 
 @pytest.mark.parametrize("target", ADMIN)
-def test_who_may_enter_is_not_locked_out(asgi: Call, tenant: LocalTenant, target: str) -> None:
-    """With everything that the rules ask for, the application gets the request, however it is spelled."""
+def test_a_token_that_meets_the_rules_is_accepted(asgi: Call, tenant: LocalTenant, target: str) -> None:
+    """A token that meets the rules reaches the application, however the path is spelled."""
     token = tenant.mint(scopes="api orders:write", groups=["admin"])
     assert asgi("GET", target, _credentials(token)).status == 200
 
@@ -144,7 +144,7 @@ def test_who_may_enter_is_not_locked_out(asgi: Call, tenant: LocalTenant, target
 @pytest.mark.parametrize("target", NOT_PUBLIC)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "get"])
 def test_no_spelling_of_a_path_makes_it_public(server: Call, target: str, method: str) -> None:
-    """What resembles a public path is not public, unless the server refuses it first."""
+    """A path that resembles a public one is not public, unless the server refuses it first."""
     answer = server(method, target, ())
     assert answer.status in (401, *REFUSED_BY_THE_SERVER)
     assert b"claims" not in answer.body
@@ -152,18 +152,18 @@ def test_no_spelling_of_a_path_makes_it_public(server: Call, target: str, method
 
 @pytest.mark.parametrize("target", NOT_PUBLIC)
 def test_no_spelling_of_a_path_makes_it_public_in_process(asgi: Call, target: str) -> None:
-    """The same with no server in between that could refuse: all are 401."""
+    """In process, without a server that could refuse the request, every such path is a 401."""
     assert asgi("GET", target, ()).status == 401
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_letter_case_of_the_method_does_not_dodge_a_rule(server: Call, token: str, method: str) -> None:
-    """A rule for POST holds in every letter case."""
+def test_letter_case_of_the_method_does_not_avoid_a_rule(server: Call, token: str, method: str) -> None:
+    """A rule for POST applies in every letter case."""
     answer = server(method, "/orders", _credentials(token))
     assert answer.status in (403, *REFUSED_BY_THE_SERVER)
 
 
 @pytest.mark.parametrize("target", ["/healthz", "/healthz/", "/healthz?x=/../me", "/%68ealthz"])
 def test_public_paths_are_public(server: Call, target: str) -> None:
-    """The plain spellings of a public path need no token."""
+    """Plain spellings of a public path need no token."""
     assert server("GET", target, ()).status == 200

@@ -1,4 +1,4 @@
-"""WebSockets at a real server: refused before they are accepted, with the status that a request would get."""
+"""WebSockets at a real server: refused before they are accepted, with the status of a request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .servers import uvicorn_server
 
 @pytest.fixture(scope="module")
 def port(async_client: AsyncBackendClient) -> Iterator[int]:
-    """Return the port of the sample API under uvicorn, whose WebSockets have the extension for responses."""
+    """Return the port of the sample API under uvicorn, which supports WebSocket denial responses."""
     with uvicorn_server(create_asgi_app(async_client), ws="websockets-sansio") as port:
         yield port
 
@@ -30,7 +30,7 @@ def _receive(port: int, path: str, headers: dict[str, str]) -> dict[str, object]
 
 
 def test_a_good_token_opens_a_websocket(port: int, tenant: LocalTenant) -> None:
-    """The application sees the claims that came with the handshake."""
+    """The application gets the claims of the handshake's token."""
     token = tenant.mint(subject="alice", scopes="api")
     received = _receive(port, "/live", {"Authorization": f"Bearer {token}"})
     assert received["path"] == "/live"
@@ -39,7 +39,7 @@ def test_a_good_token_opens_a_websocket(port: int, tenant: LocalTenant) -> None:
 
 
 def test_a_public_path_opens_without_a_token(port: int) -> None:
-    """Rules hold for WebSockets as for requests."""
+    """Rules apply to WebSockets as to requests."""
     assert _receive(port, "/healthz", {}) == {"path": "/healthz", "claims": None}
 
 
@@ -60,7 +60,7 @@ def test_a_public_path_opens_without_a_token(port: int) -> None:
 def test_a_websocket_is_refused_with_the_status_of_a_request(
     port: int, tenant: LocalTenant, authorization: str | None, path: str, status: int, challenge: str
 ) -> None:
-    """The handshake fails with the same status, challenge and body as any request."""
+    """The handshake fails with the same status, challenge and body as a request."""
     if authorization == "good":
         authorization = f"Bearer {tenant.mint(scopes='api')}"
     headers = {} if authorization is None else {"Authorization": authorization}

@@ -1,4 +1,4 @@
-"""The WSGI middleware: what only it does."""
+"""Behaviour that only the WSGI middleware has."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monocloud_mw.testing import LocalTenant
 
 
 class _Recorder:
-    """An application that keeps the environ it was called with."""
+    """An application that records its environs."""
 
     def __init__(self) -> None:
         self.environ: dict[str, Any] | None = None
@@ -41,7 +41,7 @@ def _status(app: Any, environ: dict[str, Any]) -> int:
 
 
 def test_inbound_claims_are_removed_before_anything_else(client: BackendClient, tenant: LocalTenant) -> None:
-    """Claims in the environ that are not ours reach neither a public nor a protected handler."""
+    """Claims already in the environ reach neither a public nor a protected handler."""
     app = _Recorder()
     protected = ProtectApiMiddleware(app, client, rules=[Rule("/public", public=True)])
     forged: dict[str, Any] = {"monocloud.claims": AccessTokenClaims({"sub": "mallory"})}
@@ -56,7 +56,7 @@ def test_inbound_claims_are_removed_before_anything_else(client: BackendClient, 
 
 
 def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch, tenant: LocalTenant) -> None:
-    """Without a client, one is made from the environment when the middleware is made."""
+    """Without a client argument, the middleware creates a client from the environment."""
     for name, value in tenant.environment().items():
         monkeypatch.setenv(name, value)
     protected = ProtectApiMiddleware(_Recorder())
@@ -67,7 +67,7 @@ def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch, tenant: 
 
 
 def test_every_mistake_is_reported_at_once() -> None:
-    """One error names the options of the environment, the rules, the requirements and the callables."""
+    """One error lists the problems of environment, rules, requirements and callables."""
 
     async def resolver(environ: Any) -> str:
         return "token"
@@ -92,15 +92,15 @@ def test_every_mistake_is_reported_at_once() -> None:
     ]
 
 
-def test_a_client_for_event_loops_is_refused(async_client: AsyncBackendClient) -> None:
-    """A coroutine is not a proof of anything."""
+def test_an_asynchronous_client_is_refused(async_client: AsyncBackendClient) -> None:
+    """An asynchronous client is refused, since its result would be a coroutine."""
     with pytest.raises(ConfigurationError, match=r"^client: must be BackendClient or have its"):
         ProtectApiMiddleware(_Recorder(), async_client)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("answer", [None, True, {"sub": "mallory"}])
-def test_a_client_that_answers_with_anything_but_claims_lets_nothing_through(answer: Any) -> None:
-    """A broken client is a 500."""
+def test_a_client_that_returns_no_claims_is_a_500(answer: Any) -> None:
+    """A client that returns anything but claims gives a 500."""
 
     class Broken:
         def authenticate(self, credentials: Any, requirements: Any) -> Any:
@@ -111,7 +111,7 @@ def test_a_client_that_answers_with_anything_but_claims_lets_nothing_through(ans
     assert app.environ is None
 
 
-def test_resolvers_see_the_environ(client: BackendClient, tenant: LocalTenant) -> None:
+def test_resolvers_get_the_environ(client: BackendClient, tenant: LocalTenant) -> None:
     """A token resolver replaces the header."""
     app = ProtectApiMiddleware(
         _Recorder(), client, token_resolver=lambda environ: environ["HTTP_COOKIE"].partition("=")[2]
@@ -123,7 +123,7 @@ def test_resolvers_see_the_environ(client: BackendClient, tenant: LocalTenant) -
 def test_a_failing_resolver_is_a_500_without_details(
     client: BackendClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The caller learns nothing, and the log the place but not the message."""
+    """The caller gets no details; the log has the place and not the message."""
 
     def resolver(environ: Any) -> str:
         raise KeyError("canary")
@@ -140,7 +140,7 @@ def test_a_failing_resolver_is_a_500_without_details(
 
 
 def test_on_error_renders_its_own_response(client: BackendClient) -> None:
-    """An application may answer refused requests itself, or leave some to us."""
+    """on_error may answer a refused request or return None for the default response."""
     seen: list[tuple[MonoCloudError, str]] = []
 
     def teapot(environ: Any, start_response: Any) -> list[bytes]:
@@ -158,8 +158,8 @@ def test_on_error_renders_its_own_response(client: BackendClient) -> None:
     assert {str(error) for error, _ in seen} == {"The request has no access token"}
 
 
-def test_an_on_error_that_raises_lets_nothing_through(client: BackendClient) -> None:
-    """What the application's own code raises reaches the server, and the request goes no further."""
+def test_an_exception_of_on_error_is_propagated(client: BackendClient) -> None:
+    """An exception of on_error reaches the server; the application is not called."""
 
     def on_error(error: MonoCloudError, response: ErrorResponse, environ: Any) -> Any:
         raise LookupError("of the application")
@@ -171,7 +171,7 @@ def test_an_on_error_that_raises_lets_nothing_through(client: BackendClient) -> 
 
 
 def test_a_mounted_application_has_rules_below_its_prefix(client: BackendClient, tenant: LocalTenant) -> None:
-    """SCRIPT_NAME is not part of a rule's path, and cannot be used to get around one."""
+    """Rules are written without SCRIPT_NAME, which cannot be used to avoid one."""
     rules = [Rule("/public", public=True), Rule("/api/admin/<path:x>", groups="admin")]
     protected = ProtectApiMiddleware(_Recorder(), client, rules=rules)
     mounted = DispatcherMiddleware(_Recorder(), {"/api": protected})
@@ -196,10 +196,10 @@ def test_a_mounted_application_has_rules_below_its_prefix(client: BackendClient,
         ({"PATH_INFO": "/static/b", "RAW_URI": None, "REQUEST_URI": None}, 200),
     ],
 )
-def test_paths_are_read_as_pep_3333_carries_them(
+def test_paths_are_decoded_as_pep_3333_says(
     client: BackendClient, changes: dict[str, str], status: int
 ) -> None:
-    """Bytes stand in strings as Latin-1; the raw request target counts where the server gives it."""
+    """Paths are decoded as PEP 3333 says; the raw request target is used if the server provides it."""
     rules = [Rule("/caf\u00e9", public=True), Rule("/static/<path:x>", public=True)]
     assert _status(ProtectApiMiddleware(_Recorder(), client, rules=rules), _environ(**changes)) == status
 
@@ -212,7 +212,7 @@ def test_an_environ_without_a_path_is_the_root(client: BackendClient) -> None:
 
 
 def test_the_application_is_kept_as_app(client: BackendClient) -> None:
-    """The conventional name, by which other tools find what is wrapped."""
+    """The wrapped application is available as `app`, as other tools expect."""
     app = _Recorder()
     assert ProtectApiMiddleware(app, client).app is app
 
@@ -226,18 +226,18 @@ def test_the_application_is_kept_as_app(client: BackendClient) -> None:
         ("GET", {"HTTP_ORIGIN": "https://a", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}, 401),
     ],
 )
-def test_cors_preflights_pass_where_they_are_allowed(
+def test_allowed_cors_preflights_pass(
     client: BackendClient, method: str, headers: dict[str, str], status: int
 ) -> None:
-    """Exactly those, and only with the option."""
+    """With the option, only CORS preflights pass."""
     environ = {"REQUEST_METHOD": method, **headers}
     allowed = ProtectApiMiddleware(_Recorder(), client, allow_cors_preflight=True)
     assert _status(allowed, _environ(**environ)) == status
     assert _status(ProtectApiMiddleware(_Recorder(), client), _environ(**environ)) == 401
 
 
-def test_an_optional_token_may_be_missing_and_not_wrong(client: BackendClient, tenant: LocalTenant) -> None:
-    """Anonymous requests reach the application without claims; a bad token never does."""
+def test_an_optional_token_may_be_absent_but_not_invalid(client: BackendClient, tenant: LocalTenant) -> None:
+    """Anonymous requests reach the application without claims; an invalid token is refused."""
     app = _Recorder()
     protected = ProtectApiMiddleware(app, client, optional=True, scopes="a")
     assert _status(protected, _environ() | {"monocloud.claims": "forged"}) == 200
@@ -250,7 +250,7 @@ def test_an_optional_token_may_be_missing_and_not_wrong(client: BackendClient, t
 
 
 def test_on_error_may_change_the_default_response(client: BackendClient) -> None:
-    """Status, challenge and no-store stay; the length is that of the new body."""
+    """Status, challenge and Cache-Control: no-store stay; Content-Length is that of the new body."""
 
     def on_error(error: MonoCloudError, response: ErrorResponse, environ: Any) -> ErrorResponse:
         return response.with_body(b"sorry", "text/plain")
