@@ -1,4 +1,4 @@
-"""Start a command line as a user would: a process of its own, on a free port of this machine."""
+"""Run a command line in a subprocess, on a free port of this machine, as a user would."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ START_SECONDS: Final = 90
 
 
 def find_example(page: str, mark: str) -> str:
-    """Return the first Python block of a guide that has ``mark`` in it."""
+    """Return the first Python block of a guide that contains ``mark``."""
     fences = list_fences(PAGES[f"docs/how-to/{page}.md"])
     return next(fence.body for fence in fences if fence.language == "python" and mark in fence.body)
 
 
 @contextlib.contextmanager
 def serve(command: Sequence[str], directory: Path, environ: Mapping[str, str]) -> Iterator[int]:
-    """Run a command, in which ``PORT`` is a free port, until the block ends; give the port that it serves."""
+    """Run a command, with a free port in place of ``PORT``, until the block ends; give the port."""
     port = _find_free_port()
     with _start(command, directory, environ, port) as process:
         deadline = time.monotonic() + START_SECONDS
@@ -46,7 +46,7 @@ def serve(command: Sequence[str], directory: Path, environ: Mapping[str, str]) -
 
 
 def finish(command: Sequence[str], directory: Path, environ: Mapping[str, str]) -> tuple[int, str]:
-    """Run a command that is to end by itself; return its exit status and what it has printed."""
+    """Run a command that ends by itself; return its exit status and its output."""
     with _start(command, directory, environ, _find_free_port()) as process:
         status = process.wait(START_SECONDS)
     return status, _output(directory)
@@ -66,7 +66,7 @@ def _start(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that reloaders and workers end with it
+            start_new_session=True,  # so that the signal also reaches reloaders and workers
         )
     try:
         yield process

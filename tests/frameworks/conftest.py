@@ -1,4 +1,4 @@
-"""One tenant for the tests with real frameworks, and a client that trusts it."""
+"""Fixtures for tests with real frameworks: one tenant and a client that trusts it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Bearer: TypeAlias = Callable[..., dict[str, str]]
 
 @pytest.fixture(scope="session")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
 
 @pytest.fixture(scope="session")
 def async_client(tenant: LocalTenant) -> Iterator[AsyncBackendClient]:
-    """Return a client for event loops."""
+    """Return an asynchronous client."""
     client = AsyncBackendClient(**tenant.settings(tenant.client))
     yield client
     asyncio.run(client.aclose())
@@ -31,7 +31,7 @@ def async_client(tenant: LocalTenant) -> Iterator[AsyncBackendClient]:
 
 @pytest.fixture(scope="session")
 def bearer(tenant: LocalTenant) -> Bearer:
-    """Return a function that mints a token and gives the header with it."""
+    """Return a function that mints a token and returns the Authorization header."""
 
     def headers(**parameters: Any) -> dict[str, str]:
         return {"Authorization": f"Bearer {tenant.mint(**parameters)}"}

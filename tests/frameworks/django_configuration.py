@@ -1,4 +1,4 @@
-"""Settings of Django for all tests of one process: they can be made once, and overridden later."""
+"""Django settings for all tests of one process: Django can be configured once; tests override settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIDDLEWARE: Final = (
 
 
 def configure_django() -> None:
-    """Make the settings, unless another test has made them."""
+    """Configure Django unless another test has done so."""
     if not settings.configured:
         settings.configure(
             ALLOWED_HOSTS=["*"],

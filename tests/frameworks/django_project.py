@@ -1,4 +1,4 @@
-"""A project of Django in the process of the tests: its settings for one test, and requests to it."""
+"""A Django project in the test process: its settings for one test, and requests to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WITHOUT_OURS: Final = MIDDLEWARE[1:]
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
@@ -71,7 +71,7 @@ def send(request: pytest.FixtureRequest, tenant: LocalTenant) -> Send:
 
 @pytest.fixture
 def project(tenant: LocalTenant) -> Iterator[UseProject]:
-    """Return a function that gives the project its settings: its URLs, its middleware and ours."""
+    """Return a function that sets the project's URLs, middleware and MonoCloud settings."""
     with ExitStack() as stack:
 
         def use(urls: str, middleware: tuple[str, ...] = MIDDLEWARE, /, **settings: Any) -> None:

@@ -1,4 +1,4 @@
-"""Views of REST framework; every one tells who calls."""
+"""Views of REST framework that return the caller."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["urlpatterns"]
 
 
 class Who(APIView):
-    """Says who calls."""
+    """Return the caller."""
 
     authentication_classes = (AccessTokenAuthentication,)
     permission_classes: tuple[Any, ...] = (IsAuthenticated,)
 
     def get(self, request: Any, **_: Any) -> Response:
-        """Say who calls."""
+        """Return the caller."""
         assert (request.auth is None) is request.user.is_anonymous
         return Response({"caller": request.auth and request.user.username})
 
@@ -39,7 +39,7 @@ class Who(APIView):
 
 
 class Never(BasePermission):
-    """Refuses everything."""
+    """Refuse every request."""
 
     def has_permission(self, request: Any, view: Any) -> bool:
         """Refuse."""
@@ -47,13 +47,13 @@ class Never(BasePermission):
 
 
 class PasswordUser:
-    """Somebody with a password."""
+    """A user with a password."""
 
     is_authenticated, is_anonymous, username, pk = True, False, "paul", 1
 
 
 class Passwords(BasicAuthentication):
-    """Knows one user and no database."""
+    """Knows one user without a database."""
 
     def authenticate_credentials(self, userid: str, password: str, request: Any = None) -> Any:
         """Return the user."""
@@ -71,19 +71,19 @@ class WithUsers(AccessTokenAuthentication):
 
 
 class Mapped(Who):
-    """Says which user calls."""
+    """Return the name of the user."""
 
     authentication_classes = (WithUsers,)
 
 
 class Either(APIView):
-    """Takes tokens and passwords."""
+    """Accepts tokens and passwords."""
 
     authentication_classes = (AccessTokenAuthentication, Passwords)
     permission_classes = (IsAuthenticated,)
 
     def get(self, request: Any) -> Response:
-        """Say who calls."""
+        """Return the caller."""
         return Response({"caller": request.user.username})
 
 
@@ -97,7 +97,7 @@ def needing(permission: Any, **attributes: Any) -> Any:
 @authentication_classes([AccessTokenAuthentication])
 @permission_classes([HasScopes("read")])
 def function(request: Any) -> Response:
-    """Say who calls."""
+    """Return the caller."""
     return Response({"caller": request.user.username})
 
 
@@ -106,7 +106,7 @@ def function(request: Any) -> Response:
 @permission_classes([])
 @protect(scopes=["read"])
 def decorated(request: Any) -> Response:
-    """Say who calls; the decorator is below that of REST framework."""
+    """Return the caller; this decorator is below that of REST framework."""
     return Response({"caller": request._request.access_token.subject})
 
 
@@ -114,7 +114,7 @@ def decorated(request: Any) -> Response:
 @authentication_classes([])
 @permission_classes([])
 def unprotected(request: Any) -> Response:
-    """Answer everybody."""
+    """Answer any request."""
     return Response({"caller": None})
 
 

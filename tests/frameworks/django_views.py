@@ -1,4 +1,4 @@
-"""Views of Django, each the URLs of a small API; every one tells who calls."""
+"""Django views, each used as the URLs of a small API; they return the caller."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["urlpatterns"]
 
 
 def who(request: Any, **_: Any) -> JsonResponse:
-    """Say who calls; no decorator."""
+    """Return the caller; no decorator."""
     claims = request.access_token
     assert request.META.get("monocloud.claims") is claims
     assert getattr(request, "scope", {}).get("monocloud.claims") is claims or not hasattr(request, "scope")
@@ -26,34 +26,34 @@ def who(request: Any, **_: Any) -> JsonResponse:
 
 
 async def who_async(request: Any, **_: Any) -> JsonResponse:
-    """Say it in a coroutine."""
+    """Return the caller, in a coroutine."""
     return who(request)
 
 
 @protect(scopes=["read"])
 class ReadOnly(View):
-    """Protected as a class; one method asks for more."""
+    """Protected as a class; one method needs more."""
 
     def get(self, request: Any) -> JsonResponse:
-        """Say who calls."""
+        """Return the caller."""
         return who(request)
 
     @protect(scopes=["write"])
     def post(self, request: Any) -> JsonResponse:
-        """Say who calls."""
+        """Return the caller."""
         return who(request)
 
 
 @method_decorator(protect(groups=["admin"]), name="dispatch")
 class AsyncAdmin(View):
-    """Protected in Django's own way, with asynchronous methods."""
+    """Protected with Django's method_decorator, with asynchronous methods."""
 
     async def get(self, request: Any) -> JsonResponse:
-        """Say who calls."""
+        """Return the caller."""
         return who(request)
 
     async def post(self, request: Any) -> JsonResponse:
-        """Say who calls."""
+        """Return the caller."""
         return who(request)
 
 
@@ -67,7 +67,7 @@ class Open(View):
 
 
 async def stream(request: Any) -> StreamingHttpResponse:
-    """Stream an answer."""
+    """Stream a response."""
 
     async def parts() -> AsyncIterator[str]:
         yield '{"caller": '
@@ -77,14 +77,14 @@ async def stream(request: Any) -> StreamingHttpResponse:
 
 
 def calls_another(request: Any) -> HttpResponse:
-    """Call a protected view, and take its answer for a result."""
+    """Call a protected view and return its result."""
     answer = _inner(request)
     return HttpResponse(f"result: {answer.status_code}")
 
 
 @public
 def calls_another_in_public(request: Any) -> HttpResponse:
-    """Do the same for anybody."""
+    """Do the same in a public view."""
     return calls_another(request)
 
 
@@ -94,12 +94,12 @@ def _inner(request: Any) -> JsonResponse:
 
 
 def fails(request: Any) -> HttpResponse:
-    """Fail after the check."""
+    """Raise an error after the check."""
     raise ValueError("a mistake in a view")
 
 
 def without_wraps(view: Any) -> Any:
-    """Decorate a view and lose its attributes."""
+    """Decorate a view without keeping its attributes."""
     return lambda request: view(request)
 
 

@@ -1,4 +1,4 @@
-"""Call an ASGI framework in process as a server would: when the request has been read, the client waits."""
+"""Call an ASGI framework in process like a server; after the request body, receive waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["call_framework"]
 
 
 def call_framework(app: AsgiApp, **more: Any) -> Call:
-    """Return a way to call an application; ``more`` goes into the scope of each request."""
+    """Return a function that calls an application; ``more`` is added to the scope of each request."""
 
     async def exchange(scope: Message) -> list[Message]:
         sent: list[Message] = []
@@ -19,7 +19,7 @@ def call_framework(app: AsgiApp, **more: Any) -> Call:
 
         async def receive() -> Message:
             if not requests:
-                await asyncio.Event().wait()  # until the framework has answered and stops listening
+                await asyncio.Event().wait()  # until the framework has responded and cancels the call
             return requests.pop()
 
         async def send(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Arguments that open something: a text such as "false" must not count as true, nor nothing as false."""
+"""Boolean arguments that reduce protection accept only True and False, not the text "false"."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MAKERS: Final[dict[str, Any]] = {
 
 
 def _app(*_: Any) -> Any:
-    """Stand for an application and for a view."""
+    """Accept any call, as an application or a view."""
 
 
 def _client() -> BackendClient:
@@ -49,8 +49,8 @@ def _async() -> AsyncBackendClient:
 
 @pytest.mark.parametrize("value", ["false", "", 0, 1], ids=repr)
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
-def test_only_true_and_false_are_taken(make: Any, value: Any) -> None:
-    """What is neither is refused where it is declared, with the name of the argument."""
+def test_only_true_and_false_are_accepted(make: Any, value: Any) -> None:
+    """Any other value is refused where it is declared; the error names the argument."""
     with pytest.raises(ConfigurationError, match="must be True or False, not"):
         make(value)
     make(True)

@@ -1,4 +1,4 @@
-"""Claims in FastAPI, pydantic and Django: written as an object, and never made of input."""
+"""Claims in FastAPI, pydantic and Django: serialised as an object, never created from input."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ def call(app: FastAPI, method: str, path: str, body: Any = None) -> Answer:
 # pydantic
 
 
-def test_pydantic_takes_claims_as_they_are() -> None:
-    """A field keeps the very object, without a copy that would lose what it is."""
+def test_pydantic_keeps_the_claims_object() -> None:
+    """A field keeps the claims object itself, not a copy."""
     assert TypeAdapter(AccessTokenClaims).validate_python(CLAIMS) is CLAIMS
     assert TypeAdapter(AccessTokenClaims).validate_python(CLAIMS, strict=True) is CLAIMS
     assert Order(number=1, seen_by=CLAIMS).seen_by is CLAIMS
 
 
 @pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES.keys())
-def test_pydantic_makes_no_claims_of_input(forgery: Any) -> None:
-    """Nothing but the checks of an access token makes claims, in whatever way a model is filled."""
+def test_pydantic_creates_no_claims_from_input(forgery: Any) -> None:
+    """No way of filling a model creates claims: only the validation of a token does."""
     adapter = TypeAdapter(AccessTokenClaims)
     ways: list[Callable[[], Any]] = [
         lambda: adapter.validate_python(forgery),
@@ -91,7 +91,7 @@ def test_pydantic_makes_no_claims_of_input(forgery: Any) -> None:
     ids=["Python", "Python for JSON", "JSON"],
 )
 def test_pydantic_writes_an_object(dump: Callable[[Any, Any], Any]) -> None:
-    """By itself, in a model, and where any value may be."""
+    """Claims are written as an object, alone, in a model, and in a field of any type."""
     assert dump(TypeAdapter(AccessTokenClaims), CLAIMS) == RAW
     assert dump(TypeAdapter(Any), CLAIMS) == RAW
     assert dump(TypeAdapter(Order), Order(number=1, seen_by=CLAIMS)) == {"number": 1, "seen_by": RAW}
@@ -100,13 +100,13 @@ def test_pydantic_writes_an_object(dump: Callable[[Any, Any], Any]) -> None:
 
 @pytest.mark.parametrize("mode", ["validation", "serialization"])
 def test_pydantic_describes_an_object(mode: Any) -> None:
-    """The JSON Schema is that of any object."""
+    """The JSON Schema of claims is that of any object."""
     assert TypeAdapter(AccessTokenClaims).json_schema(mode=mode) == SCHEMA
     assert Order.model_json_schema(mode=mode)["properties"]["seen_by"]["type"] == "object"
 
 
 def test_a_strict_frozen_model_takes_claims() -> None:
-    """The settings of a model change nothing about it."""
+    """Strict and frozen models accept claims too."""
 
     class Strict(BaseModel):
         model_config = ConfigDict(strict=True, frozen=True, revalidate_instances="always")
@@ -120,7 +120,7 @@ def test_a_strict_frozen_model_takes_claims() -> None:
 
 
 def find_claims() -> AccessTokenClaims:
-    """Stand in for what reads them from the scope."""
+    """Replace the dependency that reads claims from the scope."""
     return CLAIMS
 
 
@@ -128,7 +128,7 @@ Claims = Annotated[AccessTokenClaims, Depends(find_claims)]
 
 
 def new_app() -> FastAPI:
-    """Return an application that has claims in every place."""
+    """Return an application that uses claims in every place."""
     app = FastAPI()
 
     @app.get("/typed")
@@ -182,7 +182,7 @@ def new_app() -> FastAPI:
     ],
 )
 def test_fastapi_returns_claims(path: str, expected: Any) -> None:
-    """With the type of the result declared or not."""
+    """A view can return claims with or without a declared return type."""
     answer = call(new_app(), "GET", path)
     assert (answer.status, answer.json) == (200, expected)
 
@@ -190,13 +190,13 @@ def test_fastapi_returns_claims(path: str, expected: Any) -> None:
 @pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES.keys())
 @pytest.mark.parametrize("path", ["/order", "/bare", "/embedded"])
 def test_fastapi_takes_no_claims_from_a_body(path: str, forgery: Any) -> None:
-    """A developer who asks for claims in the wrong way gets an error, not the caller's inventions."""
+    """A view that declares claims as a body parameter never gets the caller's JSON as claims."""
     body = {"/order": {"number": 1, "seen_by": forgery}, "/bare": forgery, "/embedded": {"claims": forgery}}
     assert call(new_app(), "POST", path, body[path]).status == 422
 
 
 def test_fastapi_describes_claims() -> None:
-    """The OpenAPI document is made, and says that an object is returned."""
+    """The OpenAPI document describes claims as an object."""
     answer = call(new_app(), "GET", "/openapi.json")
     assert answer.status == 200
     content = answer.json["paths"]["/typed"]["get"]["responses"]["200"]["content"]
@@ -208,7 +208,7 @@ def test_fastapi_describes_claims() -> None:
 
 
 def test_other_encoders_write_claims() -> None:
-    """Those that frameworks bring along."""
+    """The encoders of other frameworks write claims as an object."""
     django = import_module("django.core.serializers.json")
     assert json.loads(json.dumps(CLAIMS, cls=django.DjangoJSONEncoder)) == RAW
     assert jsonable_encoder({"claims": CLAIMS}) == {"claims": RAW}

@@ -1,4 +1,4 @@
-"""What command lines serve is protected: each framework's own, and each server's, as a real process.
+"""Applications served by the command lines of frameworks and servers are protected.
 
 The applications are the first examples of the guides for these frameworks.
 """
@@ -58,7 +58,7 @@ COMMANDS: Final = {
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
@@ -67,7 +67,7 @@ def tenant() -> Iterator[LocalTenant]:
 def test_a_command_line_serves_a_protected_application(
     framework: str, command: str, tenant: LocalTenant, tmp_path: Path
 ) -> None:
-    """Without a token, or with a bad one, the answer is 401; with a good one the view knows the caller."""
+    """Without a valid token the response is 401; with one, the view knows the caller."""
     (tmp_path / "main.py").write_text(find_example(*EXAMPLES[framework]), encoding="utf-8")
     (tmp_path / "app.py").write_text("from main import *\n", encoding="utf-8")  # `litestar run` looks there
     (tmp_path / "pyramid.ini").write_text(PYRAMID_SETTINGS.replace("PORT", "%(http_port)s"), encoding="utf-8")
@@ -108,7 +108,7 @@ def _wrap(framework: str, create: str, name: str) -> str:
 def test_a_command_line_serves_no_wrapper(
     framework: str, create: str, command: str, tenant: LocalTenant, tmp_path: Path
 ) -> None:
-    """Where the wrapper has taken over the name of the application, nothing unprotected is served."""
+    """If the wrapper replaces the application's name, no unprotected application is served."""
     (tmp_path / "main.py").write_text(_wrap(framework, create, "app"), encoding="utf-8")
     status, output = finish(command.split(), tmp_path, tenant.environment(tenant.client))
     assert status != 0, output
@@ -125,7 +125,7 @@ def test_a_command_line_serves_no_wrapper(
 def test_a_server_that_is_given_the_wrapper_serves_it(
     framework: str, create: str, server: str, tenant: LocalTenant, tmp_path: Path
 ) -> None:
-    """A wrapper beside the application protects where a server is given the wrapper by name."""
+    """A wrapper with a name of its own protects if the server is given that name."""
     (tmp_path / "main.py").write_text(_wrap(framework, create, "api"), encoding="utf-8")
     with serve(server.split(), tmp_path, tenant.environment(tenant.client)) as port:
         assert call_socket(port)("GET", "/", []).status == 401
@@ -147,9 +147,9 @@ WRONG: Final = {
 def test_a_wrong_configuration_ends_the_start(
     framework: str, command: str, tenant: LocalTenant, tmp_path: Path
 ) -> None:
-    """The command ends with an error that names the option, and never serves a request."""
+    """The command ends with an error that names the option, without serving a request."""
     (tmp_path / "main.py").write_text(find_example(*EXAMPLES[framework]), encoding="utf-8")
     environ = {**tenant.environment(tenant.client), "MONOCLOUD_BACKEND_AUDIENCE": ""}
     status, output = finish(command.split(), tmp_path, environ)
-    assert status != 0 or command.startswith("hypercorn"), output  # hypercorn always says 0
+    assert status != 0 or command.startswith("hypercorn"), output  # hypercorn always exits with 0
     assert "MONOCLOUD_BACKEND_AUDIENCE" in output.replace("\n", "")

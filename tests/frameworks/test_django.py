@@ -1,4 +1,4 @@
-"""Django: the middleware and the decorators decide on the view, on threads and on event loops."""
+"""Django: middleware and decorators check the view, in threads and on event loops."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ ANSWERS: Final = [
 def test_answers(
     request_line: str, token: Token, with_ours: int, without: int, send: Send, project: UseProject
 ) -> None:
-    """A request gets the status of the table, with the middleware and with the decorators alone."""
+    """A request gets the status of the table, with the middleware and with decorators alone."""
     project(URLS)
     assert send(*request_line.split(), token).status_code == with_ours
     project(URLS, WITHOUT_OURS)
@@ -107,7 +107,7 @@ def test_answers(
 
 
 def test_as_caller(send: Send, project: UseProject) -> None:
-    """A test says who calls; requirements stay."""
+    """as_caller sets the caller; requirements still apply."""
     project(URLS)
     with as_caller("bob", scopes=["read"]):
         assert send("GET", "/read").json() == {"caller": "bob"}
@@ -115,7 +115,7 @@ def test_as_caller(send: Send, project: UseProject) -> None:
 
 
 def test_a_refusal_is_never_a_result(send: Send, project: UseProject) -> None:
-    """A view that calls a protected one gets an exception; the caller gets the response in it."""
+    """A view that calls a protected view gets an exception; the caller gets the exception's response."""
     project(URLS)
     for path, token, status in (
         ("/calls-another", None, 401),
@@ -133,8 +133,8 @@ def test_a_refusal_is_never_a_result(send: Send, project: UseProject) -> None:
     assert b"result" not in refused.content
 
 
-def test_a_test_may_call_a_view(project: UseProject) -> None:
-    """Without URLs, as ``RequestFactory`` does it, a view answers with the response."""
+def test_a_view_called_without_urls(project: UseProject) -> None:
+    """Called directly, as with ``RequestFactory``, a view returns the error response."""
     project(URLS)
     view = protect(scopes="read")(lambda request: JsonResponse({"caller": request.access_token.subject}))
     assert view(RequestFactory().get("/")).status_code == 401
@@ -143,7 +143,7 @@ def test_a_test_may_call_a_view(project: UseProject) -> None:
 
 
 def test_streaming(send: Send, project: UseProject) -> None:
-    """An asynchronous stream is sent as it is, after the check."""
+    """An asynchronous stream is sent unchanged after the check."""
     project(URLS)
     assert send("GET", "/stream").status_code == 401
     response = send("GET", "/stream", ANY)
@@ -152,7 +152,7 @@ def test_streaming(send: Send, project: UseProject) -> None:
 
 
 def test_claims_from_outside_are_never_seen(send: Send, project: UseProject) -> None:
-    """Headers that could pass for the claims change nothing."""
+    """Headers that resemble the claims change nothing."""
     project(URLS)
     for name in ("monocloud.claims", "Monocloud_Claims", "X_Monocloud.Claims", "access_token"):
         assert send("GET", "/public", **{name: '{"sub": "mallory"}'}).json() == {"caller": None}
@@ -162,7 +162,7 @@ def test_claims_from_outside_are_never_seen(send: Send, project: UseProject) -> 
 def test_a_token_in_a_cookie_needs_a_csrf_token(
     middleware: tuple[str, ...], send: Send, project: UseProject, tenant: LocalTenant
 ) -> None:
-    """A browser sends cookies on its own, but no header, so that only a token in a header makes up for it."""
+    """Browsers attach cookies to cross-site requests, so a token in a cookie needs a CSRF token."""
 
     def resolver(request: Any) -> Any:
         header = request.headers.get("Authorization", "")
@@ -187,7 +187,9 @@ def test_a_token_in_a_cookie_needs_a_csrf_token(
 
 
 def test_public_views_and_applications(send: Send, project: UseProject) -> None:
-    """Views of others need no token where the settings name them, or their URLs; decorators come first."""
+    """Views of other packages need no token if the settings name them or their URLs; decorators take
+    precedence.
+    """
     for named in (
         {"public_views": ["tests.frameworks.django_views.who"]},
         {"Public_Views": "tests.frameworks.django_views"},
@@ -204,7 +206,7 @@ def test_public_views_and_applications(send: Send, project: UseProject) -> None:
 
 
 def test_requirements_of_everything(send: Send, project: UseProject) -> None:
-    """What the settings ask for is added to what a view asks for."""
+    """Requirements of the settings are added to those of a view."""
     project(URLS, scopes="api")
     assert send("GET", "/who", ANY).headers["WWW-Authenticate"].endswith('scope="api"')
     assert send("GET", "/read", READ).headers["WWW-Authenticate"].endswith('scope="api read"')
@@ -213,7 +215,7 @@ def test_requirements_of_everything(send: Send, project: UseProject) -> None:
 
 
 def test_preflights(send: Send, project: UseProject) -> None:
-    """Exactly a CORS preflight passes, where that is allowed."""
+    """With the option, exactly CORS preflights pass."""
     preflight = {"Origin": "https://app.example.com", "Access_Control_Request_Method": "GET"}
     project(URLS)
     assert send("OPTIONS", "/who", **preflight).status_code == 401
@@ -225,7 +227,7 @@ def test_preflights(send: Send, project: UseProject) -> None:
 
 
 def test_cors_headers(send: Send, project: UseProject) -> None:
-    """With django-cors-headers in front, preflights are answered there, and refusals can be read."""
+    """With django-cors-headers outside, preflights are answered there, and scripts can read refusals."""
     middleware = ("corsheaders.middleware.CorsMiddleware", *MIDDLEWARE)
     project(URLS, middleware, CORS_ALLOWED_ORIGINS=["https://app.example.com"])
     preflight = {"Origin": "https://app.example.com", "Access_Control_Request_Method": "GET"}
@@ -235,7 +237,7 @@ def test_cors_headers(send: Send, project: UseProject) -> None:
 
 
 def test_a_script_name(send: Send, project: UseProject) -> None:
-    """A prefix that the server strips changes nothing: the view is what counts."""
+    """A script name changes nothing, since the view is checked and not the path."""
     project(URLS, FORCE_SCRIPT_NAME="/api")
     assert send("GET", "/who").status_code == 401
     assert send("GET", "/api/who").status_code in (401, 404)
@@ -251,7 +253,7 @@ class Override:
         self.get_response = get_response
 
     def __call__(self, request: Any) -> Any:
-        """Go on."""
+        """Pass the request on."""
         return self.get_response(request)
 
     def process_view(self, request: Any, *_: Any) -> None:
@@ -260,7 +262,7 @@ class Override:
 
 
 def test_a_method_override(send: Send, project: UseProject) -> None:
-    """The method decides nothing, except in a class: there the method that runs is checked."""
+    """The method makes no difference, except in a class: there the method that runs is checked."""
     project(URLS, (*MIDDLEWARE, f"{__name__}.Override"), allow_cors_preflight=True)
     override = {"X_HTTP_Method_Override": "POST"}
     assert send("GET", "/class", READ, **override).status_code == 403
@@ -270,15 +272,15 @@ def test_a_method_override(send: Send, project: UseProject) -> None:
 
 
 class Answering(Override):
-    """Middleware that answers itself."""
+    """Middleware that responds itself."""
 
     def __call__(self, request: Any) -> Any:
-        """Answer."""
+        """Respond."""
         return HttpResponse("short")
 
 
 def test_a_middleware_that_answers_itself(send: Send, project: UseProject) -> None:
-    """No view runs, so nothing is checked."""
+    """If middleware responds itself, no view runs and nothing is checked."""
     project(URLS, (f"{__name__}.Answering", *MIDDLEWARE))
     assert send("GET", "/who").content == b"short"
     project(URLS, (*MIDDLEWARE, f"{__name__}.Answering"))
@@ -287,7 +289,7 @@ def test_a_middleware_that_answers_itself(send: Send, project: UseProject) -> No
 
 @pytest.mark.parametrize("is_async", [False, True])
 def test_on_error(is_async: bool, send: Send, project: UseProject) -> None:
-    """The project renders refusals itself, wherever they arise, and learns who lacks something."""
+    """on_error renders all refusals and gets the subject of a 403."""
     told: list[Any] = []
 
     def on_error(error: Any, response: Any, request: Any) -> Any:
@@ -310,7 +312,7 @@ def test_on_error(is_async: bool, send: Send, project: UseProject) -> None:
 
 
 def test_a_wrong_on_error(send: Send, project: UseProject) -> None:
-    """What it raises, and what is no response, is an error of the project; the request never passes."""
+    """A faulty on_error is an error of the project; the request is refused."""
 
     def wrong(*_: Any) -> Any:
         raise ZeroDivisionError
@@ -323,7 +325,7 @@ def test_a_wrong_on_error(send: Send, project: UseProject) -> None:
 def test_no_token_reaches_a_log(
     send: Send, project: UseProject, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither Django nor the adapter writes what was presented."""
+    """Neither Django nor the adapter logs what was presented."""
     caplog.set_level(logging.DEBUG)
     project(URLS)
     token = tenant.mint(subject="alice-with-a-name")
@@ -333,7 +335,7 @@ def test_no_token_reaches_a_log(
     assert [part for part in token.split(".") if part in caplog.text] == []
 
 
-# What is refused where it is written
+# Wrong declarations
 
 
 def _view(request: Any) -> HttpResponse:
@@ -343,7 +345,7 @@ def _view(request: Any) -> HttpResponse:
 async def _asgi(scope: Any, receive: Any, send: Any) -> None: ...
 
 
-_PROTECT: Any = protect  # without its types, which refuse some of these as well
+_PROTECT: Any = protect  # called without its types, which refuse some of these calls
 
 WRONG: Final = {
     "scopes": (
@@ -374,7 +376,7 @@ WRONG: Final = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_view_is_refused_by_name(name: str) -> None:
-    """At import, with an error that says which view, and what is wrong."""
+    """A wrong declaration is refused at import; the error names the view and the mistake."""
     make, message = WRONG[name]
     with pytest.raises(ConfigurationError) as raised:
         make()
@@ -382,7 +384,7 @@ def test_a_wrong_view_is_refused_by_name(name: str) -> None:
 
 
 def test_a_class_cannot_be_both() -> None:
-    """A class that inherits protection is not made public."""
+    """A class that inherits protection cannot be made public."""
 
     @protect
     class Parent(View):
@@ -395,14 +397,14 @@ def test_a_class_cannot_be_both() -> None:
 
 
 def test_a_decorator_changes_no_other_use_of_a_view(send: Send, project: UseProject) -> None:
-    """The same view at another URL says nothing."""
+    """The same view at another URL is not affected."""
     project(URLS)
     assert send("GET", "/public").status_code == 200
     assert send("GET", "/who").status_code == 401
 
 
-def test_a_refusal_says_what_it_is() -> None:
-    """The exception has the response, and is one that Django knows."""
+def test_the_exception_of_a_refusal() -> None:
+    """The exception has the response and is one that Django handles."""
     from django.core.exceptions import PermissionDenied
 
     assert issubclass(AccessTokenRefused, PermissionDenied)

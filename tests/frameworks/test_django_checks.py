@@ -1,4 +1,4 @@
-"""``manage.py check``: wrong settings, order of middleware, names that match nothing; without a network."""
+"""``manage.py check``: wrong settings, order of middleware, names that match nothing; without network."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ WRONG_SETTINGS: Final[list[tuple[Any, str]]] = [
 
 @pytest.mark.parametrize(("settings", "message"), WRONG_SETTINGS)
 def test_wrong_settings(settings: Any, message: str) -> None:
-    """Each is named, by the checks and by the middleware when the server starts."""
+    """Each wrong setting is named by the checks and when the middleware is created."""
     content = {**TENANT, **settings} if settings else settings
     with override_settings(ROOT_URLCONF=URLS, MIDDLEWARE=list(MIDDLEWARE), MONOCLOUD_BACKEND=content):
         found = _found()
@@ -66,14 +66,14 @@ def test_wrong_settings(settings: Any, message: str) -> None:
 
 
 def test_all_problems_are_reported_together() -> None:
-    """Not only the first."""
+    """One run reports all problems."""
     content = {"audience": 5, "deny_by_default": 5, "on_error": 5}
     with override_settings(MONOCLOUD_BACKEND=content):
         assert len(_found()) == 4
 
 
 def test_the_environment_fills_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the settings leave open comes from the variables; the settings come first."""
+    """Options that the settings leave out come from the environment; settings take precedence."""
     for name, value in TENANT.items():
         monkeypatch.setenv(f"MONOCLOUD_BACKEND_{name.upper()}", value)
     monkeypatch.setenv("MONOCLOUD_BACKEND_CLOCK_SKEW", "7")
@@ -90,7 +90,7 @@ def test_the_environment_fills_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_good_project_has_no_findings(project: UseProject) -> None:
-    """With the middleware, and with the decorators alone."""
+    """A correct project has no findings, with the middleware or with decorators alone."""
     project(URLS, public_views=["tests.frameworks.django_views.who"], public_apps=["health"])
     assert _found() == []
     project(URLS, WITHOUT_OURS)
@@ -98,7 +98,7 @@ def test_a_good_project_has_no_findings(project: UseProject) -> None:
 
 
 def test_the_order_of_middleware(project: UseProject) -> None:
-    """Behind the one for CSRF, requests with a token and no cookie would be refused."""
+    """After CsrfViewMiddleware, requests with a token and no cookie would be refused."""
     project(URLS, (*WITHOUT_OURS, MIDDLEWARE[0]))
     ((name, text),) = _found()
     assert name == "monocloud_mw.E003"
@@ -106,7 +106,7 @@ def test_the_order_of_middleware(project: UseProject) -> None:
 
 
 def test_settings_that_need_the_middleware(project: UseProject) -> None:
-    """Where it is missing, views are open that the settings say are not."""
+    """Without the middleware, these settings have no effect and views would be open."""
     project(URLS, WITHOUT_OURS, deny_by_default=True)
     assert _found() == [
         ("monocloud_mw.E004", "deny_by_default: has no effect, since the middleware is not installed")
@@ -126,7 +126,7 @@ def test_names_that_match_nothing(project: UseProject) -> None:
 
 
 def test_only_an_event_loop(project: UseProject) -> None:
-    """Options that only the asynchronous client can use are no mistake."""
+    """Options that only the asynchronous client uses are accepted."""
 
     async def fetch(_request: Any) -> Any: ...
 

@@ -1,4 +1,4 @@
-"""Django Ninja: ``auth=`` on operations that are synchronous and asynchronous."""
+"""Django Ninja: ``auth=`` on synchronous and asynchronous operations."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Key(APIKeyHeader):
     param_name = "X-Key"
 
     def authenticate(self, request: Any, key: str | None) -> str | None:
-        """Know one key."""
-        return "somebody with a key" if key == "secret" else None
+        """Accept one key."""
+        return "key holder" if key == "secret" else None
 
 
 api = NinjaAPI(auth=AccessTokenAuth(), urls_namespace="first")
@@ -47,55 +47,55 @@ def _who(request: Any) -> dict[str, Any]:
 
 @api.get("/who")
 def who(request: Any) -> dict[str, Any]:
-    """Say who calls."""
+    """Return the caller."""
     return _who(request)
 
 
 @api.get("/who-async")
 async def who_async(request: Any) -> dict[str, Any]:
-    """Say who calls, in a coroutine."""
+    """Return the caller, in a coroutine."""
     return _who(request)
 
 
 @api.post("/who-async")
 def who_mixed(request: Any) -> dict[str, Any]:
-    """Say who calls, in a function beside a coroutine."""
+    """Return the caller, in a function between coroutines."""
     return _who(request)
 
 
 @api.get("/optional", auth=AccessTokenAuth(optional=True))
 def optional(request: Any) -> dict[str, Any]:
-    """Say who calls, if anybody."""
+    """Return the caller, or None."""
     return _who(request)
 
 
 @api.get("/open", auth=None)
 def unprotected(request: Any) -> dict[str, Any]:
-    """Answer everybody."""
+    """Answer any request."""
     return {"caller": None}
 
 
 @api.get("/either", auth=[AccessTokenAuth(any_scopes="read write"), Key()])
 def either(request: Any) -> dict[str, Any]:
-    """Say who calls."""
+    """Return the caller."""
     return _who(request)
 
 
 @api.get("/either-async", auth=[AccessTokenAuth(any_scopes="read write"), Key()])
 async def either_async(request: Any) -> dict[str, Any]:
-    """Say who calls."""
+    """Return the caller."""
     return _who(request)
 
 
 @router.get("/read")
 def read(request: Any) -> dict[str, Any]:
-    """Say who calls."""
+    """Return the caller."""
     return _who(request)
 
 
 @router.get("/group", auth=AccessTokenAuth(groups="admin"))
 async def group(request: Any) -> dict[str, Any]:
-    """Say who calls."""
+    """Return the caller."""
     return _who(request)
 
 
@@ -104,13 +104,13 @@ api.add_router("/nested", router)
 
 @handled.exception_handler(AccessTokenError)
 def handle(request: Any, error: AccessTokenError) -> JsonResponse:
-    """Answer in the project's own way."""
+    """Respond in the project's own format."""
     return JsonResponse({"own": str(error.error)}, status=error.response.status_code)
 
 
 @handled.get("/who")
 def handled_who(request: Any) -> dict[str, Any]:
-    """Say who calls."""
+    """Return the caller."""
     return _who(request)
 
 
@@ -158,7 +158,7 @@ def test_answers(
 
 
 def test_a_refused_token(send: Send, project: UseProject) -> None:
-    """It is refused wherever it is, with the body and the challenge that say why."""
+    """A token in any place is refused with the body and challenge of the reason."""
     project(__name__, WITHOUT_OURS)
     for where in ("/who", "/who-async", "/optional", "/either"):
         response = send("GET", where, {"lifetime_seconds": -300})
@@ -169,22 +169,22 @@ def test_a_refused_token(send: Send, project: UseProject) -> None:
 
 
 def test_another_scheme_takes_over(send: Send, project: UseProject) -> None:
-    """Where ``auth`` is a list, a request without a token is left to the next entry."""
+    """If ``auth`` is a list, a request without a token is passed to the next entry."""
     project(__name__, WITHOUT_OURS)
     for where in ("/either", "/either-async"):
-        assert send("GET", where, X_Key="secret").json() == {"caller": "somebody with a key"}
+        assert send("GET", where, X_Key="secret").json() == {"caller": "key holder"}
         assert send("GET", where, X_Key="wrong").status_code == 401
 
 
 def test_a_handler_of_the_project_comes_first(send: Send, project: UseProject) -> None:
-    """One that the API has for the exception is left in its place."""
+    """An exception handler that the API already has is kept."""
     project(__name__, WITHOUT_OURS)
     assert send("GET", "/handled/who").json() == {"own": "The request has no access token"}
     assert send("GET", "/handled/who", ANY).json() == {"caller": "alice"}
 
 
 def test_behind_the_middleware(send: Send, project: UseProject) -> None:
-    """The middleware asks for a token everywhere, unless these views are left to Ninja."""
+    """The middleware needs a token everywhere unless the settings exempt these views."""
     project(__name__)
     assert send("GET", "/open").status_code == 401
     assert send("GET", "/nested/read", ANY).headers["WWW-Authenticate"] == NEEDS_READ
@@ -194,7 +194,7 @@ def test_behind_the_middleware(send: Send, project: UseProject) -> None:
 
 
 def test_a_token_in_a_cookie_needs_a_csrf_token(send: Send, project: UseProject, tenant: LocalTenant) -> None:
-    """A browser sends cookies on its own, so that such a request may be forged."""
+    """Browsers attach cookies to cross-site requests, so such a request needs a CSRF token."""
     project(__name__, WITHOUT_OURS, token_resolver=lambda request: request.COOKIES.get("token"))
     cookies = {"token": tenant.mint(subject="alice"), "csrftoken": "a" * 32}
     assert send("GET", "/who-async", cookies=cookies).status_code == 200
@@ -203,7 +203,7 @@ def test_a_token_in_a_cookie_needs_a_csrf_token(send: Send, project: UseProject,
 
 
 def test_as_caller(send: Send, project: UseProject) -> None:
-    """A test says who calls; requirements stay."""
+    """as_caller sets the caller; requirements still apply."""
     project(__name__, WITHOUT_OURS)
     with as_caller("bob", scopes=["read"]):
         assert send("GET", "/nested/read").json() == {"caller": "bob"}
@@ -211,7 +211,7 @@ def test_as_caller(send: Send, project: UseProject) -> None:
 
 
 def test_the_schema(send: Send, project: UseProject) -> None:
-    """The OpenAPI document has the security scheme, and says where it is needed."""
+    """The OpenAPI document has the security scheme and the operations that need it."""
     project(__name__, WITHOUT_OURS)
     document = send("GET", "/openapi.json").json()
     scheme = document["components"]["securitySchemes"]["AccessTokenAuth"]
@@ -221,7 +221,7 @@ def test_the_schema(send: Send, project: UseProject) -> None:
 
 
 def test_a_wrong_requirement_is_refused_where_it_is_written() -> None:
-    """At import."""
+    """A wrong requirement is refused at import."""
     wrong: dict[str, Any]
     for wrong in ({"scopes": 5}, {"groups": [""]}, {"any_scopes": {}}):
         with pytest.raises(ConfigurationError):

@@ -90,7 +90,7 @@ MISSING: Final = {"error": "unauthorized", "error_description": "An access token
 def test_answers(
     request_line: str, token: Token, status: int, challenge: str | None, send: Send, project: UseProject
 ) -> None:
-    """A request gets the status and the challenge of the table, without the middleware."""
+    """A request gets the status and challenge of the table, without the middleware."""
     project(URLS, WITHOUT_OURS)
     response = send(*request_line.split(), token)
     assert (response.status_code, response.headers.get("WWW-Authenticate")) == (status, challenge)
@@ -100,7 +100,7 @@ def test_answers(
 def test_answers_behind_the_middleware(
     request_line: str, token: Token, status: int, challenge: str | None, send: Send, project: UseProject
 ) -> None:
-    """With the middleware, everything else needs a token as well."""
+    """With the middleware, all other views need a token as well."""
     project(URLS)
     response = send(*request_line.split(), token)
     expected = (401, "Bearer") if token is None else (status, challenge)
@@ -108,7 +108,7 @@ def test_answers_behind_the_middleware(
 
 
 def test_a_refused_token(send: Send, project: UseProject) -> None:
-    """The body and the challenge say what is wrong, also where the view is open."""
+    """Body and challenge name the reason, even if the view is open."""
     project(URLS, WITHOUT_OURS)
     for path in ("/who", "/open"):
         response = send("GET", path, {"lifetime_seconds": -300})
@@ -123,7 +123,7 @@ def test_a_refused_token(send: Send, project: UseProject) -> None:
 
 
 def test_an_outage(send: Send, project: UseProject, tenant: LocalTenant) -> None:
-    """A tenant that cannot be reached is a 503 with ``Retry-After``."""
+    """An unreachable tenant is a 503 with ``Retry-After``."""
     project(URLS, WITHOUT_OURS, jwks_resolver=None, metadata_resolver=None)
     with tenant.failing(faults.status(503)):
         response = send("GET", "/who", ANY)
@@ -133,7 +133,7 @@ def test_an_outage(send: Send, project: UseProject, tenant: LocalTenant) -> None
 
 
 def test_another_scheme_takes_over(send: Send, project: UseProject) -> None:
-    """A request without a token is left to the next class; a permission on scopes refuses its users."""
+    """A request without a token is passed to the next class; a permission on scopes refuses its users."""
     project(URLS, WITHOUT_OURS)
     password = {"Authorization": "Basic cGF1bDp4"}
     assert send("GET", "/either", **password).json() == {"caller": "paul"}
@@ -144,7 +144,7 @@ def test_another_scheme_takes_over(send: Send, project: UseProject) -> None:
 
 
 def test_users(send: Send, project: UseProject) -> None:
-    """A subclass maps tokens to users of the project."""
+    """A subclass maps tokens to the project's users."""
     project(URLS, WITHOUT_OURS)
     assert send("GET", "/mapped", ANY).json() == {"caller": "user of alice"}
     with as_caller(None, claims={"client_id": "worker"}) as claims:
@@ -160,7 +160,7 @@ def test_users(send: Send, project: UseProject) -> None:
 
 
 def test_tests_need_no_tenant(project: UseProject) -> None:
-    """``as_caller`` and ``force_authenticate`` say who calls."""
+    """``as_caller`` and ``force_authenticate`` set the caller without a tenant."""
     project(URLS, WITHOUT_OURS)
     with as_caller("bob", scopes="read") as claims:
         assert APIClient(enforce_csrf_checks=True).post("/function").json() == {"caller": "bob"}
@@ -177,7 +177,7 @@ def test_tests_need_no_tenant(project: UseProject) -> None:
 
 
 def test_a_token_in_a_cookie_needs_a_csrf_token(send: Send, project: UseProject, tenant: LocalTenant) -> None:
-    """A browser sends cookies on its own, so that such a request may be forged."""
+    """Browsers attach cookies to cross-site requests, so such a request needs a CSRF token."""
     project(URLS, WITHOUT_OURS, token_resolver=lambda request: request.COOKIES.get("token"))
     cookies = {"token": tenant.mint(subject="alice"), "csrftoken": "a" * 32}
     assert send("GET", "/who", cookies=cookies).status_code == 200
@@ -187,7 +187,7 @@ def test_a_token_in_a_cookie_needs_a_csrf_token(send: Send, project: UseProject,
 
 
 def test_the_browsable_api(send: Send, project: UseProject) -> None:
-    """A browser gets a page, with the name of the caller on it, and a page for a refusal."""
+    """A browser gets a page with the caller's name, and a page for a refusal."""
     project(
         URLS,
         WITHOUT_OURS,
@@ -208,7 +208,7 @@ def test_the_browsable_api(send: Send, project: UseProject) -> None:
 
 
 def test_the_schema(send: Send, project: UseProject) -> None:
-    """The OpenAPI document has the security scheme, and says where it is needed."""
+    """The OpenAPI document has the security scheme and the operations that need it."""
     project(URLS, WITHOUT_OURS)
     document: Any = send("GET", "/schema?format=json").json()
     scheme = document["components"]["securitySchemes"]["accessToken"]
@@ -217,8 +217,8 @@ def test_the_schema(send: Send, project: UseProject) -> None:
 
 
 @pytest.mark.parametrize("kind", [HasScopes, HasAnyScope, HasGroups])
-def test_a_permission_names_something(kind: Any) -> None:
-    """One that would let every token pass, or that is no name, is refused where it is written."""
+def test_a_permission_without_a_valid_name_is_refused(kind: Any) -> None:
+    """A permission without scopes, or with an invalid name, is refused when it is declared."""
     for wrong in ((), ("",), (5,), (["read"],)):
         with pytest.raises(ConfigurationError):
             kind(*wrong)

@@ -76,7 +76,7 @@ ANSWERS: Final[dict[str, list[tuple[str, Token, int]]]] = {
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[LocalTenant]:
-    """Return the tenant that the tutorials name."""
+    """Return the tenant that the tutorials use."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
@@ -85,7 +85,7 @@ def tenant() -> Iterator[LocalTenant]:
 def tutorial(
     request: pytest.FixtureRequest, tenant: LocalTenant, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
-    """Follow a tutorial; return its page, and the folder of the project that it has made."""
+    """Follow a tutorial; return its page and the project directory."""
     page: str = request.param
     folder = tmp_path_factory.mktemp("shop")
     for fence in list_fences(PAGES[page]):
@@ -105,7 +105,7 @@ def tutorial(
 
 
 def _write(folder: Path, code: str) -> None:
-    """Put a block into the file that its first line names."""
+    """Write a block to the file named in its first line."""
     first, _, rest = code.partition("\n")
     name, _, place = first.removeprefix("# ").partition(", ")
     path = folder / name
@@ -142,7 +142,7 @@ def _run(folder: Path, commands: str) -> str:
 
 @contextlib.contextmanager
 def _serving(folder: Path, server: str) -> Iterator[int]:
-    """Serve a project, and give the port."""
+    """Serve a project and give the port."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
         port, fd = listening.getsockname()[1], listening.fileno()
         command = {
@@ -170,7 +170,7 @@ def _serving(folder: Path, server: str) -> Iterator[int]:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a server that binds its own socket listens."""
+    """Wait until a server that binds its own socket accepts connections."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
@@ -183,7 +183,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 def test_the_project_answers_as_its_tutorial_says(
     server: str, tutorial: tuple[str, Path], tenant: LocalTenant
 ) -> None:
-    """Over HTTP, with real tokens, on each server."""
+    """The project answers real tokens over HTTP as the tutorial says, on each server."""
     page, folder = tutorial
     with _serving(folder, server) as port:
         call = call_socket(port)

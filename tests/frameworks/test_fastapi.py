@@ -1,4 +1,4 @@
-"""FastAPI: what its users write, with requests in process and over WebSockets."""
+"""FastAPI: declarations of applications, requests in process and WebSockets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DEFAULT = Security(protect, scopes=["orders:read"])
 
 
 async def current_user(claims: Annotated[AccessTokenClaims, Security(protect)]) -> str:
-    """Return who calls, as the dependency of an application would."""
+    """Return the caller, as an application's dependency would."""
     return str(claims.subject)
 
 
@@ -51,7 +51,7 @@ async def find_caller(
     claims: Optional,
     key: Annotated[str | None, Security(api_key)],
 ) -> str:
-    """Return who calls, by a token or by an API key."""
+    """Return the caller, identified by a token or by an API key."""
     if claims is not None:
         return str(claims.subject)
     if key == "secret":
@@ -61,7 +61,7 @@ async def find_caller(
 
 @pytest.fixture(autouse=True)
 def protect_with_client(async_client: AsyncBackendClient) -> Iterator[None]:
-    """Give the protection of this module the client of the tests."""
+    """Set the tests' client on this module's protection."""
     protect.__init__(async_client)  # type: ignore[misc]
     optional.__init__(async_client, optional=True)  # type: ignore[misc]
     yield
@@ -78,11 +78,11 @@ MISSING = refusal("unauthorized", "An access token is required")
 NO_SCOPE = refusal("insufficient_scope", "The access token lacks a required scope")
 NO_GROUP = refusal("insufficient_scope", "The access token lacks a required group")
 
-# One application with everything that is declared
+# One application with all kinds of declarations
 
 
 def create_app() -> FastAPI:
-    """Return an application that is protected as a whole, with views of every kind."""
+    """Return an application that is protected as a whole, with all kinds of views."""
     app = FastAPI(dependencies=[Security(protect)])
 
     @app.get("/plain")
@@ -199,10 +199,10 @@ READER = {"scopes": "orders:read", "subject": "alice"}
         ("/not-there", None, 404, {"detail": "Not Found"}),
     ],
 )
-def test_each_view_lets_in_whom_it_says(
+def test_each_view_has_its_requirements(
     path: str, token: dict[str, Any] | None, status: int, expected: Any, bearer: Bearer
 ) -> None:
-    """Requirements of the application, routers, the view and what it depends on add up."""
+    """Requirements of the application, the routers, the view and its dependencies add up."""
     headers = {} if token is None else bearer(**token)
     answer = TestClient(create_app()).get(path, headers=headers)
     assert answer.status_code == status
@@ -210,7 +210,7 @@ def test_each_view_lets_in_whom_it_says(
 
 
 def test_refusals_have_the_headers_of_the_rfc(bearer: Bearer) -> None:
-    """The challenge names what is missing, and no cache keeps the refusal."""
+    """The challenge names what is missing, and the refusal must not be cached."""
     client = TestClient(create_app())
     missing, scope = client.get("/orders"), client.get("/orders", headers=bearer())
     expired = client.get("/orders", headers=bearer(lifetime_seconds=-300))
@@ -225,7 +225,7 @@ def test_refusals_have_the_headers_of_the_rfc(bearer: Bearer) -> None:
 
 
 def test_a_token_is_validated_once_for_a_request(tenant: LocalTenant) -> None:
-    """However many dependencies ask for it, so that a proof that may be used once is used once."""
+    """However many dependencies need it, one request validates its token once."""
     client = AsyncBackendClient(**tenant.settings(tenant.client), introspection_cache_duration=0)
     protect.__init__(client)  # type: ignore[misc]
     before = tenant.requests.count("introspection")
@@ -237,8 +237,8 @@ def test_a_token_is_validated_once_for_a_request(tenant: LocalTenant) -> None:
         test_client.portal.call(client.aclose)  # type: ignore[union-attr]
 
 
-def test_a_check_by_another_client_is_no_check(async_client: AsyncBackendClient, bearer: Bearer) -> None:
-    """Two protections with clients of their own each validate the token."""
+def test_each_client_validates_the_token(async_client: AsyncBackendClient, bearer: Bearer) -> None:
+    """Two protections with different clients each validate the token."""
 
     class Refusing:
         async def authenticate(self, presented: Any, requirements: Any, /) -> AccessTokenClaims:
@@ -256,8 +256,8 @@ def test_a_check_by_another_client_is_no_check(async_client: AsyncBackendClient,
 # Exceptions, middleware and responses
 
 
-def test_exception_handlers_see_refusals(bearer: Bearer) -> None:
-    """By class and by status; the error says why and who, the response is what others would send."""
+def test_exception_handlers_handle_refusals(bearer: Bearer) -> None:
+    """Exception handlers by class and by status get the error, the subject and the default response."""
     app = create_app()
     seen: list[tuple[Any, ErrorResponse]] = []
 
@@ -285,7 +285,7 @@ def test_exception_handlers_see_refusals(bearer: Bearer) -> None:
 def test_a_tenant_that_fails_is_an_http_exception(
     status: int, tenant: LocalTenant, bearer: Bearer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """503 says when to come back; 500 says nothing."""
+    """A 503 has Retry-After; a 500 has no details."""
     from monocloud_mw.testing import faults
 
     client = AsyncBackendClient(**tenant.settings())
@@ -300,8 +300,8 @@ def test_a_tenant_that_fails_is_an_http_exception(
     assert ("retry-after" in answer.headers) is (status == 503)
 
 
-def test_cors_middleware_sees_preflights_and_refusals(bearer: Bearer) -> None:
-    """Preflights are answered before any view, and a script can read a refusal."""
+def test_cors_middleware_handles_preflights_and_refusals(bearer: Bearer) -> None:
+    """CORS middleware answers preflights before any view, and scripts can read refusals."""
     app = create_app()
     app.add_middleware(CORSMiddleware, allow_origins=[ORIGIN], allow_headers=["Authorization"])
     client = TestClient(app)
@@ -321,10 +321,10 @@ def test_cors_middleware_sees_preflights_and_refusals(bearer: Bearer) -> None:
         (False, {"Origin": ORIGIN, "Access-Control-Request-Method": "GET"}, 401),
     ],
 )
-def test_a_view_for_preflights_may_be_let_through(
+def test_preflights_of_the_application_can_be_exempted(
     async_client: AsyncBackendClient, allowed: bool, headers: dict[str, str], status: int
 ) -> None:
-    """Where an application answers OPTIONS itself, exactly the preflights need no token."""
+    """If an application answers OPTIONS itself, exactly the preflights need no token."""
     app = FastAPI(dependencies=[Security(ProtectApi(async_client, allow_cors_preflight=allowed))])
 
     @app.options("/", status_code=204)
@@ -335,7 +335,7 @@ def test_a_view_for_preflights_may_be_let_through(
 
 
 def test_streams_and_background_tasks_run_only_for_a_good_token(bearer: Bearer) -> None:
-    """Neither begins before the check."""
+    """Streams and background tasks start only after the check."""
     app = create_app()
     ran: list[str | None] = []
 
@@ -357,7 +357,7 @@ def test_streams_and_background_tasks_run_only_for_a_good_token(bearer: Bearer) 
 
 
 def test_the_check_comes_before_the_parameters() -> None:
-    """Callers without a token learn nothing about what a view takes."""
+    """Without a token, callers get 401 and not the validation errors of parameters."""
     app = create_app()
 
     @app.get("/items/{number}")
@@ -371,7 +371,7 @@ def test_the_check_comes_before_the_parameters() -> None:
 
 
 def create_socket_app() -> FastAPI:
-    """Return an application with a WebSocket that says who opened it."""
+    """Return an application with a WebSocket that sends the caller."""
     app = FastAPI(dependencies=[Security(protect)])
 
     @app.websocket("/feed")
@@ -384,7 +384,7 @@ def create_socket_app() -> FastAPI:
 
 
 def test_a_websocket_opens_with_a_token_in_the_header(bearer: Bearer) -> None:
-    """Before it is accepted, a missing or insufficient token closes it with 1008."""
+    """Before it is accepted, a missing or insufficient token closes the WebSocket with 1008."""
     client = TestClient(create_socket_app())
     with client.websocket_connect("/feed", headers=bearer(scopes="feed", subject="alice")) as socket:
         assert socket.receive_json() == {"hello": "alice"}
@@ -394,10 +394,8 @@ def test_a_websocket_opens_with_a_token_in_the_header(bearer: Bearer) -> None:
         assert closed.value.code == 1008
 
 
-def test_a_websocket_takes_its_token_from_a_subprotocol(
-    async_client: AsyncBackendClient, tenant: LocalTenant
-) -> None:
-    """A browser cannot set headers; the resolver is given the connection."""
+def test_a_websocket_token_in_a_subprotocol(async_client: AsyncBackendClient, tenant: LocalTenant) -> None:
+    """Browsers cannot set headers on WebSockets; the resolver gets the connection."""
 
     def token_of(connection: Any) -> str | None:
         offered = connection.scope.get("subprotocols", [])
@@ -413,8 +411,8 @@ def test_a_websocket_takes_its_token_from_a_subprotocol(
         pass
 
 
-def test_a_handler_sees_a_refused_websocket() -> None:
-    """As its own class, with the error."""
+def test_an_exception_handler_for_websockets() -> None:
+    """A handler for refused WebSockets gets the error."""
     app = create_socket_app()
     seen: list[Exception] = []
 
@@ -430,11 +428,11 @@ def test_a_handler_sees_a_refused_websocket() -> None:
     assert isinstance(seen[0], CredentialsError)
 
 
-# Tests of users, other schemes, resolvers
+# Tests, other schemes, resolvers
 
 
-def test_as_caller_stands_in_for_a_token() -> None:
-    """Scopes and groups are still required."""
+def test_as_caller_replaces_a_token() -> None:
+    """With as_caller, scopes and groups still apply."""
     client = TestClient(create_app())
     with as_caller("alice", scopes="orders:read"):
         assert client.get("/orders").json() == {"subject": "alice"}
@@ -443,7 +441,7 @@ def test_as_caller_stands_in_for_a_token() -> None:
 
 
 def test_dependency_overrides_replace_the_check() -> None:
-    """Of the protection itself and of a derived one, which is the same object for the same arguments."""
+    """A dependency override replaces the check, also of a derived protection."""
     app = create_app()
     client = TestClient(app)
     app.dependency_overrides[protect] = lambda: AccessTokenClaims({"sub": "test"})
@@ -453,8 +451,8 @@ def test_dependency_overrides_replace_the_check() -> None:
     assert client.get("/admin").status_code == 200
 
 
-def test_a_second_scheme_takes_over_where_there_is_no_token(bearer: Bearer) -> None:
-    """An optional token beside an API key; a bad token is refused nevertheless."""
+def test_a_second_scheme_is_used_without_a_token(bearer: Bearer) -> None:
+    """With an optional token beside an API key, an invalid token is still refused."""
     app = FastAPI()
 
     @app.get("/")
@@ -474,7 +472,7 @@ def test_a_second_scheme_takes_over_where_there_is_no_token(bearer: Bearer) -> N
 
 
 def test_a_token_may_come_in_a_cookie(async_client: AsyncBackendClient, tenant: LocalTenant) -> None:
-    """A resolver, sync or async, says where the token is."""
+    """A resolver, sync or async, may read the token from a cookie."""
 
     async def token_of(connection: Any) -> str | None:
         return connection.cookies.get("access_token")  # type: ignore[no-any-return]
@@ -490,7 +488,7 @@ def test_a_token_may_come_in_a_cookie(async_client: AsyncBackendClient, tenant: 
     assert TestClient(app).get("/").status_code == 401
 
 
-# What is refused where it is made
+# Wrong declarations
 
 
 @pytest.mark.parametrize(
@@ -509,20 +507,20 @@ def test_a_token_may_come_in_a_cookie(async_client: AsyncBackendClient, tenant: 
 def test_wrong_settings_are_named(
     async_client: AsyncBackendClient, settings: dict[str, Any], option: str
 ) -> None:
-    """With the option, where the protection is made."""
+    """The error names the option and is raised when the protection is created."""
     with pytest.raises(ConfigurationError) as raised:
         ProtectApi(async_client, **settings)
     assert [problem.option for problem in raised.value.problems] == [option]
 
 
 def test_without_a_client_the_environment_is_read() -> None:
-    """And what is missing there is an error."""
+    """Without a client argument the environment is read; a missing variable is an error."""
     with pytest.raises(ConfigurationError, match="MONOCLOUD_BACKEND_TENANT_DOMAIN"):
         ProtectApi()
 
 
-def test_a_client_for_threads_is_refused(tenant: LocalTenant) -> None:
-    """It would block the event loop."""
+def test_a_synchronous_client_is_refused(tenant: LocalTenant) -> None:
+    """A synchronous client is refused because it would block the event loop."""
     from monocloud_mw import BackendClient
 
     with BackendClient(**tenant.settings()) as client, pytest.raises(ConfigurationError, match="client"):
@@ -533,7 +531,7 @@ def test_a_client_for_threads_is_refused(tenant: LocalTenant) -> None:
     "target", [FastAPI(), APIRouter(), object, Security(protect), 5], ids=lambda target: type(target).__name__
 )
 def test_public_marks_views_only(target: Any) -> None:
-    """Anything else would be marked without effect."""
+    """Anything but a view is refused, since the mark would have no effect."""
     with pytest.raises(ConfigurationError, match="@public"):
         public(target)
 
@@ -550,8 +548,8 @@ def test_public_marks_a_method() -> None:
     assert TestClient(app).get("/").status_code == 200
 
 
-def test_claims_that_a_request_brings_along_are_removed(bearer: Bearer) -> None:
-    """What stands in the scope without a check is not shown to public views and to anonymous callers."""
+def test_claims_already_in_the_scope_are_removed(bearer: Bearer) -> None:
+    """Claims already in the scope are hidden from public views and anonymous callers."""
     api = FastAPI(dependencies=[Security(protect)])
 
     @api.get("/public")

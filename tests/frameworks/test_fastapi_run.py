@@ -1,4 +1,4 @@
-"""``fastapi run main.py``: the application of the tutorial, started as its readers do."""
+"""``fastapi run main.py`` with the application of the tutorial."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def origin(tenant: LocalTenant, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def test_the_application_of_the_tutorial_runs(origin: str, bearer: Bearer) -> None:
-    """It answers as the tutorial says, over a real server."""
+    """It answers as the tutorial says, on a real server."""
 
     def status(path: str, headers: dict[str, str] | None = None) -> int:
         return requests.get(origin + path, headers=headers, timeout=30).status_code
@@ -80,7 +80,7 @@ def test_the_application_of_the_tutorial_runs(origin: str, bearer: Bearer) -> No
 
 
 def test_a_wrong_declaration_stops_the_start(tenant: LocalTenant, tmp_path: Path) -> None:
-    """The command ends, and says which view is wrong and what to write."""
+    """The command ends and names the wrong view and the fix."""
     program = _programs()[1].replace('scopes=["orders:read"]', 'scopes="orders:read"')
     output, _ = _start(program, tmp_path, tenant, _free_port()).communicate(timeout=START_SECONDS)
     text = " ".join(output.split())

@@ -30,7 +30,7 @@ Declare = Callable[[FastAPI, ProtectApi], None]
 
 @pytest.fixture
 def protect(async_client: AsyncBackendClient) -> ProtectApi:
-    """Return a protection with the client of the tests."""
+    """Return a protection with the tests' client."""
     return ProtectApi(async_client)
 
 
@@ -40,7 +40,7 @@ async def view() -> str:
 
 
 async def open_view() -> str:
-    """Answer anybody."""
+    """Answer any request."""
     return "in"
 
 
@@ -164,7 +164,7 @@ WRONG: dict[str, tuple[Declare, str]] = {
 def test_a_wrong_declaration_is_an_error_at_start(
     declare: Declare, message: str, protect: ProtectApi
 ) -> None:
-    """It names the view, and what is wrong with it."""
+    """The error names the view and the mistake."""
     app = FastAPI(lifespan=protect.lifespan)
     declare(app, protect)
     with pytest.raises(ConfigurationError, match=message) as raised, TestClient(app):
@@ -189,7 +189,7 @@ def test_without_a_lifespan_it_is_a_500(
 
 
 def test_a_route_that_is_added_later_is_checked(protect: ProtectApi, bearer: Bearer) -> None:
-    """When it is first used."""
+    """A route added later is checked when it is first used."""
     app = FastAPI(lifespan=protect.lifespan)
     with TestClient(app, raise_server_exceptions=False) as client:
         _string_in_dependencies(app, protect)
@@ -222,7 +222,7 @@ def _good(app: FastAPI, protect: ProtectApi) -> None:
 
 
 def test_good_declarations_pass(protect: ProtectApi) -> None:
-    """What is inherited by a public view is no contradiction, and one letter is a scope."""
+    """Requirements that a public view inherits are no contradiction, and a scope may have one letter."""
     app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
     _good(app, protect)
     with TestClient(app) as client:
@@ -233,7 +233,7 @@ def test_good_declarations_pass(protect: ProtectApi) -> None:
 
 
 def test_needing_gives_the_same_object_for_the_same_requirements(protect: ProtectApi) -> None:
-    """So that it can be overridden, and requirements add up."""
+    """The same requirements give the same object, so it can be overridden; requirements add up."""
     admin = protect.needing(groups=["admin"], scopes=["a"])
     assert admin is protect.needing(scopes="a", groups="admin")
     assert admin is not protect.needing(groups=["admin"])
@@ -245,10 +245,10 @@ def test_needing_gives_the_same_object_for_the_same_requirements(protect: Protec
 # Mounts
 
 
-def test_what_is_not_covered_is_named(
+def test_unprotected_mounts_are_logged(
     protect: ProtectApi, tmp_path: Any, caplog: pytest.LogCaptureFixture, async_client: AsyncBackendClient
 ) -> None:
-    """A mount, a host and a plain route are open although the application is protected as a whole."""
+    """Mounts, hosts and plain routes are not protected with the application, so they are logged."""
 
     async def plain(request: Request) -> Response:
         return Response()
@@ -271,10 +271,10 @@ def test_what_is_not_covered_is_named(
     assert named == [("Mount /bare",), ("Mount /static",), ("Host other.example.com",), ("Route /plain",)]
 
 
-def test_an_application_that_is_not_protected_as_a_whole_is_not_warned_about(
+def test_mounts_of_an_application_without_protection_are_not_logged(
     protect: ProtectApi, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its mounts are as open as anybody expects."""
+    """Mounts of an application that is not protected as a whole are not logged."""
     app = FastAPI(lifespan=protect.lifespan)
     app.mount("/bare", FastAPI())
     with TestClient(app):
@@ -286,13 +286,13 @@ def test_an_application_that_is_not_protected_as_a_whole_is_not_warned_about(
 
 
 class Client:
-    """A client that records what is done with it."""
+    """A client that records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
 
     async def authenticate(self, presented: Any, requirements: Any, /) -> AccessTokenClaims:
-        """Accept."""
+        """Return claims."""
         return AccessTokenClaims({"sub": "alice"})
 
     async def prefetch(self) -> None:
@@ -305,7 +305,7 @@ class Client:
 
 
 def test_a_client_that_was_passed_in_stays_open() -> None:
-    """Whoever made it closes it."""
+    """A client that was passed in is not closed."""
     client = Client()
     app = FastAPI(lifespan=ProtectApi(client).lifespan)
     with TestClient(app):
@@ -314,7 +314,7 @@ def test_a_client_that_was_passed_in_stays_open() -> None:
 
 
 def test_a_client_of_the_environment_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the end, also of a lifespan within another."""
+    """A client created from the environment is closed at shutdown, also in a nested lifespan."""
     client = Client()
     monkeypatch.setattr(AsyncBackendClient, "shared", lambda: client)
     protect = ProtectApi()
@@ -329,8 +329,8 @@ def test_a_client_of_the_environment_is_closed(monkeypatch: pytest.MonkeyPatch) 
     assert client.calls == ["prefetch", "aclose"]
 
 
-def test_a_client_with_nothing_but_authenticate_works() -> None:
-    """The document says that a bearer token is needed; where it comes from is not known."""
+def test_a_client_with_only_authenticate() -> None:
+    """With a client that only has `authenticate`, the document has a bearer scheme without a URL."""
 
     class Least:
         async def authenticate(self, presented: Any, requirements: Any, /) -> AccessTokenClaims:
@@ -346,7 +346,7 @@ def test_a_client_with_nothing_but_authenticate_works() -> None:
 
 
 def test_keys_are_fetched_before_the_first_request(tenant: LocalTenant, bearer: Bearer) -> None:
-    """So that it does not wait for them."""
+    """Keys are fetched at start, so the first request does not wait for them."""
     client = AsyncBackendClient(**tenant.settings())
     protect = ProtectApi(client)
     app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
@@ -364,7 +364,7 @@ def test_keys_are_fetched_before_the_first_request(tenant: LocalTenant, bearer: 
 def test_a_tenant_that_is_down_does_not_stop_the_start(
     fault: Any, level: int, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is logged, and what is public is served."""
+    """An unreachable tenant at start is logged; public views are served."""
     client = AsyncBackendClient(**tenant.settings())
     protect = ProtectApi(client)
     app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
@@ -380,7 +380,7 @@ def test_a_tenant_that_is_down_does_not_stop_the_start(
 
 
 def document_of(app: FastAPI, *, start: bool = True) -> Any:
-    """Return the document as a client of the API gets it."""
+    """Return the document as the API's clients get it."""
     if not start:
         return TestClient(app).get("/openapi.json").json()
     with TestClient(app) as client:
@@ -396,7 +396,7 @@ def create_app(protect: ProtectApi, **settings: Any) -> FastAPI:
 
 
 def test_the_document_names_the_discovery_document(protect: ProtectApi, tenant: LocalTenant) -> None:
-    """With the scopes of each operation under the one scheme, whatever was derived from it."""
+    """There is one security scheme; each operation lists its scopes."""
     document = document_of(create_app(protect))
     scheme = document["components"]["securitySchemes"]["MonoCloud"]
     assert scheme["type"] == "openIdConnect"
@@ -407,7 +407,7 @@ def test_the_document_names_the_discovery_document(protect: ProtectApi, tenant: 
 
 
 def test_the_document_has_refusals_for_generated_clients(protect: ProtectApi) -> None:
-    """Where the application says ``responses=RESPONSES``."""
+    """With ``responses=RESPONSES`` the document describes refusals for generated clients."""
     document = document_of(create_app(protect, responses=RESPONSES))
     responses = document["paths"]["/orders"]["get"]["responses"]
     for status in ("401", "403", "503"):
@@ -419,7 +419,7 @@ def test_the_document_has_refusals_for_generated_clients(protect: ProtectApi) ->
 
 
 def test_the_authorization_code_flow_with_given_urls(async_client: AsyncBackendClient) -> None:
-    """The scopes of all routes are listed, with descriptions where there are some."""
+    """The scopes of all routes are listed, with descriptions if there are any."""
     protect = ProtectApi(
         async_client,
         authorization_code=True,
@@ -442,7 +442,7 @@ def test_the_authorization_code_flow_with_given_urls(async_client: AsyncBackendC
 
 
 def test_the_authorization_code_flow_from_metadata(tenant: LocalTenant) -> None:
-    """Loaded at start; a document that was asked for before is made again."""
+    """URLs come from metadata loaded at start; a document made earlier is made again."""
     client = AsyncBackendClient(**tenant.settings())
     app = create_app(ProtectApi(client, authorization_code=True))
     early = app.openapi()["components"]["securitySchemes"]["MonoCloud"]
@@ -457,7 +457,7 @@ def test_the_authorization_code_flow_from_metadata(tenant: LocalTenant) -> None:
 def test_metadata_that_come_later_complete_the_document(
     tenant: LocalTenant, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until then it has OpenID Connect, and the log says so."""
+    """Until metadata are loaded the document uses OpenID Connect, and a message is logged."""
     monkeypatch.setattr("monocloud_mw.adapters.fastapi.shared.RETRY_AFTER_SECONDS", 0.01)
     answers: list[dict[str, Any]] = []
 
@@ -486,7 +486,7 @@ def test_metadata_that_come_later_complete_the_document(
 
 
 def test_the_start_ends_while_metadata_are_still_missing(tenant: LocalTenant) -> None:
-    """What still tries to load them is stopped."""
+    """A background load of metadata is stopped at shutdown."""
     metadata = {**tenant.metadata(), "authorization_endpoint": None}
     client = AsyncBackendClient(**tenant.settings(), metadata_resolver=lambda: metadata)
     app = create_app(ProtectApi(client, authorization_code=True))
@@ -494,8 +494,8 @@ def test_the_start_ends_while_metadata_are_still_missing(tenant: LocalTenant) ->
     asyncio.run(client.aclose())
 
 
-def test_a_document_of_ones_own_has_the_scheme(protect: ProtectApi) -> None:
-    """As made by a function that replaces ``app.openapi``."""
+def test_a_custom_document_has_the_scheme(protect: ProtectApi) -> None:
+    """A document made by a replaced ``app.openapi`` has the scheme."""
     app = create_app(protect)
     document = get_openapi(title="Mine", version="1", routes=app.routes)
     assert "MonoCloud" in document["components"]["securitySchemes"]

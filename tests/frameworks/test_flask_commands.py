@@ -1,4 +1,4 @@
-"""The command lines of Flask serve an application that is protected from within, whatever they find first."""
+"""Applications served by Flask's command line are protected, whichever object the command finds."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ COMMANDS: Final = {
 def test_a_command_line_serves_a_protected_application(
     module: str, command: str, tenant: LocalTenant, tmp_path: Path
 ) -> None:
-    """No token 401, a token without the scope 403, one with it 200; what is public is open."""
+    """No token is a 401, a token without the scope a 403, a token with it a 200; public paths are open."""
     (tmp_path / "main.py").write_text(module, encoding="utf-8")
     tokens = [tenant.mint(subject="alice", scopes=scopes) for scopes in ("", "orders:read")]
     with serve(command.split(), tmp_path, tenant.environment(tenant.client)) as port:

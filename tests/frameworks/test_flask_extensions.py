@@ -1,4 +1,4 @@
-"""Extensions of Flask that call views themselves, add views, or write errors in their own way."""
+"""Flask extensions that call views themselves, add views, or render errors in their own format."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def restx_app(client: BackendClient) -> Flask:
     protect = ProtectApi(
         app, client=client, deny_by_default=True, public_endpoints=["doc", "specs", "restx_doc.*"]
     )
-    bearer = {"type": "apiKey", "in": "header", "name": "Authorization"}  # all that Swagger 2 can say of it
+    bearer = {"type": "apiKey", "in": "header", "name": "Authorization"}  # Swagger 2 can say no more about it
     api = RestxApi(app, doc="/docs", authorizations={"MonoCloud": bearer}, security="MonoCloud")
 
     class Open(Resource):
@@ -191,7 +191,7 @@ MAKERS = {"Flask-RESTX": restx_app, "flask-smorest": smorest_app, "APIFlask": ap
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_apis_are_denied_by_default(client: BackendClient, make: Any) -> None:
-    """Scopes are asked for, and refusals keep their challenge, though each library writes its own errors."""
+    """Scopes are required and refusals keep their challenge, although each library renders its own errors."""
     app = make(client)
     assert answers(app, "/below", "/above", "/bare", "/nowhere") == [REFUSED] * 4
     assert ask(app, "/open").json == {"name": "open"}
@@ -207,7 +207,7 @@ def test_apis_are_denied_by_default(client: BackendClient, make: Any) -> None:
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_openapi_documents_have_the_scheme(client: BackendClient, make: Any) -> None:
-    """The document is public where its endpoint is named, and says how to authenticate."""
+    """The document is public if its endpoint is named, and has the security scheme."""
     document = ask(make(client), "/swagger.json").json
     if make is restx_app:
         assert document["securityDefinitions"]["MonoCloud"]["name"] == "Authorization"
@@ -217,12 +217,12 @@ def test_openapi_documents_have_the_scheme(client: BackendClient, make: Any) -> 
     assert secured["security"] == [{"MonoCloud": []}]
 
 
-# What calls views by itself
+# Extensions that call views
 
 
 @pytest.mark.parametrize("handles_errors", [False, True], ids=["plain", "with on_error_default"])
 def test_socketio_refuses_the_connection(client: BackendClient, handles_errors: bool) -> None:
-    """Not even a handler of all errors makes a connection of it, and no event reaches the application."""
+    """The connection is refused even with a handler for all errors, and no event reaches the application."""
     app, seen = Flask("socketio"), list[str]()
     protect, socketio = protect_api(client), SocketIO(app, async_mode="threading")
 
@@ -250,7 +250,7 @@ def test_socketio_refuses_the_connection(client: BackendClient, handles_errors: 
 
 
 def test_a_graphql_resolver_gets_an_exception(client: BackendClient) -> None:
-    """A refusal is an error of the field, never its value."""
+    """A refusal is an error of the GraphQL field, never its value."""
     app, protect = Flask("graphql"), protect_api(client)
     secret = protect(scopes="secrets")(lambda: f"of {current_claims.subject}")
 
@@ -275,7 +275,7 @@ def test_a_graphql_resolver_gets_an_exception(client: BackendClient) -> None:
 
 
 def test_a_cached_view_is_checked_first(client: BackendClient) -> None:
-    """What Flask-Caching has kept is for callers who have passed the check."""
+    """A response cached by Flask-Caching is returned only after the check."""
     app = Flask("caching")
     cache = Cache(app, config={"CACHE_TYPE": "SimpleCache"})
     protect = ProtectApi(app, client=client)
@@ -294,7 +294,7 @@ def test_a_cached_view_is_checked_first(client: BackendClient) -> None:
 
 
 def test_connexion_is_protected_through_its_flask_application(client: BackendClient) -> None:
-    """The error names ``.app``; handlers are marked as views are, in any order of declaration."""
+    """The error names ``.app``; handlers can be marked like views, in any order of decorators."""
     cnx = connexion.FlaskApp("connexion")
     with pytest.raises(ConfigurationError, match=r"protect its \.app, which is the Flask application"):
         protect_api(client)(cnx)
@@ -324,7 +324,7 @@ def test_connexion_is_protected_through_its_flask_application(client: BackendCli
 
 @pytest.mark.parametrize("cors_first", [True, False])
 def test_cors_of_a_whole_application(client: BackendClient, cors_first: bool) -> None:
-    """Preflights are answered, and refusals can be read by scripts, whichever extension comes first."""
+    """Preflights are answered and scripts can read refusals, in either order of extensions."""
     app = Flask("cors")
     if cors_first:
         CORS(app)
@@ -341,7 +341,7 @@ def test_cors_of_a_whole_application(client: BackendClient, cors_first: bool) ->
 
 @pytest.mark.parametrize("above", [True, False], ids=["cross_origin above", "cross_origin below"])
 def test_cors_of_one_view(client: BackendClient, above: bool) -> None:
-    """``@cross_origin`` answers preflights itself, above ``@protect`` and below."""
+    """``@cross_origin`` answers preflights above and below ``@protect``."""
     app = Flask("cross_origin")
     protect = ProtectApi(app, client=client, deny_by_default=True, allow_cors_preflight=True)
     view: Any = protect(scopes="a")
@@ -358,11 +358,11 @@ def test_cors_of_one_view(client: BackendClient, above: bool) -> None:
         assert ask(app, **ORIGIN).headers["Access-Control-Allow-Origin"] == ORIGIN["Origin"]
 
 
-# Other ways to authenticate, beside
+# Other authentication
 
 
-def test_flask_login_guards_its_own_views(client: BackendClient) -> None:
-    """Views of a session are public to this package, and still need a session."""
+def test_flask_login_protects_its_own_views(client: BackendClient) -> None:
+    """Views with a session are public to this package and still need a session."""
     app = Flask("login")
     app.secret_key = "of the test"
     ProtectApi(app, client=client, deny_by_default=True)
@@ -393,8 +393,8 @@ def test_flask_login_guards_its_own_views(client: BackendClient) -> None:
     assert [browser.get(path).status_code for path in ("/profile", "/api")] == [200, 401]
 
 
-def test_a_second_scheme_takes_over(client: BackendClient) -> None:
-    """With an optional token, a view may accept a password too; a bad token does not fall back to it."""
+def test_a_second_scheme_is_used_without_a_token(client: BackendClient) -> None:
+    """With an optional token a view may also accept a password; an invalid token is not replaced by it."""
     app, basic = Flask("basic"), HTTPBasicAuth()
     protect = ProtectApi(app, client=client, deny_by_default=True)
     basic.verify_password(lambda name, password: name if password == "right" else None)
@@ -412,7 +412,7 @@ def test_a_second_scheme_takes_over(client: BackendClient) -> None:
 
 
 def test_a_token_may_come_in_a_header_or_a_cookie(client: BackendClient, tenant: LocalTenant) -> None:
-    """A ``token_resolver`` may fall back; what comes in both is what it says."""
+    """A ``token_resolver`` may fall back to a cookie; a token in the header takes precedence."""
     app = Flask("cookies")
 
     def resolve(incoming: Any) -> str | None:
@@ -433,7 +433,7 @@ def test_a_token_may_come_in_a_header_or_a_cookie(client: BackendClient, tenant:
 
 
 def test_flask_admin_is_covered(client: BackendClient) -> None:
-    """The views and static files of an extension that knows nothing of access tokens."""
+    """The views and static files of an extension that does not know access tokens are protected."""
     app = Flask("admin")
     app.secret_key = "of the test"
     ProtectApi(app, client=client, deny_by_default=True)
@@ -452,7 +452,7 @@ def test_flask_admin_is_covered(client: BackendClient) -> None:
 
 
 def test_errors_written_by_the_application_keep_the_challenge(client: BackendClient) -> None:
-    """Unless it says something else, or answers with another status."""
+    """Error handlers keep the challenge unless they set another one or another status."""
     app = Flask("handlers")
     ProtectApi(app, client=client, deny_by_default=True, scopes="a")
     app.register_error_handler(401, lambda error: ({"error": "who?"}, 401))

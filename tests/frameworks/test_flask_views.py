@@ -1,4 +1,4 @@
-"""Flask applications that are protected as a whole: what each view declares decides, wherever it says so."""
+"""Flask applications that are protected as a whole, and declarations on their views."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Decorator = Callable[[Any], Any]
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
@@ -51,30 +51,30 @@ def ask(app: Flask, path: str = "/", token: str | None = None, method: str = "GE
 
 
 def statuses(app: Flask, *requests: tuple[str, str | None]) -> list[int]:
-    """Return the statuses of requests."""
+    """Return the statuses of responses."""
     return [ask(app, path, token).status_code for path, token in requests]
 
 
 def caller() -> str:
-    """Say who calls, as a view without declarations would."""
+    """Return the caller, as a view without declarations."""
     return f"{current_claims.subject}" if current_claims else "anonymous"
 
 
 class Plain(View):
-    """Declare nothing."""
+    """A view class without declarations."""
 
     def dispatch_request(self) -> ResponseReturnValue:
-        """Say who calls."""
+        """Return the caller."""
         return caller()
 
 
-# What needs a token
+# Views that need a token
 
 
 def test_views_without_declarations_need_a_token(
     app: Flask, client: BackendClient, tenant: LocalTenant
 ) -> None:
-    """Those of the application, of blueprints registered later and nested, and of class-based views."""
+    """Views of the application, of later and nested blueprints, and class-based views need a token."""
     ProtectApi(app, client=client, deny_by_default=True)
     outer, inner = Blueprint("outer", __name__, url_prefix="/outer"), Blueprint("inner", __name__)
     app.add_url_rule("/", view_func=caller)
@@ -102,10 +102,10 @@ def test_views_without_declarations_need_a_token(
         ("OPTIONS", "/nowhere", 404),
     ],
 )
-def test_what_has_no_view_needs_a_token(
+def test_unknown_paths_need_a_token(
     app: Flask, client: BackendClient, tenant: LocalTenant, method: str, path: str, with_token: int
 ) -> None:
-    """As in ``protect(app)``: a caller without a token learns nothing about the routes."""
+    """As with ``protect(app)``, a caller without a token learns nothing about the routes."""
     ProtectApi(app, client=client, deny_by_default=True)
     app.add_url_rule("/view", "view", lambda: "x")
     app.add_url_rule("/slash/", "slash", lambda: "x")
@@ -115,7 +115,7 @@ def test_what_has_no_view_needs_a_token(
 
 
 def test_redirects_to_public_views_are_public(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
-    """From a path without its slash, or with too many, beneath a prefix of the server as well."""
+    """Redirects for missing or repeated slashes need no token, also below a server's prefix."""
     ProtectApi(app, client=client, deny_by_default=True)
     app.add_url_rule("/docs/", "docs", public(lambda: "docs"))
     app.add_url_rule("/docs/all", "all", public(lambda: "docs"))
@@ -131,7 +131,7 @@ def test_redirects_to_public_views_are_public(app: Flask, client: BackendClient,
 
 
 def through(function: Any) -> Any:
-    """Decorate as most libraries do."""
+    """Decorate a view and keep its attributes."""
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -141,12 +141,12 @@ def through(function: Any) -> Any:
 
 
 def opaque(function: Any) -> Any:
-    """Decorate without saying what is wrapped."""
+    """Decorate a view without keeping its attributes."""
     return lambda *args, **kwargs: function(*args, **kwargs)
 
 
 def declare_in_app(app: Flask, decorators: list[Any]) -> None:
-    """Declare a view with decorators from top to bottom, of which ``None`` is the route."""
+    """Declare a view with decorators from top to bottom; ``None`` is the route."""
 
     def view() -> str:
         return caller()
@@ -172,7 +172,7 @@ ORDERS: dict[str, Callable[[Decorator], list[Any]]] = {
 @pytest.mark.parametrize("as_blueprint", [False, True], ids=["application", "blueprint"])
 @pytest.mark.parametrize("deny_by_default", [True, False])
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
-def test_protect_counts_above_and_below_the_route(
+def test_protect_works_above_and_below_the_route(
     app: Flask,
     client: BackendClient,
     tenant: LocalTenant,
@@ -180,7 +180,7 @@ def test_protect_counts_above_and_below_the_route(
     deny_by_default: bool,
     as_blueprint: bool,
 ) -> None:
-    """Whatever Flask has registered, the scopes are asked for."""
+    """The scopes are required whichever function Flask has registered."""
     protect = ProtectApi(app, client=client, deny_by_default=deny_by_default)
     target: Any = Blueprint("blueprint", __name__) if as_blueprint else app
     declare_in_app(target, order(protect(scopes=["a"])))
@@ -199,8 +199,8 @@ def test_protect_counts_above_and_below_the_route(
         pytest.param([None, public, through], id="above a decorator"),
     ],
 )
-def test_public_counts_above_and_below_the_route(app: Flask, client: BackendClient, order: list[Any]) -> None:
-    """Such a view never sees claims, whatever was sent."""
+def test_public_works_above_and_below_the_route(app: Flask, client: BackendClient, order: list[Any]) -> None:
+    """A public view gets no claims, whatever the request contains."""
     ProtectApi(app, client=client, deny_by_default=True, scopes=["api"])
     declare_in_app(app, order)
     assert ask(app).text == "anonymous"
@@ -210,24 +210,24 @@ def test_public_counts_above_and_below_the_route(app: Flask, client: BackendClie
 @pytest.mark.parametrize(
     "order", [[None, opaque, public], [public, through, None]], ids=["hidden", "not on the view"]
 )
-def test_a_public_mark_that_is_not_on_the_view_opens_nothing(
+def test_a_public_mark_that_is_not_on_the_view_has_no_effect(
     app: Flask, client: BackendClient, order: list[Any]
 ) -> None:
-    """Where it cannot be found on what Flask calls, the view stays as it was."""
+    """A mark that is not on the function that Flask calls has no effect; the view needs a token."""
     ProtectApi(app, client=client, deny_by_default=True)
     declare_in_app(app, order)
     assert ask(app).status_code == 401
 
 
 def shared_view() -> str:
-    """Serve several routes."""
+    """Return the caller on several routes."""
     return caller()
 
 
 def test_routes_that_share_a_function_have_declarations_of_their_own(
     app: Flask, client: BackendClient, tenant: LocalTenant
 ) -> None:
-    """``protect(view)`` for one route asks nothing of the same function on another."""
+    """``protect(view)`` for one route does not affect the same function on another."""
     protect = ProtectApi(app, client=client, deny_by_default=True)
     app.add_url_rule("/bare", "bare", shared_view)
     app.add_url_rule("/a", "a", protect(scopes="a")(shared_view))
@@ -244,7 +244,7 @@ def test_routes_that_share_a_function_have_declarations_of_their_own(
 def test_class_based_views_declare_on_the_class_and_on_methods(
     app: Flask, client: BackendClient, tenant: LocalTenant
 ) -> None:
-    """``decorators`` count for all methods; a method may be public, or ask for more."""
+    """``decorators`` apply to all methods; a method may be public or need more."""
     protect = ProtectApi(app, client=client, deny_by_default=True)
 
     class Orders(MethodView):
@@ -310,7 +310,7 @@ def test_class_based_views_declare_on_the_class_and_on_methods(
 
 
 def test_views_need_not_be_functions(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
-    """Bound methods, partials and objects that can be called are views too."""
+    """Bound methods, partials and callable objects are views too."""
     protect = ProtectApi(app, client=client, deny_by_default=True)
 
     class Views:
@@ -341,7 +341,7 @@ def test_views_need_not_be_functions(app: Flask, client: BackendClient, tenant: 
 
 
 def test_async_views_are_protected(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
-    """Above and below, as all others."""
+    """Async views are protected like others, above and below."""
     protect = ProtectApi(app, client=client, deny_by_default=True)
 
     async def view() -> str:
@@ -366,11 +366,11 @@ def test_async_views_are_protected(app: Flask, client: BackendClient, tenant: Lo
     assert ask(app, "/above", tenant.mint(subject="bob", scopes="a")).text == "bob"
 
 
-# What contradicts itself
+# Contradictions
 
 
 def test_public_and_protected_views_are_refused_where_they_are_declared(client: BackendClient) -> None:
-    """In any order, around the route and beneath other decorators; the error names the view."""
+    """In any order, on the route and below other decorators; the error names the view."""
     protect = protect_api(client)
     for order in (
         [public, protect],
@@ -387,7 +387,7 @@ def test_public_and_protected_views_are_refused_where_they_are_declared(client: 
 
 
 def test_contradictions_of_classes_are_found(app: Flask, client: BackendClient) -> None:
-    """At ``init_app`` where the view is there by then, and otherwise at the request."""
+    """They are found in ``init_app``, or at the request if the view is added later."""
     protect = ProtectApi(client=client, deny_by_default=True)
 
     class Both(MethodView):
@@ -412,20 +412,20 @@ def test_contradictions_of_classes_are_found(app: Flask, client: BackendClient) 
     ids=["application", "blueprint", "class", "number", "text", "built-in"],
 )
 def test_only_views_can_be_public(target: Any) -> None:
-    """A mark that nothing reads would be a surprise."""
+    """A mark that has no effect is refused."""
     with pytest.raises(ConfigurationError, match=r"^@public marks a view function, not "):
         public(target)
 
 
 @pytest.mark.parametrize("endpoints", ["static", 1, [1], [""], ["*"], [".*"], ["a*"], None])
 def test_public_endpoints_are_a_list_of_names(endpoints: Any) -> None:
-    """Anything else is refused at once, with an example."""
+    """Any other value is refused at once, with an example."""
     with pytest.raises(ConfigurationError, match=r"^public_endpoints: must be a list of endpoints, such as"):
         ProtectApi(public_endpoints=endpoints)
 
 
 def test_a_client_is_not_an_application(client: BackendClient) -> None:
-    """Whoever passes one as with ``protect_api`` is told how."""
+    """The error of passing a client as the application shows the right call."""
     with pytest.raises(
         ConfigurationError, match="must be a Flask application, not BackendClient; pass a client as"
     ):
@@ -438,7 +438,7 @@ def test_a_client_is_not_an_application(client: BackendClient) -> None:
 def test_public_endpoints_open_views_of_others(
     app: Flask, client: BackendClient, tenant: LocalTenant
 ) -> None:
-    """By name, or all of a blueprint; a declaration on the view stands before it."""
+    """Views are exempted by name or by blueprint; a declaration on the view takes precedence."""
     protect = ProtectApi(
         app, client=client, deny_by_default=True, public_endpoints=["static", "docs.*", "admin.help"]
     )
@@ -456,8 +456,10 @@ def test_public_endpoints_open_views_of_others(
     assert [ask(app, path).status_code for path in paths] == [404, 200, 401, 401, 200]
 
 
-def test_what_protect_api_asks_for_is_added(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
-    """Of every view that needs a token, declared or not."""
+def test_requirements_of_protect_api_are_added(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """Requirements of ProtectApi are added to every view that needs a token."""
     protect = ProtectApi(app, client=client, deny_by_default=True, scopes="api", any_scopes="x y", groups="g")
     app.add_url_rule("/", "root", caller)
     app.add_url_rule("/more", "more", protect(any_scopes=["m", "n"])(caller))
@@ -471,10 +473,10 @@ def test_what_protect_api_asks_for_is_added(app: Flask, client: BackendClient, t
     )
 
 
-def test_a_protected_blueprint_knows_the_marks_of_its_views(
+def test_a_protected_blueprint_keeps_the_declarations_of_its_views(
     app: Flask, client: BackendClient, tenant: LocalTenant
 ) -> None:
-    """``protect(blueprint)`` adds to what its views declare, and ``@public`` lifts it."""
+    """``protect(blueprint)`` adds to the requirements of its views, and ``@public`` exempts one."""
     protect = protect_api(client)
     blueprint = Blueprint("blueprint", __name__)
     protect(groups="admin")(blueprint)
@@ -502,7 +504,7 @@ def test_a_protected_blueprint_knows_the_marks_of_its_views(
 
 
 def test_two_tenants_share_an_application(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
-    """Deny by default leaves a view to another ``protect`` that is on it; ``protect(blueprint)`` does not."""
+    """Deny by default leaves a view to another ``protect`` on it; ``protect(blueprint)`` does not."""
     with LocalTenant(algorithms=["ES256"]) as other, BackendClient(**other.settings()) as other_client:
         protect = ProtectApi(app, client=client, deny_by_default=True)
         theirs = protect_api(other_client)
@@ -529,10 +531,12 @@ def test_two_tenants_share_an_application(app: Flask, client: BackendClient, ten
 
 @pytest.mark.parametrize("order", [[None, "protect"], ["protect", None]], ids=["below", "above"])
 @pytest.mark.parametrize("deny_by_default", [True, False])
-def test_an_optional_token_is_checked_where_it_is_there(
+def test_an_optional_token_is_checked_if_present(
     app: Flask, client: BackendClient, tenant: LocalTenant, order: list[Any], deny_by_default: bool
 ) -> None:
-    """Without one, or with another scheme, the caller is anonymous; a bad or a poor one is refused."""
+    """Without a token, or with another scheme, the caller is anonymous; an invalid or insufficient token is
+    refused.
+    """
     protect = ProtectApi(app, client=client, deny_by_default=deny_by_default)
     optional = protect(optional=True, scopes="a")
     declare_in_app(app, [optional if entry == "protect" else entry for entry in order])
@@ -546,7 +550,7 @@ def test_an_optional_token_is_checked_where_it_is_there(
 
 
 def test_an_anonymous_caller_has_no_claims(app: Flask, client: BackendClient) -> None:
-    """``current_claims`` is ``None`` then, in JSON too, and what was brought along is gone."""
+    """``current_claims`` is then ``None``, in JSON too, and claims in the environ are removed."""
     protect = protect_api(client)
     app.add_url_rule("/", "view", protect(optional=True)(lambda: jsonify(caller=current_claims)))
     app.add_url_rule("/compared", "compared", protect(optional=True)(lambda: f"{current_claims == None}"))  # noqa: E711
@@ -560,7 +564,7 @@ def test_an_anonymous_caller_has_no_claims(app: Flask, client: BackendClient) ->
 
 
 def test_a_whole_application_may_be_optional(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
-    """A view may need a token nevertheless."""
+    """With a whole application optional, one view may still need a token."""
     protect = ProtectApi(app, client=client, deny_by_default=True, optional=True)
     app.add_url_rule("/", "root", caller)
     app.add_url_rule("/strict", "strict", protect(optional=False)(caller))
@@ -570,8 +574,8 @@ def test_a_whole_application_may_be_optional(app: Flask, client: BackendClient, 
     assert [ask(app, path, "garbage").status_code for path in paths] == [401] * 4
 
 
-def test_required_beside_optional_is_required(app: Flask, client: BackendClient) -> None:
-    """Where several decorators apply, each must be met."""
+def test_required_and_optional_is_required(app: Flask, client: BackendClient) -> None:
+    """If several decorators apply, each must be met."""
     protect = ProtectApi(app, client=client, deny_by_default=True)
     declare_in_app(app, [protect(optional=True), None, protect])
     assert ask(app).status_code == 401
@@ -580,10 +584,10 @@ def test_required_beside_optional_is_required(app: Flask, client: BackendClient)
 # What else Flask calls
 
 
-def test_a_cache_around_a_view_answers_nobody_else(
+def test_a_cache_around_a_view_is_checked_first(
     app: Flask, client: BackendClient, tenant: LocalTenant
 ) -> None:
-    """The check comes before whatever is around the view."""
+    """The check runs before a cache around the view."""
     answers: list[str] = []
 
     def cached(function: Any) -> Any:
@@ -601,28 +605,28 @@ def test_a_cache_around_a_view_answers_nobody_else(
     assert statuses(app, ("/", None), ("/", tenant.mint())) == [401, 403]
 
 
-def test_a_decorator_cannot_make_a_result_of_a_refusal(app: Flask, client: BackendClient) -> None:
-    """Not even one that catches everything, where the application is protected as a whole."""
+def test_a_decorator_cannot_catch_a_refusal(app: Flask, client: BackendClient) -> None:
+    """In an application that is protected as a whole, a decorator that catches all exceptions changes
+    nothing.
+    """
 
-    def forgiving(function: Any) -> Any:
+    def catch_all(function: Any) -> Any:
         @wraps(function)
         def wrapper() -> Any:
             try:
                 return function()
             except Exception:  # noqa: BLE001
-                return "all is well"
+                return "caught"
 
         return wrapper
 
     protect = ProtectApi(app, client=client)
-    declare_in_app(app, [None, forgiving, protect])
+    declare_in_app(app, [None, catch_all, protect])
     assert ask(app).status_code == 401
 
 
-def test_functions_around_requests_can_be_protected(
-    app: Flask, client: BackendClient, tenant: LocalTenant
-) -> None:
-    """``url_value_preprocessor`` ignores results, so only an exception can stop the request there."""
+def test_request_hooks_can_be_protected(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """``url_value_preprocessor`` ignores results, so the refusal has to be an exception."""
     protect = protect_api(client)
     blueprint = Blueprint("blueprint", __name__, url_prefix="/b")
 
@@ -645,7 +649,7 @@ def test_functions_around_requests_can_be_protected(
 
 
 def test_what_runs_before_and_after_a_refusal(app: Flask, client: BackendClient) -> None:
-    """Functions registered earlier run, later ones do not; those for the response see the refusal."""
+    """Functions registered earlier run, later ones do not; after_request functions get the refusal."""
     seen: list[str] = []
     app.before_request(lambda: seen.append("earlier"))
     ProtectApi(app, client=client, deny_by_default=True)
@@ -661,10 +665,10 @@ def test_what_runs_before_and_after_a_refusal(app: Flask, client: BackendClient)
     assert seen == ["earlier", "after 401", "teardown"]
 
 
-def test_error_handlers_answer_for_unknown_paths_too(
+def test_error_handlers_handle_refusals_of_unknown_paths(
     app: Flask, client: BackendClient, tenant: LocalTenant
 ) -> None:
-    """Handlers for 401, 403 and any ``HTTPException`` see refusals, and the challenge stays."""
+    """Handlers for 401, 403 and ``HTTPException`` get refusals, and the challenge stays."""
     ProtectApi(app, client=client, deny_by_default=True, scopes="a")
 
     @app.errorhandler(HTTPException)
@@ -681,8 +685,8 @@ def test_error_handlers_answer_for_unknown_paths_too(
     )
 
 
-def test_on_error_sees_whom_it_refuses(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
-    """A 403 names the subject, for the application's own records."""
+def test_on_error_gets_the_subject(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """The error of a 403 has the subject."""
     subjects: list[Any] = []
 
     def on_error(error: Any, _response: Any) -> None:
@@ -693,10 +697,8 @@ def test_on_error_sees_whom_it_refuses(app: Flask, client: BackendClient, tenant
     assert subjects == [(TokenError, "alice")]
 
 
-def test_an_inner_call_is_checked_for_what_it_asks(
-    app: Flask, client: BackendClient, tenant: LocalTenant
-) -> None:
-    """A view that calls another one has to meet what that one declares."""
+def test_an_inner_call_is_checked(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """A view that calls another must meet the other's requirements."""
     protect = ProtectApi(app, client=client, deny_by_default=True)
     inner: Callable[[], str] = protect(scopes="inner")(caller)
 
@@ -716,7 +718,7 @@ def test_an_inner_call_is_checked_for_what_it_asks(
 
 
 def test_an_extension_serves_several_applications(tenant: LocalTenant) -> None:
-    """One object at module level, ``init_app`` in the factory, a client and a configuration for each."""
+    """One object at module level with ``init_app`` has a client and a configuration per application."""
     protect = ProtectApi(deny_by_default=True)
     blueprint = Blueprint("blueprint", __name__)
 
@@ -748,7 +750,7 @@ def test_an_extension_serves_several_applications(tenant: LocalTenant) -> None:
 
 
 def test_an_application_is_tested_without_a_tenant(app: Flask) -> None:
-    """``as_caller`` says who calls; scopes and groups are still asked for."""
+    """With ``as_caller``, scopes and groups still apply."""
     app.config["MONOCLOUD_BACKEND_TENANT_DOMAIN"] = "https://acme.example.com"
     app.config["MONOCLOUD_BACKEND_AUDIENCE"] = "https://api.example.com"
     app.config["MONOCLOUD_BACKEND_GROUPS_MATCH_ALL"] = True
@@ -767,8 +769,8 @@ def test_an_application_is_tested_without_a_tenant(app: Flask) -> None:
 # CORS
 
 
-def test_preflights_pass_where_they_are_allowed(app: Flask, client: BackendClient) -> None:
-    """Exactly those: every other ``OPTIONS`` needs a token."""
+def test_allowed_preflights_pass(app: Flask, client: BackendClient) -> None:
+    """With the option, exactly CORS preflights pass; other ``OPTIONS`` requests need a token."""
     app.add_url_rule("/", "view", caller)
     ProtectApi(app, client=client, deny_by_default=True, allow_cors_preflight=True)
     origin, method = {"Origin": "https://a.example"}, {"Access_Control_Request_Method": "GET"}
@@ -779,14 +781,14 @@ def test_preflights_pass_where_they_are_allowed(app: Flask, client: BackendClien
 
 
 def test_a_redirecting_view_is_a_view(app: Flask, client: BackendClient) -> None:
-    """A redirect that a view returns is its result."""
+    """A redirect returned by a view is its result."""
     ProtectApi(app, client=client, deny_by_default=True)
     app.add_url_rule("/", "view", lambda: redirect("/elsewhere"))
     assert ask(app).status_code == 401
 
 
-def test_claims_that_a_request_brings_along_are_removed(app: Flask, client: BackendClient) -> None:
-    """What stands in the environ without a check is not shown to the public views of a protected whole."""
+def test_claims_already_in_the_environ_are_removed(app: Flask, client: BackendClient) -> None:
+    """Claims already in the environ are hidden from public views."""
 
     @app.get("/")
     @public

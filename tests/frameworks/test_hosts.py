@@ -1,4 +1,4 @@
-"""gRPC, python-socketio and Celery as their guides have them, with real tokens and real connections."""
+"""The examples of the guides for gRPC, python-socketio and Celery, with real tokens and connections."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Code: Final = grpc.StatusCode
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
 
 def _run_guide(page: str, tenant: LocalTenant) -> dict[str, Any]:
-    """Run the examples of a guide, but for its tests, and return the names that they make."""
+    """Run the examples of a guide except its tests, and return their names."""
     names: dict[str, Any] = {"__name__": "guide"}
     variables = tenant.environment(tenant.client)
     with pytest.MonkeyPatch.context() as patch:
@@ -70,7 +70,7 @@ KINDS: Final = {"Stream": "unary_stream", "Upload": "stream_unary", "Chat": "str
 
 
 def _more_methods(current_claims: Any, *, is_async: bool) -> dict[str, Any]:
-    """Return methods of the other three kinds, which answer with the caller and what they have read."""
+    """Return methods of the other three kinds, which return the caller and the messages they read."""
 
     def stream(request: bytes, context: Any) -> Iterator[bytes]:
         for number in range(4):
@@ -106,13 +106,13 @@ HEALTH: Final = {"Check": grpc.unary_unary_rpc_method_handler(lambda request, co
 
 @pytest.fixture(scope="module")
 def grpc_guide(tenant: LocalTenant) -> dict[str, Any]:
-    """Return what the guide for gRPC makes."""
+    """Return the names of the gRPC guide."""
     return _run_guide("grpc", tenant)
 
 
 @pytest.fixture(scope="module")
 def threads_port(tenant: LocalTenant, grpc_guide: dict[str, Any]) -> Iterator[int]:
-    """Serve the guide's service, with more methods, in threads."""
+    """Serve the guide's service with the additional methods in threads."""
     with BackendClient(**tenant.settings()) as client:
         server = grpc_guide["create_server"](client)
         more = _more_methods(grpc_guide["current_claims"], is_async=False)
@@ -125,7 +125,7 @@ def threads_port(tenant: LocalTenant, grpc_guide: dict[str, Any]) -> Iterator[in
 
 
 def _call(port: int, method: str, metadata: Any) -> Any:
-    """Call a method; return its last answer, or the status that it is refused with."""
+    """Call a method; return its last response or the status of the refusal."""
     path = method if method.startswith("/") else f"/shop.Orders/{method}"
     kind = KINDS.get(method, "unary_unary")
     request = iter([b"a", b"b"]) if kind.startswith("stream") else b""
@@ -145,12 +145,12 @@ def _metadata(tenant: LocalTenant, token: Any) -> Any:
 def test_grpc_in_threads(
     method: str, token: Any, expected: Any, tenant: LocalTenant, threads_port: int
 ) -> None:
-    """Every kind of method is refused with its status, or knows the caller."""
+    """Methods of every kind refuse with the right status or know the caller."""
     assert _call(threads_port, method, _metadata(tenant, token)) == expected
 
 
 def test_grpc_on_an_event_loop(tenant: LocalTenant, grpc_guide: dict[str, Any]) -> None:
-    """The same calls get the same answers from the asynchronous interceptor."""
+    """The asynchronous interceptor gives the same results."""
 
     async def serve_and_call() -> dict[str, Any]:
         async with AsyncBackendClient(**tenant.settings()) as client:
@@ -176,7 +176,7 @@ def test_grpc_on_an_event_loop(tenant: LocalTenant, grpc_guide: dict[str, Any]) 
 def test_grpc_tells_an_outage_from_a_mistake(
     fault: str, code: grpc.StatusCode, tenant: LocalTenant, grpc_guide: dict[str, Any]
 ) -> None:
-    """What is not the caller's fault is not called so."""
+    """Outages and configuration errors have statuses that do not blame the caller."""
     with BackendClient(**tenant.settings()) as client, tenant.failing(FAULTS[fault]()):
         server = grpc_guide["create_server"](client)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -188,9 +188,12 @@ def test_grpc_tells_an_outage_from_a_mistake(
 
 @pytest.fixture(scope="module")
 def socketio_port(tenant: LocalTenant) -> Iterator[int]:
-    """Serve the application of the guide for python-socketio."""
+    """Serve the application of the python-socketio guide."""
     guide = _run_guide("python-socketio", tenant)
-    guide["sio"].eio.ping_interval, guide["sio"].eio.ping_timeout = 0.1, 2  # else long polls outlast a test
+    guide["sio"].eio.ping_interval, guide["sio"].eio.ping_timeout = (
+        0.1,
+        2,
+    )  # otherwise long polls outlast a test
     with uvicorn_server(guide["app"]) as port:
         yield port
 
@@ -225,23 +228,23 @@ def _ask(port: int, auth: Any, namespace: str = "/orders") -> Any:
     ],
     ids=["good", "scope", "expired", "garbage", "malformed", "list", "text", "empty", "none"],
 )
-def test_socketio_checks_what_a_client_connects_with(
+def test_socketio_checks_the_token_of_a_connection(
     auth: Any, expected: Any, tenant: LocalTenant, socketio_port: int
 ) -> None:
-    """A namespace is connected only with a good token, and its events know the claims."""
+    """A namespace is connected only with a valid token, and its events have the claims."""
     found = _ask(socketio_port, auth(tenant))
     assert (found[0] if isinstance(found, tuple) else found) == expected
 
 
 @pytest.mark.parametrize("namespace", ["/", "/other"])
 def test_socketio_refuses_other_namespaces(namespace: str, tenant: LocalTenant, socketio_port: int) -> None:
-    """A namespace without a handler, the default one included, cannot be connected at all."""
+    """A namespace without a handler, including the default one, cannot be connected."""
     auth = {"token": tenant.mint(scopes="orders:read")}
     assert _ask(socketio_port, auth, namespace)[0] == "refused"
 
 
 def test_celery_checks_the_token_of_a_task(tenant: LocalTenant, caplog: pytest.LogCaptureFixture) -> None:
-    """The task runs with a good token, fails with a bad one, and no token reaches its error."""
+    """The task runs with a valid token and fails with an invalid one, without the token in its error."""
     task = _run_guide("celery", tenant)["import_orders"]
     good = tenant.mint(subject="alice", scopes="orders:write")
     assert task.apply((good, "orders.csv")).get() == "orders.csv imported by alice"
@@ -252,8 +255,8 @@ def test_celery_checks_the_token_of_a_task(tenant: LocalTenant, caplog: pytest.L
     assert bad not in caplog.text + str(result.result) + (result.traceback or "")
 
 
-def test_celery_tries_again_while_the_tenant_is_away(tenant: LocalTenant) -> None:
-    """An outage is no reason to give the task up, and no wait is shorter than the tenant asks for."""
+def test_celery_retries_while_the_tenant_is_unavailable(tenant: LocalTenant) -> None:
+    """The task is retried in an outage, after at least the time that the tenant asks for."""
     task = _run_guide("celery", tenant)["import_orders"]
     token = tenant.mint(subject="alice", scopes="orders:write")
     retried: list[Any] = []

@@ -1,4 +1,4 @@
-"""What middleware in front of the ASGI middleware sees, and how many clients a framework makes."""
+"""Middleware outside the ASGI middleware, and the number of clients that a framework creates."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ ROUTES: Final = 20
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
 
 @pytest.fixture
 def from_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalTenant]:
-    """Put the options into the environment: of a tenant that no client knows yet."""
+    """Configure the environment for a new tenant."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         for name, value in tenant.environment(tenant.client).items():
             monkeypatch.setenv(name, value)
@@ -42,7 +42,7 @@ def from_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalTenant]:
 
 
 class Metrics:
-    """Middleware in front, which names its figures after what the application has written into the scope."""
+    """Outer middleware that reads what the application has written into the scope."""
 
     def __init__(self, app: AsgiApp, read: Callable[[Message], Any]) -> None:
         self.app, self.read, self.seen = app, read, list[Any]()
@@ -78,7 +78,7 @@ FRAMEWORKS: Final[dict[str, tuple[Callable[[], AsgiApp], Callable[[Message], Any
 def test_middleware_in_front_sees_what_the_framework_writes(
     create: Callable[[], AsgiApp], read: Callable[[Message], Any], expected: Any, tenant: LocalTenant
 ) -> None:
-    """The route and the claims are in the scope that came, after the request."""
+    """After the request, the original scope has the route and the claims."""
     client = AsyncBackendClient(**tenant.settings(tenant.client))
     metrics = Metrics(ProtectApiMiddleware(create(), client), read)
     with as_caller("alice") as claims:
@@ -87,7 +87,7 @@ def test_middleware_in_front_sees_what_the_framework_writes(
 
 
 def test_claims_that_came_in_are_removed_from_the_scope_that_came(tenant: LocalTenant) -> None:
-    """A refused or public request leaves no claims behind, whatever was there before."""
+    """A refused or public request leaves no claims in the scope."""
     client = AsyncBackendClient(**tenant.settings(tenant.client))
     metrics = Metrics(ProtectApiMiddleware(_create_fastapi(), client), lambda scope: scope["type"])
     call = call_framework(metrics, **{"monocloud.claims": {"sub": "mallory"}})
@@ -105,7 +105,7 @@ def _protect_each(number: int, middleware: Any) -> Any:
 
 @pytest.mark.parametrize("where", ["application", "handlers"])
 def test_a_middleware_for_each_route_makes_one_client(where: str, from_environment: LocalTenant) -> None:
-    """Twenty routes with a middleware each fetch the tenant's metadata and keys once."""
+    """Twenty routes with one middleware each fetch the tenant's metadata and keys once."""
     made: list[ProtectApiMiddleware] = []
 
     def create(app: Any, **settings: Any) -> Any:
@@ -147,7 +147,7 @@ CREATED_AT_ONCE: Final[dict[str, Callable[[], Any]]] = {
 def test_a_wrong_configuration_fails_the_start_of_the_server(
     kind: str, from_environment: LocalTenant
 ) -> None:
-    """Where the framework makes the middleware on start-up, the lifespan fails with the message."""
+    """If the framework creates the middleware at start-up, the lifespan fails with the message."""
     app = CREATED_LATER[kind]()
     sent: list[Message] = []
 
@@ -168,7 +168,7 @@ def test_a_wrong_configuration_fails_the_start_of_the_server(
 
 @pytest.mark.parametrize("kind", CREATED_LATER)
 @pytest.mark.parametrize("scope", ["http", "websocket"])
-def test_without_a_start_a_wrong_configuration_serves_nothing(
+def test_without_lifespan_a_wrong_configuration_serves_nothing(
     kind: str, scope: str, from_environment: LocalTenant
 ) -> None:
     """A server without lifespan gets the error for every connection."""
@@ -193,6 +193,6 @@ async def _ignore(_message: Message) -> None:
 def test_a_wrong_configuration_is_raised_where_the_middleware_is_made(
     kind: str, from_environment: LocalTenant
 ) -> None:
-    """Where the middleware is made with the module, its error ends the import."""
+    """If the middleware is created at import, its error ends the import."""
     with pytest.raises(ConfigurationError, match="scopes: must be"):
         CREATED_AT_ONCE[kind]()

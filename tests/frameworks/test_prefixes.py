@@ -1,4 +1,4 @@
-"""Applications that strip a prefix themselves, alone and under a mount: rules hold in both forms."""
+"""Applications that strip a prefix themselves, alone and mounted: rules apply in both forms."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ FRONTS: Final = [
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
 
 @pytest.fixture(scope="module")
 def client(tenant: LocalTenant) -> Iterator[AsyncBackendClient]:
-    """Return a client for event loops."""
+    """Return an asynchronous client."""
     client = AsyncBackendClient(**tenant.settings(tenant.client))
     yield client
     asyncio.run(client.aclose())
@@ -98,7 +98,7 @@ def _create_mounted() -> tuple[AsgiApp, tuple[str, ...]]:
 
 
 def _create_base_url() -> tuple[AsgiApp, tuple[str, ...]]:
-    """An application that cuts its own base URL off, as Datasette does."""
+    """An application that strips its own base URL, as Datasette does."""
     inner = _create_fastapi()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -114,10 +114,10 @@ APPS = [_create_known, _create_wrapped, _create_django, _create_mounted, _create
 
 @pytest.mark.parametrize("root_path", ["", "/mount", "/api"])
 @pytest.mark.parametrize("create", APPS, ids=[create.__name__ for create in APPS])
-def test_no_prefix_dodges_a_rule(
+def test_no_prefix_avoids_a_rule(
     create: Any, root_path: str, tenant: LocalTenant, client: AsyncBackendClient
 ) -> None:
-    """Whatever the application serves in front of a rule, with its prefix or a mount, asks for the group."""
+    """Whatever the application serves for a protected path, with its prefix or mount, needs the group."""
     app, prefixes = create()
     protected = asgi.ProtectApiMiddleware(app, client, rules=RULES, prefixes=prefixes)
     plain = call_framework(app, root_path=root_path)
@@ -133,10 +133,10 @@ def test_no_prefix_dodges_a_rule(
         assert b"served" in call("GET", target, within).body
 
 
-def test_the_prefix_of_fastapi_is_known_inside_it_too(
+def test_the_prefix_of_fastapi_is_known_with_add_middleware(
     tenant: LocalTenant, client: AsyncBackendClient
 ) -> None:
-    """With add_middleware the application has put its prefix into the scope before the middleware runs."""
+    """With add_middleware the application sets root_path before the middleware runs."""
     app = _create_fastapi(root_path="/api")
     app.add_middleware(asgi.ProtectApiMiddleware, client=client, rules=RULES)
     without = [("Authorization", f"Bearer {tenant.mint()}")]
@@ -148,7 +148,7 @@ def test_the_prefix_of_fastapi_is_known_inside_it_too(
 
 
 def test_a_public_path_below_the_prefix_needs_a_rule_with_the_prefix(client: AsyncBackendClient) -> None:
-    """A path is public only if it is in both forms, since nothing proves that the prefix is stripped."""
+    """A path is public only with both forms in rules, since the prefix may not be stripped."""
     app, _prefixes = _create_known()
     rules = [Rule("/healthz", public=True)]
     call = call_framework(asgi.ProtectApiMiddleware(app, client, rules=rules))
@@ -160,7 +160,7 @@ def test_a_public_path_below_the_prefix_needs_a_rule_with_the_prefix(client: Asy
 
 @pytest.mark.parametrize("script_name", ["", "/mount"])
 def test_wsgi_takes_prefixes(tenant: LocalTenant, script_name: str) -> None:
-    """A WSGI application that strips a prefix is told to the middleware in the same way."""
+    """The middleware has the same option for WSGI applications that strip a prefix."""
     bottle = create_bottle_app()
 
     def app(environ: Any, start_response: Any) -> Any:
@@ -179,7 +179,7 @@ def test_wsgi_takes_prefixes(tenant: LocalTenant, script_name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi"])
 def test_wrong_prefixes_are_refused_with_all_other_problems(kind: str) -> None:
-    """A middleware reports what is wrong with its prefixes when it is made."""
+    """The middleware reports wrong prefixes together with other problems."""
     middleware: Any = asgi.ProtectApiMiddleware if kind == "asgi" else wsgi.ProtectApiMiddleware
     client: Any = object()
     with pytest.raises(ConfigurationError) as caught:
@@ -193,7 +193,7 @@ def test_wrong_prefixes_are_refused_with_all_other_problems(kind: str) -> None:
 
 
 def test_only_what_is_a_prefix_is_read_from_an_application() -> None:
-    """Flask and Quart have a folder of that name; other values are no prefixes, and a loop ends."""
+    """Attributes of other meaning are not used as prefixes, and a cycle of wrappers ends."""
 
     class App:
         root_path: object = "api"

@@ -1,4 +1,4 @@
-"""Public rules in front of real frameworks: data in a variable passes, and nothing else is opened."""
+"""Public rules for real frameworks: encoded data in a variable is allowed, and no other path is opened."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ RULES: Final = [
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
 
 @pytest.fixture(scope="module", params=["flask", "starlette"])
 def call(request: pytest.FixtureRequest, tenant: LocalTenant) -> Iterator[Call]:
-    """Call an application with public views for tags and integers, and others that nothing names."""
+    """Call an application with public views for tags and integers, and further views."""
     options = tenant.settings(tenant.client)
     if request.param == "flask":
         app = flask.Flask("public_paths")
@@ -84,5 +84,5 @@ def test_encoded_data_passes(call: Call, tag: str, method: str) -> None:
     ],
 )
 def test_nothing_else_is_public(call: Call, target: str) -> None:
-    """Whatever is not plainly in a public variable needs a token, though a view would serve it."""
+    """A path that is not exactly a public one needs a token, even if a view would serve it."""
     assert call("GET", target, ()).status == 401

@@ -1,4 +1,4 @@
-"""Starlette: its own authentication, with both kinds of ``requires``."""
+"""Starlette: its own authentication middleware, with both kinds of ``requires``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .conftest import Bearer
 
 
 async def whoami(request: Request) -> Response:
-    """Say who calls."""
+    """Return the caller."""
     user = request.user
     return JSONResponse(
         {
@@ -82,24 +82,24 @@ class Endpoint(HTTPEndpoint):
 
 @starlette_requires("orders:read")
 async def bare(request: Request) -> Response:
-    """Need a scope, in Starlette's way."""
+    """Need a scope, with Starlette's decorator."""
     return Response()
 
 
 @starlette_requires("authenticated", status_code=404)
 async def hidden(request: Request) -> Response:
-    """Hide from everybody."""
+    """Answer 404 to callers without the scope."""
     return Response()
 
 
 async def forbidden(request: Request) -> Response:
-    """Refuse for a reason of its own."""
+    """Refuse with a status of its own."""
     raise HTTPException(403, "not your order")
 
 
 @requires("feed")
 async def feed(websocket: WebSocket) -> None:
-    """Need a scope to open."""
+    """Need a scope to connect."""
     await websocket.accept()
     await websocket.send_json({"hello": websocket.user.identity})
     await websocket.close()
@@ -163,7 +163,7 @@ READER = {"scopes": "orders:read", "subject": "alice"}
         ("/forbidden", None, 403, None),
     ],
 )
-def test_each_view_lets_in_whom_it_says(
+def test_each_view_has_its_requirements(
     path: str,
     token: dict[str, Any] | None,
     status: int,
@@ -181,7 +181,7 @@ def test_each_view_lets_in_whom_it_says(
 
 
 def test_user_and_scopes(client: TestClient, bearer: Bearer) -> None:
-    """They are those of the token, or of an anonymous caller."""
+    """User and scopes are those of the token, or of an anonymous caller."""
     anonymous = {"authenticated": False, "name": "", "scopes": [], "in_scope": False}
     assert client.get("/whoami").json() == anonymous
     alice = {"authenticated": True, "name": "alice", "scopes": ["a", "b"], "in_scope": True}
@@ -195,7 +195,7 @@ def test_user_and_scopes(client: TestClient, bearer: Bearer) -> None:
 
 @pytest.mark.parametrize("path", ["/whoami", "/anyone", "/not-there"])
 def test_a_bad_token_is_refused_everywhere(path: str, client: TestClient, bearer: Bearer) -> None:
-    """Also where none is needed, with the challenge."""
+    """An invalid token is refused even if none is needed, with the challenge."""
     expired = client.get(path, headers=bearer(lifetime_seconds=-300))
     assert expired.status_code == 401
     assert expired.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
@@ -204,7 +204,7 @@ def test_a_bad_token_is_refused_everywhere(path: str, client: TestClient, bearer
 
 
 def test_a_token_may_be_required_of_every_request(async_client: AsyncBackendClient, bearer: Bearer) -> None:
-    """With a backend that is not optional."""
+    """A backend that is not optional needs a token for every request."""
     client = TestClient(create_app(MonoCloudBackend(async_client, optional=False)))
     assert client.get("/whoami").status_code == 401
     assert client.get("/whoami").headers["www-authenticate"] == "Bearer"
@@ -212,15 +212,15 @@ def test_a_token_may_be_required_of_every_request(async_client: AsyncBackendClie
 
 
 def test_without_the_handlers_the_challenge_stays(async_client: AsyncBackendClient, bearer: Bearer) -> None:
-    """Starlette renders an HTTPException itself, as text."""
+    """Starlette renders the HTTPException itself, as text."""
     client = TestClient(create_app(MonoCloudBackend(async_client), with_handlers=False))
     answer = client.get("/orders", headers=bearer())
     assert (answer.status_code, answer.text) == (403, "The access token lacks a required scope")
     assert answer.headers["www-authenticate"] == NO_SCOPE
 
 
-def test_handlers_of_the_application_see_refusals(async_client: AsyncBackendClient, bearer: Bearer) -> None:
-    """With the error, the subject of a 403 and the response."""
+def test_exception_handlers_handle_refusals(async_client: AsyncBackendClient, bearer: Bearer) -> None:
+    """Handlers get the error, the subject of a 403 and the response."""
     seen: list[Any] = []
 
     async def handle(_request: Request, refused: Exception) -> Response:
@@ -237,7 +237,7 @@ def test_handlers_of_the_application_see_refusals(async_client: AsyncBackendClie
 
 
 def test_a_websocket_needs_a_token(async_client: AsyncBackendClient, bearer: Bearer) -> None:
-    """It is closed before it is accepted."""
+    """A WebSocket without a token is closed before it is accepted."""
     app = create_app(MonoCloudBackend(async_client))
     client = TestClient(app)
     with client.websocket_connect("/feed", headers=bearer(scopes="feed", subject="alice")) as socket:
@@ -261,7 +261,7 @@ def test_a_websocket_needs_a_token(async_client: AsyncBackendClient, bearer: Bea
 
 
 def test_resolvers_are_given_the_connection(async_client: AsyncBackendClient, tenant: LocalTenant) -> None:
-    """A token in a cookie."""
+    """A resolver may read the token from a cookie of the connection."""
 
     async def token_of(connection: HTTPConnection) -> str | None:
         return connection.cookies.get("access_token")
@@ -271,8 +271,8 @@ def test_resolvers_are_given_the_connection(async_client: AsyncBackendClient, te
     assert TestClient(app).get("/anyone").status_code == 401
 
 
-def test_as_caller_stands_in_for_a_token(client: TestClient) -> None:
-    """Scopes are still required."""
+def test_as_caller_replaces_a_token(client: TestClient) -> None:
+    """With as_caller, scopes still apply."""
     with as_caller("alice", scopes="orders:read"):
         assert client.get("/orders").json() == {"identity": "alice"}
         assert client.get("/admin").status_code == 403
@@ -280,14 +280,14 @@ def test_as_caller_stands_in_for_a_token(client: TestClient) -> None:
 
 
 def test_requires_without_the_middleware_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
-    """The log says what is missing; no request passes."""
+    """The log names the missing middleware; every request is refused."""
     app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS)
     assert TestClient(app).get("/orders").status_code == 500
     assert "MonoCloudBackend" in caplog.text
 
 
 def test_a_view_without_a_request_is_named() -> None:
-    """Where it is decorated."""
+    """The error is raised where the view is decorated."""
 
     async def view(connection: Request) -> Response:
         return Response()
@@ -307,12 +307,12 @@ def test_a_view_without_a_request_is_named() -> None:
     ],
 )
 def test_wrong_settings_are_refused_where_they_are_made(make: Callable[[], Any]) -> None:
-    """And not at a request."""
+    """Wrong settings are refused at creation, not at a request."""
     with pytest.raises(ConfigurationError):
         make()
 
 
-def test_errors_of_other_backends_stay_as_they_are() -> None:
-    """As Starlette itself renders them."""
+def test_errors_of_other_backends_are_unchanged() -> None:
+    """Starlette renders errors of other backends."""
     answer = on_error(HTTPConnection({"type": "http"}), AuthenticationError("no"))
     assert (answer.status_code, answer.body) == (400, b"no")

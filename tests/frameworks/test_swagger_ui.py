@@ -1,4 +1,4 @@
-"""The *Authorize* button of Swagger UI, in a real browser, against the local tenant."""
+"""The *Authorize* button of Swagger UI in a real browser, with the local tenant."""
 
 # No `from __future__ import annotations`: the views are declared in a function, with a local protection.
 
@@ -32,7 +32,7 @@ CLIENT_ID = "swagger-ui"
 
 @pytest.fixture(scope="module")
 def swagger_ui(require_program: Callable[[str], str]) -> Path:
-    """Return the directory with the script and the style of Swagger UI."""
+    """Return the directory with the script and the stylesheet of Swagger UI."""
     try:
         install_packages(require_program("npm"), print, ASSETS)
     except InstallationError as error:
@@ -42,13 +42,13 @@ def swagger_ui(require_program: Callable[[str], str]) -> Path:
 
 @pytest.fixture
 def browser(require_program: Callable[[str], str], tmp_path: Path) -> Iterator[Chrome]:
-    """Return a browser that nothing has been done with."""
+    """Return a new browser."""
     with open_browser(require_program("chromium"), require_program("chromedriver"), tmp_path) as browser:
         yield browser
 
 
 def create_app(client: AsyncBackendClient, assets: Path) -> FastAPI:
-    """Return an application whose page for its users comes from this machine."""
+    """Return an application whose documentation page loads its files from this machine."""
     protect = ProtectApi(client, authorization_code=True, scope_descriptions={"orders:read": "Read orders"})
     app = FastAPI(lifespan=protect.lifespan, docs_url=None, swagger_ui_oauth2_redirect_url="/redirect")
     app.mount("/assets", StaticFiles(directory=assets))
@@ -81,7 +81,7 @@ def create_app(client: AsyncBackendClient, assets: Path) -> FastAPI:
 def test_authorize_works_in_a_browser(
     tenant: LocalTenant, async_client: AsyncBackendClient, swagger_ui: Path, browser: Chrome
 ) -> None:
-    """A user logs in at the tenant, comes back with a token, and calls a protected operation with it."""
+    """A user logs in at the tenant, returns with a token and calls a protected operation."""
     app = create_app(async_client, swagger_ui)
     with uvicorn_server(app, lifespan="on") as port:
         origin = f"http://127.0.0.1:{port}"
@@ -122,6 +122,6 @@ def _click(browser: Chrome, selector: str) -> None:
 
 
 def _screenshot(browser: Chrome, name: str) -> None:
-    """Keep a picture where the developer asks for one."""
+    """Save a screenshot if the developer asks for one."""
     if directory := os.environ.get("SCREENSHOTS"):
         browser.save_screenshot(f"{directory}/{name}.png")

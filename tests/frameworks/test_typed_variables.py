@@ -1,7 +1,7 @@
-"""However a framework lets a value be spelled, a rule with a type is asked: a table per type and framework.
+"""A rule with a typed variable applies to every value that a framework accepts.
 
-The application is called without protection first. Whatever it serves must be refused to a token without the
-group, and served to one with it.
+The application is called without protection first. Every path that it serves must be refused to a token
+without the group and served to a token with it.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ TARGETS: Final = {
     kind: list(dict.fromkeys([around.format(value) for around in ANYWHERE] + others))
     for kind, (value, others) in SPELLINGS.items()
 }
-# What each kind is in a rule: of the kinds that Werkzeug does not have, two are strings of a few forms.
+# What each kind is in a rule: kinds that Werkzeug does not have are strings of a few forms.
 RULES: Final = {
     "int": ["int", "int(min=1, max=9)", "int(signed=True)", "int(fixed_digits=1)"],
     "float": ["float", "float(signed=True)"],
@@ -134,14 +134,14 @@ VIEWS: Final = [
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
 
 @pytest.fixture(scope="module")
 def clients(tenant: LocalTenant) -> Iterator[tuple[BackendClient, AsyncBackendClient]]:
-    """Return a client for threads and one for event loops."""
+    """Return a synchronous and an asynchronous client."""
     options = tenant.settings(tenant.client)
     with BackendClient(**options) as client:
         async_client = AsyncBackendClient(**options)
@@ -170,14 +170,14 @@ def _bearer(token: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("framework", "kind", "end"), VIEWS)
-def test_no_spelling_of_a_value_dodges_a_rule(
+def test_no_spelling_of_a_value_avoids_a_rule(
     framework: str,
     kind: str,
     end: str,
     tenant: LocalTenant,
     clients: tuple[BackendClient, AsyncBackendClient],
 ) -> None:
-    """Whatever the view is served for asks for the group, and is served to who is in it."""
+    """Every path that the view serves needs the group."""
     plain = _plain(framework)
     served = [
         target

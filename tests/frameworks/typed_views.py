@@ -1,7 +1,7 @@
-"""One view per type of variable, in each framework, as its users would declare it.
+"""One view per type of variable in each framework, declared as its users would.
 
 Each application serves ``/KIND/VALUE`` for the kinds that the framework has, and ``/KIND/VALUE/edit``; the
-body is ``served`` and what became of the value.
+body is ``served`` and the converted value.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _text(value: Any) -> str:
 
 
 def create_fastapi_app() -> AsgiApp:
-    """FastAPI: types are annotations, and pydantic reads them; a path is a convertor of Starlette."""
+    """FastAPI: types are annotations that pydantic parses; a path uses Starlette's convertor."""
     app = FastAPI()
 
     def view(kind: Any) -> Callable[..., Any]:
@@ -91,7 +91,7 @@ def create_starlette_app() -> AsgiApp:
 
 
 def create_litestar_app() -> AsgiApp:
-    """Litestar: types stand in the path and in annotations."""
+    """Litestar: types are in the path and in annotations."""
 
     def handler(name: str, kind: Any, end: str) -> Any:
         def answer(value: Any) -> str:
@@ -122,7 +122,7 @@ def _falcon_routes() -> list[tuple[str, str]]:
 
 
 def create_falcon_app() -> Any:
-    """Falcon: converters in the path, and a string may be empty."""
+    """Falcon: converters are in the path, and a string may be empty."""
 
     class View:
         def on_get(self, _request: Any, response: Any, value: Any) -> None:
@@ -148,7 +148,7 @@ def create_falcon_asgi_app() -> AsgiApp:
 
 
 def create_bottle_app() -> Any:
-    """Bottle: filters behind the name."""
+    """Bottle: filters follow the name."""
     app = bottle.Bottle()
     for name in ("int", "float", "str", "path"):
         variable = "<value>" if name == "str" else f"<value:{name}>"
@@ -223,7 +223,7 @@ class _AsyncDjango(_Django):
 
 
 def create_django_app(**more: Any) -> Any:
-    """Django on WSGI: converters in front of the name."""
+    """Django on WSGI: converters precede the name."""
     return _Django(WSGIHandler, **more)
 
 

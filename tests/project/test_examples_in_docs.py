@@ -353,7 +353,7 @@ def test_on_error_answers_as_its_page_says(tenant: LocalTenant, run_page: RunPag
     assert _answer(run_page, tenant, problem, "GET /me", None).json["error"] == "unauthorized"
 
 
-def test_a_websocket_takes_its_token_from_a_subprotocol(tenant: LocalTenant, run_page: RunPage) -> None:
+def test_a_websocket_token_in_a_subprotocol(tenant: LocalTenant, run_page: RunPage) -> None:
     """The WebSocket on the page for ASGI opens with a token among the subprotocols, and not without."""
     page = run_page("docs/how-to/asgi.md")
     accepted, *messages = page.do(_open_websocket, "feed", tenant.mint(subject="alice"))

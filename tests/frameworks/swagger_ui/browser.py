@@ -1,4 +1,4 @@
-"""A headless Chromium, with nothing of the user's in it and no connections of its own."""
+"""A headless Chromium with an empty profile and no background connections."""
 
 from __future__ import annotations
 
