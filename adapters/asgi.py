@@ -32,6 +32,7 @@ from monocloud_mw.protect.adapter_checks import (
     check_boolean,
     check_callable,
     collect_problems,
+    require_application,
     select_client,
 )
 from monocloud_mw.protect.cors import is_cors_preflight
@@ -153,7 +154,8 @@ class ProtectApiMiddleware:
                 try:
                     claims = await run_async(check)
                 except Refused as refused:
-                    await (refused.answer or render_asgi(refused.response))(scope, receive, send)
+                    answer = require_application(refused.answer, "an ASGI application", 3)
+                    await (answer or render_asgi(refused.response))(scope, receive, send)
                     return
                 if claims is not None:
                     scope[CLAIMS_KEY] = claims

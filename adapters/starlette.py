@@ -62,6 +62,7 @@ from monocloud_mw.protect.resolvers import Resolver
 from monocloud_mw.protect.responses import ErrorResponse, error_response
 
 from .asgi import POLICY_VIOLATION, list_authorization
+from .declared_by import naming
 
 __all__ = [
     "EXCEPTION_HANDLERS",
@@ -240,9 +241,11 @@ def requires(
         groups: the caller must be in at least one.
 
     Raises:
-        ConfigurationError: a requirement has a wrong type, or the view has no such parameter.
+        ConfigurationError: a requirement has a wrong type (it names the view), or the view has no such
+            parameter.
     """
-    requirements = Requirements.of(scopes, groups, any_scopes)
+    with naming():
+        requirements = Requirements.of(scopes, groups, any_scopes)
 
     def decorate(view: View) -> View:
         names = list(inspect.signature(view).parameters)

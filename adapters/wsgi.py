@@ -24,6 +24,7 @@ from monocloud_mw.protect.adapter_checks import (
     check_boolean,
     check_callable,
     collect_problems,
+    require_application,
     select_client,
 )
 from monocloud_mw.protect.cors import is_cors_preflight
@@ -127,8 +128,8 @@ class ProtectApiMiddleware:
             try:
                 claims = run(check)
             except Refused as refused:
-                answer = refused.answer or _render(refused.response)
-                return answer(environ, start_response)
+                answer = require_application(refused.answer, "a WSGI application", 2)
+                return (answer or _render(refused.response))(environ, start_response)
             if claims is not None:
                 environ[CLAIMS_KEY] = claims
         return self.app(environ, start_response)

@@ -31,6 +31,7 @@ try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
+    from django.utils.decorators import method_decorator
 except ImportError as error:
     raise ImportError(
         "monocloud_mw.adapters.django needs Django: pip install 'monocloud-mw[django]'"
@@ -41,6 +42,7 @@ from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.adapter_checks import check_boolean, collect_problems
 from monocloud_mw.protect.guard import Refused
 
+from ..declared_by import naming
 from .checking import check_request, check_request_async, is_on_event_loop
 from .config import get_protection
 from .declarations import PUBLIC, Declaration, declaration_of, declare, name_of
@@ -93,13 +95,12 @@ def protect(
 
     def decorate(view: Any) -> Any:
         _check_view(view)
-        try:
+        is_dummy = getattr(view, "__module__", "") == method_decorator.__module__  # not yet the view
+        with naming(None if is_dummy else name_of(view)):
             requirements, _ = collect_problems(
                 lambda: Requirements.of(scopes, groups, any_scopes),
                 lambda: check_boolean("optional", optional),
             )
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{name_of(view)} is protected in a wrong way: {error}") from error
         declaration = Declaration(requirements=requirements, optional=optional)
         return _on_class_or_function(view, partial(_protect, declaration))
 

@@ -38,9 +38,10 @@ except ImportError as error:
 
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import CredentialsError, MonoCloudError
-from monocloud_mw.protect.adapter_checks import check_boolean
+from monocloud_mw.protect.adapter_checks import check_boolean, collect_problems
 from monocloud_mw.protect.guard import Refused
 
+from ..declared_by import naming
 from .checking import check_request, check_request_async, is_on_event_loop
 from .declarations import Declaration
 from .refusals import response_of
@@ -87,7 +88,7 @@ class AccessTokenAuth(AuthBase):
         optional: let requests without a token pass; a token that is there is checked.
 
     Raises:
-        ConfigurationError: an argument has a wrong type.
+        ConfigurationError: an argument has a wrong type; it names the operation that is being declared.
     """
 
     openapi_type = "http"
@@ -104,10 +105,12 @@ class AccessTokenAuth(AuthBase):
     ) -> None:
         super().__init__()
         self.is_async = True  # so that Ninja awaits what it is given; on a thread it is given no awaitable
-        self._needed = Declaration(
-            requirements=Requirements.of(scopes, groups, any_scopes),
-            optional=check_boolean("optional", optional),
-        )
+        with naming():
+            requirements, _ = collect_problems(
+                lambda: Requirements.of(scopes, groups, any_scopes),
+                lambda: check_boolean("optional", optional),
+            )
+        self._needed = Declaration(requirements=requirements, optional=optional)
 
     def __call__(self, request: HttpRequest) -> Any:
         """Return the claims of a request, or an awaitable of them on an event loop; ``None`` without a token.

@@ -23,9 +23,10 @@ from rest_framework.permissions import (
 
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.core.token.requirements import Requirements, check_requirements
-from monocloud_mw.errors import ConfigurationError, TokenError
+from monocloud_mw.errors import ConfigurationError, Problem, TokenError
 from monocloud_mw.protect.guard import Refused, run
 
+from ..declared_by import naming
 from .api_exceptions import AccessTokenException
 from .config import get_protection
 
@@ -36,32 +37,35 @@ def HasScopes(*scopes: str) -> Any:  # noqa: N802  used like the permission clas
     """Return a permission class: the token has all of these scopes.
 
     Raises:
-        ConfigurationError: there are none, or one is not a scope.
+        ConfigurationError: there are none, or one is not a scope; it names the view that is being declared.
     """
-    return _permission("HasScopes", scopes, Requirements.of(scopes=scopes))
+    return _permission("HasScopes", "scopes", scopes)
 
 
 def HasAnyScope(*scopes: str) -> Any:  # noqa: N802
     """Return a permission class: the token has at least one of these scopes.
 
     Raises:
-        ConfigurationError: there are none, or one is not a scope.
+        ConfigurationError: there are none, or one is not a scope; it names the view that is being declared.
     """
-    return _permission("HasAnyScope", scopes, Requirements.of(any_scopes=scopes))
+    return _permission("HasAnyScope", "any_scopes", scopes)
 
 
 def HasGroups(*groups: str) -> Any:  # noqa: N802
     """Return a permission class: the caller is in one of these groups, or in all with ``groups_match_all``.
 
     Raises:
-        ConfigurationError: there are none, or one is not a name.
+        ConfigurationError: there are none, or one is not a name; it names the view that is being declared.
     """
-    return _permission("HasGroups", groups, Requirements.of(groups=groups))
+    return _permission("HasGroups", "groups", groups)
 
 
-def _permission(kind: str, given: tuple[str, ...], requirements: Requirements) -> Any:
-    if not given:
-        raise ConfigurationError(f"{kind}() needs at least one name; without one every token would pass")
+def _permission(kind: str, argument: str, given: tuple[str, ...]) -> Any:
+    with naming():
+        if not given:
+            message = "needs at least one name; without one every token would pass"
+            raise ConfigurationError([Problem(f"{kind}()", None, message)])
+        requirements = Requirements.of(**{argument: given})
     return _Metaclass(kind, (_TokenPermission,), {"requirements": requirements})
 
 

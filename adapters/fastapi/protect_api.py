@@ -53,6 +53,7 @@ from monocloud_mw.protect.guard import Guard, Refused, refuse, run_async
 from monocloud_mw.protect.resolvers import Resolver
 
 from ..asgi import list_authorization
+from ..declared_by import naming
 from .public import is_public
 from .refusals import AccessRefused, WebSocketRefused
 from .routes import Protection
@@ -172,10 +173,16 @@ class ProtectApi(Protection):
             optional: whether the token is optional; by default as it is here.
 
         Raises:
-            ConfigurationError: a requirement has a wrong type.
+            ConfigurationError: an argument has a wrong type; it names the view that is being declared.
         """
-        requirements = self._requirements.merge(Requirements.of(scopes, groups, any_scopes))
-        optional = self.optional if optional is None else check_boolean("optional", optional)
+        if optional is None:
+            optional = self.optional
+        with naming():
+            more, _ = collect_problems(
+                lambda: Requirements.of(scopes, groups, any_scopes),
+                lambda: check_boolean("optional", optional),
+            )
+        requirements = self._requirements.merge(more)
         derived = self._shared.derived.get((requirements, optional))
         if derived is None:
             derived = ProtectApi.__new__(type(self))

@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.params import Depends
 
 from monocloud_mw.errors import ConfigurationError
+from monocloud_mw.protect.wrappers import is_marked, unbound
 
 __all__ = ["is_public", "public"]
 
@@ -28,13 +29,13 @@ def public(view: View) -> View:
     Raises:
         ConfigurationError: it is not a function that can be a view.
     """
-    target = getattr(view, "__func__", view)  # a bound method has no attributes of its own
+    target = unbound(view)
     if inspect.isclass(target) or isinstance(target, (APIRouter, FastAPI, Depends)) or not callable(target):
         raise ConfigurationError(f"@public marks a view function, not {type(view).__name__} {view!r}")
-    setattr(target, _MARK, True)
+    setattr(target, _MARK, target)
     return view
 
 
 def is_public(view: Any) -> bool:
-    """Tell whether a view is marked."""
-    return getattr(view, _MARK, False) is True
+    """Tell whether a view, or a function that it decorates, is marked."""
+    return getattr(view, _MARK, None) is not None and is_marked(view, _MARK)

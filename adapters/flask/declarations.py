@@ -3,7 +3,8 @@
 A decorator above the route is applied to what the route has registered already: Flask never calls what it
 returns. A decorator below the route is part of the registered view. Both are found here, from the view:
 
-- a view is public where it, or a function that it wraps, is marked with ``@public``;
+- a view is public where it, or a function that it decorates, is marked with ``@public``; a function that only
+  borrows the name of a public view, by ``functools.wraps``, is not;
 - a declaration of ``@protect`` belongs to a view where one of the two wraps the other. A view that was also
   passed to ``protect(...)`` as a function, for another route, still has its own name and is not meant;
 - "wraps" is what ``functools.wraps`` and ``functools.partial`` say. Of a decorator that does not say what it
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import attrs
@@ -26,6 +27,7 @@ from flask import Blueprint, Flask
 
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError
+from monocloud_mw.protect.wrappers import MAX_LAYERS, holds, unbound, wrapped_by
 
 if TYPE_CHECKING:
     from .protect_api import ProtectApi
@@ -35,7 +37,6 @@ __all__ = ["Declaration", "Declared", "declare", "find_declared", "merge", "name
 View = TypeVar("View", bound=Callable[..., Any])
 
 _MARKS: Final = "__monocloud_marks__"
-MAX_LAYERS: Final = 100  # of functions around a view; more would be a loop
 
 
 @attrs.frozen(eq=False)
@@ -86,14 +87,14 @@ def public(view: View) -> View:
     Raises:
         ConfigurationError: it is not a function or method, or ``@protect`` is on it.
     """
-    if isinstance(view, (Blueprint, Flask)) or not callable(view) or not _can_be_marked(_unbound(view)):
+    if isinstance(view, (Blueprint, Flask)) or not callable(view) or not _can_be_marked(unbound(view)):
         raise ConfigurationError(
             f"@public marks a view function, not {type(view).__name__} {name_of(view)}: mark the functions, "
             "name endpoints in public_endpoints, or write public into the decorators of a class-based view"
         )
     if find_declared(view).protections:
         raise _conflict(view)
-    _mark(_unbound(view)).public = True
+    _mark(unbound(view)).public = True
     return view
 
 
@@ -149,16 +150,27 @@ def merge(declarations: list[Declaration]) -> Declaration:
 
 
 def name_of(view: Any) -> str:
-    """Return the name of a view for messages."""
-    return str(getattr(view, "__qualname__", None) or getattr(view, "__name__", type(view).__name__))
+    """Return the dotted name of a view for messages."""
+    name = getattr(view, "__qualname__", None) or getattr(view, "__name__", type(view).__name__)
+    return f"{getattr(view, '__module__', None) or type(view).__module__}.{name}"
 
 
 def _find(view: Any) -> Declared:
     marks = list(map(_read, _layers(view)))
     checks = [layer.checks for layer in marks if layer is not None and layer.checks is not None]
     above = [] if marks[0] is None or _has_its_name(view) else marks[0].above
-    is_public = any(layer is not None and layer.public for layer in marks)
+    is_public = any(layer is not None and layer.public for layer in map(_read, _decorated(view)))
     return Declared(is_public, (*above, *checks))
+
+
+def _decorated(view: Any) -> Iterator[Any]:
+    """Yield a view and the functions that it decorates, without those whose name it only borrows."""
+    layers = list(_layers(view))
+    yield layers[0]
+    for layer, wrapped in pairwise(layers):
+        if not holds(layer, wrapped):
+            return
+        yield wrapped
 
 
 def _find_handler(view: Any, method: str | None) -> Any:
@@ -173,9 +185,9 @@ def _find_handler(view: Any, method: str | None) -> Any:
 def _layers(view: Any) -> Iterator[Any]:
     """Yield a view and the functions that it wraps, from the outermost to the innermost."""
     for _ in range(MAX_LAYERS):
-        view = _unbound(view)
+        view = unbound(view)
         yield view
-        view = view.func if isinstance(view, partial) else getattr(view, "__wrapped__", None)
+        view = wrapped_by(view)
         if view is None:
             return
 
@@ -185,16 +197,12 @@ def _has_its_name(view: Any) -> bool:
 
     Of a function in a function this cannot be said: there, what ``protect`` was called with counts.
     """
-    view, innermost = _unbound(view), list(_layers(view))[-1]
+    view, innermost = unbound(view), list(_layers(view))[-1]
     first, *rest = str(getattr(innermost, "__qualname__", "")).split(".")
     found = getattr(innermost, "__globals__", {}).get(first)
     for name in rest:
         found = getattr(found, name, None)
-    return _unbound(found) is view
-
-
-def _unbound(view: Any) -> Any:
-    return getattr(view, "__func__", view)  # a bound method has no attributes of its own
+    return unbound(found) is view
 
 
 def _read(layer: Any) -> _Marks | None:

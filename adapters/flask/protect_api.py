@@ -54,6 +54,7 @@ from monocloud_mw.protect.cors import is_cors_preflight
 from monocloud_mw.protect.guard import Guard, Refused, run
 from monocloud_mw.protect.resolvers import Resolver
 
+from ..declared_by import naming
 from ..wsgi import list_authorization
 from .claims import attach_claims, drop_foreign_claims, was_met
 from .config import ApplicationClient, get_client
@@ -196,12 +197,17 @@ class ProtectApi:
             optional: whether a request without a token may pass; by default as :class:`ProtectApi` says.
 
         Raises:
-            ConfigurationError: an argument has a wrong type, the target cannot be protected, or it is
-                marked with ``@public``.
+            ConfigurationError: an argument has a wrong type (the error names the view), the target cannot be
+                protected, or it is marked with ``@public``.
         """
-        requirements = self._base.requirements.merge(Requirements.of(scopes, groups, any_scopes))
-        optional = self._base.optional if optional is None else check_boolean("optional", optional)
-        declaration = Declaration(self, requirements, optional)
+        if optional is None:
+            optional = self._base.optional
+        with naming():
+            more, _ = collect_problems(
+                lambda: Requirements.of(scopes, groups, any_scopes),
+                lambda: check_boolean("optional", optional),
+            )
+        declaration = Declaration(self, self._base.requirements.merge(more), optional)
         protect = partial(self._protect, declaration)
         return protect if target is None else protect(target)
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 from flask import Request, Response, after_this_request, current_app
 from werkzeug.exceptions import HTTPException, default_exceptions
 
-from monocloud_mw.errors import MonoCloudError
+from monocloud_mw.errors import ConfigurationError, MonoCloudError, Problem, quoted
 from monocloud_mw.protect.guard import OnError, Refused
 from monocloud_mw.protect.responses import ErrorResponse
 
@@ -51,7 +51,11 @@ def flask_on_error(on_error: FlaskOnError) -> OnError:
     def answer(error: MonoCloudError, response: ErrorResponse, _request: Any) -> Any:
         default = _to_flask(response)
         changed = current_app.ensure_sync(on_error)(error, default)
-        return default if changed is None else current_app.make_response(changed)
+        try:
+            return default if changed is None else current_app.make_response(changed)
+        except TypeError as error:
+            message = f"must return what a view may return, or None, not {quoted(type(changed).__name__)}"
+            raise ConfigurationError([Problem("on_error", None, message)]) from error
 
     return answer
 

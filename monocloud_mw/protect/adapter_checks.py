@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from ..claims import AccessTokenClaims
 from ..core.token.presented import Presented
 from ..core.token.requirements import Requirements
-from ..errors import ConfigurationError, Problem
+from ..errors import ConfigurationError, Problem, quoted
 
 __all__ = [
     "CLAIMS_KEY",
@@ -21,6 +21,7 @@ __all__ = [
     "check_boolean",
     "check_callable",
     "collect_problems",
+    "require_application",
     "require_claims",
     "select_client",
 ]
@@ -105,6 +106,33 @@ def require_claims(answer: Any) -> AccessTokenClaims:
     if not isinstance(answer, AccessTokenClaims):
         raise ConfigurationError(f"the client must answer with claims, not {type(answer).__name__}")
     return answer
+
+
+def require_application(answer: Any, kind: str, arguments: int) -> Any:
+    """Return what ``on_error`` of a middleware answered, if that can be sent.
+
+    Args:
+        answer: an application, or ``None``.
+        kind: ``"a WSGI application"``, say, for the message.
+        arguments: how many it is called with.
+
+    Raises:
+        ConfigurationError: it is something else; the request does not pass.
+    """
+    if answer is None or (callable(answer) and not isinstance(answer, type) and _takes(answer, arguments)):
+        return answer
+    message = f"must return an ErrorResponse, {kind} or None, not {quoted(type(answer).__name__)}"
+    raise ConfigurationError([Problem("on_error", None, message)])
+
+
+def _takes(function: Callable[..., Any], arguments: int) -> bool:
+    try:
+        inspect.signature(function).bind(*[None] * arguments)
+    except TypeError:
+        return False
+    except ValueError:  # a built-in function without a signature
+        return True
+    return True
 
 
 def _is_async(function: Any) -> bool:

@@ -179,6 +179,9 @@ class Guard:
             if optional and isinstance(error, CredentialsError) and not error.malformed:
                 return None
             refusal = error
+        except Exception as error:  # noqa: BLE001  of a client that is not from this package
+            refusal = ConfigurationError(f"client raised {type(error).__name__}, which is no MonoCloudError")
+            refusal.__cause__ = error
         else:
             notify = self._notify
             if notify is not None:

@@ -265,6 +265,18 @@ def test_on_error_renders_its_own_response(async_client: AsyncBackendClient, is_
     assert [str(error) for error in seen] == ["The request has no access token"] * 2
 
 
+@pytest.mark.parametrize("answer", ["sorry", 0, b"", {"error": "x"}, (401, "x"), lambda: None])
+def test_an_on_error_that_returns_nonsense_is_named(async_client: AsyncBackendClient, answer: Any) -> None:
+    """The server's log says which option it is, and what it may return; the request goes no further."""
+    app = _Recorder()
+    middleware = ProtectApiMiddleware(app, async_client, on_error=lambda *_: answer)
+    with pytest.raises(
+        ConfigurationError, match="on_error: must return an ErrorResponse, an ASGI application or None, not "
+    ):
+        _status(middleware, http_scope("GET", "/me"))
+    assert app.called is None
+
+
 def test_an_exception_of_on_error_is_propagated(async_client: AsyncBackendClient) -> None:
     """An exception of on_error reaches the server; the application is not called."""
 

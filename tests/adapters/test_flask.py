@@ -627,8 +627,10 @@ def test_every_mistake_is_reported_at_once(async_client: AsyncBackendClient) -> 
 
 def test_a_wrong_requirement_is_refused_where_a_view_is_declared(client: BackendClient) -> None:
     """A requirement of a wrong type is refused when the view is declared."""
-    with pytest.raises(ConfigurationError, match=r"^groups: must be a string or a list of strings"):
+    with pytest.raises(ConfigurationError, match=r"view at .* wrong way: groups: must be a string"):
         protect_api(client)(groups={"admin": True})
+    with pytest.raises(ConfigurationError, match=r"test_flask\._who is .* wrong way: groups: must be"):
+        protect_api(client)(groups={"admin": True})(_who)
 
 
 @pytest.mark.parametrize("answer", [None, True, {"sub": "mallory"}])
@@ -716,6 +718,15 @@ def test_on_error_renders_its_own_response(
     response = _get(app, "/theirs")
     assert (response.status_code, response.json) == (418, {"sorry": "The request has no access token"})
     assert _get(app, "/ours").status_code == 401
+
+
+@pytest.mark.parametrize("answer", [5, object(), lambda: None, (1, 2, 3, 4)])
+def test_an_on_error_that_returns_nonsense_is_named(app: Flask, client: BackendClient, answer: Any) -> None:
+    """And not the view, which has returned nothing; the request goes no further."""
+    app.testing = True
+    app.add_url_rule("/", "view", protect_api(client, on_error=lambda *_: answer)(lambda: "reached"))
+    with pytest.raises(ConfigurationError, match=r"^on_error: must return what a view may return"):
+        _get(app)
 
 
 def test_an_exception_of_on_error_is_propagated(app: Flask, client: BackendClient) -> None:

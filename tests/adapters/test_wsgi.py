@@ -158,6 +158,18 @@ def test_on_error_renders_its_own_response(client: BackendClient) -> None:
     assert {str(error) for error, _ in seen} == {"The request has no access token"}
 
 
+@pytest.mark.parametrize("answer", ["sorry", 0, b"", {"error": "x"}, (401, "x"), lambda: None])
+def test_an_on_error_that_returns_nonsense_is_named(client: BackendClient, answer: Any) -> None:
+    """The server's log says which option it is, and what it may return; the request goes no further."""
+    app = _Recorder()
+    middleware = ProtectApiMiddleware(app, client, on_error=lambda *_: answer)
+    with pytest.raises(
+        ConfigurationError, match="on_error: must return an ErrorResponse, a WSGI application or None, not "
+    ):
+        _status(middleware, _environ())
+    assert app.environ is None
+
+
 def test_an_exception_of_on_error_is_propagated(client: BackendClient) -> None:
     """An exception of on_error reaches the server; the application is not called."""
 

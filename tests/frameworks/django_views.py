@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import wraps
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
@@ -103,6 +104,25 @@ def without_wraps(view: Any) -> Any:
     return lambda request: view(request)
 
 
+def borrowing(view: Any) -> Any:
+    """Return a view that takes its name from another, and does not call it."""
+
+    @wraps(view)
+    def secret(request: Any) -> JsonResponse:
+        return who(request)
+
+    return secret
+
+
+@method_decorator(public, name="dispatch")
+class OpenInDjangosWay(View):
+    """Public as a class, in Django's own way."""
+
+    def get(self, request: Any) -> JsonResponse:
+        """Say who calls."""
+        return who(request)
+
+
 health = [path("ping", who, name="ping")]
 
 urlpatterns = [
@@ -113,6 +133,11 @@ urlpatterns = [
     path("public", public(who)),
     path("public-async", public(who_async)),
     path("public-class", Open.as_view()),
+    path("public-method-decorator", OpenInDjangosWay.as_view()),
+    path("public-decorated", require_GET(csrf_exempt(public(who)))),
+    path("borrowed", borrowing(public(who))),
+    path("borrowed-class", borrowing(Open.as_view())),
+    path("borrowed-method-decorator", borrowing(OpenInDjangosWay.as_view())),
     path("lost-public", without_wraps(public(who))),
     path("lost-scope", without_wraps(protect(scopes=["read"])(who))),
     path("optional", protect(optional=True)(who)),

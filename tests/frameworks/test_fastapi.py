@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, TypeAlias
 
@@ -569,3 +570,25 @@ def test_claims_already_in_the_scope_are_removed(bearer: Bearer) -> None:
     for path in ("/public", "/optional"):
         assert client.get(path).json() is None
     assert client.get("/optional", headers=bearer(subject="alice")).json()["sub"] == "alice"
+
+
+def test_a_public_mark_is_not_borrowed(async_client: AsyncBackendClient) -> None:
+    """A decorator keeps a public view public; a view that only takes its name is protected."""
+
+    @public
+    async def health() -> str:
+        return "open"
+
+    @functools.wraps(health)
+    async def decorated() -> str:
+        return await health()
+
+    @functools.wraps(health)
+    async def secret() -> str:
+        return "secret"
+
+    app = FastAPI(dependencies=[Security(ProtectApi(async_client))])
+    app.get("/health")(decorated)
+    app.get("/secret")(secret)
+    client = TestClient(app)
+    assert [client.get(path).status_code for path in ("/health", "/secret")] == [200, 401]

@@ -219,6 +219,20 @@ def test_a_public_mark_that_is_not_on_the_view_has_no_effect(
     assert ask(app).status_code == 401
 
 
+def test_a_public_mark_is_not_borrowed(app: Flask, client: BackendClient) -> None:
+    """A view that takes its name from a public one, and calls something else, is as protected as before."""
+    ProtectApi(app, client=client, deny_by_default=True)
+    health = public(lambda: "open")
+
+    @app.get("/")
+    @wraps(health)
+    def secret() -> str:
+        return "secret"
+
+    app.add_url_rule("/health", "health", through(health))
+    assert statuses(app, ("/", None), ("/health", None)) == [401, 200]
+
+
 def shared_view() -> str:
     """Return the caller on several routes."""
     return caller()

@@ -13,6 +13,7 @@ from monocloud_mw.protect.adapter_checks import (
     check_boolean,
     check_callable,
     collect_problems,
+    require_application,
     require_claims,
     select_client,
 )
@@ -112,6 +113,31 @@ def test_an_object_that_is_not_callable_is_refused(function: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_callable("on_error", function, may_be_async=True)
     assert str(caught.value) == f"on_error: must be callable, not {type(function).__name__}"
+
+
+def _two(environ: Any, start_response: Any) -> Any: ...
+
+
+def _more(environ: Any, start_response: Any, verbose: bool = False) -> Any: ...
+
+
+@pytest.mark.parametrize("answer", [None, _two, _more, max], ids=["None", "two", "more", "built-in"])
+def test_on_error_may_return_an_application(answer: Any) -> None:
+    """Or nothing, for the default response."""
+    assert require_application(answer, "a WSGI application", 2) is answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["text", b"bytes", 0, "", False, {}, (401, "text"), object(), dict, lambda: None, lambda a: None],
+)
+def test_on_error_must_return_what_can_be_sent(answer: Any) -> None:
+    """What cannot be, or is called in another way, is named."""
+    with pytest.raises(ConfigurationError) as caught:
+        require_application(answer, "a WSGI application", 2)
+    assert str(caught.value) == (
+        f"on_error: must return an ErrorResponse, a WSGI application or None, not '{type(answer).__name__}'"
+    )
 
 
 def test_claims_are_returned() -> None:

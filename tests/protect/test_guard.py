@@ -202,6 +202,22 @@ def test_a_client_result_other_than_claims_is_refused(run_check: Run, answer: An
     assert isinstance(_refusal(run_check, check).error, ConfigurationError)
 
 
+@pytest.mark.parametrize("optional", [True, False])
+@pytest.mark.parametrize("error", [KeyError("canary"), ValueError("canary")], ids=repr)
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_client_that_raises_what_it_should_not_lets_nothing_through(
+    kind: type[Client], error: Exception, optional: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is a wrong configuration: a 500 with the usual body, and nothing of the foreign message."""
+    check = Guard(kind(error)).check(None, ["Bearer abc"], ANYTHING, optional=optional)
+    refused = _refusal(lambda check: asyncio.run(_run_async(check)), check)
+    assert isinstance(refused.error, ConfigurationError)
+    assert refused.error.__cause__ is error
+    assert str(refused.error) == f"client raised {type(error).__name__}, which is no MonoCloudError"
+    assert (refused.response.status, b"server_error" in refused.response.body) == (500, True)
+    assert "canary" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("authorization", "status"),
     [([], None), (["Basic YTpi"], None), (["Bearer abc"], 401), (["Bearer"], 400), (["Bearer a", "x"], 400)],

@@ -1,0 +1,82 @@
+"""Names the view for which a wrong requirement is written, where that is evaluated before the view exists.
+
+``dependencies=[Security(protect.needing(groups=5))]``, ``auth=AccessTokenAuth(scopes=5)`` and
+``permission_classes = [HasScopes(5)]`` fail while the function or class around them is not yet defined. Where
+the call was made says which one it is: the class whose body runs, or, in the source, what the line decorates.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+from monocloud_mw.errors import ConfigurationError, Problem
+
+__all__ = ["caller_name", "naming"]
+
+_SKIPPED: Final = ("monocloud_mw.", "django.utils.", "contextlib")
+
+
+@contextmanager
+def naming(name: str | None = None) -> Iterator[None]:
+    """Put the name of a view in front of what is wrong with its declaration.
+
+    Args:
+        name: of the view; by default that of the view which the running code of the application declares.
+
+    Raises:
+        ConfigurationError: the same, with the name.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        wrong = f"{name or caller_name()} is protected in a wrong way"
+        raise ConfigurationError(
+            [Problem(f"{wrong}: {each.option}", each.variable, each.message) for each in error.problems]
+        ) from error
+
+
+def caller_name() -> str:
+    """Return the dotted name of the view that the code of the application declares at the moment."""
+    frame: FrameType | None = inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(_SKIPPED):
+        frame = frame.f_back
+    if frame is None:
+        return "a view"
+    code, module = frame.f_code, frame.f_globals.get("__name__", "")
+    if "__qualname__" in frame.f_locals and "__module__" in frame.f_locals:  # the body of a class
+        return f"{module}.{frame.f_locals['__qualname__']}"
+    name = _declared_at("".join(linecache.getlines(code.co_filename, frame.f_globals)), frame.f_lineno)
+    return f"{module}.{name}" if name else f"the view at {code.co_filename}:{frame.f_lineno}"
+
+
+def _declared_at(source: str, line: int) -> str | None:
+    """Return the name of what is decorated on a line, or has a default or an annotation there."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None
+    defined: list[tuple[int, str]] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                parts = [*node.decorator_list, *_expressions(node.args)]
+                name = node.name
+            case ast.ClassDef():
+                parts, name = node.decorator_list, node.name
+            case ast.Call(func=ast.Call(), args=[(ast.Name() | ast.Attribute()) as view]):
+                parts, name = [node], ast.unparse(view)  # protect(...)(view)
+            case _:
+                continue
+        if any(part.lineno <= line <= (part.end_lineno or part.lineno) for part in parts):
+            defined.append((node.lineno, name))
+    return max(defined)[1] if defined else None
+
+
+def _expressions(node: ast.AST) -> list[ast.expr]:
+    return [part for part in ast.walk(node) if isinstance(part, ast.expr)]
