@@ -1,1 +1,1 @@
-"""The tests of the pure core: flows driven by hand, clocks that stand still."""
+"""Tests of the pure core: flows run without drivers, with fixed clocks."""

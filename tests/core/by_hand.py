@@ -1,7 +1,7 @@
-"""Flows run by hand: a world of tables instead of threads, sockets and clocks.
+"""Run flows without a driver: with tables in place of threads, sockets and clocks.
 
-:func:`step` takes one effect at a time; :class:`World` performs the effects of a whole flow, in order, and
-remembers them.
+:func:`step` performs one effect of a flow; :class:`World` performs all effects of a flow in order and records
+them.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ NOW: Final = Instant(unix=1_700_000_000.0, monotonic=1000.0)
 
 
 def step(flow: Flow[Any], answer: object = None) -> Effect:
-    """Give a flow the answer it waits for, and return the next effect that it asks for."""
+    """Send a flow the result of its last effect and return the next effect."""
     return flow.send(answer)
 
 
 def result_of(flow: Flow[T], answer: object = None) -> T:
-    """Give a flow its last answer, and return its result; asking for more is an error."""
+    """Send a flow its last result and return the value of the flow; another effect is an error."""
     try:
         effect = flow.send(answer)
     except StopIteration as end:
@@ -51,13 +51,13 @@ def result_of(flow: Flow[T], answer: object = None) -> T:
 
 
 class World:
-    """Performs effects one after the other, for one caller.
+    """Performs the effects of flows, one after the other.
 
-    What is started in the background waits until :meth:`run_background`, or until somebody waits for the same
-    thing: there is one run for all, as in the drivers. With ``hangs``, nobody waits long enough.
+    Background runs wait until :meth:`run_background`, or until a flow waits for the same key: as in the
+    drivers, there is one run for all. With ``hangs``, every wait times out.
 
     Args:
-        responses: what answers a request, by URL: a response, a failure, or a function of the request.
+        responses: the result of a request, by URL: a response, a failure, or a function of the request.
     """
 
     def __init__(self, responses: Mapping[str, Any] | None = None, now: Instant = NOW) -> None:
@@ -73,11 +73,11 @@ class World:
 
     @property
     def urls(self) -> list[str]:
-        """The addresses that were asked, in order."""
+        """The requested URLs, in order."""
         return [request.url for request in self.requests]
 
     def pass_time(self, seconds: float) -> None:
-        """Let both clocks run on."""
+        """Advance both clocks."""
         self.now = Instant(self.now.unix + seconds, self.now.monotonic + seconds)
 
     def run(self, flow: Flow[T]) -> T:
@@ -97,7 +97,7 @@ class World:
             answer = self._perform(effect)
 
     def run_background(self) -> list[Any]:
-        """Run what was started in the background, and return how each ended."""
+        """Run what was started in the background; return the result of each run."""
         started, self.background = self.background, {}
         return [self._share(start, began) for began, start in started.values()]
 
@@ -131,7 +131,7 @@ class World:
     def _joined(
         self, key: Hashable, start: Callable[[Instant], Flow[Any]], since: float | None
     ) -> tuple[Instant, Callable[[Instant], Flow[Any]]]:
-        """Return what is under way, if it is young enough, or what is started now."""
+        """Return the current run if it is young enough, or a new one."""
         under_way = self.background.pop(key, None)
         if under_way is None or (since is not None and under_way[0].monotonic < since):
             return self.now, start
@@ -151,6 +151,6 @@ class World:
 
 
 def json_response(body: bytes | str, status: int = 200) -> HttpResponse:
-    """Return what a server says."""
+    """Return a JSON response."""
     data = body if isinstance(body, bytes) else body.encode()
     return HttpResponse(status=status, headers={"content-type": "application/json"}, body=data)

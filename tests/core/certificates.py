@@ -1,4 +1,4 @@
-"""Certificates made on the spot."""
+"""Certificates created for a test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["make_certificate", "pem_of", "thumbprint_of"]
 
 
 def make_certificate(name: str = "client", *, extension: bytes | None = None) -> bytes:
-    """Return a self-signed certificate, DER; with the content of an extension that has no meaning."""
+    """Return a self-signed certificate, DER, with given bytes in an extension without meaning."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     begins = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)

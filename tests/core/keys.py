@@ -1,4 +1,4 @@
-"""Keys of an issuer, made once."""
+"""Signing keys of an issuer, created once."""
 
 from __future__ import annotations
 

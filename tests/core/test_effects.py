@@ -1,4 +1,4 @@
-"""Effects: plain values that show no secrets, and failures that are raised afresh."""
+"""Effects: plain values without secrets in their repr, and failures that are raised as copies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ REQUEST = HttpRequest(
 
 
 def secret_flow(_now: Instant) -> Flow[None]:
-    """A flow whose name must not be shown."""
+    """A flow whose name must not be in a repr."""
     yield ReadClock()
 
 
@@ -59,7 +59,7 @@ def function() -> None:
     ids=["fetch", "run_once", "call", "read_clock"],
 )
 def test_a_flow_asks_for_one_effect_and_returns_its_answer(flow: Flow[object], effect: Effect) -> None:
-    """Whatever the answer is, a failure included."""
+    """An effect returns any result, including a failure."""
     answer = Failure(TokenError(Reason.EXPIRED))
     assert step(flow) == effect
     assert result_of(flow, answer) is answer
@@ -78,13 +78,13 @@ def test_a_flow_asks_for_one_effect_and_returns_its_answer(flow: Flow[object], e
     ],
     ids=lambda effect: type(effect).__name__,
 )
-def test_no_effect_shows_what_it_carries(effect: Effect) -> None:
-    """Tokens, secrets and claims pass through effects, and reprs end up in logs."""
+def test_the_repr_of_an_effect_is_redacted(effect: Effect) -> None:
+    """Tokens, secrets and claims are in effects, so their repr must not show them."""
     assert "secret" not in repr(effect)
 
 
 def test_a_failure_is_raised_as_a_copy() -> None:
-    """Many callers share one failure; none may find another's traceback or changes on it."""
+    """Callers that share a failure do not share its traceback."""
     failure = Failure(TokenError(Reason.EXPIRED, "detail"))
     first, second = failure.copy(), failure.copy()
     assert isinstance(first, TokenError)
@@ -105,20 +105,20 @@ LATER: Final = Instant(NOW.unix + 5, NOW.monotonic + 5)
 
 
 def asking(*effects: Effect) -> Flow[list[object]]:
-    """Ask for some effects, and return the answers."""
+    """Yield some effects and return their results."""
     answers: list[object] = []
     for effect in effects:
         answers += [(yield effect)]
     return answers
 
 
-def test_a_flow_that_asks_for_nothing_ends_when_it_began() -> None:
-    """The clocks are not read, since no time has passed."""
+def test_a_flow_without_effects_ends_when_it_began() -> None:
+    """Without effects no time has passed, so the clocks are not read."""
     assert result_of(timed(asking(), NOW)) == ([], NOW)
 
 
 def test_after_a_wait_the_clocks_are_read_again() -> None:
-    """Each answer reaches the flow that asked, and the time comes last."""
+    """The flow gets each result, and the time is read last."""
     flow = timed(asking(CacheGet("a"), CacheGet("b")), NOW)
     assert step(flow) == CacheGet("a")
     assert step(flow, 1) == CacheGet("b")
@@ -127,7 +127,7 @@ def test_after_a_wait_the_clocks_are_read_again() -> None:
 
 
 def test_an_error_of_the_flow_is_raised() -> None:
-    """Before and after a wait."""
+    """An error is raised before and after a wait."""
 
     def failing(*effects: Effect) -> Flow[None]:
         yield from asking(*effects)
@@ -141,8 +141,8 @@ def test_an_error_of_the_flow_is_raised() -> None:
         step(flow)
 
 
-def test_a_flow_that_is_given_up_is_closed() -> None:
-    """So that it can tidy up at once."""
+def test_an_abandoned_flow_is_closed() -> None:
+    """Closing the outer flow closes the inner one, so that it can clean up."""
     closed: list[bool] = []
 
     def tidy() -> Flow[None]:

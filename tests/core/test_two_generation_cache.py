@@ -1,4 +1,4 @@
-"""The memory of facts: bounded, and kind to what is asked for often."""
+"""The two-generation cache: bounded, and keeps entries that are used often."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from monocloud_mw.core.two_generation_cache import TwoGenerationCache
 
 
 def test_an_entry_is_found_again() -> None:
-    """What was put in comes out, and nothing else."""
+    """A value that was put in is found, and no other."""
     memo: TwoGenerationCache[str, int] = TwoGenerationCache(4)
     memo.put("a", 1)
     assert (memo.get("a"), memo.get("b")) == (1, None)
 
 
 def test_a_new_value_replaces_the_old_one() -> None:
-    """Also where the old one is about to be forgotten."""
+    """An entry is replaced even if it is in the older generation."""
     memo: TwoGenerationCache[str, int] = TwoGenerationCache(4)
     for key in ("a", "b", "c"):
         memo.put(key, 1)
@@ -28,16 +28,16 @@ def test_a_new_value_replaces_the_old_one() -> None:
 
 
 @pytest.mark.parametrize("key", range(6))
-def test_what_nobody_asks_for_is_forgotten(key: int) -> None:
-    """The entries of two generations ago are gone."""
+def test_unused_entries_are_dropped(key: int) -> None:
+    """Entries that are not used for two generations are dropped."""
     memo: TwoGenerationCache[int, int] = TwoGenerationCache(4)
     for number in range(6):
         memo.put(number, number)
     assert memo.get(key) == (None if key < 2 else key)
 
 
-def test_what_is_asked_for_stays() -> None:
-    """A hit moves an entry to the young generation, however many strangers come by."""
+def test_used_entries_stay() -> None:
+    """A hit moves an entry to the younger generation, however many other entries are added."""
     memo: TwoGenerationCache[str, int] = TwoGenerationCache(8)
     memo.put("regular", 1)
     for stranger in range(100):
@@ -47,7 +47,7 @@ def test_what_is_asked_for_stays() -> None:
 
 @pytest.mark.parametrize("age", [0, 2, 4])
 def test_a_discarded_entry_is_gone(age: int) -> None:
-    """In whichever generation it is, or in none."""
+    """Discarding works in either generation and for unknown keys."""
     memo: TwoGenerationCache[str, int] = TwoGenerationCache(4)
     memo.put("a", 1)
     for stranger in range(age):
@@ -57,8 +57,8 @@ def test_a_discarded_entry_is_gone(age: int) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1])
-def test_a_memory_without_room_holds_nothing(size: int) -> None:
-    """That is how the memory is turned off."""
+def test_a_cache_of_size_zero_is_empty(size: int) -> None:
+    """A size of 0 turns the cache off."""
     memo: TwoGenerationCache[str, int] = TwoGenerationCache(size)
     memo.put("a", 1)
     assert (memo.get("a"), len(memo)) == (None, 0)
@@ -68,8 +68,8 @@ def test_a_memory_without_room_holds_nothing(size: int) -> None:
     st.integers(0, 12),
     st.lists(st.tuples(st.sampled_from(["get", "put", "discard"]), st.integers(0, 20)), max_size=80),
 )
-def test_it_never_outgrows_its_bound_and_never_lies(size: int, steps: Iterable[tuple[str, int]]) -> None:
-    """Whatever is done to it, an entry is the last one that was put in, or missing."""
+def test_it_is_bounded_and_never_returns_an_old_value(size: int, steps: Iterable[tuple[str, int]]) -> None:
+    """After any sequence of operations, an entry has the last value put in or is missing."""
     memo: TwoGenerationCache[int, tuple[int, int]] = TwoGenerationCache(size)
     truth: dict[int, tuple[int, int]] = {}
     for number, (action, key) in enumerate(steps):

@@ -19,7 +19,9 @@ from monocloud_mw.core.tenant.circuit_breaker import (
 from monocloud_mw.errors import HttpError
 
 PAUSE = 5.0
-MANY = [f"token {number + 1}" for number in range(THRESHOLD)]  # as many as open it for all
+MANY = [
+    f"token {number + 1}" for number in range(THRESHOLD)
+]  # the number of failed tokens that opens the circuit
 MADE_UP = [f"made up {number + 1}" for number in range(MIN_FAILURES)]
 POISON = "a token that the server chokes on"
 OTHER = "a token that has not failed"
@@ -27,7 +29,7 @@ ACTIVE = "a token that was active before"
 
 
 def at(seconds: float) -> Instant:
-    """Return a moment at which the wall clock says nothing of use."""
+    """Return an instant with a wall clock that must not be used."""
     return Instant(unix=0.0, monotonic=seconds)
 
 
@@ -38,7 +40,7 @@ def failing(
     status: int | None = None,
     retry_after: float | None = None,
 ) -> None:
-    """Let a request fail for each token, and say so in its message."""
+    """Record a failure for each token, with the token in the message."""
     for token in tokens:
         error = HttpError(f"failure of {token}", status=status, retry_after=retry_after)
         circuit.record_failure(token, error, at(now))
@@ -47,18 +49,18 @@ def failing(
 def succeeding(
     circuit: CircuitBreaker, tokens: Iterable[str], now: float, active: bool | None = True
 ) -> None:
-    """Let a request succeed for each token."""
+    """Record a success for each token."""
     for token in tokens:
         circuit.record_success(token, at(now), active=active)
 
 
 def is_open(circuit: CircuitBreaker, token: str, now: float) -> bool:
-    """Tell whether a request fails at once."""
+    """Return whether a request fails at once."""
     return error_of(circuit, token, now) is not None
 
 
 def error_of(circuit: CircuitBreaker, token: str, now: float) -> HttpError | None:
-    """Return what a request fails with at once."""
+    """Return the error with which a request fails at once."""
     try:
         circuit.check(token, at(now))
     except HttpError as error:
@@ -67,7 +69,7 @@ def error_of(circuit: CircuitBreaker, token: str, now: float) -> HttpError | Non
 
 
 def opened(known: Iterable[str] = (), status: int | None = None) -> CircuitBreaker:
-    """Return a circuit that is open for all, since 0; some tokens were active before."""
+    """Return a circuit that is open for all since 0; the given tokens were active before."""
     circuit = CircuitBreaker(PAUSE)
     succeeding(circuit, known, -100.0)
     failing(circuit, MANY if status is None else MADE_UP, 0.0, status)
@@ -75,22 +77,22 @@ def opened(known: Iterable[str] = (), status: int | None = None) -> CircuitBreak
 
 
 def test_a_new_circuit_is_closed() -> None:
-    """Nothing has failed yet."""
+    """A new circuit lets all requests through."""
     assert not is_open(CircuitBreaker(30.0), OTHER, 0.0)
 
 
-# -- Requests that are not answered ------------------------------------------------------------------------
+# -- Requests without a response ---------------------------------------------------------------------------
 
 
 def test_a_few_failures_do_not_open_it() -> None:
-    """One lost packet is no outage."""
+    """A few lost packets are not an outage."""
     circuit = CircuitBreaker(PAUSE)
     failing(circuit, MANY[1:], 0.0)
     assert not any(is_open(circuit, token, 0.0) for token in [*MANY, OTHER])
 
 
 def test_failures_in_a_row_open_it_with_the_last_one() -> None:
-    """Who fails at once learns what the last request learnt, in an exception of its own."""
+    """Requests that fail at once get a copy of the last request's error."""
     circuit, errors = opened(), []
     for _ in range(2):
         with pytest.raises(HttpError) as caught:
@@ -102,7 +104,7 @@ def test_failures_in_a_row_open_it_with_the_last_one() -> None:
 
 @pytest.mark.parametrize("tokens", [MANY, [POISON] * THRESHOLD])
 def test_a_success_between_failures_starts_the_count_again(tokens: list[str]) -> None:
-    """Only failures in a row count, of different tokens or of one."""
+    """Only failures in a row count, whether of different tokens or of one."""
     circuit = CircuitBreaker(PAUSE)
     failing(circuit, tokens[1:], 0.0)
     succeeding(circuit, ["yet another"], 0.0)
@@ -112,7 +114,7 @@ def test_a_success_between_failures_starts_the_count_again(tokens: list[str]) ->
 
 @pytest.mark.parametrize(("pause", "expected"), [(2.0, 2.0), (30.0, MAX_PAUSE_SECONDS)])
 def test_after_the_pause_one_request_probes(pause: float, expected: float) -> None:
-    """To the moment; the others go on failing at once for another pause."""
+    """Exactly after the pause one request probes; the others fail at once for another pause."""
     circuit = CircuitBreaker(pause)
     failing(circuit, MANY, 100.0)
     assert is_open(circuit, "a", 100.0 + expected - 0.001)
@@ -124,7 +126,7 @@ def test_after_the_pause_one_request_probes(pause: float, expected: float) -> No
 
 @pytest.mark.parametrize("active", [True, False, None])
 def test_a_probe_that_succeeds_closes_it(active: bool | None) -> None:
-    """From then on all requests pass, whatever the server said: it answers."""
+    """After a successful probe all requests pass, whatever the status of the response."""
     circuit = opened()
     circuit.check(OTHER, at(PAUSE))
     succeeding(circuit, [OTHER], PAUSE, active)
@@ -132,7 +134,7 @@ def test_a_probe_that_succeeds_closes_it(active: bool | None) -> None:
 
 
 def test_a_probe_that_fails_opens_it_for_another_pause() -> None:
-    """The pause starts when the probe ended, so that a hanging server is not probed at once again."""
+    """The pause starts at the end of the probe, so a hanging server is not probed again at once."""
     circuit = opened()
     circuit.check("a", at(5.0))
     failing(circuit, ["a"], 15.0)
@@ -142,24 +144,28 @@ def test_a_probe_that_fails_opens_it_for_another_pause() -> None:
 
 @pytest.mark.parametrize("status", [None, 500])
 def test_without_a_pause_it_never_opens(status: int | None) -> None:
-    """A cool-down of 0 asks for a request each time."""
+    """With a cool-down of 0, every request is sent."""
     circuit = CircuitBreaker(0.0)
     failing(circuit, MADE_UP * 2, 0.0, status)
     assert not any(is_open(circuit, token, 0.0) for token in [*MADE_UP, OTHER])
 
 
-def test_those_who_fail_at_once_learn_when_the_next_request_may_probe() -> None:
-    """The caller gets it as ``Retry-After``, in whole seconds, so that 0 never comes out."""
+def test_retry_after_is_the_time_until_the_next_probe() -> None:
+    """The time until the next probe is the ``Retry-After`` of requests that fail at once, at least 1
+    second.
+    """
     circuit = opened()
     errors = [error_of(circuit, OTHER, now) for now in (0.0, 2.0, PAUSE - 0.5)]
     assert [error and error.retry_after for error in errors] == [PAUSE, PAUSE - 2.0, 1.0]
 
 
-# -- Requests that are answered ----------------------------------------------------------------------------
+# -- Requests with a response ------------------------------------------------------------------------------
 
 
-def test_it_opens_where_nearly_every_answer_is_a_failure() -> None:
-    """That of a server which is down: a load balancer answers for it."""
+def test_it_opens_when_nearly_every_response_is_a_failure() -> None:
+    """It opens if nearly every response is a failure, as when a load balancer answers for a server that is
+    down.
+    """
     circuit = CircuitBreaker(PAUSE)
     failing(circuit, MADE_UP[1:], 0.0, 500)
     assert not is_open(circuit, OTHER, 0.0)
@@ -170,7 +176,9 @@ def test_it_opens_where_nearly_every_answer_is_a_failure() -> None:
 @pytest.mark.parametrize("status", [200, 302, 429, 500])
 @pytest.mark.parametrize("made_up", [1, 2, 9, 18])
 def test_one_caller_does_not_open_it_for_others(made_up: int, status: int) -> None:
-    """Whose made-up tokens all fail, while good ones come at a fraction of his speed."""
+    """One caller with many failing made-up tokens does not open the circuit for valid tokens, even if these
+    are rare.
+    """
     circuit = CircuitBreaker(PAUSE)
     refused = 0
     for second in range(149):
@@ -182,15 +190,15 @@ def test_one_caller_does_not_open_it_for_others(made_up: int, status: int) -> No
             refused += 1
         else:
             succeeding(circuit, [good], second)
-    assert refused == (9 if made_up >= MIN_FAILURES else 0)  # in the beginning, when he came first
+    assert refused == (
+        9 if made_up >= MIN_FAILURES else 0
+    )  # at the start, when the failing caller came first
 
 
 @pytest.mark.parametrize("status", [None, 429, 500])
 @pytest.mark.parametrize("retry_after", [None, 60.0])
-def test_no_caller_at_any_speed_cuts_off_tokens_that_were_active(
-    status: int | None, retry_after: float | None
-) -> None:
-    """However many tokens he makes up, and whatever the server does about those."""
+def test_made_up_tokens_do_not_stop_active_tokens(status: int | None, retry_after: float | None) -> None:
+    """However many made-up tokens a caller sends, and however the server responds, active tokens pass."""
     circuit = CircuitBreaker(PAUSE)
     succeeding(circuit, [ACTIVE], 0.0)
     refused = 0
@@ -208,8 +216,8 @@ def test_no_caller_at_any_speed_cuts_off_tokens_that_were_active(
 
 @pytest.mark.parametrize("made_up", [10, 18, 40, 60])
 @pytest.mark.parametrize("status", [429, 500])
-def test_a_flood_in_a_fresh_process_holds_it_open_for_seconds_only(made_up: int, status: int) -> None:
-    """The flood comes first and opens it; sooner or later it is a good token that probes."""
+def test_made_up_tokens_in_a_new_process_open_it_only_for_seconds(made_up: int, status: int) -> None:
+    """If made-up tokens come first and open the circuit, a valid token soon probes and closes it."""
     circuit, served = CircuitBreaker(PAUSE), []
     for second in range(149):
         for number in range(made_up):
@@ -222,8 +230,8 @@ def test_a_flood_in_a_fresh_process_holds_it_open_for_seconds_only(made_up: int,
 
 
 @pytest.mark.parametrize(("status", "probes"), [(None, 1), (500, 3)])
-def test_several_requests_probe_where_a_failure_holds_nobody_up(status: int | None, probes: int) -> None:
-    """A server that answers is asked about several tokens at once: one of them may be good."""
+def test_several_requests_probe_while_the_server_responds(status: int | None, probes: int) -> None:
+    """While the server responds, several tokens may probe at once, since one of them may be valid."""
     circuit = opened(status=status)
     assert [is_open(circuit, f"probe {number}", PAUSE) for number in range(probes + 2)] == [
         *[False] * probes, True, True
@@ -232,8 +240,10 @@ def test_several_requests_probe_where_a_failure_holds_nobody_up(status: int | No
     assert not is_open(circuit, OTHER, PAUSE)
 
 
-def test_from_pause_to_pause_other_requests_probe() -> None:
-    """The first that comes, and two that are further and further behind; then as in the beginning."""
+def test_different_tokens_probe_in_each_pause() -> None:
+    """In each pause the first token probes, and two others that are further behind each time; then it starts
+    again.
+    """
     circuit = opened(status=500)
     chosen = []
     for second in range(1, ROUNDS + 2):
@@ -245,8 +255,8 @@ def test_from_pause_to_pause_other_requests_probe() -> None:
 
 
 @pytest.mark.parametrize(("cooldown", "expected"), [(0.5, 0.5), (30.0, MAX_ANSWERED_PAUSE_SECONDS)])
-def test_the_pause_is_short_where_failures_are_answered(cooldown: float, expected: float) -> None:
-    """To ask again costs little."""
+def test_the_pause_is_short_while_the_server_responds(cooldown: float, expected: float) -> None:
+    """The pause is short while failures are responses, since another request costs little."""
     circuit = CircuitBreaker(cooldown)
     failing(circuit, MADE_UP, 0.0, 500)
     assert is_open(circuit, OTHER, expected - 0.001)
@@ -254,7 +264,7 @@ def test_the_pause_is_short_where_failures_are_answered(cooldown: float, expecte
 
 
 def test_how_many_probe_depends_on_the_last_failure() -> None:
-    """A server that hung and now answers with failures is probed by several, and the other way round."""
+    """The number of probes depends on whether the last failure was a timeout or a response."""
     circuit = opened()
     circuit.check("a", at(PAUSE))
     failing(circuit, ["a"], PAUSE, 503)
@@ -264,7 +274,7 @@ def test_how_many_probe_depends_on_the_last_failure() -> None:
 
 
 def test_after_it_has_closed_the_failures_from_before_do_not_count() -> None:
-    """A server that is back is not held for down because of one failure more."""
+    """After it has closed, earlier failures no longer count."""
     circuit = opened(status=500)
     succeeding(circuit, [OTHER], PAUSE)
     failing(circuit, MADE_UP, PAUSE, 500)
@@ -272,7 +282,7 @@ def test_after_it_has_closed_the_failures_from_before_do_not_count() -> None:
 
 
 def test_tokens_count_and_not_requests() -> None:
-    """One token that fails again and again is one failure of the rate."""
+    """One token that fails repeatedly counts as one failure of the rate."""
     circuit = CircuitBreaker(1.0)
     for second in range(MIN_FAILURES * 2):
         failing(circuit, [POISON], second, 500)
@@ -282,8 +292,8 @@ def test_tokens_count_and_not_requests() -> None:
 # -- Retry-After -------------------------------------------------------------------------------------------
 
 
-def test_one_token_waits_as_long_as_the_server_asks() -> None:
-    """After the first such answer; the others are asked about."""
+def test_retry_after_applies_to_one_token() -> None:
+    """After one response with Retry-After, its token waits and other tokens do not."""
     circuit = CircuitBreaker(PAUSE)
     failing(circuit, [POISON], 0.0, 429, retry_after=20.0)
     error = error_of(circuit, POISON, 1.0)
@@ -294,8 +304,10 @@ def test_one_token_waits_as_long_as_the_server_asks() -> None:
     assert not is_open(circuit, OTHER, 1.0)
 
 
-def test_all_wait_as_long_as_the_server_asks_where_it_asks_all() -> None:
-    """A few answers are enough where nothing succeeds; a success of another token ends no such pause."""
+def test_retry_after_applies_to_all_if_nothing_succeeds() -> None:
+    """If nothing succeeds, a few such responses make all tokens wait; another token's success does not end
+    that.
+    """
     circuit = CircuitBreaker(PAUSE)
     failing(circuit, MANY, 0.0, 429, retry_after=20.0)
     assert is_open(circuit, OTHER, 19.999)
@@ -305,16 +317,16 @@ def test_all_wait_as_long_as_the_server_asks_where_it_asks_all() -> None:
     assert not is_open(circuit, "another", 50.0)
 
 
-def test_a_shorter_wait_than_the_pause_does_not_count() -> None:
-    """The pause is the least."""
+def test_a_retry_after_shorter_than_the_pause_is_ignored() -> None:
+    """A Retry-After shorter than the pause has no effect."""
     circuit = CircuitBreaker(PAUSE)
     failing(circuit, [POISON], 0.0, 429, retry_after=1.0)
     assert is_open(circuit, POISON, PAUSE - 0.001)
     assert not is_open(circuit, POISON, PAUSE)
 
 
-def test_a_server_that_asks_one_caller_to_wait_is_asked_by_others() -> None:
-    """While tokens of others succeed, their number decides."""
+def test_retry_after_for_one_caller_does_not_stop_others() -> None:
+    """While other tokens succeed, Retry-After applies to the token alone."""
     circuit = CircuitBreaker(PAUSE)
     succeeding(circuit, [OTHER], 0.0)
     failing(circuit, MANY * 2, 0.0, 429, retry_after=20.0)
@@ -323,19 +335,21 @@ def test_a_server_that_asks_one_caller_to_wait_is_asked_by_others() -> None:
 
 
 def test_the_success_of_a_token_ends_its_own_wait() -> None:
-    """It was asked about before the server asked it to wait."""
+    """A token whose request was sent before the Retry-After ends its own wait when it succeeds."""
     circuit = CircuitBreaker(PAUSE)
     failing(circuit, [POISON], 0.0, 429, retry_after=20.0)
     succeeding(circuit, [POISON], 1.0)
     assert not is_open(circuit, POISON, 1.0)
 
 
-# -- Tokens that were active before ------------------------------------------------------------------------
+# -- Tokens that were active earlier -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [None, 500])
 def test_a_token_that_was_active_probes_first(status: int | None) -> None:
-    """At once, since only tokens that nobody knows have failed; made-up ones cannot use up its probes."""
+    """An active token probes at once, since only unknown tokens have failed; made-up tokens cannot use up its
+    probes.
+    """
     circuit = opened([ACTIVE, "active, too"], status)
     assert is_open(circuit, OTHER, 0.0)
     assert not is_open(circuit, ACTIVE, 0.0)
@@ -344,8 +358,8 @@ def test_a_token_that_was_active_probes_first(status: int | None) -> None:
     assert not is_open(circuit, "active, too", PAUSE)
 
 
-def test_where_such_a_token_gets_no_answer_all_wait() -> None:
-    """That is an outage: nobody is better off than the others."""
+def test_without_a_response_for_an_active_token_all_wait() -> None:
+    """If an active token gets no response, it is an outage and all tokens wait."""
     circuit = opened([ACTIVE, "active, too"])
     circuit.check(ACTIVE, at(0.0))
     failing(circuit, [ACTIVE], 1.0)
@@ -355,8 +369,8 @@ def test_where_such_a_token_gets_no_answer_all_wait() -> None:
     assert not is_open(circuit, OTHER, 1.0 + PAUSE)
 
 
-def test_such_tokens_probe_as_often_as_others() -> None:
-    """A server that fails at them as well is not asked about each of them."""
+def test_active_tokens_probe_as_often_as_others() -> None:
+    """Active tokens probe as often as others, so an outage does not cause one request for each of them."""
     known = [f"active {number}" for number in range(100)]
     circuit = opened(known, 500)
     asked = [token for token in known if not is_open(circuit, token, 0.0)]
@@ -364,8 +378,8 @@ def test_such_tokens_probe_as_often_as_others() -> None:
     assert asked == known[:3]
 
 
-def test_a_token_that_was_active_and_failed_before_is_no_reason_to_probe_at_once() -> None:
-    """The failures that opened it were not those of one caller alone."""
+def test_an_active_token_that_failed_before_does_not_probe_at_once() -> None:
+    """An active token that has failed before the circuit opened does not probe at once."""
     circuit = CircuitBreaker(PAUSE)
     succeeding(circuit, [ACTIVE, "active, too"], 0.0)
     failing(circuit, [ACTIVE, *MANY[1:]], 0.0)
@@ -375,7 +389,9 @@ def test_a_token_that_was_active_and_failed_before_is_no_reason_to_probe_at_once
 
 @pytest.mark.parametrize(("active", "first"), [(True, True), (False, False), (None, True)])
 def test_a_token_that_is_no_longer_active_is_like_any_other(active: bool | None, first: bool) -> None:
-    """Where the server refuses our client it says nothing about the token."""
+    """A token that is no longer active has no priority; a refusal of the client says nothing about the
+    token.
+    """
     circuit = CircuitBreaker(PAUSE)
     succeeding(circuit, [ACTIVE], 0.0)
     succeeding(circuit, [ACTIVE], 1.0, active)
@@ -388,7 +404,7 @@ def test_a_token_that_is_no_longer_active_is_like_any_other(active: bool | None,
 
 @pytest.mark.parametrize("status", [None, 500])
 def test_one_token_never_opens_it_for_others(status: int | None) -> None:
-    """However often it fails; whoever presents it is refused at once, and probes as all would."""
+    """However often one token fails, only that token is refused at once; it probes after each pause."""
     circuit = CircuitBreaker(PAUSE)
     failing(circuit, [POISON] * (THRESHOLD - 1), 0.0, status)
     assert not is_open(circuit, POISON, 0.0)
@@ -402,7 +418,7 @@ def test_one_token_never_opens_it_for_others(status: int | None) -> None:
 
 
 def test_one_token_adds_one_failure_to_those_of_others() -> None:
-    """A few of its failures and one lost packet are no outage either."""
+    """Some failures of one token and one lost packet do not open the circuit."""
     circuit = CircuitBreaker(PAUSE)
     failing(circuit, [POISON, MANY[0], POISON, POISON], 0.0)
     assert is_open(circuit, POISON, 0.0)
@@ -410,8 +426,8 @@ def test_one_token_adds_one_failure_to_those_of_others() -> None:
     assert not is_open(circuit, OTHER, 0.0)
 
 
-def test_the_token_that_failed_last_lets_the_others_go_first() -> None:
-    """Or whoever asks most often would be every probe, and hold it open when the server is back."""
+def test_other_tokens_probe_before_the_one_that_failed_last() -> None:
+    """Otherwise the most frequent token would be every probe and hold the circuit open."""
     circuit = opened()
     circuit.check(POISON, at(PAUSE))
     failing(circuit, [POISON], PAUSE)
@@ -427,16 +443,16 @@ def test_a_token_that_probes_does_not_probe_again_before_others_could() -> None:
     assert not is_open(circuit, OTHER, 2 * PAUSE)
 
 
-def test_where_nobody_else_asks_the_last_one_probes_at_last() -> None:
-    """One client may be all there is when the server is back."""
+def test_a_single_token_probes_in_the_end() -> None:
+    """If only the last token is presented, it probes in the end."""
     circuit = opened()
     assert is_open(circuit, MANY[-1], 2 * PAUSE - 0.001)
     assert not is_open(circuit, MANY[-1], 2 * PAUSE)
 
 
 @pytest.mark.parametrize("status", [None, 429])
-def test_it_remembers_no_more_tokens_than_it_takes(status: int | None) -> None:
-    """However long an outage, and however many requests hang when it begins."""
+def test_the_number_of_remembered_tokens_is_bounded(status: int | None) -> None:
+    """The number of remembered tokens is bounded, however long the outage and however many requests hang."""
     circuit = CircuitBreaker(PAUSE)
     tokens = [f"token {number}" for number in range(2 * TOKENS_REMEMBERED)]
     succeeding(circuit, tokens, 0.0)
@@ -447,7 +463,7 @@ def test_it_remembers_no_more_tokens_than_it_takes(status: int | None) -> None:
 
 
 def test_it_keeps_no_traceback() -> None:
-    """Its frames would hold tokens for as long as the circuit remembers the failure."""
+    """The frames of a traceback would keep tokens in memory."""
     circuit = CircuitBreaker(PAUSE)
     for token in MANY:
         try:

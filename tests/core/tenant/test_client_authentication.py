@@ -1,4 +1,4 @@
-"""Each way to authenticate our client: exactly what is sent, verified by another implementation."""
+"""Every client authentication method: the exact request, verified with another implementation."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ SPIFFE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
 
 
 def credentials_of(now: Instant = NOW, **settings: Any) -> ClientCredentials:
-    """Authenticate without asking the world for anything."""
+    """Authenticate without effects."""
     return result_of(authenticate_client(Options(**{**CLIENT, **settings}), ISSUER, now))
 
 
 def test_every_method_of_the_options_has_a_row() -> None:
-    """Only those with a certificate of ours use mutual TLS."""
+    """Only methods with a client certificate use mutual TLS."""
     assert {name: method.mutual_tls for name, method in CLIENT_AUTH_METHODS.items()} == {
         "client_secret_basic": False,
         "client_secret_post": False,
@@ -49,7 +49,7 @@ def test_every_method_of_the_options_has_a_row() -> None:
 
 
 def test_client_secret_post() -> None:
-    """RFC 6749 section 2.3.1: both in the body. It is the default."""
+    """Both are in the body (RFC 6749 section 2.3.1). This is the default method."""
     credentials = credentials_of(client_secret="s3cr3t & more")
     assert credentials.fields == {"client_id": "client-1", "client_secret": "s3cr3t & more"}
     assert credentials.headers == {}
@@ -64,7 +64,7 @@ def test_client_secret_post() -> None:
     ],
 )
 def test_client_secret_basic(client_id: str, secret: str, pair: str) -> None:
-    """RFC 6749 section 2.3.1: form-encoded before they are joined, so that any character may be in them."""
+    """Both are form-encoded before they are joined, so any character is allowed (RFC 6749 section 2.3.1)."""
     credentials = credentials_of(
         client_auth_method="client_secret_basic", client_id=client_id, client_secret=secret
     )
@@ -102,7 +102,7 @@ def claims_of(credentials: ClientCredentials, key: Any, algorithm: str, audience
     ],
 )
 def test_client_secret_jwt(secret: Any, algorithm: str, key: bytes) -> None:
-    """RFC 7523 with a shared secret: HS256 for plain text, or the ``alg`` of an ``oct`` JWK."""
+    """A shared secret signs with HS256, or with the ``alg`` of an ``oct`` JWK (RFC 7523)."""
     credentials = credentials_of(client_auth_method="client_secret_jwt", client_secret=secret)
     header, _ = claims_of(credentials, key, algorithm)
     assert header == {"alg": algorithm, "typ": "JWT"}
@@ -120,7 +120,7 @@ def test_client_secret_jwt(secret: Any, algorithm: str, key: bytes) -> None:
     ids=lambda value: getattr(value, "algorithm", value),
 )
 def test_private_key_jwt(key: SigningKey, key_id: str | None) -> None:
-    """RFC 7523 with a private key; its ``kid`` tells the tenant which one."""
+    """A private key signs; its ``kid`` is in the header (RFC 7523)."""
     credentials = credentials_of(client_auth_method="private_key_jwt", client_secret=key)
     header, _ = claims_of(credentials, key.key.public_key(), key.algorithm)
     expected = {"alg": key.algorithm, "typ": "JWT"}
@@ -131,7 +131,9 @@ ASSERTING: Final[dict[str, Any]] = {"client_auth_method": "private_key_jwt", "cl
 
 
 def test_what_an_assertion_claims() -> None:
-    """RFC 7523 section 3: we are the issuer and the subject, for one minute, from now in whole seconds."""
+    """Issuer and subject are the client; the lifetime is one minute from now, in whole seconds (RFC 7523
+    section 3).
+    """
     credentials = credentials_of(Instant(1_700_000_000.9, 0.0), **ASSERTING)
     _, claims = claims_of(credentials, FIRST.key.public_key(), "EdDSA")
     identifier = claims.pop("jti")
@@ -146,13 +148,13 @@ def test_what_an_assertion_claims() -> None:
 
 
 def test_the_clock_skew_counts_for_assertions() -> None:
-    """Our clock is as wrong for what we sign as for what we check."""
+    """The clock skew is added to the time in assertions."""
     _, claims = claims_of(credentials_of(**ASSERTING, clock_skew=30), FIRST.key.public_key(), "EdDSA")
     assert (claims["iat"], claims["exp"]) == (1_700_000_030, 1_700_000_090)
 
 
-def test_an_assertion_serves_once() -> None:
-    """A tenant refuses a ``jti`` that it has seen."""
+def test_an_assertion_is_used_once() -> None:
+    """Each assertion has a new ``jti``, since a tenant refuses one that it has seen."""
     identifiers = set()
     for _ in range(50):
         _, claims = claims_of(credentials_of(**ASSERTING), FIRST.key.public_key(), "EdDSA")
@@ -161,7 +163,7 @@ def test_an_assertion_serves_once() -> None:
 
 
 def test_the_audience_of_assertions_may_be_another() -> None:
-    """Some providers want the token endpoint's address there."""
+    """Some providers need the token endpoint as the audience."""
     audience = "https://acme.us.monocloud.com/connect/token"
     credentials = credentials_of(**ASSERTING, client_assertion_audience=audience)
     _, claims = claims_of(credentials, FIRST.key.public_key(), "EdDSA", audience)
@@ -169,8 +171,8 @@ def test_the_audience_of_assertions_may_be_another() -> None:
 
 
 @pytest.mark.parametrize("method", ["tls_client_auth", "self_signed_tls_client_auth", "spiffe_x509"])
-def test_a_certificate_comes_with_the_name_of_its_client(method: str) -> None:
-    """RFC 8705 section 2: the certificate itself is presented in TLS."""
+def test_mutual_tls_sends_the_client_id(method: str) -> None:
+    """The client sends only its ID; the certificate is presented in TLS (RFC 8705 section 2)."""
     credentials = credentials_of(client_auth_method=method, fetcher=print)
     assert credentials == ClientCredentials({"client_id": "client-1"}, {})
 
@@ -185,13 +187,13 @@ SVID_FIELDS: Final = {
 
 
 def test_spiffe_jwt() -> None:
-    """The SVID is sent as it is."""
+    """The SVID is sent unchanged."""
     credentials = credentials_of(client_auth_method="spiffe_jwt", client_secret="header.payload.signature")
     assert credentials == ClientCredentials(SVID_FIELDS, {})
 
 
 def current_svid() -> str:
-    """What an application may pass as its secret."""
+    """Return a secret, as an application's callable would."""
     return "header.payload.signature"
 
 
@@ -199,7 +201,7 @@ RENEWED: Final = Options(**CLIENT, client_auth_method="spiffe_jwt", client_secre
 
 
 def test_the_current_identity_is_asked_for() -> None:
-    """Anew for every request, and by an effect, since it may take a while."""
+    """The callable runs for every request, as an effect, since it may block."""
     flow = authenticate_client(RENEWED, ISSUER, NOW)
     assert step(flow) == Call(current_svid, "client_secret")
     assert result_of(flow, " header.payload.signature\n") == ClientCredentials(SVID_FIELDS, {})
@@ -207,7 +209,7 @@ def test_the_current_identity_is_asked_for() -> None:
 
 @pytest.mark.parametrize("answer", [None, "", "  ", b"header.payload.signature", 5])
 def test_an_identity_is_text(answer: Any) -> None:
-    """Anything else is the developer's mistake."""
+    """A result that is not text is a configuration error."""
     flow = authenticate_client(RENEWED, ISSUER, NOW)
     step(flow)
     with pytest.raises(ConfigurationError) as caught:
@@ -217,8 +219,8 @@ def test_an_identity_is_text(answer: Any) -> None:
     )
 
 
-def test_an_identity_that_cannot_be_had() -> None:
-    """The error is the callable's, raised as a copy."""
+def test_a_failing_identity() -> None:
+    """An error of the callable is raised as a copy."""
     flow = authenticate_client(RENEWED, ISSUER, NOW)
     step(flow)
     error = HttpError("the client_secret failed with OSError")
@@ -237,5 +239,5 @@ def test_an_identity_that_cannot_be_had() -> None:
     ],
 )
 def test_credentials_show_no_secret(settings: dict[str, Any]) -> None:
-    """Reprs end up in logs."""
+    """The repr of credentials has no secret."""
     assert repr(credentials_of(**settings)) == "ClientCredentials()"

@@ -1,4 +1,4 @@
-"""What an observer is told of the tenant's documents and of its introspection endpoint."""
+"""Events about the tenant's documents and its introspection endpoint."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _options(**settings: Any) -> Options:
 
 
 class Observed:
-    """A tenant that is observed, and the world that it lives in."""
+    """A tenant whose events are observed."""
 
     def __init__(self, keys: Any, *, observer: Any = _observe) -> None:
         options = _options(observer=observer)
@@ -57,7 +57,7 @@ class Observed:
         self.introspection = Introspection(options, self.tenant)
 
     def load(self) -> list[Event]:
-        """Load the key set if it is time for that, and return what was told of it."""
+        """Load the key set if it is due and return the events."""
         before = len(self.world.events)
         with suppress(MonoCloudError):
             self.world.run(self.tenant.keys.current(self.world.now))
@@ -65,7 +65,7 @@ class Observed:
         return self.world.events[before:]
 
     def introspect(self, token: str, answer: Any) -> list[Event]:
-        """Introspect a token that gets an answer, and return what was told of it."""
+        """Introspect a token and return the events."""
         before = len(self.world.events)
         self.world.responses[ENDPOINT] = answer
         with suppress(MonoCloudError):
@@ -78,12 +78,12 @@ def _body(document: Any) -> HttpResponse:
 
 
 def test_a_key_set_that_was_loaded() -> None:
-    """With how many keys are of use."""
+    """The event has the number of usable keys."""
     assert Observed(_body(GOOD)).load() == [KeysRefreshed(usable=1, skipped=0, seconds=0.0)]
 
 
 def test_a_key_that_is_skipped() -> None:
-    """Once for each new key set."""
+    """A skipped key gives one event per new key set."""
     observed = Observed(_body(SKIPPED))
     refused, refreshed = observed.load()
     assert isinstance(refused, KeysRefused)
@@ -95,7 +95,7 @@ def test_a_key_that_is_skipped() -> None:
 
 @pytest.mark.parametrize("document", [{"keys": []}, {"keys": 5}, {"keys": [{"kty": "XX"}]}])
 def test_a_key_set_that_must_not_replace_good_keys(document: Any) -> None:
-    """It is refused, and the keys at hand serve on."""
+    """The set is refused and the known keys stay in use."""
     observed = Observed(_body(GOOD))
     observed.load()
     observed.world.pass_time(299)
@@ -108,7 +108,7 @@ def test_a_key_set_that_must_not_replace_good_keys(document: Any) -> None:
 
 
 def test_a_refresh_that_failed() -> None:
-    """With what is served meanwhile, once for each attempt; with nothing to serve, that alone."""
+    """The event says what is served meanwhile, once per attempt."""
     observed = Observed(_body(GOOD))
     observed.load()
     observed.world.pass_time(299)
@@ -119,8 +119,8 @@ def test_a_refresh_that_failed() -> None:
     assert Observed(AWAY).load() == [failed]
 
 
-def test_a_discovery_document_that_cannot_be_had() -> None:
-    """It is named; then there is no key set either."""
+def test_a_failed_discovery() -> None:
+    """A failed discovery has its own event; there is then no key set."""
     observed = Observed(_body(GOOD))
     observed.world.responses[DISCOVERY] = AWAY
     assert [event.document for event in observed.load() if isinstance(event, RefreshFailed)] == [
@@ -130,7 +130,7 @@ def test_a_discovery_document_that_cannot_be_had() -> None:
 
 
 def test_a_refresh_that_was_interrupted_has_not_failed() -> None:
-    """The process was stopped meanwhile, which says nothing about the tenant."""
+    """A refresh that was interrupted, because the process stopped, is not reported as failed."""
     observed = Observed(_body(GOOD))
     observed.load()
     observed.world.pass_time(299)
@@ -141,11 +141,11 @@ def test_a_refresh_that_was_interrupted_has_not_failed() -> None:
 
     observed.world.responses[KEYS] = late
     told = observed.load()
-    assert told == [] or isinstance(told[0], RefreshFailed)  # the second time in a row it is a failure
+    assert told == [] or isinstance(told[0], RefreshFailed)  # the second time in a row it counts as a failure
 
 
-def test_without_an_observer_nothing_is_told_of_loads() -> None:
-    """Nothing is made that nobody asked for."""
+def test_without_an_observer_there_are_no_events() -> None:
+    """Without an observer no events are created."""
     observed = Observed(_body(GOOD), observer=None)
     assert observed.load() == []
     observed.world.pass_time(299)
@@ -156,7 +156,7 @@ def test_without_an_observer_nothing_is_told_of_loads() -> None:
 
 
 def test_introspection_and_its_circuit() -> None:
-    """Each answer is told, and when requests begin and cease to fail at once."""
+    """There is an event for each response and when the circuit opens and closes."""
     observed = Observed(_body(GOOD))
     active, inactive = json_response('{"active":true}'), json_response('{"active":false}')
     assert observed.introspect("a", active) == [TokenIntrospected(outcome="active", seconds=0.0)]

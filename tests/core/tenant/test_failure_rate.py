@@ -1,4 +1,4 @@
-"""The failure rate: nearly everything fails, or not."""
+"""The failure rate: whether nearly all requests fail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monocloud_mw.core.tenant.failure_rate import WINDOW_SECONDS, FailureRate
 
 
 def rate_of(successes: int, failures: int, now: float = 0.0) -> FailureRate:
-    """Return a rate that has counted so many of each."""
+    """Return a rate with the given numbers of successes and failures."""
     rate = FailureRate()
     for _ in range(successes):
         rate.record_success(now)
@@ -32,20 +32,20 @@ def rate_of(successes: int, failures: int, now: float = 0.0) -> FailureRate:
     ],
 )
 def test_the_rate_is_high_where_nearly_everything_fails(successes: int, failures: int, high: bool) -> None:
-    """Ten without a success between them, or nineteen for each success and one to come."""
+    """The rate is high after ten failures without a success, or nineteen for each success."""
     assert rate_of(successes, failures).is_high(10, 0.0) is high
 
 
 @pytest.mark.parametrize("kept_for", [WINDOW_SECONDS / 2, WINDOW_SECONDS - 0.001])
 def test_what_happened_lately_counts(kept_for: float) -> None:
-    """The newer half of the window always does, and the older one until the newer one is full."""
+    """The newer half of the window always counts, the older half until the newer one is full."""
     assert rate_of(0, 10).is_high(10, kept_for)
     assert not rate_of(1, 10).is_high(10, kept_for)
 
 
 @pytest.mark.parametrize("later", [WINDOW_SECONDS, 10 * WINDOW_SECONDS])
 def test_what_happened_long_ago_does_not_count(later: float) -> None:
-    """Neither failures nor successes."""
+    """Successes and failures outside the window do not count."""
     assert not rate_of(0, 10).is_high(10, later)
     rate = rate_of(100, 0)
     for _ in range(10):
@@ -54,7 +54,7 @@ def test_what_happened_long_ago_does_not_count(later: float) -> None:
 
 
 def test_the_window_moves_on_by_halves() -> None:
-    """Under steady traffic the older half goes when the newer one is full."""
+    """Under steady traffic the older half is dropped when the newer half is full."""
     rate, half = rate_of(100, 0), WINDOW_SECONDS / 2
     for _ in range(10):
         rate.record_failure(half)

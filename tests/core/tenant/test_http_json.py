@@ -1,4 +1,4 @@
-"""Fetching a JSON document: what is asked for, and everything that may come back instead."""
+"""Fetching a JSON document: the request, and all invalid responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REQUEST: Final = HttpRequest(
 
 
 def fetched(answer: Any) -> Any:
-    """Fetch the document from a server that gives this answer."""
+    """Fetch the document from a server with the given response."""
     flow = fetch_document(URL, timeout_seconds=7.0)
     assert step(flow) == Fetch(REQUEST)
     return result_of(flow, answer)
@@ -38,13 +38,13 @@ def fetched(answer: Any) -> Any:
     ids=["empty", "nested", "UTF-8", "as large as allowed", "untidy"],
 )
 def test_a_json_object_is_read(body: bytes, expected: Any) -> None:
-    """One GET that accepts JSON, bounded in time and size."""
+    """The request is a GET that accepts JSON, with a timeout and a maximum size."""
     assert fetched(HttpResponse(status=200, body=body)) == expected
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 308, 400, 401, 404, 429, 500, 503])
 def test_any_other_status_is_an_error(status: int) -> None:
-    """A redirect too, since it may lead out of the tenant; the body is not looked at."""
+    """Redirects are errors too, since they may lead to another server; the body is not read."""
     response = HttpResponse(status=status, headers={"location": "https://evil.example"}, body=b"{}")
     with pytest.raises(HttpError) as caught:
         fetched(response)
@@ -53,8 +53,8 @@ def test_any_other_status_is_an_error(status: int) -> None:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(429, 7.0), (503, 7.0), (500, None)])
-def test_an_overloaded_tenant_says_when_to_ask_again(status: int, expected: float | None) -> None:
-    """``Retry-After`` goes into the error."""
+def test_retry_after_is_in_the_error(status: int, expected: float | None) -> None:
+    """The error has the response's ``Retry-After``."""
     with pytest.raises(HttpError) as caught:
         fetched(HttpResponse(status=status, headers={"retry-after": "7"}))
     assert caught.value.retry_after == expected
@@ -73,8 +73,8 @@ def test_an_overloaded_tenant_says_when_to_ask_again(status: int, expected: floa
     ],
     ids=["empty", "HTML", "null", "array", "two", "UTF-16", "deep"],
 )
-def test_nonsense_is_an_error(body: bytes, reason: str) -> None:
-    """The message names the address and the reason, and quotes nothing of the body, which may hold claims."""
+def test_an_invalid_document_is_an_error(body: bytes, reason: str) -> None:
+    """The message has the URL and the reason and quotes nothing of the body, which may hold claims."""
     with pytest.raises(HttpError) as caught:
         fetched(json_response(body))
     assert str(caught.value) == f"'{URL}' did not answer with a JSON object: {reason}"
@@ -82,7 +82,7 @@ def test_nonsense_is_an_error(body: bytes, reason: str) -> None:
 
 
 def test_too_large_a_body_is_an_error() -> None:
-    """A transport stops reading there; a fetcher of the application's own may not."""
+    """The size is checked here too, since a custom fetcher may not check it."""
     with pytest.raises(HttpError) as caught:
         fetched(json_response(b"{" + b" " * (MAX_BODY_BYTES - 1) + b"}"))
     assert str(caught.value) == f"'{URL}' sent more than {MAX_BODY_BYTES} bytes"
@@ -90,7 +90,7 @@ def test_too_large_a_body_is_an_error() -> None:
 
 
 def test_a_failure_is_raised_as_a_copy() -> None:
-    """The network's own error, without a status."""
+    """A failure of the network is raised as a copy and has no status."""
     error = HttpError("no answer in time")
     with pytest.raises(HttpError, match="no answer in time") as caught:
         fetched(Failure(error))
@@ -100,7 +100,7 @@ def test_a_failure_is_raised_as_a_copy() -> None:
 
 @pytest.mark.parametrize("answer", [None, b"{}", {"status": 200, "body": b"{}"}])
 def test_a_fetcher_returns_a_response(answer: Any) -> None:
-    """Anything else is an error that says so."""
+    """A fetcher that returns anything but a response is an error."""
     with pytest.raises(HttpError) as caught:
         fetched(answer)
     assert str(caught.value) == f"the fetcher returned {type(answer).__name__}, not an HttpResponse"
@@ -108,7 +108,7 @@ def test_a_fetcher_returns_a_response(answer: Any) -> None:
 
 
 def test_an_exchange_returns_any_status() -> None:
-    """What a status means is for others to say."""
+    """fetch_response returns responses of any status."""
     response = HttpResponse(status=418, body=b"x" * 10)
     flow = fetch_response(HttpRequest(url=URL, timeout_seconds=1.0, max_body_bytes=10))
     step(flow)
@@ -116,14 +116,14 @@ def test_an_exchange_returns_any_status() -> None:
 
 
 def test_the_status_of_a_body_that_cannot_be_read() -> None:
-    """It stays with the error."""
+    """The status is kept in the error."""
     with pytest.raises(HttpError) as caught:
         parse_body(URL, HttpResponse(status=401))
     assert caught.value.status == 401
 
 
 def test_an_address_in_a_message_is_escaped() -> None:
-    """An endpoint is the tenant's text."""
+    """The URL comes from the tenant and is escaped in messages."""
     with pytest.raises(HttpError) as caught:
         parse_body("https://acme.example/\n\x1b[0m", HttpResponse(status=200))
     assert (

@@ -1,4 +1,4 @@
-"""The key set: where it comes from, and what may replace it."""
+"""The key set: where it is loaded from, and what may replace it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ ADVICE: Final = "correct the jwks_uri at the tenant, or set jwks_resolver"
 
 
 def source_of(**settings: Any) -> LastKnownGood[KeySet]:
-    """Return the tenant's keys."""
+    """Return a key set source for the tenant."""
     options = Options(**{"tenant_domain": TENANT, "audience": "api", **settings})
     return key_source(options, metadata_source(options))
 
 
 def world_of(jwks: Any) -> World:
-    """Return a world in which the tenant has these keys."""
+    """Return a world in which the tenant publishes these keys."""
     answer = jwks if isinstance(jwks, HttpResponse) else json_response(json.dumps(jwks))
     return World({DISCOVERY: METADATA, JWKS_URI: answer})
 
@@ -48,7 +48,7 @@ def key_ids(keys: KeySet) -> list[str | None]:
 
 
 def test_the_keys_are_fetched_from_the_jwks_uri() -> None:
-    """Discovery first, then one GET, bounded by the response timeout."""
+    """Discovery is loaded first, then the key set with one GET and the response timeout."""
     world = world_of(jwks_of(FIRST, SECOND))
     keys = world.run(source_of(response_timeout=7).current(world.now))
     assert key_ids(keys) == ["first", "second"]
@@ -57,7 +57,7 @@ def test_the_keys_are_fetched_from_the_jwks_uri() -> None:
 
 
 def test_discovery_is_not_repeated_for_every_refresh() -> None:
-    """The metadata has a lifetime of its own."""
+    """The metadata have a lifetime of their own."""
     world = world_of(jwks_of(FIRST))
     source = source_of()
     for _ in range(2):
@@ -66,7 +66,7 @@ def test_discovery_is_not_repeated_for_every_refresh() -> None:
 
 
 def test_keys_that_cannot_be_used_are_skipped() -> None:
-    """A set is good as long as one key is."""
+    """A set with at least one usable key is valid."""
     world = world_of({"keys": [OCT, {}, None, {"kty": "new"}, *jwks_of(FIRST)["keys"]]})
     assert key_ids(world.run(source_of().current(world.now))) == ["first"]
 
@@ -104,7 +104,9 @@ def test_keys_that_cannot_be_used_are_skipped() -> None:
     ],
 )
 def test_a_bad_set_never_replaces_good_keys(jwks: Any, message: str) -> None:
-    """It is an error like a set that cannot be fetched: known keys serve on, and a reload says why."""
+    """It is an error, as when the set cannot be fetched: known keys stay in use, and reload raises the
+    reason.
+    """
     world = world_of(jwks_of(FIRST))
     source = source_of()
     good = world.run(source.current(world.now))
@@ -129,8 +131,8 @@ BROKEN: Final = {
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
-def test_one_broken_key_does_no_harm_to_the_others(broken: str) -> None:
-    """Each key is read on its own, wherever it is."""
+def test_one_broken_key_does_not_affect_the_others(broken: str) -> None:
+    """Each key is parsed on its own, in any position."""
     first, second = (json.dumps(key.public_jwk()) for key in (FIRST, SECOND))
     world = world_of(json_response(f'{{"keys":[{broken},{first},{broken},{second},{broken}]}}'))
     keys = world.run(source_of().current(world.now))
@@ -138,16 +140,16 @@ def test_one_broken_key_does_no_harm_to_the_others(broken: str) -> None:
     assert [reason.split()[1].rstrip(":") for reason in keys.skipped] == ["0", "2", "4"]
 
 
-def test_a_flaw_beside_the_keys_does_no_harm() -> None:
-    """Nor does a byte order mark, or keys that come twice: the last ones count."""
+def test_flaws_outside_the_keys_are_ignored() -> None:
+    """Unknown members, a byte order mark and duplicate keys are accepted; the last duplicate counts."""
     keys = json.dumps(jwks_of(FIRST)["keys"])
     world = world_of(json_response(f'\ufeff{{"keys":[],"x":NaN,"x":"\\ud800","keys":{keys}}}'))
     assert key_ids(world.run(source_of().current(world.now))) == ["first"]
 
 
 @pytest.mark.parametrize("status", [404, 302])
-def test_a_wrong_address_is_a_mistake_until_it_was_right(status: int) -> None:
-    """At first the error says what to change; once there were keys, it is an outage without advice."""
+def test_a_wrong_address_is_a_configuration_error_before_the_first_success(status: int) -> None:
+    """Before the first success the error says what to change; afterwards it is an outage."""
     world, source = world_of(HttpResponse(status=status)), source_of()
     with pytest.raises(HttpError) as caught:
         world.run(source.current(world.now))
@@ -161,7 +163,7 @@ def test_a_wrong_address_is_a_mistake_until_it_was_right(status: int) -> None:
 
 
 def test_skipped_keys_are_logged_once_for_each_new_set(caplog: pytest.LogCaptureFixture) -> None:
-    """By position, key id and reason; the same set again leaves no record, a set without any none either."""
+    """Position, key ID and reason are logged once per new set that has skipped keys."""
 
     def reload(*keys: Any) -> list[str]:
         caplog.clear()
@@ -195,8 +197,8 @@ def test_skipped_keys_are_logged_once_for_each_new_set(caplog: pytest.LogCapture
         {"issuer": "https://evil.example", "jwks_uri": JWKS_URI},
     ],
 )
-def test_nothing_is_fetched_from_an_unsafe_place(metadata: Any) -> None:
-    """The metadata must be the tenant's and name a safe address."""
+def test_nothing_is_fetched_from_an_unsafe_url(metadata: Any) -> None:
+    """The metadata must be the tenant's and have a safe URL."""
     world = world_of(jwks_of(FIRST))
     world.responses[DISCOVERY] = json_response(json.dumps(metadata))
     with pytest.raises(HttpError):
@@ -205,7 +207,7 @@ def test_nothing_is_fetched_from_an_unsafe_place(metadata: Any) -> None:
 
 
 def test_a_resolver_replaces_all_requests() -> None:
-    """Discovery is not needed either."""
+    """With a resolver nothing is fetched, not even metadata."""
     world = World()
     source = source_of(jwks_resolver=lambda: jwks_of(FIRST))
     assert key_ids(world.run(source.current(world.now))) == ["first"]
@@ -223,7 +225,7 @@ def test_a_resolver_replaces_all_requests() -> None:
     ],
 )
 def test_a_resolver_returns_a_key_set(document: Any, message: str) -> None:
-    """Anything else is as if the tenant were away."""
+    """Any other result is an outage."""
     world = World()
     with pytest.raises(HttpError) as caught:
         world.run(source_of(jwks_resolver=lambda: document).current(world.now))
@@ -231,7 +233,7 @@ def test_a_resolver_returns_a_key_set(document: Any, message: str) -> None:
 
 
 def test_a_resolver_may_fail() -> None:
-    """That is as if the tenant were away, too."""
+    """An error of the resolver is an outage."""
 
     def fail() -> None:
         raise RuntimeError
@@ -242,7 +244,7 @@ def test_a_resolver_may_fail() -> None:
 
 
 def test_the_durations_come_from_the_options() -> None:
-    """Those of the key set, not those of the metadata."""
+    """The lifetimes are those of the key set, not of the metadata."""
     world = world_of(jwks_of(FIRST))
     source = source_of(jwks_cache_duration=10, max_stale=5, refresh_cooldown=3, metadata_cache_duration=999)
     keys = world.run(source.current(world.now))
@@ -268,7 +270,7 @@ MOVED: Final = "https://new.example/jwks"
 
 
 def moved_world(old: Any) -> tuple[World, LastKnownGood[KeySet], KeySet]:
-    """Return a world whose key set has moved since it was loaded; the old address answers so."""
+    """Return a world whose key set has moved since it was loaded; the old URL gives this response."""
     world, source = world_of(jwks_of(FIRST)), source_of()
     keys = world.run(source.current(world.now))
     world.pass_time(1.0)
@@ -290,15 +292,15 @@ def moved_world(old: Any) -> tuple[World, LastKnownGood[KeySet], KeySet]:
     ],
     ids=["the same keys", "404", "503", "refused", "no keys"],
 )
-def test_a_key_set_that_moved_is_found_by_who_needs_a_new_key(old: Any) -> None:
-    """Where its old address fails or has nothing new, the discovery document is read again."""
+def test_a_moved_key_set_is_found_for_an_unknown_key(old: Any) -> None:
+    """If the old URL fails or has no newer keys, the discovery document is read again."""
     world, source, keys = moved_world(old)
     assert key_ids(world.run(source.newer_than(keys, world.now))) == ["second"]
     assert world.urls == [JWKS_URI, DISCOVERY, MOVED]
 
 
-def test_new_keys_at_the_old_address_will_do() -> None:
-    """The discovery document is not asked for."""
+def test_new_keys_at_the_old_address_are_used() -> None:
+    """If the old URL has newer keys, the discovery document is not read."""
     world, source, keys = moved_world(json_response(json.dumps(jwks_of(FIRST, SECOND))))
     assert key_ids(world.run(source.newer_than(keys, world.now))) == ["first", "second"]
     assert world.urls == [JWKS_URI]
@@ -307,11 +309,11 @@ def test_new_keys_at_the_old_address_will_do() -> None:
 @pytest.mark.parametrize(
     "discovery",
     [METADATA, Failure(HttpError("refused")), json_response(json.dumps({"issuer": "https://evil.example"}))],
-    ids=["not moved", "refused", "of somebody else"],
+    ids=["not moved", "refused", "of another issuer"],
 )
 @pytest.mark.parametrize("old", ["the same keys", "refused"])
 def test_a_discovery_document_that_does_not_help_changes_nothing(discovery: Any, old: str) -> None:
-    """The keys are those at hand, or what failed was the key set."""
+    """The known keys stay in use, or the error is that of the key set."""
     same = json_response(json.dumps(jwks_of(FIRST)))
     world, source, keys = moved_world(same if old == "the same keys" else Failure(HttpError("refused first")))
     world.responses[DISCOVERY] = discovery
@@ -324,7 +326,7 @@ def test_a_discovery_document_that_does_not_help_changes_nothing(discovery: Any,
 
 
 def test_the_discovery_document_is_read_again_once_per_cooldown() -> None:
-    """However many forged key ids ask."""
+    """Forged key IDs cause at most one request for it per cool-down."""
     world, source, keys = moved_world(json_response(json.dumps(jwks_of(FIRST))))
     world.responses[DISCOVERY] = METADATA
     for _ in range(3):
@@ -334,7 +336,7 @@ def test_the_discovery_document_is_read_again_once_per_cooldown() -> None:
 
 
 def test_a_regular_refresh_does_not_read_it_again() -> None:
-    """The discovery document has a refresh of its own."""
+    """The discovery document is refreshed on its own schedule."""
     world, source, _ = moved_world(HttpResponse(status=503))
     with pytest.raises(HttpError):
         world.run(source.get(world.now, reload=True))

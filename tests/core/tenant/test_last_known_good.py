@@ -1,4 +1,4 @@
-"""A document that outlives outages: every age, every failure, and who waits."""
+"""A document kept through outages: its age, failures, and which requests wait."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOAD_TIMEOUT: Final = 20.0
 
 
 class Source:
-    """Where documents come from: numbered by the load that brought them, unless the source is down."""
+    """A source of documents, numbered by load; it fails while it is down."""
 
     def __init__(self) -> None:
         self.loads = 0
@@ -67,7 +67,7 @@ def held_by(
     cooldown: float = COOLDOWN,
     load_timeout: float = LOAD_TIMEOUT,
 ) -> LastKnownGood[str]:
-    """Return what keeps the documents of a source."""
+    """Return the holder of a source's document."""
     policy = RefreshPolicy(
         lifetime=lifetime, max_stale=max_stale, cooldown=cooldown, load_timeout=load_timeout
     )
@@ -75,7 +75,7 @@ def held_by(
 
 
 class Scene(World):
-    """A world with one source and what keeps its documents."""
+    """One source and the holder of its document."""
 
     def __init__(self, **durations: float) -> None:
         super().__init__()
@@ -84,9 +84,10 @@ class Scene(World):
         self.error: MonoCloudError | None = None
 
     def asked(self, flow: Flow[str]) -> tuple[str | None, list[str]]:
-        """Run a flow, and return its document (``None`` for a failure) and who ran and who waited for it.
+        """Run a flow; return its document (``None`` for a failure) and the runs that it started or waited
+        for.
 
-        ``foreground`` is a load that this request waits for, ``background`` one that it does not, and
+        ``foreground`` is a load that this request runs, ``background`` one that it does not wait for, and
         ``wait`` one that it waits for a while.
         """
         self.effects.clear()
@@ -107,27 +108,27 @@ class Scene(World):
         return document, kinds
 
     def current(self) -> tuple[str | None, list[str]]:
-        """Ask for the document to use now."""
+        """Get the document to use now."""
         return self.asked(self.kept.current(self.now))
 
     def newer(self, seen: str) -> tuple[str | None, list[str]]:
-        """Ask for a document newer than one that was seen."""
+        """Get a document newer than a given one."""
         return self.asked(self.demand(seen))
 
     def demand(self, seen: str) -> Flow[str]:
-        """Return the flow that asks for a newer document; documents are told apart by identity."""
+        """Return the flow that gets a newer document; documents are compared by identity."""
         return self.kept.newer_than(self.source.documents.get(seen, seen), self.now)
 
     @property
     def retry_after(self) -> float | None:
-        """What the last error told the caller."""
+        """Return the Retry-After of the last error."""
         assert isinstance(self.error, HttpError)
         return self.error.retry_after
 
 
 @pytest.fixture
 def scene() -> Scene:
-    """A document was loaded just now."""
+    """Return a scene whose document was just loaded."""
     scene = Scene()
     assert scene.current() == ("document 1", ["foreground"])
     return scene
@@ -153,7 +154,9 @@ def scene() -> Scene:
 def test_what_an_age_gives_while_the_source_answers(
     scene: Scene, age: float, expected: Any, clocks: str
 ) -> None:
-    """Fresh: served. Due: served and refreshed unnoticed. Later: one waits for a new one. By either clock."""
+    """Fresh: served. Due: served and refreshed in the background. Expired: the request waits. By either
+    clock.
+    """
     unix, monotonic = scene.now
     scene.now = Instant(
         unix + (0.0 if clocks == "monotonic" else age), monotonic + (0.0 if clocks == "wall" else age)
@@ -177,7 +180,7 @@ def test_what_an_age_gives_while_the_source_answers(
     ],
 )
 def test_what_an_age_gives_while_the_source_is_down(scene: Scene, age: float, expected: Any) -> None:
-    """Stale: served on if the refresh fails. Gone: no more."""
+    """Stale: still served when a refresh fails. Gone: an error."""
     scene.source.down = True
     scene.pass_time(age)
     assert scene.current() == expected
@@ -185,7 +188,7 @@ def test_what_an_age_gives_while_the_source_is_down(scene: Scene, age: float, ex
 
 @pytest.mark.parametrize("step_seconds", [-1e9, -3600.0, -1.0])
 def test_a_wall_clock_that_is_set_back_changes_nothing(scene: Scene, step_seconds: float) -> None:
-    """A document is neither out of date at once, nor good for ever."""
+    """A clock that is set back makes a document neither expired nor valid for ever."""
     scene.now = Instant(scene.now.unix + step_seconds, scene.now.monotonic)
     assert scene.current() == ("document 1", [])
     scene.pass_time(80.0)
@@ -196,13 +199,13 @@ def test_a_wall_clock_that_is_set_back_changes_nothing(scene: Scene, step_second
     assert scene.current() == (None, ["foreground"])
 
 
-def test_nothing_is_fresh_before_the_first_load() -> None:
-    """There is nothing to serve yet."""
+def test_before_the_first_load_there_is_no_document() -> None:
+    """Before the first load there is no document."""
     assert Scene().kept.fresh(NOW) is None
 
 
 def test_the_age_counts_from_the_beginning_of_the_load() -> None:
-    """What the source said may be as old as the request for it."""
+    """The document may be as old as the request for it."""
     source = Source()
     kept = held_by(source)
     run = step(kept.current(NOW))
@@ -216,7 +219,9 @@ def test_the_age_counts_from_the_beginning_of_the_load() -> None:
 
 
 def test_each_keeper_has_runs_of_its_own() -> None:
-    """Two validators on one driver never share keys, not even of one tenant; the key names the tenant."""
+    """Two validators on one driver never share keys, not even for one tenant; the run's key names the
+    tenant.
+    """
     source = Source()
     runs = [step(held_by(source).current(NOW)) for _ in range(2)]
     keys = [run.key for run in runs if isinstance(run, RunOnce)]
@@ -228,7 +233,7 @@ def test_each_keeper_has_runs_of_its_own() -> None:
 
 
 def test_a_refresh_in_the_background_replaces_the_document(scene: Scene) -> None:
-    """Nobody waited for it."""
+    """No request waits for it."""
     scene.pass_time(85.0)
     assert scene.current() == ("document 1", ["background"])
     scene.run_background()
@@ -236,7 +241,7 @@ def test_a_refresh_in_the_background_replaces_the_document(scene: Scene) -> None
 
 
 def test_one_refresh_in_the_background_is_enough(scene: Scene) -> None:
-    """Those who come while it runs are served and start nothing."""
+    """Requests during the refresh are served and start no other."""
     scene.pass_time(85.0)
     assert scene.current() == ("document 1", ["background"])
     assert scene.current() == ("document 1", [])
@@ -245,7 +250,7 @@ def test_one_refresh_in_the_background_is_enough(scene: Scene) -> None:
 
 
 def test_a_background_refresh_that_comes_late_loads_nothing(scene: Scene) -> None:
-    """Somebody else has refreshed the document since it was asked for."""
+    """A background run ends without a load if the document has been refreshed since."""
     scene.pass_time(80.0)
     flow = scene.kept.current(scene.now)
     background = step(flow)
@@ -256,32 +261,32 @@ def test_a_background_refresh_that_comes_late_loads_nothing(scene: Scene) -> Non
     assert scene.source.loads == 2
 
 
-# -- Where nothing runs between requests ------------------------------------------------------------
+# -- Hosts that stop between requests ---------------------------------------------------------------
 
 
 def test_a_stale_document_is_not_served_before_a_refresh_has_failed(scene: Scene) -> None:
-    """A refresh in the background is under way, and who comes when the document has expired waits for it."""
+    """A request that comes after the document has expired waits for the refresh that is under way."""
     scene.pass_time(85.0)
     assert scene.current() == ("document 1", ["background"])
     scene.pass_time(15.0)
     assert scene.current() == ("document 2", ["wait"])
-    assert scene.source.loads == 2, "the very one that was under way"
+    assert scene.source.loads == 2, "the run that was under way"
 
 
 def test_a_refresh_that_was_interrupted_is_made_by_the_next_request(scene: Scene) -> None:
-    """A thread, an event loop or a process that does not run leaves no document unrefreshed."""
+    """If a thread, event loop or process stops, the next request refreshes the document."""
     scene.pass_time(80.0)
     assert scene.current() == ("document 1", ["background"])
     scene.pass_time(19.999)
     assert scene.current() == ("document 1", []), "it may still be under way"
     scene.pass_time(0.001)
     assert scene.current() == ("document 2", ["wait"])
-    assert scene.source.loads == 2, "what woke up meanwhile was not waited for"
+    assert scene.source.loads == 2, "the run that resumed was not waited for"
 
 
 @pytest.mark.parametrize("stops", ["closed", "interrupted before it began"])
 def test_a_refresh_that_is_stopped_is_known_to_be(scene: Scene, stops: str) -> None:
-    """A task that is cancelled with its event loop says so: the next request need not wait to see it."""
+    """A cancelled task reports its end, so the next request does not have to wait for it."""
     scene.pass_time(80.0)
     assert scene.current() == ("document 1", ["background"])
     ((began, start),) = scene.background.values()
@@ -299,7 +304,9 @@ def test_a_refresh_that_is_stopped_is_known_to_be(scene: Scene, stops: str) -> N
 
 
 def test_each_interruption_makes_the_next_wait_longer(scene: Scene) -> None:
-    """Or a tenant that takes three seconds would never be heard where each process stops after a request."""
+    """Otherwise a tenant with slow responses could never be refreshed on hosts that stop after each
+    request.
+    """
     scene.hangs = True
     scene.pass_time(100.0)
     waits = []
@@ -316,7 +323,7 @@ def test_each_interruption_makes_the_next_wait_longer(scene: Scene) -> None:
 
 
 def test_a_failure_does_not_hide_that_attempts_are_interrupted(scene: Scene) -> None:
-    """Once a refresh has failed attempts are in the background, and those may freeze too."""
+    """After a failure, attempts run in the background and may be interrupted too."""
     scene.source.down = True
     scene.pass_time(100.0)
     assert scene.current() == ("document 1", ["wait"])
@@ -330,7 +337,7 @@ def test_a_failure_does_not_hide_that_attempts_are_interrupted(scene: Scene) -> 
 
 
 def late(error: HttpError) -> Flow[str]:
-    """Return a flow that fails, for in_time."""
+    """Return a flow that fails, long after its timeout unless in_time."""
     yield ReadClock()
     raise error
 
@@ -339,8 +346,12 @@ def late(error: HttpError) -> Flow[str]:
     ("seconds", "raised"), [(0.0, HttpError), (15.0, HttpError), (15.1, InterruptedLoadError)]
 )
 @pytest.mark.parametrize("clock", ["unix", "monotonic"])
-def test_what_fails_far_past_its_time_was_interrupted(seconds: float, raised: type, clock: str) -> None:
-    """A process that was stopped, or a machine that was suspended, finds its connection dead."""
+def test_a_failure_long_after_the_timeout_is_an_interruption(
+    seconds: float, raised: type, clock: str
+) -> None:
+    """A stopped process or suspended machine finds its connection closed; that is not a failure of the
+    tenant.
+    """
     flow = in_time(late(HttpError("timeout")), 10.0)
     assert step(flow) == ReadClock()
     assert step(flow, NOW) == ReadClock()
@@ -351,8 +362,8 @@ def test_what_fails_far_past_its_time_was_interrupted(seconds: float, raised: ty
     assert type(caught.value) is raised
 
 
-def test_what_ends_in_time_has_its_result() -> None:
-    """However late: an answer is an answer."""
+def test_a_late_response_is_used() -> None:
+    """A response that arrives late is used."""
 
     def answer() -> Flow[str]:
         yield ReadClock()
@@ -361,8 +372,8 @@ def test_what_ends_in_time_has_its_result() -> None:
     assert World().run(in_time(answer(), 10.0)) == "answer"
 
 
-def test_an_interrupted_load_is_no_failure(scene: Scene) -> None:
-    """Who waits for it tries again at once; the second time in a row it counts."""
+def test_an_interrupted_load_is_not_a_failure(scene: Scene) -> None:
+    """The waiting request tries again at once; a second interruption in a row counts as a failure."""
     scene.source.down = True
     scene.source.error = InterruptedLoadError("timeout")
     scene.pass_time(100.0)
@@ -374,8 +385,8 @@ def test_an_interrupted_load_is_no_failure(scene: Scene) -> None:
     assert scene.current() == ("document 4", ["foreground"])
 
 
-def test_an_interrupted_load_is_repeated_by_who_needs_it() -> None:
-    """At the start, and for a key nobody knows."""
+def test_an_interrupted_load_is_repeated() -> None:
+    """At the start and for an unknown key, an interrupted load is repeated by the request."""
     scene = Scene()
     scene.source.down = True
     scene.source.error = InterruptedLoadError("timeout")
@@ -388,8 +399,8 @@ def test_an_interrupted_load_is_repeated_by_who_needs_it() -> None:
     assert scene.newer("document 3") == (None, ["foreground", "foreground"])
 
 
-def test_an_answer_that_is_read_too_late_is_asked_for_again(scene: Scene) -> None:
-    """It was sent before the process stopped, and may list a key that was withdrawn since."""
+def test_a_response_read_too_late_is_requested_again(scene: Scene) -> None:
+    """It was sent before the process stopped and may contain a key that has been withdrawn since."""
     scene.pass_time(80.0)
     assert scene.current() == ("document 1", ["background"])
     ((began, start),) = scene.background.values()
@@ -405,8 +416,8 @@ def test_an_answer_that_is_read_too_late_is_asked_for_again(scene: Scene) -> Non
     assert scene.current() == ("document 2", ["wait"])
 
 
-def test_a_late_end_of_what_was_given_up_changes_nothing(scene: Scene) -> None:
-    """The attempt that took its place is another one, and is waited for."""
+def test_the_late_end_of_an_abandoned_load_has_no_effect(scene: Scene) -> None:
+    """The late end of a given-up attempt does not end the attempt that replaced it."""
     scene.pass_time(80.0)
     assert scene.current() == ("document 1", ["background"])
     ((began, start),) = scene.background.values()
@@ -427,7 +438,7 @@ def test_a_late_end_of_what_was_given_up_changes_nothing(scene: Scene) -> None:
 
 
 def test_a_request_waits_a_second_for_a_tenant_that_hangs(scene: Scene) -> None:
-    """Those after it wait no more, until the attempt has ended or its time is up."""
+    """Later requests do not wait until the attempt has ended or timed out."""
     scene.hangs = True
     scene.pass_time(100.0)
     assert scene.current() == ("document 1", ["wait"])
@@ -442,12 +453,14 @@ def test_a_request_waits_a_second_for_a_tenant_that_hangs(scene: Scene) -> None:
 
 
 def test_a_request_does_not_wait_twice_for_one_hang(scene: Scene) -> None:
-    """The attempt began on its behalf, while it waited for something else."""
+    """The attempt began for this request, while it waited for something else."""
     asked_at = Instant(NOW.unix + 100.0, NOW.monotonic + 100.0)
     scene.hangs = True
     scene.pass_time(100.4)
     assert scene.current() == ("document 1", ["wait"])
-    scene.kept._last_tried = scene.kept._last_tried.__class__(1, began=scene.now)  # who waited is not through
+    scene.kept._last_tried = scene.kept._last_tried.__class__(
+        1, began=scene.now
+    )  # a waiting request is not done
     for waited, left in ((0.6, 0.4), (3.0, 0.0)):
         flow = scene.kept.current(asked_at)
         assert step(flow) == ReadClock()
@@ -459,8 +472,8 @@ def test_a_request_does_not_wait_twice_for_one_hang(scene: Scene) -> None:
         assert wait.since < asked_at.monotonic
 
 
-def test_a_key_nobody_knows_while_the_tenant_hangs(scene: Scene) -> None:
-    """Whether it is new cannot be told, and nobody else waits to see."""
+def test_an_unknown_key_while_the_tenant_hangs(scene: Scene) -> None:
+    """Whether the key is new is unknown; no other request waits for the answer."""
     scene.hangs = True
     scene.pass_time(100.0)
     assert scene.current() == ("document 1", ["wait"])
@@ -472,8 +485,8 @@ def test_a_key_nobody_knows_while_the_tenant_hangs(scene: Scene) -> None:
 # -- Failures and the cool-down ---------------------------------------------------------------------
 
 
-def test_after_a_failure_nobody_waits(scene: Scene) -> None:
-    """Attempts are a cool-down apart and in the background, for as long as there is something to serve."""
+def test_after_a_failure_no_request_waits(scene: Scene) -> None:
+    """After a failure, attempts run in the background, one per cool-down, while a document can be served."""
     scene.source.down = True
     scene.pass_time(100.0)
     assert scene.current() == ("document 1", ["wait"])
@@ -489,7 +502,7 @@ def test_after_a_failure_nobody_waits(scene: Scene) -> None:
 
 
 def test_the_cooldown_begins_when_the_attempt_ended(scene: Scene) -> None:
-    """A source that hangs until the timeout is not asked again at once."""
+    """A source that hangs until the timeout is not tried again at once."""
     scene.pass_time(100.0)
     flow = scene.kept.current(scene.now)
     run = step(flow)
@@ -508,7 +521,7 @@ def test_the_cooldown_begins_when_the_attempt_ended(scene: Scene) -> None:
 
 
 def test_a_failed_refresh_ahead_is_not_repeated_at_once(scene: Scene) -> None:
-    """Also while the document is not even expired."""
+    """A failed refresh ahead of the expiry waits for the cool-down too."""
     scene.source.down = True
     scene.pass_time(80.0)
     scene.current()
@@ -520,7 +533,7 @@ def test_a_failed_refresh_ahead_is_not_repeated_at_once(scene: Scene) -> None:
 
 
 def test_it_recovers_within_a_cooldown(scene: Scene) -> None:
-    """Without a restart, and without anybody waiting."""
+    """It recovers without a restart, and no request waits."""
     scene.source.down = True
     scene.pass_time(100.0)
     scene.current()
@@ -533,8 +546,8 @@ def test_it_recovers_within_a_cooldown(scene: Scene) -> None:
     assert scene.current() == ("document 3", ["background"]), "the failure is forgotten"
 
 
-def test_with_nothing_to_serve_attempts_follow_soon() -> None:
-    """After 1, 2, 4, ... seconds, up to the cool-down, and callers are told the time until the next."""
+def test_without_a_document_attempts_follow_soon() -> None:
+    """Attempts follow after 1, 2, 4, ... seconds up to the cool-down, which callers get as Retry-After."""
     scene = Scene()
     scene.source.down = True
     pauses = []
@@ -551,8 +564,8 @@ def test_with_nothing_to_serve_attempts_follow_soon() -> None:
     assert scene.current() == ("document 9", ["foreground"])
 
 
-def test_a_long_outage_stays_one(scene: Scene) -> None:
-    """When the keys are gone in the end, attempts go on a cool-down apart."""
+def test_attempts_in_a_long_outage(scene: Scene) -> None:
+    """When the keys have expired in the end, attempts stay one cool-down apart."""
     scene.source.down = True
     scene.pass_time(80.0)
     scene.current()
@@ -565,8 +578,8 @@ def test_a_long_outage_stays_one(scene: Scene) -> None:
     assert scene.retry_after == 30.0
 
 
-def test_with_nothing_to_serve_one_request_at_a_time_tries() -> None:
-    """The others fail at once, each with an exception of its own, and soon ask again."""
+def test_without_a_document_one_request_at_a_time_tries() -> None:
+    """Without a document one request tries; the others fail at once with exceptions of their own."""
     scene = Scene()
     scene.source.down = True
     assert scene.current() == (None, ["foreground"])
@@ -581,7 +594,7 @@ def test_with_nothing_to_serve_one_request_at_a_time_tries() -> None:
     assert isinstance(step(probe), RunOnce)
     for seconds in (0.0, 10.0, 9.999):
         scene.pass_time(seconds)
-        assert scene.current() == (None, []), "while the one waits, the others do not"
+        assert scene.current() == (None, []), "one request waits, the others do not"
         assert scene.retry_after == 1.0
     scene.pass_time(0.001)
     scene.source.down = False
@@ -589,8 +602,8 @@ def test_with_nothing_to_serve_one_request_at_a_time_tries() -> None:
 
 
 @pytest.mark.parametrize(("asked_for", "waits"), [(0.5, 1.0), (7.0, 7.0), (45.0, 45.0), (9999.0, 300.0)])
-def test_the_tenant_says_when_to_ask_again(asked_for: float, waits: float) -> None:
-    """Its Retry-After is kept, within bounds, and handed on to our own callers."""
+def test_retry_after_of_the_tenant(asked_for: float, waits: float) -> None:
+    """The tenant's Retry-After is used, within bounds, and passed on to callers."""
     scene = Scene()
     scene.source.down = True
     scene.source.error = HttpError("busy", status=503, retry_after=asked_for)
@@ -603,8 +616,8 @@ def test_the_tenant_says_when_to_ask_again(asked_for: float, waits: float) -> No
     assert scene.current() == ("document 2", ["foreground"])
 
 
-def test_the_tenant_says_when_to_ask_again_while_known_keys_serve(scene: Scene) -> None:
-    """A longer time than the cool-down is kept."""
+def test_retry_after_of_the_tenant_while_known_keys_are_used(scene: Scene) -> None:
+    """A Retry-After longer than the cool-down is used."""
     scene.source.down = True
     scene.source.error = HttpError("busy", status=429, retry_after=45.0)
     scene.pass_time(100.0)
@@ -617,7 +630,7 @@ def test_the_tenant_says_when_to_ask_again_while_known_keys_serve(scene: Scene) 
 
 
 def test_an_error_that_is_no_http_error_is_raised_as_it_is() -> None:
-    """A defect of ours, or a setting that cannot work: there is no time to wait for."""
+    """A defect or a wrong option is raised unchanged and has no Retry-After."""
     scene = Scene()
     scene.source.down = True
     scene.source.error = MonoCloudError("a defect")
@@ -627,8 +640,8 @@ def test_an_error_that_is_no_http_error_is_raised_as_it_is() -> None:
     assert scene.source.loads == 1
 
 
-def test_a_document_that_is_gone_is_served_no_more() -> None:
-    """One request tries to get a new one, the others fail; the old one is not brought back."""
+def test_a_document_past_max_stale_is_not_served() -> None:
+    """One request tries to load a new document; the others fail, and the old one is not used again."""
     scene = Scene()
     scene.current()
     scene.source.down = True
@@ -644,8 +657,8 @@ def test_a_document_that_is_gone_is_served_no_more() -> None:
     assert scene.current() == (None, [])
 
 
-def test_those_who_start_cold_together_share_one_load() -> None:
-    """The second in line finds the document that the first one loaded."""
+def test_concurrent_first_requests_share_one_load() -> None:
+    """The second request uses the document that the first one loaded."""
     scene = Scene()
     runs = [step(scene.kept.current(scene.now)) for _ in range(2)]
     documents = [scene.run(run.start(scene.now)) for run in runs if isinstance(run, RunOnce)]
@@ -653,8 +666,8 @@ def test_those_who_start_cold_together_share_one_load() -> None:
     assert scene.source.loads == 1
 
 
-def test_those_who_wait_for_a_stale_document_share_one_load(scene: Scene) -> None:
-    """The same for a refresh that somebody waits for."""
+def test_requests_that_wait_for_a_refresh_share_one_load(scene: Scene) -> None:
+    """Requests that wait for a refresh share it."""
     scene.pass_time(150.0)
     first = step(scene.kept.current(scene.now))
     second = scene.kept.current(scene.now)
@@ -665,8 +678,10 @@ def test_those_who_wait_for_a_stale_document_share_one_load(scene: Scene) -> Non
     assert scene.source.loads == 2
 
 
-def test_who_was_second_in_line_does_not_repeat_a_load_that_failed_just_now() -> None:
-    """Two cold requests ask at once; the first load fails, and the second request fails without a load."""
+def test_a_load_that_just_failed_is_not_repeated() -> None:
+    """Of two requests without a document, the second fails with the first one's error without another
+    load.
+    """
     scene = Scene()
     scene.source.down = True
     runs = [step(scene.kept.current(scene.now)) for _ in range(2)]
@@ -678,7 +693,7 @@ def test_who_was_second_in_line_does_not_repeat_a_load_that_failed_just_now() ->
 
 
 def test_a_failure_from_before_does_not_stop_a_new_attempt() -> None:
-    """Not even where others set out to try at the same time: one of them must, or it would never recover."""
+    """An older failure does not stop a new attempt, even if several requests start at the same time."""
     scene = Scene(cooldown=0.0, load_timeout=0.0)
     scene.source.down = True
     scene.current()
@@ -688,29 +703,29 @@ def test_a_failure_from_before_does_not_stop_a_new_attempt() -> None:
     assert documents == ["document 2", "document 2"]
 
 
-# -- A newer one: an unknown key --------------------------------------------------------------------
+# -- A newer document, for an unknown key -----------------------------------------------------------
 
 
 def test_a_newer_document_is_loaded_on_demand(scene: Scene) -> None:
-    """However fresh the one at hand is: a token signed by a brand-new key validates on first sight."""
+    """A token signed by a new key is accepted at once, however fresh the key set is."""
     assert scene.newer("document 1") == ("document 2", ["foreground"])
     assert scene.current() == ("document 2", [])
     assert scene.source.unlike == [None, "document 1"]
 
 
-def test_what_others_have_loaded_is_newer(scene: Scene) -> None:
-    """A request that saw the old document learns of the new one without a load."""
+def test_a_document_loaded_by_another_request_is_newer(scene: Scene) -> None:
+    """A request with an older document gets the newer one without a load."""
     scene.run(scene.kept.get(scene.now, reload=True))
     assert scene.newer("document 1") == ("document 2", [])
 
 
 def test_before_the_first_load_nothing_is_newer() -> None:
-    """There is nothing to compare with."""
+    """Before the first load, any document is newer."""
     assert Scene().newer("document 0") == ("document 0", [])
 
 
 def test_what_was_loaded_since_the_token_came_is_new_enough() -> None:
-    """A first request with an unknown key costs one load, not two."""
+    """A first request with an unknown key causes one load, not two."""
     scene = Scene()
     came_at = scene.now
     scene.pass_time(0.001)
@@ -723,8 +738,8 @@ def test_what_was_loaded_since_the_token_came_is_new_enough() -> None:
     assert scene.newer("document 1") == ("document 2", ["foreground"])
 
 
-def test_a_flood_of_demands_is_one_load_per_cooldown(scene: Scene) -> None:
-    """Unknown key ids cost the tenant next to nothing."""
+def test_many_demands_cause_one_load_per_cooldown(scene: Scene) -> None:
+    """However many unknown key IDs are presented, there is one load per cool-down."""
     assert scene.newer("document 1") == ("document 2", ["foreground"])
     scene.pass_time(29.999)
     assert scene.newer("document 2") == ("document 2", [])
@@ -734,7 +749,7 @@ def test_a_flood_of_demands_is_one_load_per_cooldown(scene: Scene) -> None:
 
 
 def test_a_refresh_ahead_does_not_end_the_cooldown(scene: Scene) -> None:
-    """Nor does it begin one."""
+    """A refresh ahead neither begins nor ends the cool-down."""
     scene.pass_time(79.0)
     assert scene.newer("document 1") == ("document 2", ["foreground"])
     scene.run(scene.kept.get(scene.now, reload=True))
@@ -744,8 +759,8 @@ def test_a_refresh_ahead_does_not_end_the_cooldown(scene: Scene) -> None:
     assert scene.newer("document 3") == ("document 4", ["foreground"])
 
 
-def test_those_who_demand_together_share_one_load(scene: Scene) -> None:
-    """The second in line joins, for a second at most, and finds the newer document."""
+def test_concurrent_demands_share_one_load(scene: Scene) -> None:
+    """The second request joins, for at most a second, and gets the newer document."""
     runs = [step(scene.demand("document 1")) for _ in range(2)]
     assert [run.wait_seconds for run in runs if isinstance(run, RunOnce)] == [1.0, 1.0]
     documents = [scene.run(run.start(scene.now)) for run in runs if isinstance(run, RunOnce)]
@@ -753,7 +768,7 @@ def test_those_who_demand_together_share_one_load(scene: Scene) -> None:
 
 
 def test_a_demand_joins_nothing_that_began_before_it(scene: Scene) -> None:
-    """A refresh that is under way may have been answered before the new key was published."""
+    """A refresh that began earlier may have been answered before the new key was published."""
     scene.pass_time(85.0)
     assert scene.current() == ("document 1", ["background"])
     scene.pass_time(0.001)
@@ -764,10 +779,10 @@ def test_a_demand_joins_nothing_that_began_before_it(scene: Scene) -> None:
 
 
 def during_a_demand(scene: Scene) -> tuple[Flow[str], Instant, Callable[[], str]]:
-    """Begin a demand, and let a second one come up while its load is under way.
+    """Begin a demand and start a second one during its load.
 
     Returns:
-        the second demand, when it came up, and a function that ends the load.
+        the second demand, when it was started, and a function that ends the load.
     """
     first = step(scene.demand("document 1"))
     assert isinstance(first, RunOnce)
@@ -788,7 +803,9 @@ def during_a_demand(scene: Scene) -> tuple[Flow[str], Instant, Callable[[], str]
 
 
 def test_a_demand_that_joined_another_needs_a_younger_document(scene: Scene) -> None:
-    """What it seeks may have come up while that load was under way: there is one more, for all such."""
+    """The key may have been published during the first load, so there is one more load for all such
+    requests.
+    """
     second, came_at, end = during_a_demand(scene)
     join = step(second)
     assert isinstance(join, RunOnce)
@@ -805,8 +822,8 @@ def test_a_demand_that_joined_another_needs_a_younger_document(scene: Scene) -> 
     assert scene.newer("document 3") == ("document 4", ["foreground"]), "the cool-down is that of the first"
 
 
-def test_there_is_one_more_load_for_those_who_came_during_another(scene: Scene) -> None:
-    """Those who come during that one cannot be told: they ask again after the cool-down."""
+def test_demands_during_a_load_share_one_more(scene: Scene) -> None:
+    """Requests that come during the second load have to try again after the cool-down."""
     _, came_at, end = during_a_demand(scene)
     newer = end()
     repeat = step(scene.kept.newer_than(newer, came_at))
@@ -822,11 +839,11 @@ def test_there_is_one_more_load_for_those_who_came_during_another(scene: Scene) 
     assert scene.asked(scene.kept.newer_than(latest, came_later)) == (None, [])
     assert scene.retry_after == 1.0
     scene.pass_time(0.001)
-    assert scene.newer("latest") == ("latest", []), "who comes after it finds a current document"
+    assert scene.newer("latest") == ("latest", []), "a later request gets the current document"
 
 
 def test_a_demand_waits_no_longer_than_a_second_for_another(scene: Scene) -> None:
-    """And is told to ask again soon."""
+    """After a second of waiting for another load, the caller is told to retry soon."""
     second, _, _ = during_a_demand(scene)
     assert isinstance(step(second), RunOnce)
     assert step(second, Failure(HttpError("no answer in time"))) == ReadClock()
@@ -836,7 +853,7 @@ def test_a_demand_waits_no_longer_than_a_second_for_another(scene: Scene) -> Non
 
 
 def test_a_demand_that_fails_keeps_the_document(scene: Scene) -> None:
-    """Whether there is a newer one cannot be told until the source has answered again."""
+    """Without a response of the source it is unknown whether there is a newer document."""
     scene.source.down = True
     assert scene.newer("document 1") == (None, ["foreground"])
     assert scene.retry_after == 30.0
@@ -854,8 +871,8 @@ def test_a_demand_that_fails_keeps_the_document(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 500, None])
-def test_what_cannot_be_told_is_temporary(scene: Scene, status: int | None) -> None:
-    """Whatever the refresh failed for, asking later may help: there are keys at hand, so 503 and not 500."""
+def test_a_failed_demand_is_temporary(scene: Scene, status: int | None) -> None:
+    """Whatever the reason of the failure, retrying may help, so the response is 503 and not 500."""
     scene.source.down = True
     scene.source.error = HttpError("a secret place", status=status)
     assert scene.newer("document 1") == (None, ["foreground"])
@@ -864,7 +881,7 @@ def test_what_cannot_be_told_is_temporary(scene: Scene, status: int | None) -> N
 
 
 def test_a_demand_after_interrupted_attempts_is_met(scene: Scene) -> None:
-    """Where nothing runs between requests, a brand-new key works all the same."""
+    """On hosts that stop between requests, a new key works too."""
     scene.source.down = True
     scene.pass_time(100.0)
     scene.current()
@@ -876,7 +893,7 @@ def test_a_demand_after_interrupted_attempts_is_met(scene: Scene) -> None:
 
 
 def test_a_demand_that_was_interrupted_is_made_again(scene: Scene) -> None:
-    """Those who waited for it choose a new leader, and that one asks the source."""
+    """Waiting requests repeat an interrupted load."""
     run = step(scene.demand("document 1"))
     assert isinstance(run, RunOnce)
     load = run.start(scene.now)
@@ -889,7 +906,7 @@ def test_a_demand_that_was_interrupted_is_made_again(scene: Scene) -> None:
 
 
 def test_a_reload_takes_a_new_document_whatever_the_age(scene: Scene) -> None:
-    """For a developer who asks for it; what began before does not do."""
+    """A reload starts a new load and does not use one that began before."""
     run = step(scene.kept.get(scene.now, reload=True))
     assert isinstance(run, RunOnce)
     assert run.since == scene.now.monotonic
@@ -898,7 +915,7 @@ def test_a_reload_takes_a_new_document_whatever_the_age(scene: Scene) -> None:
 
 
 def test_a_reload_that_fails_is_an_error(scene: Scene) -> None:
-    """The old document stays, but it is not what was asked for."""
+    """The old document stays in use, but reload raises the error."""
     scene.source.down = True
     assert scene.asked(scene.kept.get(scene.now, reload=True)) == (None, ["foreground"])
     assert scene.asked(scene.kept.get(scene.now)) == ("document 1", [])
@@ -908,7 +925,7 @@ def test_a_reload_that_fails_is_an_error(scene: Scene) -> None:
 
 
 def test_a_lifetime_of_zero_loads_every_time() -> None:
-    """Nothing is ever fresh; the last one still serves through an outage."""
+    """With a lifetime of zero every request loads; the last document is still used in an outage."""
     scene = Scene(lifetime=0.0)
     assert scene.current() == ("document 1", ["foreground"])
     assert scene.kept.fresh(scene.now) is None
@@ -921,7 +938,7 @@ def test_a_lifetime_of_zero_loads_every_time() -> None:
 
 
 def test_max_stale_of_zero_serves_nothing_old() -> None:
-    """A document is refreshed ahead, and gone when it has expired."""
+    """With max_stale of zero a document is refreshed ahead and not used after it has expired."""
     scene = Scene(max_stale=0.0)
     scene.current()
     scene.source.down = True
@@ -932,7 +949,7 @@ def test_max_stale_of_zero_serves_nothing_old() -> None:
 
 
 def test_a_cooldown_of_zero_tries_every_time() -> None:
-    """In the background where there is something to serve."""
+    """With a cool-down of zero every request tries, in the background while a document can be served."""
     scene = Scene(cooldown=0.0)
     scene.current()
     scene.source.down = True
@@ -945,11 +962,11 @@ def test_a_cooldown_of_zero_tries_every_time() -> None:
     assert scene.current() == (None, ["foreground"])
 
 
-# -- Loads that overtake each other -------------------------------------------------------------------
+# -- Concurrent loads ---------------------------------------------------------------------------------
 
 
 def started(scene: Scene) -> Flow[str]:
-    """Start a load by force and stop where it waits for the source; nothing joins it."""
+    """Start a reload and stop where it waits for the source."""
     run = step(scene.kept.get(scene.now, reload=True))
     assert isinstance(run, RunOnce)
     load = run.start(scene.now)
@@ -958,14 +975,14 @@ def started(scene: Scene) -> Flow[str]:
 
 
 def ended(scene: Scene, load: Flow[str], answer: object) -> str:
-    """Let a load end with an answer of the source."""
+    """End a load with a response of the source."""
     assert step(load, answer) == ReadClock()
     document: str = result_of(load, scene.now)
     return document
 
 
 def test_the_newest_load_wins(scene: Scene) -> None:
-    """One that began earlier and ends later changes nothing, and hands out the newer document."""
+    """A load that began earlier and ends later returns the newer document."""
     older = started(scene)
     newer = started(scene)
     assert ended(scene, newer, "newer") == "newer"
@@ -974,7 +991,7 @@ def test_the_newest_load_wins(scene: Scene) -> None:
 
 
 def test_a_late_failure_of_an_older_load_does_not_count(scene: Scene) -> None:
-    """A newer one has shown that the source answers, so a demand waits for it."""
+    """A newer load has shown that the source responds, so a demand waits for it."""
     older = started(scene)
     newer = started(scene)
     ended(scene, newer, "newer")
@@ -983,8 +1000,8 @@ def test_a_late_failure_of_an_older_load_does_not_count(scene: Scene) -> None:
     assert scene.newer("newer") == ("document 2", ["foreground"])
 
 
-def test_a_late_success_of_an_older_load_is_better_than_nothing() -> None:
-    """Where the newer one has failed, it is the newest document."""
+def test_a_late_success_of_an_older_load_is_used() -> None:
+    """If the newer load failed, the document of the older load is used."""
     scene = Scene()
     older = started(scene)
     newer = started(scene)
@@ -994,11 +1011,13 @@ def test_a_late_success_of_an_older_load_is_better_than_nothing() -> None:
     assert scene.current() == ("older", [])
 
 
-# -- Anything, in any order ---------------------------------------------------------------------------
+# -- Random sequences ---------------------------------------------------------------------------------
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Requests, outages, interruptions and time, in any order; the model is only what the rules promise."""
+    """Requests, outages, interruptions and passing time in random order, checked against the documented
+    rules.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -1010,14 +1029,14 @@ class AnyOrder(RuleBasedStateMachine):
         self.newest = ""
 
     def observe(self, ask: Callable[[], tuple[str | None, list[str]]]) -> str | None:
-        """Ask, and note the loads that this caused."""
+        """Run a flow and record its loads."""
         loads = self.scene.source.loads
         document, _ = ask()
         self.note(loads)
         return document
 
     def note(self, loads_before: int) -> None:
-        """Note the loads made since then."""
+        """Record the loads since the last call."""
         for number in range(loads_before + 1, self.scene.source.loads + 1):
             newest = self.loaded_at.get(self.newest, float("-inf"))
             if self.scene.now.monotonic - newest < LIFETIME + MAX_STALE:
@@ -1029,29 +1048,29 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.001, 1.0, 10.0, 29.0, 30.0, 31.0, 79.0, 80.0, 100.0, 250.0, 301.0]))
     def pass_time(self, seconds: float) -> None:
-        """Time passes."""
+        """Advance the clocks."""
         self.scene.pass_time(seconds)
 
     @rule()
     def the_source_goes_down_or_up(self) -> None:
-        """An outage begins or ends."""
+        """Begin or end an outage."""
         self.scene.source.down = not self.scene.source.down
 
     @rule()
     def the_background_runs(self) -> None:
-        """What was started gets to its end."""
+        """Finish all background runs."""
         loads = self.scene.source.loads
         self.scene.run_background()
         self.note(loads)
 
     @rule()
     def the_background_is_interrupted(self) -> None:
-        """A thread dies, an event loop ends."""
+        """Interrupt a background run, as when a thread or event loop ends."""
         self.scene.background.clear()
 
     @rule()
     def a_request_comes(self) -> None:
-        """It is served a document young enough, or there is none and the source has just failed."""
+        """A request gets a document that is young enough, or fails if the source has just failed."""
         failed_before = self.failed_since_loaded
         document = self.observe(self.scene.current)
         if document is None:
@@ -1066,7 +1085,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def an_unknown_key_comes(self) -> None:
-        """It never fails for want of a newer document."""
+        """A demand for a newer document fails only while it is unknown whether there is one."""
         loads = self.scene.source.loads
         self.observe(lambda: self.scene.newer(self.newest))
         if self.scene.source.loads > loads and self.scene.source.unlike[-1] is not None:
@@ -1074,15 +1093,15 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def demands_are_a_cooldown_apart(self) -> None:
-        """However many ask."""
+        """Loads for unknown keys are at least a cool-down apart."""
         gaps = [later - earlier for earlier, later in zip(self.demands, self.demands[1:], strict=False)]
         assert all(gap > COOLDOWN - 1e-6 for gap in gaps)
 
     @invariant()
     def loads_are_few(self) -> None:
-        """No burst of requests is ever a burst of loads: within a cool-down at most three, one per cause.
+        """Within a cool-down there are at most three loads, one per cause, however many requests.
 
-        With nothing to serve more may follow at first, after 1, 2, 4, ... seconds.
+        Without a document more may follow at first, after 1, 2, 4, ... seconds.
         """
         for position in range(len(self.attempts) - 3):
             assert self.attempts[position + 3] - self.attempts[position] > COOLDOWN - 1e-6

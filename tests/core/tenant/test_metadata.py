@@ -1,4 +1,4 @@
-"""The discovery document: only the tenant's own, and only endpoints that are safe to speak to."""
+"""The discovery document: only the tenant's own, and only safe endpoints."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def options(**settings: Any) -> Options:
 
 
 def loaded(answer: Any, **settings: Any) -> tuple[Metadata, World]:
-    """Load the metadata from a tenant that gives this answer."""
+    """Load the metadata from a tenant with the given response."""
     world = World({URL: answer})
     return world.run(metadata_source(options(**settings)).current(NOW)), world
 
 
-def test_it_is_fetched_from_its_well_known_place() -> None:
-    """OpenID Connect Discovery 1.0 section 4.1: one GET, bounded by the response timeout."""
+def test_it_is_fetched_from_the_well_known_url() -> None:
+    """One GET, with the response timeout (OpenID Connect Discovery 1.0 section 4.1)."""
     metadata, world = loaded(json_response(json.dumps(DOCUMENT)), response_timeout=7)
     assert metadata.issuer == TENANT
     assert metadata.jwks_uri == JWKS_URI
@@ -46,7 +46,7 @@ def test_it_is_fetched_from_its_well_known_place() -> None:
 
 
 def test_a_tenant_may_have_a_path() -> None:
-    """The well-known path comes after it."""
+    """The well-known path is appended to the tenant's path."""
     tenant = "http://localhost:5000/realms/one"
     url = f"{tenant}/.well-known/openid-configuration"
     world = World({url: json_response(json.dumps({"issuer": f"{tenant}/"}))})
@@ -56,7 +56,7 @@ def test_a_tenant_may_have_a_path() -> None:
 
 @pytest.mark.parametrize("issuer", [TENANT, f"{TENANT}/"])
 def test_the_issuer_is_the_tenant_up_to_one_slash(issuer: str) -> None:
-    """It is kept as it stands, since tokens will have exactly that."""
+    """The issuer is kept unchanged, since tokens have exactly that text."""
     assert parse_metadata({"issuer": issuer}, TENANT).issuer == issuer
 
 
@@ -77,8 +77,8 @@ def test_the_issuer_is_the_tenant_up_to_one_slash(issuer: str) -> None:
         {"issuer": TENANT},
     ],
 )
-def test_a_document_of_another_issuer_is_not_believed(issuer: Any) -> None:
-    """RFC 8414 section 3.3: or anybody who can change one answer could become the tenant."""
+def test_a_document_of_another_issuer_is_refused(issuer: Any) -> None:
+    """Otherwise a single forged response could replace the tenant (RFC 8414 section 3.3)."""
     with pytest.raises(HttpError) as caught:
         loaded(json_response(json.dumps({**DOCUMENT, "issuer": issuer})))
     assert str(caught.value).startswith("the issuer of the discovery document is ")
@@ -105,8 +105,10 @@ def test_a_document_of_another_issuer_is_not_believed(issuer: Any) -> None:
     ],
     ids=["404", "410", "401", "301", "302", "307", "308", "redirect to nowhere", "HTML", "array"],
 )
-def test_a_wrong_address_is_a_mistake_until_it_was_right(response: HttpResponse, message: str) -> None:
-    """At first the error says what to change; once the document was there, it is an outage without advice."""
+def test_a_wrong_address_is_a_configuration_error_before_the_first_success(
+    response: HttpResponse, message: str
+) -> None:
+    """Before the first success the error says what to change; afterwards it is an outage."""
     world = World({URL: response})
     source = metadata_source(options(max_stale=0))
     with pytest.raises(HttpError) as caught:
@@ -127,7 +129,7 @@ def test_a_wrong_address_is_a_mistake_until_it_was_right(response: HttpResponse,
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503, 204])
 def test_other_statuses_are_an_outage_from_the_start(status: int) -> None:
-    """They say nothing about the address."""
+    """These statuses say nothing about the URL."""
     with pytest.raises(HttpError) as caught:
         loaded(HttpResponse(status=status))
     assert str(caught.value) == f"'{URL}' answered with status {status}"
@@ -135,13 +137,13 @@ def test_other_statuses_are_an_outage_from_the_start(status: int) -> None:
 
 
 def test_a_document_needs_an_issuer() -> None:
-    """None at all is none of ours."""
+    """A document without an issuer is refused."""
     with pytest.raises(HttpError, match="is 'None', not"):
         loaded(json_response("{}"))
 
 
 def test_the_document_is_read_only() -> None:
-    """It is shared by all requests, and shown to the developer."""
+    """It is shared by all requests and returned to the developer."""
     metadata = parse_metadata(MappingProxyType(DOCUMENT), TENANT)
     assert metadata.document == {**DOCUMENT, "claims_supported": ["sub"]}
     assert isinstance(metadata.document, FrozenDict)
@@ -157,7 +159,7 @@ def test_the_document_is_read_only() -> None:
     ],
 )
 def test_an_endpoint_is_used_byte_for_byte(url: str) -> None:
-    """However odd, as long as it is legal and https; it may be on another host."""
+    """A URL is used unchanged if it is legal and https; it may be on another host."""
     assert parse_metadata({"issuer": TENANT, "jwks_uri": url}, TENANT).jwks_uri == url
 
 
@@ -186,7 +188,7 @@ def test_an_endpoint_is_used_byte_for_byte(url: str) -> None:
     ],
 )
 def test_an_unsafe_endpoint_is_refused(url: Any, message: str) -> None:
-    """A tenant on the internet cannot send us to this machine, either."""
+    """A tenant on the internet cannot direct requests to this machine either."""
     metadata = parse_metadata({"issuer": TENANT, "jwks_uri": url}, TENANT)
     with pytest.raises(HttpError) as caught:
         metadata.jwks_uri  # noqa: B018
@@ -195,13 +197,13 @@ def test_an_unsafe_endpoint_is_refused(url: Any, message: str) -> None:
 
 
 def test_a_missing_endpoint_is_refused() -> None:
-    """By its name."""
+    """The error names the endpoint."""
     with pytest.raises(HttpError, match=r"^the discovery document has no introspection_endpoint; correct it"):
         parse_metadata({"issuer": TENANT}, TENANT).endpoint("introspection_endpoint")
 
 
 def test_a_local_tenant_may_use_plain_http() -> None:
-    """On this machine only."""
+    """http is allowed on this machine only."""
     local = "http://127.0.0.1:5000"
     document = {"issuer": local, "jwks_uri": f"{local}/jwks", "x_endpoint": "http://acme.example"}
     metadata = parse_metadata(document, local)
@@ -211,7 +213,7 @@ def test_a_local_tenant_may_use_plain_http() -> None:
 
 
 def test_an_endpoint_may_stand_among_aliases() -> None:
-    """RFC 8705 section 5: ``mtls_endpoint_aliases`` hold addresses of their own."""
+    """``mtls_endpoint_aliases`` have URLs of their own (RFC 8705 section 5)."""
     metadata = parse_metadata({"issuer": TENANT, "x_endpoint": "https://a.example"}, TENANT)
     aliases = {"x_endpoint": "https://mtls.example"}
     assert metadata.endpoint("x_endpoint", aliases) == "https://mtls.example"
@@ -224,21 +226,21 @@ def test_an_endpoint_may_stand_among_aliases() -> None:
 
 @pytest.mark.parametrize("document", [DOCUMENT, MappingProxyType(DOCUMENT), FrozenDict(DOCUMENT)])
 def test_a_resolver_replaces_the_request(document: Any) -> None:
-    """Any mapping will do; it is checked like a fetched one."""
+    """Any mapping is accepted and checked like a fetched document."""
     metadata, world = loaded(None, metadata_resolver=lambda: document)
     assert metadata.jwks_uri == JWKS_URI
     assert world.requests == []
 
 
 def test_a_resolver_cannot_bring_another_issuer() -> None:
-    """The tenant domain says who the tenant is."""
+    """The issuer must match the tenant domain."""
     with pytest.raises(HttpError, match=r"the issuer of the discovery document is 'https://evil.example'"):
         loaded(None, metadata_resolver=lambda: {"issuer": "https://evil.example"})
 
 
 @pytest.mark.parametrize("document", [None, "{}", b"{}", [DOCUMENT], 5])
 def test_a_resolver_returns_a_mapping(document: Any) -> None:
-    """Anything else is as if the tenant were away."""
+    """Any other result is an outage."""
     with pytest.raises(HttpError) as caught:
         loaded(None, metadata_resolver=lambda: document)
     assert str(caught.value) == f"the metadata_resolver returned {type(document).__name__}, not a mapping"
@@ -246,7 +248,7 @@ def test_a_resolver_returns_a_mapping(document: Any) -> None:
 
 
 def test_a_resolver_returns_a_document_of_finite_depth() -> None:
-    """Nesting without end is an error like any other."""
+    """Unlimited nesting is a documented error."""
     document: dict[str, Any] = dict(DOCUMENT)
     document["x"] = document
     with pytest.raises(HttpError, match=r"^the discovery document is nested too deeply$"):
@@ -254,7 +256,7 @@ def test_a_resolver_returns_a_document_of_finite_depth() -> None:
 
 
 def test_a_resolver_may_fail() -> None:
-    """That is as if the tenant were away, too."""
+    """An error of the resolver is an outage."""
 
     def fail() -> None:
         raise RuntimeError
@@ -264,7 +266,7 @@ def test_a_resolver_may_fail() -> None:
 
 
 def test_the_durations_come_from_the_options() -> None:
-    """How long it is current, how long it outlives an outage, and how often a failure is repeated."""
+    """They set the lifetime, the time in an outage and the time between failed attempts."""
     settings = options(metadata_cache_duration=10, max_stale=5, refresh_cooldown=3, jwks_cache_duration=999)
     source = metadata_source(settings)
     world = World({URL: json_response(json.dumps(DOCUMENT))})

@@ -1,4 +1,4 @@
-"""Ages, pauses and waits: arithmetic, at and beside every edge."""
+"""Ages, pauses and waiting times, at and beside every limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POLICY = RefreshPolicy(lifetime=100.0, max_stale=200.0, cooldown=30.0, load_time
 
 
 def after(monotonic: float, unix: float | None = None) -> Instant:
-    """Return an instant so many seconds later; both clocks move alike unless the second is given."""
+    """Return a later instant; both clocks advance alike unless the second is given."""
     return Instant(BEGAN.unix + (monotonic if unix is None else unix), BEGAN.monotonic + monotonic)
 
 
@@ -32,7 +32,7 @@ def after(monotonic: float, unix: float | None = None) -> Instant:
     ],
 )
 def test_the_ages(seconds: float, age: Age) -> None:
-    """Each begins where the last one ends, whichever clock says so."""
+    """Each age begins where the last one ends, by either clock."""
     assert POLICY.age(BEGAN, after(seconds)) is age
     assert POLICY.age(BEGAN, after(seconds, unix=0.0)) is age
     assert POLICY.age(BEGAN, after(0.0, unix=seconds)) is age
@@ -50,13 +50,13 @@ def test_the_ages(seconds: float, age: Age) -> None:
     ids=["together", "suspended", "set back", "set back at once", "restored snapshot"],
 )
 def test_the_clock_that_says_more_counts(monotonic: float, unix: float, expected: float) -> None:
-    """Neither a clock that stands still nor one that is set back makes anything younger."""
+    """Neither a stopped clock nor one that is set back makes a document younger."""
     assert elapsed(BEGAN, after(monotonic, unix)) == expected
 
 
 @pytest.mark.parametrize(("seconds", "runs"), [(0.0, True), (19.999, True), (20.0, False), (1e9, False)])
 def test_a_load_may_run_for_so_long(seconds: float, runs: bool) -> None:
-    """One that is older, and has left no result, was interrupted."""
+    """An older load without a result was interrupted."""
     assert POLICY.may_run(BEGAN, after(seconds)) is runs
     assert POLICY.may_run(BEGAN, after(0.0, unix=seconds)) is runs
 
@@ -73,7 +73,7 @@ def test_a_load_may_run_for_so_long(seconds: float, runs: bool) -> None:
     ],
 )
 def test_late_is_far_past_a_timeout(timeout: float, seconds: float, late: bool) -> None:
-    """A busy machine is a little late, and no machine is that late unless it stood still."""
+    """A busy machine is a little late; one that is this late was stopped."""
     assert is_late(BEGAN, after(seconds), timeout) is late
     assert is_late(BEGAN, after(0.0, unix=seconds), timeout) is late
 
@@ -82,7 +82,7 @@ def test_late_is_far_past_a_timeout(timeout: float, seconds: float, late: bool) 
     ("interrupted", "wait"), [(0, 1.0), (1, 1.0), (2, 2.0), (3, 4.0), (5, 16.0), (6, 20.0), (10**6, 20.0)]
 )
 def test_a_request_waits_longer_the_more_attempts_were_interrupted(interrupted: int, wait: float) -> None:
-    """Up to the time that a load may take; a second is waited in any case."""
+    """The wait grows up to the load timeout; it is at least a second."""
     assert POLICY.short_wait(interrupted) == wait
     impatient = RefreshPolicy(lifetime=1.0, max_stale=1.0, cooldown=1.0, load_timeout=0.1)
     assert impatient.short_wait(interrupted) == 1.0
@@ -92,20 +92,22 @@ def test_a_request_waits_longer_the_more_attempts_were_interrupted(interrupted: 
     ("failures", "pause"), [(1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (5, 16.0), (6, 30.0), (10**6, 30.0)]
 )
 def test_with_nothing_to_serve_pauses_double(failures: int, pause: float) -> None:
-    """Up to the cool-down, which is the pause where there is something to serve."""
+    """Pauses double up to the cool-down, which is the pause while a document can be served."""
     assert POLICY.pause(BEGAN, failures, None, servable=False) == pause
     assert POLICY.pause(BEGAN, failures, None, servable=True) == 30.0
 
 
 @pytest.mark.parametrize("cooldown", [0.0, 0.5, 1.0])
 def test_a_short_cooldown_is_the_pause(cooldown: float) -> None:
-    """Nobody asks for 0.5 seconds to wait for one."""
+    """A cool-down below a second is the pause."""
     policy = RefreshPolicy(lifetime=1.0, max_stale=1.0, cooldown=cooldown, load_timeout=1.0)
     assert policy.pause(BEGAN, 1, None, servable=False) == cooldown
 
 
 def test_pauses_differ_from_one_process_to_the_next() -> None:
-    """By up to a fifth, so that those who failed together do not try together; never beyond the cool-down."""
+    """Pauses vary by up to a fifth, so that processes do not retry together; they never exceed the cool-
+    down.
+    """
     moments = [Instant(BEGAN.unix + number / 7919.0, 0.0) for number in range(100)]
     pauses = [POLICY.pause(moment, 3, None, servable=False) for moment in moments]
     assert len(set(pauses)) > 90
@@ -115,7 +117,7 @@ def test_pauses_differ_from_one_process_to_the_next() -> None:
 
 @pytest.mark.parametrize(("retry_after", "pause"), [(None, 1.0), (0.5, 1.0), (7.0, 7.0), (300.0, 300.0)])
 def test_a_longer_retry_after_counts(retry_after: float | None, pause: float) -> None:
-    """RFC 9110 section 10.2.3: the tenant knows best when it is worth asking again."""
+    """The tenant's Retry-After is used if it is longer (RFC 9110 section 10.2.3)."""
     assert POLICY.pause(BEGAN, 1, retry_after, servable=False) == pause
     assert POLICY.pause(BEGAN, 1, retry_after, servable=True) == max(pause, 30.0)
 
@@ -125,13 +127,13 @@ def test_a_longer_retry_after_counts(retry_after: float | None, pause: float) ->
     [(100.0, 99.9, True), (100.0, 100.0, False), (0.0, 0.0, True), (0.0, 50.0, True)],
 )
 def test_what_may_be_served_to_who_has_waited(lifetime: float, seconds: float, current: bool) -> None:
-    """What is current; where nothing ever is, whatever came."""
+    """A current document is used; if none is ever current, any document is."""
     policy = RefreshPolicy(lifetime=lifetime, max_stale=0.0, cooldown=1.0, load_timeout=1.0)
     assert policy.is_current(BEGAN, after(seconds)) is current
 
 
 def test_fresh_until_is_by_each_clock() -> None:
-    """Where the age stops being fresh."""
+    """The instant at which a document stops being fresh, by each clock."""
     assert POLICY.fresh_until(BEGAN) == after(80.0)
     assert math.isinf(
         RefreshPolicy(lifetime=math.inf, max_stale=0.0, cooldown=1.0, load_timeout=1.0)

@@ -1,4 +1,4 @@
-"""``Retry-After``: both of its forms, and everything that is neither."""
+"""``Retry-After``: both of its forms, and invalid values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOON: Final = "Tue, 14 Nov 2023 12:00:00 GMT"
 
 
 def asked(value: str, date: str | None = None, *, status: int = 503) -> float | None:
-    """Return what a response asks for."""
+    """Return the Retry-After of a response in seconds."""
     headers = {"Retry-After": value} if date is None else {"Retry-After": value, "Date": date}
     return parse_retry_after(HttpResponse(status=status, headers=headers), NOW)
 
@@ -36,7 +36,7 @@ def asked(value: str, date: str | None = None, *, status: int = 503) -> float | 
     ids=["none", "some", "white space", "zeros", "many", "too many", "beyond int()"],
 )
 def test_seconds(value: str, expected: float) -> None:
-    """Digits, however many."""
+    """Any number of digits is accepted."""
     assert asked(value) == expected
 
 
@@ -55,7 +55,7 @@ def test_seconds(value: str, expected: float) -> None:
     ids=["IMF", "past", "RFC 850", "asctime", "zone", "no Date", "no date in Date", "long Date"],
 )
 def test_dates(value: str, date: str | None, expected: float) -> None:
-    """RFC 9110 section 5.6.7: by the clock of the server that sent them, or else by the time given."""
+    """Dates are relative to the Date header, or else to the given time (RFC 9110 section 5.6.7)."""
     assert asked(value, date) == expected
 
 
@@ -75,25 +75,25 @@ def test_dates(value: str, date: str | None, expected: float) -> None:
     ],
 )
 def test_what_is_neither_is_ignored(value: str) -> None:
-    """The default holds then."""
+    """An invalid value is ignored and the default applies."""
     assert asked(value) is None
 
 
-def test_a_date_needs_something_to_compare_with() -> None:
-    """Without a Date and without a time it says nothing."""
+def test_a_date_without_a_reference_is_ignored() -> None:
+    """Without a Date header and a time, a date is ignored."""
     response = HttpResponse(status=503, headers={"retry-after": NOON})
     assert parse_retry_after(response) is None
 
 
 @pytest.mark.parametrize("status", [200, 301, 404, 500, 502])
-def test_other_statuses_do_not_ask(status: int) -> None:
-    """Only 429 (RFC 6585 section 4) and 503 say by it when to come again."""
+def test_other_statuses_are_ignored(status: int) -> None:
+    """Only 429 (RFC 6585 section 4) and 503 have a Retry-After."""
     assert asked("7", status=status) is None
     assert asked("7", status=429) == 7.0
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_any_text(value: str, date: str) -> None:
-    """Whatever the headers hold, there is a number that an error can carry, or none."""
+    """For any headers the result is a number that an error can have, or None."""
     seconds = asked(value, date)
     assert seconds is None or 1 <= (HttpError("", retry_after=seconds).retry_after or 0) <= 300

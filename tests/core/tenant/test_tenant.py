@@ -1,4 +1,4 @@
-"""What we know of the tenant, and what it takes to know it."""
+"""The tenant's metadata and keys, and the requests that load them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ METADATA: Final = {"issuer": f"{TENANT}/", "jwks_uri": JWKS_URI}
 
 
 def tenant_of(**settings: Any) -> Tenant:
-    """Return what we know of a tenant: nothing yet."""
+    """Return a tenant about which nothing is known yet."""
     return Tenant(Options(**{"tenant_domain": TENANT, "audience": "api", **settings}))
 
 
 def world_of() -> World:
-    """Return a world with the tenant in it."""
+    """Return a world with the tenant."""
     return World(
         {DISCOVERY: json_response(json.dumps(METADATA)), JWKS_URI: json_response(json.dumps(jwks_of(FIRST)))}
     )
@@ -47,7 +47,7 @@ def world_of() -> World:
     ids=["discovery", "keys resolved", "metadata resolved", "both resolved"],
 )
 def test_where_the_issuer_of_jwts_comes_from(settings: Any, issuer: str, urls: list[str]) -> None:
-    """From the metadata; only where just the keys come from elsewhere, it is the tenant domain."""
+    """From the metadata, or from the tenant domain if only the keys come from a resolver."""
     world = world_of()
     assert world.run(tenant_of(**settings).jwt_issuer(world.now)) == issuer
     assert world.urls == urls
@@ -59,7 +59,7 @@ def test_where_the_issuer_of_jwts_comes_from(settings: Any, issuer: str, urls: l
     ids=["discovery", "keys resolved"],
 )
 def test_the_issuer_of_jwts_is_the_same_whatever_was_loaded(settings: Any, issuer: str) -> None:
-    """Metadata that somebody else asked for decides nothing where keys come from elsewhere."""
+    """If keys come from a resolver, metadata loaded for another reason do not change the issuer."""
     world, tenant = world_of(), tenant_of(**settings)
     world.run(tenant.metadata.current(world.now))
     assert world.run(tenant.jwt_issuer(world.now)) == issuer
@@ -76,7 +76,7 @@ def test_the_issuer_of_jwts_is_the_same_whatever_was_loaded(settings: Any, issue
     ids=["nothing resolved", "metadata resolved", "keys resolved", "both resolved"],
 )
 def test_prefetching_loads_what_jwts_need(settings: Any, urls: list[str]) -> None:
-    """Once; after that no request has to wait."""
+    """After prefetch no request has to wait."""
     world, tenant = world_of(), tenant_of(**settings)
     world.run(tenant.prefetch(world.now))
     world.run(tenant.prefetch(world.now))
@@ -90,7 +90,7 @@ def test_prefetching_loads_what_jwts_need(settings: Any, urls: list[str]) -> Non
 
 
 def test_prefetching_from_a_tenant_that_is_down() -> None:
-    """The error is the tenant's."""
+    """A failed prefetch raises the tenant's error."""
     world = World()
     with pytest.raises(HttpError, match="nothing answers there"):
         world.run(tenant_of().prefetch(world.now))

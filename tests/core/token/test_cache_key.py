@@ -1,4 +1,4 @@
-"""The name under which a token is remembered."""
+"""The cache key of a token."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from monocloud_mw.core.token.cache_key import token_cache_key
 from monocloud_mw.options import Options
 
 
-def name_of(token: str = "token", kind: str = "kind", **settings: Any) -> bytes:
-    """Return the name of a token."""
+def key_of(token: str = "token", kind: str = "kind", **settings: Any) -> bytes:
+    """Return the cache key of a token."""
     defaults = {"tenant_domain": "https://acme.example", "audience": ("a", "b"), "client_id": "c"}
     secret = {"client_secret": "s"} if settings.get("client_id", "c") else {}
     return token_cache_key(kind, Options(**{**defaults, **secret, **settings}))(token)
 
 
-def test_a_name_is_stable() -> None:
-    """Machines that share a cache find each other's entries; the order of the audiences does not matter."""
+def test_a_key_is_stable() -> None:
+    """Machines that share a cache compute the same key; the order of audiences does not matter."""
     fields = (b"kind", b"https://acme.example", b"c", b"a", b"b")
     scope = b"".join(len(field).to_bytes(8, "big") + field for field in fields)
-    assert name_of() == hashlib.sha256(hashlib.sha256(scope).digest() + b"token").digest()
-    assert name_of(audience=["b", "a"]) == name_of(audience={"a", "b"}) == name_of()
+    assert key_of() == hashlib.sha256(hashlib.sha256(scope).digest() + b"token").digest()
+    assert key_of(audience=["b", "a"]) == key_of(audience={"a", "b"}) == key_of()
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_a_name_is_stable() -> None:
     ],
     ids=str,
 )
-def test_what_else_a_name_depends_on(other: dict[str, Any]) -> None:
-    """What was found out for one API, tenant or client is not believed for another."""
-    assert name_of(**other) != name_of()
+def test_a_key_depends_on_the_api_tenant_and_client(other: dict[str, Any]) -> None:
+    """The key depends on the API, the tenant and the client."""
+    assert key_of(**other) != key_of()
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_what_else_a_name_depends_on(other: dict[str, Any]) -> None:
     ],
     ids=["a separator", "a length", "one or two audiences", "client or audience", "no client"],
 )
-def test_no_two_apis_share_a_name(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Whatever stands in a token or a setting, it cannot be taken for another field."""
-    assert name_of(**one) != name_of(**other)
+def test_no_two_apis_share_a_key(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """No value in a token or an option can be mistaken for another field."""
+    assert key_of(**one) != key_of(**other)
 
 
 @given(st.text())
-def test_any_token_has_a_name(token: str) -> None:
-    """Half surrogate pairs, too; and the token is not in it."""
-    name = name_of(token)
-    assert len(name) == 32
-    assert name == name_of(token)
+def test_any_token_has_a_key(token: str) -> None:
+    """Any text has a key, even with unpaired surrogates, and the key does not contain the token."""
+    key = key_of(token)
+    assert len(key) == 32
+    assert key == key_of(token)

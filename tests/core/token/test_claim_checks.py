@@ -1,4 +1,4 @@
-"""The checks on claims: to the second, and of the right type or refused."""
+"""The checks of claims: exact to the second, and by type."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NOT_NUMBERS: list[Any] = [
     float("nan"),
     float("inf"),
     float("-inf"),
-    int(sys.float_info.max) + 1,  # the first that is refused, either way
+    int(sys.float_info.max) + 1,  # the first value that is refused, on either side
     -int(sys.float_info.max) - 1,
 ]
 
@@ -51,7 +51,7 @@ def refusal_of(check: Callable[..., None], *arguments: Any, **settings: Any) -> 
 
 @pytest.mark.parametrize("required", [True, False])
 def test_our_issuer_is_accepted(required: bool) -> None:
-    """The comparison is exact."""
+    """The issuer is compared exactly."""
     check_issuer({"iss": ISSUER}, ISSUER, required=required)
 
 
@@ -78,7 +78,7 @@ def test_introspection_may_leave_the_issuer_out() -> None:
     ],
 )
 def test_another_issuer_is_refused(found: Any, required: bool) -> None:
-    """Also one that differs in a slash or in case, and one of another type."""
+    """Also one that differs in a slash or in case, or has another type."""
     error = refusal_of(check_issuer, freeze({"iss": found}), ISSUER, required=required)
     assert error.reason is Reason.WRONG_ISSUER
     assert error.detail == f"expected '{ISSUER}'"
@@ -90,7 +90,7 @@ def test_a_jwt_must_name_its_issuer() -> None:
 
 
 def test_the_error_names_the_issuer_that_was_found() -> None:
-    """For the log, escaped."""
+    """The issuer is in the log, escaped."""
     error = refusal_of(check_issuer, {"iss": "https://evil\n.example"}, ISSUER)
     assert error.issuer == "'https://evil\\n.example'"
     assert "evil" not in str(error)
@@ -98,7 +98,7 @@ def test_the_error_names_the_issuer_that_was_found() -> None:
 
 @pytest.mark.parametrize("found", ["api", ["api"], ["other", "api"], ["second"], ["api", 5, None], "second"])
 def test_one_of_our_audiences_is_enough(found: Any) -> None:
-    """A string or an array (RFC 7519 section 4.1.3)."""
+    """`aud` is a string or an array (RFC 7519 section 4.1.3)."""
     check_audience(freeze({"aud": found}), ("api", "second"))
 
 
@@ -114,7 +114,7 @@ def test_one_of_our_audiences_is_enough(found: Any) -> None:
     ],
 )
 def test_another_audience_is_refused(claims: Any) -> None:
-    """Also none at all, and a part or another spelling of ours."""
+    """A missing audience, a part of ours or another spelling is refused."""
     error = refusal_of(check_audience, freeze(claims), ("api", "second"))
     assert error.reason is Reason.WRONG_AUDIENCE
     assert error.detail == "expected 'api', 'second'"
@@ -123,7 +123,7 @@ def test_another_audience_is_refused(claims: Any) -> None:
 def lifetime(
     claims: Any, *, now: float = NOW, skew: float = 0, tolerance: float = 0, required: bool = True
 ) -> None:
-    """Check a lifetime at a moment; the monotonic clock must not matter."""
+    """Check a lifetime at a time; the monotonic clock must not matter."""
     check_lifetime(
         parse_lifetime(
             freeze(claims), skew_seconds=skew, tolerance_seconds=tolerance, expiry_required=required
@@ -179,7 +179,7 @@ def test_a_token_within_its_lifetime_is_accepted(claims: Any, settings: Any) -> 
     ],
 )
 def test_a_token_outside_its_lifetime_is_refused(claims: Any, settings: Any, reason: Reason) -> None:
-    """To the second and below it, in either direction."""
+    """A token is refused from the exact second on, in either direction."""
     error = refusal_of(lifetime, claims, **settings)
     assert (error.reason, error.detail) == (reason, None)
 
@@ -188,7 +188,7 @@ def test_a_token_outside_its_lifetime_is_refused(claims: Any, settings: Any, rea
 @pytest.mark.parametrize("value", NOT_NUMBERS, ids=repr)
 @pytest.mark.parametrize("name", ["exp", "nbf"])
 def test_a_date_is_a_finite_number(name: str, value: Any, required: bool) -> None:
-    """``true`` is no date, and text that reads like one is none either; null is not the same as absent."""
+    """Booleans and text are not dates; null is not the same as a missing claim."""
     error = refusal_of(lifetime, {"exp": NOW + 9, name: value}, required=required)
     assert (error.reason, error.detail) == (Reason.INVALID_CLAIM, f"{name} is not a number")
 
@@ -201,20 +201,20 @@ def test_a_jwt_must_expire() -> None:
 
 @pytest.mark.parametrize("claims", [{}, {"sub": ""}, {"sub": "user-1"}, {"sub": "Zo\u00eb"}])
 def test_a_subject_is_text_or_absent(claims: Any) -> None:
-    """Tokens of client credentials may have none."""
+    """Tokens of client credentials may have no subject."""
     check_subject(claims)
 
 
 @pytest.mark.parametrize("value", [None, True, 5, 1.5, ["user"], {"id": "user"}])
 def test_another_subject_is_refused(value: Any) -> None:
-    """A number that a handler compares with text would never match."""
+    """A number would never equal the text that a handler compares it with."""
     error = refusal_of(check_subject, freeze({"sub": value}))
     assert (error.reason, error.detail) == (Reason.INVALID_CLAIM, "sub is not a string")
 
 
 @given(st.dictionaries(st.sampled_from(["iss", "aud", "exp", "nbf", "sub"]), JSON), st.booleans())
 def test_no_claim_escapes_the_documented_errors(claims: Any, required: bool) -> None:
-    """A claim of any JSON type is accepted or refused, never a crash."""
+    """A claim of any JSON type is accepted or refused with a documented error."""
     frozen = freeze(claims)
     checks: list[Callable[[], None]] = [
         lambda: check_issuer(frozen, ISSUER, required=required),

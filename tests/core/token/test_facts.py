@@ -1,4 +1,4 @@
-"""What a refusal says of what was expected and found, for the log; nothing of it is in the message."""
+"""What a refusal logs as expected and found; the message has none of it."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ FACTS: Final[dict[str, tuple[Any, str, str, str | None]]] = {
 def test_a_refusal_says_what_was_expected_and_found(
     check: Any, expected: str, found: str, hint: str | None
 ) -> None:
-    """As attributes; the log's message does not say them twice."""
+    """Expected and found are attributes of the error; the message does not repeat them."""
     with pytest.raises(TokenError) as caught:
         check()
     error = caught.value
@@ -166,7 +166,7 @@ def test_a_refusal_says_what_was_expected_and_found(
 
 
 def test_lists_are_short_and_escaped() -> None:
-    """Ten values at most, whatever a token has."""
+    """At most ten values are listed, whatever the token has."""
     assert quoted_list(["a\n", "b"]) == "'a\\n', 'b'"
     assert quoted_list(map(str, range(12))).endswith("'9' and 2 more")
     assert quoted_list([]) == ""
@@ -181,15 +181,15 @@ def _unknown_key(payload: bytes) -> TokenError:
 
 
 @pytest.mark.parametrize("issuer", [TENANT, f"{TENANT}/"])
-def test_an_unknown_key_of_our_tenant_says_whose_it_says_it_is(issuer: str) -> None:
-    """The issuer is quoted, as what it is: unverified."""
+def test_an_unknown_key_with_the_tenants_issuer(issuer: str) -> None:
+    """The issuer is quoted and marked as unverified."""
     error = _unknown_key(json.dumps({"iss": issuer}).encode())
     assert error.found == f"a token that names the issuer '{issuer}' (not verified)"
     assert error.hint is None
 
 
-def test_an_unknown_key_of_another_tenant_says_so() -> None:
-    """The usual cause."""
+def test_an_unknown_key_with_another_issuer() -> None:
+    """A key of another tenant is named as the likely cause."""
     error = _unknown_key(b'{"iss":"https://other.eu.monocloud.com","sub":"canary"}')
     assert error.found == "a token that names the issuer 'https://other.eu.monocloud.com' (not verified)"
     assert error.hint == "the token is from another tenant, or tenant_domain names the wrong one"
@@ -207,14 +207,14 @@ def test_an_unknown_key_of_another_tenant_says_so() -> None:
     ],
     ids=["no issuer", "a number", "no JSON", "two issuers", "too long", "too many values"],
 )
-def test_an_unproven_payload_is_not_read_further_than_it_is_worth(payload: bytes) -> None:
-    """There is nothing to say of it then."""
+def test_an_unverified_payload_that_is_invalid_is_ignored(payload: bytes) -> None:
+    """An unreadable payload adds nothing to the error."""
     error = _unknown_key(payload)
     assert (error.found, error.hint) == (None, None)
 
 
 @pytest.mark.parametrize(("token", "hinted"), [("Bearer a.b.c", True), ("bEARER x", True), ("bearer", False)])
-def test_a_token_with_its_scheme_is_found_out(token: str, hinted: bool) -> None:
-    """Somebody passed the header's value along."""
+def test_a_token_with_its_scheme_is_recognised(token: str, hinted: bool) -> None:
+    """A token with its scheme, as in the header, is recognised."""
     hint = add_scheme_hint(TokenError(Reason.MALFORMED), token).hint
     assert hint == ('the token begins with "Bearer "; pass it without its scheme' if hinted else None)

@@ -1,4 +1,4 @@
-"""Which kinds of tokens an introspection response may name."""
+"""The token types that an introspection response may name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BOUND = {"cnf": {"jkt": "thumbprint"}}
     ids=str,
 )
 def test_an_access_token(claims: dict[str, Any]) -> None:
-    """By each name that providers have for it; other members have nothing to say here."""
+    """All names that providers use for access tokens are accepted; other members are ignored."""
     check_introspected_type(FrozenDict({"active": True, "sub": "user-1", **claims}))
 
 
@@ -83,7 +83,7 @@ def test_an_access_token(claims: dict[str, Any]) -> None:
     ids=str,
 )  # fmt: skip
 def test_another_token(claims: dict[str, Any]) -> None:
-    """One member that says so is enough; the message names it, and never its value."""
+    """One member with another type is enough; the message names the member and not its value."""
     with pytest.raises(TokenError) as caught:
         check_introspected_type(FrozenDict({"active": True, "sub": "user-1", **claims}))
     assert caught.value.reason == Reason.WRONG_TYPE

@@ -1,4 +1,4 @@
-"""Introspection: the request for each method, every answer a tenant may give, the cache and the circuit."""
+"""Introspection: the request of each method, all responses, the cache and the circuit breaker."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ TOKEN: Final = "opaque-t0ken"
 
 
 class Cache:
-    """Says that there is a cache; the world performs its effects."""
+    """A cache whose effects the world performs."""
 
     get = set = delete = print
 
 
 class Scene(World):
-    """A tenant with an introspection endpoint, and our client."""
+    """A tenant with an introspection endpoint, and a client."""
 
     def __init__(self, answer: Any = None, metadata: Any = None, **settings: Any) -> None:
         answer = json_response(json.dumps(ACTIVE)) if answer is None else answer
@@ -70,18 +70,18 @@ class Scene(World):
         self.introspection = Introspection(self.options, Tenant(self.options))
 
     def ask(self, token: str = TOKEN) -> Any:
-        """Ask about a token."""
+        """Introspect a token."""
         return self.run(self.introspection.claims(token))
 
     def error(self, token: str = TOKEN) -> MonoCloudError:
-        """Return the error that asking ends in."""
+        """Return the error of an introspection."""
         with pytest.raises(MonoCloudError) as caught:
             self.ask(token)
         return caught.value
 
     @property
     def asked(self) -> list[str]:
-        """The tokens that the tenant was asked about."""
+        """The tokens that were introspected."""
         return [
             parse_qs((request.body or b"").decode())["token"][0]
             for request in self.requests
@@ -137,7 +137,7 @@ FORM: Final = f"token={TOKEN}&token_type_hint=access_token"
     ],
 )
 def test_the_request_of_each_method(settings: Any, url: str, body: str, authorization: str | None) -> None:
-    """RFC 7662 section 2.1: a form, at the right endpoint, with what the method adds."""
+    """A form is sent to the right endpoint, with the method's credentials (RFC 7662 section 2.1)."""
     scene = Scene(**settings, response_timeout=7)
     scene.ask()
     request = scene.requests[-1]
@@ -160,7 +160,7 @@ def test_the_request_of_each_method(settings: Any, url: str, body: str, authoriz
 
 @pytest.mark.parametrize("token", ["a+b/c=", "a b&client_id=evil", "\u00fc\u20ac", "a\r\nb", "\ud800"])
 def test_any_token_is_one_form_field(token: str) -> None:
-    """A token cannot add fields of its own, and none is too odd to ask about."""
+    """A token cannot add form fields, and any text can be introspected."""
     scene = Scene()
     scene.ask(token)
     body = scene.requests[-1].body
@@ -175,7 +175,7 @@ def test_any_token_is_one_form_field(token: str) -> None:
     ["https://other.example/introspect", f"{TENANT}:8443/a//b/../c?x=%2f&y", "HTTPS://Acme.Example/I/"],
 )
 def test_the_endpoint_is_used_byte_for_byte(endpoint: str) -> None:
-    """Odd but legal forms are the tenant's business."""
+    """Unusual but legal URLs are used unchanged."""
     scene = Scene(metadata={**METADATA, "introspection_endpoint": endpoint})
     scene.responses[endpoint] = json_response(json.dumps(ACTIVE))
     scene.ask()
@@ -206,7 +206,7 @@ CERTIFICATE: Final = {"client_auth_method": "tls_client_auth", "client_secret": 
     ],
 )
 def test_there_is_no_fallback_to_another_endpoint(settings: Any, metadata: Any, place: str) -> None:
-    """It would refuse us for a reason that nobody could guess; nothing is sent there."""
+    """Another endpoint would refuse the client for unclear reasons, so nothing is sent there."""
     scene = Scene(metadata=metadata, **settings)
     method = settings.get("client_auth_method", "client_secret_post")
     error = scene.error()
@@ -221,7 +221,7 @@ def test_there_is_no_fallback_to_another_endpoint(settings: Any, metadata: Any, 
 
 @pytest.mark.parametrize("endpoint", [5, {}, "http://acme.example/", "https://u:p@acme.example/"])
 def test_an_unsafe_endpoint_gets_no_token(endpoint: Any) -> None:
-    """Whatever the tenant says."""
+    """The tenant's metadata cannot name an unsafe endpoint."""
     scene = Scene(metadata={**METADATA, "introspection_endpoint": endpoint})
     error = scene.error()
     assert isinstance(error, HttpError)
@@ -229,11 +229,11 @@ def test_an_unsafe_endpoint_gets_no_token(endpoint: Any) -> None:
     assert scene.urls == [DISCOVERY]
 
 
-# -- The answer -------------------------------------------------------------------------------------------
+# -- The response -----------------------------------------------------------------------------------------
 
 
 def test_an_active_token_has_claims() -> None:
-    """Read-only, with the groups where the options say they are."""
+    """Claims are read-only, with groups from the configured claim."""
     claims = Scene(json_response('{"active": true, "roles": ["b"], "cnf": {}}'), groups_claim="roles").ask()
     assert claims == {"active": True, "roles": ["b"], "cnf": {}}
     assert claims.groups == ("b",)
@@ -242,7 +242,7 @@ def test_an_active_token_has_claims() -> None:
 
 @pytest.mark.parametrize("body", ['{"active": false}', '{"active": false, "sub": "user-1", "aud": "api"}'])
 def test_an_inactive_token_is_refused(body: str) -> None:
-    """Revoked, expired or never issued: the tenant does not say, and whatever else it says is nothing."""
+    """The reason is one for revoked, expired and unknown tokens; other members are ignored."""
     error = Scene(json_response(body)).error()
     assert isinstance(error, TokenError)
     assert (error.reason, error.code) == (Reason.INACTIVE, "inactive_token")
@@ -252,7 +252,7 @@ def test_an_inactive_token_is_refused(body: str) -> None:
     "active", ["absent", None, 0, 1, 1.0, "true", "TRUE", "", [True], {"active": True}], ids=repr
 )
 def test_active_is_the_json_value_true(active: Any) -> None:
-    """What merely looks true is no answer."""
+    """Values that are merely truthy are not a valid response."""
     body = {"sub": "user-1"} if active == "absent" else {"active": active, "sub": "user-1"}
     error = Scene(json_response(json.dumps(body))).error()
     assert isinstance(error, HttpError)
@@ -290,8 +290,8 @@ NO_OBJECT: Final = f"'{ENDPOINT}' did not answer with a JSON object"
         ("no response", "the fetcher returned str, not an HttpResponse", None),
     ],
 )
-def test_what_is_no_answer(answer: Any, message: str, status: int | None) -> None:
-    """A tenant that talks nonsense is as good as away."""
+def test_invalid_responses(answer: Any, message: str, status: int | None) -> None:
+    """An invalid response is an outage."""
     error = Scene(answer).error()
     assert isinstance(error, HttpError)
     assert (str(error), error.status) == (message, status)
@@ -319,7 +319,7 @@ def test_what_is_no_answer(answer: Any, message: str, status: int | None) -> Non
 def test_the_tenant_refuses_our_client(
     status: int, body: str, code: str | None, description: str | None
 ) -> None:
-    """The error says which client, method and endpoint, and escapes the tenant's text."""
+    """The error names client, method and endpoint, and escapes the tenant's text."""
     error = Scene(json_response(body, status)).error()
     assert isinstance(error, OAuthResponseError)
     assert (error.error, error.error_description, error.status) == (code, description, status)
@@ -330,7 +330,7 @@ def test_the_tenant_refuses_our_client(
 
 
 def test_a_long_error_text_is_cut() -> None:
-    """The tenant does not fill our log."""
+    """The tenant's text in the log is cut."""
     error = Scene(json_response(json.dumps({"error": "x" * 201}), 400)).error()
     assert isinstance(error, OAuthResponseError)
     assert error.error == "'" + "x" * 79 + "...'"
@@ -338,7 +338,7 @@ def test_a_long_error_text_is_cut() -> None:
 
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 500])
 def test_no_error_shows_the_token_or_the_secret(status: int) -> None:
-    """Not even where the tenant sends them back in places that are no error text."""
+    """Errors do not contain the token or the secret, even if the tenant returns them."""
     error = Scene(json_response(json.dumps({"x": f"{TOKEN} s3cr3t"}), status)).error()
     shown = f"{error!r} {error} {vars(error)}"
     assert TOKEN not in shown
@@ -347,7 +347,7 @@ def test_no_error_shows_the_token_or_the_secret(status: int) -> None:
 
 @given(JSON, st.sampled_from([200, 400, 401, 403, 500]))
 def test_no_answer_escapes_the_documented_errors(body: Any, status: int) -> None:
-    """Any JSON value is an answer or a documented error, and claims only where ``active`` is ``true``."""
+    """Any JSON value gives claims or a documented error, and claims only if ``active`` is ``true``."""
     scene = Scene(json_response(json.dumps(body), status))
     claims = None
     try:
@@ -364,7 +364,7 @@ def test_no_answer_escapes_the_documented_errors(body: Any, status: int) -> None
     [{"token_type": "refresh_token"}, {"token_type": "DPoP"}, {"token_use": "id"}, {"typ": "Refresh"}],
 )
 def test_another_kind_of_token(member: dict[str, str], cache: Any) -> None:
-    """A refresh token is active as well. What the cache holds is checked again."""
+    """A refresh token can be active as well; cached responses are checked again."""
     scene = Scene(json_response(json.dumps(ACTIVE | member)), cache=cache)
     for _ in range(2):
         error = scene.error()
@@ -372,11 +372,11 @@ def test_another_kind_of_token(member: dict[str, str], cache: Any) -> None:
         assert error.reason is Reason.WRONG_TYPE
 
 
-# -- One request for all who ask --------------------------------------------------------------------------
+# -- Shared requests --------------------------------------------------------------------------------------
 
 
 def test_concurrent_questions_about_one_token_are_one() -> None:
-    """They share a key, which is a digest and not the token."""
+    """Concurrent introspections of a token share a key, which is a digest of the token."""
     scene = Scene()
     shares = [step(scene.introspection.claims(token)) for token in (TOKEN, TOKEN, "other")]
     keys = [share.key for share in shares if isinstance(share, RunOnce)]
@@ -387,7 +387,7 @@ def test_concurrent_questions_about_one_token_are_one() -> None:
 
 
 def test_without_a_cache_every_question_is_asked() -> None:
-    """No effect of a cache is asked for, either."""
+    """Without a cache there are no cache effects either."""
     scene = Scene()
     scene.ask()
     scene.ask()
@@ -396,7 +396,7 @@ def test_without_a_cache_every_question_is_asked() -> None:
 
 
 def test_a_cache_duration_of_zero_turns_the_cache_off() -> None:
-    """As if there were none."""
+    """A duration of zero turns the cache off."""
     scene = Scene(cache=Cache(), introspection_cache_duration=0)
     scene.ask()
     scene.ask()
@@ -404,8 +404,8 @@ def test_a_cache_duration_of_zero_turns_the_cache_off() -> None:
     assert scene.cache == {}
 
 
-def test_metadata_that_cannot_be_had() -> None:
-    """Without it nobody knows where to ask."""
+def test_metadata_that_cannot_be_loaded() -> None:
+    """Without metadata the endpoint is unknown."""
     scene = Scene()
     del scene.responses[DISCOVERY]
     assert str(scene.error()) == "nothing answers there"
@@ -415,7 +415,7 @@ def test_metadata_that_cannot_be_had() -> None:
 
 
 def test_an_answer_is_remembered() -> None:
-    """As soon as it arrives, as it arrived, for the duration."""
+    """A response is stored at once and unchanged, for the configured duration."""
     scene = Scene(cache=Cache(), introspection_cache_duration=120)
     first = scene.ask()
     (key,) = scene.cache
@@ -425,12 +425,12 @@ def test_an_answer_is_remembered() -> None:
     assert scene.asked == [TOKEN]
 
 
-def test_an_answer_that_comes_while_a_request_is_on_its_way_is_not_asked_for_again() -> None:
-    """It found nothing in the cache, and then nobody whose question it could have joined."""
+def test_a_response_that_arrives_during_a_request_is_used() -> None:
+    """The request found nothing in the cache and no other request to join."""
     scene = Scene(cache=Cache())
     late = scene.introspection.claims(TOKEN)
     assert isinstance(step(late), CacheGet)
-    share = step(late)  # the cache had nothing
+    share = step(late)  # the cache was empty
     assert isinstance(share, RunOnce)
     scene.ask()
     assert scene.run(share.start(scene.now)) == scene.ask()
@@ -438,7 +438,7 @@ def test_an_answer_that_comes_while_a_request_is_on_its_way_is_not_asked_for_aga
 
 
 def test_an_inactive_answer_is_remembered() -> None:
-    """Without what else was said; a hit is refused like a fresh answer."""
+    """An inactive response is stored without other members; a hit is refused like a new response."""
     scene = Scene(json_response('{"active": false, "sub": "x", "exp": 1}'), cache=Cache())
     for _ in range(2):
         error = scene.error()
@@ -451,7 +451,9 @@ def test_an_inactive_answer_is_remembered() -> None:
 
 @pytest.mark.parametrize(("duration", "remembered_for"), [(1, 1), (15, 15), (300, 15), (86_400, 15)])
 def test_an_inactive_answer_is_remembered_for_a_short_time(duration: float, remembered_for: float) -> None:
-    """Whatever expiry the tenant tells: a cache holds the made-up tokens of the last seconds only."""
+    """An inactive response is stored for seconds, whatever its expiry, so made-up tokens do not fill the
+    cache.
+    """
     answer = json_response(json.dumps({"active": False, "exp": 9_999_999_999}))
     scene = Scene(answer, cache=Cache(), introspection_cache_duration=duration)
     scene.error()
@@ -462,8 +464,8 @@ def test_an_inactive_answer_is_remembered_for_a_short_time(duration: float, reme
     ("expires_in", "remembered_for"),
     [(10, 10), (299.5, 299.5), (300, 300), (301, 300), (10**30, 300), (-5, -5)],
 )
-def test_nothing_is_remembered_longer_than_the_token_lives(expires_in: float, remembered_for: float) -> None:
-    """Until min(exp, now + duration)."""
+def test_no_entry_outlives_the_token(expires_in: float, remembered_for: float) -> None:
+    """The entry expires at min(exp, now + duration)."""
     scene = Scene(cache=Cache())
     answer = {**ACTIVE, "exp": int(scene.now.unix) + expires_in}
     scene.responses[ENDPOINT] = json_response(json.dumps(answer))
@@ -472,8 +474,8 @@ def test_nothing_is_remembered_longer_than_the_token_lives(expires_in: float, re
 
 
 @pytest.mark.parametrize("expiry", [None, True, False, "1", [1], {}])
-def test_an_expiry_that_is_no_number_does_not_count(expiry: Any) -> None:
-    """It will be refused by the checks; here it must not break anything."""
+def test_an_expiry_that_is_not_a_number_is_ignored(expiry: Any) -> None:
+    """The claim is refused by its check; the cache ignores it."""
     scene = Scene(json_response(json.dumps({**ACTIVE, "exp": expiry})), cache=Cache())
     scene.ask()
     assert list(scene.expiries.values()) == [scene.now.unix + 300]
@@ -490,7 +492,7 @@ def test_an_expiry_that_is_no_number_does_not_count(expiry: Any) -> None:
     ids=["500", "401", "nonsense", "no answer"],
 )
 def test_a_failure_is_not_remembered(answer: Any) -> None:
-    """Only answers are."""
+    """Only responses are stored."""
     scene = Scene(answer, cache=Cache())
     scene.error()
     assert scene.cache == {}
@@ -512,8 +514,8 @@ def test_a_failure_is_not_remembered(answer: Any) -> None:
     ],
     ids=repr,
 )
-def test_garbage_in_an_entry_is_a_miss(entry: Any) -> None:
-    """The tenant is asked, and the entry replaced."""
+def test_an_invalid_entry_is_a_miss(entry: Any) -> None:
+    """The token is introspected and the entry replaced."""
     scene = Scene(cache=Cache())
     scene.ask()
     (key,) = scene.cache
@@ -523,8 +525,8 @@ def test_garbage_in_an_entry_is_a_miss(entry: Any) -> None:
     assert scene.cache[key] == freeze(ACTIVE)
 
 
-def test_what_a_cache_returns_cannot_be_written_through() -> None:
-    """A cache of the application's own may hand out what it holds."""
+def test_the_object_of_a_cache_is_copied() -> None:
+    """Changes of the object that a custom cache returns do not change the claims."""
     scene = Scene(cache=Cache())
     scene.ask()
     (key,) = scene.cache
@@ -536,7 +538,7 @@ def test_what_a_cache_returns_cannot_be_written_through() -> None:
 
 
 def test_a_cache_hit_needs_no_tenant() -> None:
-    """Neither its endpoint nor its metadata."""
+    """A cache hit needs neither the endpoint nor the metadata."""
     scene = Scene(cache=Cache())
     scene.ask()
     other = Scene(cache=Cache())
@@ -546,12 +548,12 @@ def test_a_cache_hit_needs_no_tenant() -> None:
     assert other.requests == []
 
 
-# -- The circuit ------------------------------------------------------------------------------------------
+# -- The circuit breaker ----------------------------------------------------------------------------------
 
 TIMEOUT: Final = Failure(HttpError("no answer in time"))
 
 
-def test_a_tenant_that_hangs_is_not_waited_for_again_and_again() -> None:
+def test_a_hanging_tenant_opens_the_circuit() -> None:
     """After some failures in a row requests fail at once; after a pause one of them probes."""
     scene = Scene(TIMEOUT)
     for number in range(THRESHOLD):
@@ -569,7 +571,7 @@ def test_a_tenant_that_hangs_is_not_waited_for_again_and_again() -> None:
 
 
 def test_the_pause_begins_when_the_failure_is_known() -> None:
-    """The clock is read again, since a timeout is long."""
+    """The clock is read again after the failure, since a timeout takes long."""
     scene = Scene()
 
     def hang(_request: object) -> Failure:
@@ -587,8 +589,8 @@ def test_the_pause_begins_when_the_failure_is_known() -> None:
     assert len(scene.asked) == THRESHOLD + 1
 
 
-def chokes_on(poison: str) -> Callable[[HttpRequest], Any]:
-    """Return a tenant that fails at one token, always."""
+def fails_for(poison: str) -> Callable[[HttpRequest], Any]:
+    """Return a tenant that always fails for one token."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         asked = parse_qs((request.body or b"").decode())["token"][0]
@@ -597,21 +599,21 @@ def chokes_on(poison: str) -> Callable[[HttpRequest], Any]:
     return answer
 
 
-def test_a_token_that_the_tenant_chokes_on_stops_nobody_else() -> None:
-    """Whoever presents it again and again is refused at once; all other tokens are asked about."""
-    scene = Scene(chokes_on("poison"))
+def test_a_token_that_makes_introspection_fail_affects_no_other() -> None:
+    """The token is refused at once when repeated; other tokens are introspected."""
+    scene = Scene(fails_for("poison"))
     for _ in range(3 * THRESHOLD):
         assert "status 500" in str(scene.error("poison"))
     assert scene.asked == ["poison"] * THRESHOLD
     assert scene.ask("another")["sub"] == "user-1"
 
 
-def test_a_token_that_the_tenant_chokes_on_does_not_prolong_an_outage() -> None:
-    """It may be faster than all others whenever the circuit lets one through, yet not twice in a row."""
+def test_a_token_that_makes_introspection_fail_does_not_prolong_an_outage() -> None:
+    """It may be presented more often than all others, but does not probe twice in a row."""
     scene = Scene(TIMEOUT)
     for number in range(THRESHOLD):
         scene.error(f"token {number}")
-    scene.responses[ENDPOINT] = chokes_on("poison")
+    scene.responses[ENDPOINT] = fails_for("poison")
     scene.pass_time(MAX_PAUSE_SECONDS)
     assert "status 500" in str(scene.error("poison"))
     scene.error("another")
@@ -623,8 +625,8 @@ def test_a_token_that_the_tenant_chokes_on_does_not_prolong_an_outage() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500])
-def test_made_up_tokens_that_the_tenant_chokes_on_stop_no_others(status: int) -> None:
-    """At twice the speed of all others: not one of their tokens is refused."""
+def test_made_up_tokens_that_fail_affect_no_others(status: int) -> None:
+    """At twice the rate of other tokens, made-up ones stop none of them."""
     scene = Scene(
         lambda request: (
             HttpResponse(status=status) if b"made-up" in request.body else json_response(json.dumps(ACTIVE))
@@ -639,15 +641,17 @@ def test_made_up_tokens_that_the_tenant_chokes_on_stop_no_others(status: int) ->
 
 
 def test_a_tenant_that_fails_at_all_tokens_is_an_outage() -> None:
-    """Then failures that are answered open the circuit, too."""
+    """If all tokens fail, responses open the circuit too."""
     scene = Scene(HttpResponse(status=500))
     for number in range(3 * MIN_FAILURES):
         assert "status 500" in str(scene.error(f"token {number}"))
     assert len(scene.asked) == MIN_FAILURES
 
 
-def test_the_tenant_is_not_asked_before_it_wants_to_be() -> None:
-    """``Retry-After``: for the token at once, for all where nothing succeeds; callers get the rest of it."""
+def test_retry_after_is_respected() -> None:
+    """``Retry-After`` applies to the token, and to all if nothing succeeds; callers get the remaining
+    time.
+    """
     scene = Scene(HttpResponse(status=429, headers={"retry-after": "20"}))
     for number in range(2 * THRESHOLD):
         scene.error(f"token {number}")
@@ -663,7 +667,7 @@ def test_the_tenant_is_not_asked_before_it_wants_to_be() -> None:
 
 
 def test_a_request_that_was_never_sent_says_nothing_about_the_tenant() -> None:
-    """All connections of this process were in use; the circuit neither opens nor closes."""
+    """With no free connection in this process, the circuit neither opens nor closes."""
     scene = Scene(Failure(HttpError("all connections are in use", local=True)))
     for number in range(3 * THRESHOLD):
         error = scene.error(f"token {number}")
@@ -677,14 +681,14 @@ def test_a_request_that_was_never_sent_says_nothing_about_the_tenant() -> None:
 
 
 def test_the_circuit_knows_tokens_by_their_digest() -> None:
-    """It outlives requests, and tokens should not."""
+    """The circuit outlives requests, so it stores digests."""
     scene = Scene(TIMEOUT)
     scene.error()
     assert TOKEN not in repr(vars(scene.introspection._circuit))
 
 
 def test_cached_answers_pass_an_open_circuit() -> None:
-    """What is known is not asked."""
+    """Cached responses need no request."""
     scene = Scene(cache=Cache())
     scene.ask()
     scene.responses[ENDPOINT] = TIMEOUT
@@ -708,7 +712,7 @@ def test_cached_answers_pass_an_open_circuit() -> None:
     ],
 )
 def test_which_failures_open_the_circuit(answer: Any, opens: int | None) -> None:
-    """A server that refuses us is there; that is no reason to stop asking."""
+    """A refusal is a response of a working server and does not open the circuit."""
     scene = Scene(answer)
     for number in range(2 * MIN_FAILURES):
         scene.error(f"token {number}")
@@ -719,7 +723,7 @@ def test_which_failures_open_the_circuit(answer: Any, opens: int | None) -> None
     "answer", [HttpResponse(status=401), HttpResponse(status=404), json_response('{"active": false}')]
 )
 def test_a_server_that_answers_again_closes_the_circuit(answer: HttpResponse) -> None:
-    """Even if it refuses us or the token: the error from before must not hide the one of today."""
+    """Even a refusal closes the circuit, so that the current error is reported."""
     scene = Scene(TIMEOUT)
     for _ in range(THRESHOLD):
         scene.error()
@@ -730,7 +734,7 @@ def test_a_server_that_answers_again_closes_the_circuit(answer: HttpResponse) ->
 
 
 def test_a_tenant_without_metadata_is_no_reason_to_open_the_circuit() -> None:
-    """That has a cool-down of its own."""
+    """Failed metadata have a cool-down of their own."""
     scene = Scene()
     document = scene.responses.pop(DISCOVERY)
     for _ in range(THRESHOLD):
@@ -745,7 +749,7 @@ def test_a_tenant_without_metadata_is_no_reason_to_open_the_circuit() -> None:
 
 @pytest.mark.parametrize("duration", [0, 300])
 def test_a_forgotten_token_is_asked_about_again(duration: float) -> None:
-    """Its entry is removed from the cache, also where others wrote it; the entries of other tokens stay."""
+    """Its entry is removed from the cache, whoever wrote it; entries of other tokens stay."""
     scene = Scene(cache=Cache(), introspection_cache_duration=duration)
     scene.ask()
     scene.ask("other")
@@ -760,26 +764,26 @@ def test_a_forgotten_token_is_asked_about_again(duration: float) -> None:
 
 
 def test_without_a_cache_there_is_nothing_to_remove() -> None:
-    """And no effect of a cache is asked for."""
+    """Without a cache there is no cache effect."""
     scene = Scene()
     scene.run(scene.introspection.forget(TOKEN))
     assert scene.effects == []
 
 
-def test_a_cache_that_cannot_forget_is_an_error() -> None:
-    """The developer must not believe that a revoked token is gone."""
+def test_a_cache_that_cannot_delete_is_an_error() -> None:
+    """Otherwise the developer would take the revoked token for removed."""
     flow = Scene(cache=Cache()).introspection.forget(TOKEN)
     assert isinstance(step(flow), CacheDelete)
     with pytest.raises(MonoCloudError, match="it may still be there"):
         result_of(flow, Failure(MonoCloudError("it may still be there")))
 
 
-def test_an_answer_from_before_is_neither_kept_nor_shared() -> None:
-    """It may be older than the revocation: later requests ask for themselves."""
+def test_a_response_from_before_is_neither_stored_nor_shared() -> None:
+    """A response from before may be older than the revocation, so later requests introspect again."""
     scene = Scene(cache=Cache())
     early = scene.introspection.claims(TOKEN)
     step(early)
-    before = step(early)  # the cache had nothing
+    before = step(early)  # the cache was empty
     assert isinstance(before, RunOnce)
 
     def answer_slowly(_request: Any) -> Any:
@@ -797,8 +801,8 @@ def test_an_answer_from_before_is_neither_kept_nor_shared() -> None:
     assert after.key != before.key
 
 
-def test_an_answer_that_is_kept_while_a_token_is_forgotten_is_removed_again() -> None:
-    """Writing into the cache may take a while; the removal may have come before it was written."""
+def test_a_response_stored_during_the_removal_is_removed() -> None:
+    """A response that is written during the removal is removed too."""
     scene = Scene(cache=Cache())
     flow = scene.introspection._introspect(TOKEN, "key", scene.now)
     effect, answer = step(flow), None

@@ -1,4 +1,4 @@
-"""What a tenant may say of a token: flaws that do no harm, and flaws that are no answer."""
+"""Introspection responses: which flaws are ignored and which make a response invalid."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NO_OBJECT: Final = f"'{ENDPOINT}' did not answer with a JSON object"
 
 
 def check_dates(claims: AccessTokenClaims) -> object:
-    """Read the dates as those of an introspected token are."""
+    """Check the dates of an introspected token."""
     return parse_lifetime(claims, skew_seconds=0, tolerance_seconds=60, expiry_required=False)
 
 
@@ -51,7 +51,7 @@ def check_dates(claims: AccessTokenClaims) -> object:
     ids=["byte order mark", "repeated", "repeated within", "numbers", "half a pair"],
 )
 def test_flaws_in_members_that_decide_nothing(body: str, expected: dict[str, Any]) -> None:
-    """They are no outage; the claims are ones that strict JSON can carry."""
+    """Flaws in members that decide nothing are ignored; the claims are valid strict JSON."""
     answer = parse_introspection(ENDPOINT, json_response(body), OPTIONS)
     assert answer == expected
     assert json.dumps(answer, allow_nan=False, ensure_ascii=False).encode()
@@ -64,7 +64,7 @@ def test_flaws_in_members_that_decide_nothing(body: str, expected: dict[str, Any
     ids=["agreeing", "contradicting", "within", "deep within"],
 )
 def test_an_answer_does_not_contradict_itself(name: str, values: tuple[str, ...]) -> None:
-    """Where a member decides, its name is there once, and so is every name within it."""
+    """A member that decides, and every name within it, must not be repeated."""
     members = ", ".join(f'"{name}": {value}' for value in values)
     active = "" if name == "active" else '"active": true, '
     with pytest.raises(HttpError) as caught:
@@ -73,8 +73,8 @@ def test_an_answer_does_not_contradict_itself(name: str, values: tuple[str, ...]
 
 
 @pytest.mark.parametrize("flaw", ["NaN", "1e999", "9" * 70, '"\\ud800"', "[" * 50 + "]" * 50])
-def test_a_flaw_in_active_is_no_answer(flaw: str) -> None:
-    """Only the JSON values ``true`` and ``false`` are."""
+def test_a_flaw_in_active_is_an_invalid_response(flaw: str) -> None:
+    """`active` must be the JSON value ``true`` or ``false``."""
     with pytest.raises(HttpError, match="has no boolean member active"):
         parse_introspection(ENDPOINT, json_response('{"active": ' + flaw + "}"), OPTIONS)
 
@@ -98,7 +98,7 @@ FLAWS: Final = ("NaN", "1e999", "9" * 70, '"\\ud800"')
 def test_a_flaw_in_a_claim_that_decides_is_refused(
     flaw: str, name: str, check: Callable[[AccessTokenClaims], object], reason: Reason
 ) -> None:
-    """By the check of that claim: it is there, and it is of a wrong type."""
+    """The claim is present with a wrong type, so its check refuses it."""
     answer = parse_introspection(
         ENDPOINT, json_response('{"active": true, "' + name + '": ' + flaw + "}"), OPTIONS
     )

@@ -1,4 +1,4 @@
-"""JWTs: from an untrusted string to claims that the tenant has signed, and what is remembered of them."""
+"""JWTs: from an untrusted string to claims signed by the tenant, and the cache of verified tokens."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CLAIMS: Final[dict[str, Any]] = {"iss": TENANT, "aud": "api", "sub": "user-1", "
 
 
 class Scene(World):
-    """A tenant with some keys, and a reader of its tokens."""
+    """A tenant with some keys, and a verifier of its tokens."""
 
     def __init__(self, *keys: SigningKey, **settings: Any) -> None:
         super().__init__({DISCOVERY: json_response(json.dumps({"issuer": TENANT, "jwks_uri": JWKS_URI}))})
@@ -51,11 +51,11 @@ class Scene(World):
         self.publish(*(keys or (FIRST, RS256)))
 
     def publish(self, *keys: SigningKey) -> None:
-        """Let the tenant have these keys from now on."""
+        """Publish these keys from now on."""
         self.responses[JWKS_URI] = json_response(json.dumps(jwks_of(*keys)))
 
     def read(self, token: str) -> VerifiedToken:
-        """Read a token as the validator does: from memory, or by verifying it."""
+        """Read a token as the validator does: from the cache or by verifying it."""
         self.effects.clear()
         cache_key = self.reader.cache_key(token)
         known = self.reader.cached(cache_key)
@@ -64,7 +64,7 @@ class Scene(World):
         if known is not None:
             return known
         parts = split_compact(token)
-        if parts is None:  # the validator has other uses for these
+        if parts is None:  # the validator uses these for other checks
             raise TokenError(Reason.MALFORMED)
         return self.run(self.reader.verify(parts, cache_key, self.now))
 
@@ -76,7 +76,7 @@ class Scene(World):
 
     @property
     def fetches_of_keys(self) -> int:
-        """How often the key set was fetched."""
+        """The number of key set requests."""
         return self.urls.count(JWKS_URI)
 
 
@@ -93,7 +93,7 @@ def part(content: object) -> str:
 
 
 def token_of(header: object, payload: object = CLAIMS, signature: bytes = b"\0" * 64) -> str:
-    """Put a token together that nobody has signed."""
+    """Assemble a token without a valid signature."""
     return f"{part(header)}.{part(payload)}.{part(signature)}"
 
 
@@ -105,7 +105,7 @@ STRANGER: Final = SigningKey.generate("EdDSA", "first")
 
 
 def test_a_token_of_the_tenant_is_read() -> None:
-    """Discovery and keys are fetched for the first one; claims in UTF-8 arrive intact."""
+    """Discovery and keys are fetched for the first token; claims in UTF-8 are unchanged."""
     scene = Scene()
     token = sign_compact({**CLAIMS, "name": "Zo\u00eb \u65e5\u672c"}, FIRST)
     verified = scene.read(token)
@@ -119,7 +119,7 @@ def test_a_token_of_the_tenant_is_read() -> None:
     ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"],
 )
 def test_tokens_of_another_implementation_are_read(algorithm: str) -> None:
-    """PyJWT signs, we verify."""
+    """Tokens signed by PyJWT are accepted."""
     if algorithm[:2] in ("RS", "PS"):
         key = SigningKey(algorithm=algorithm, key_id="k", key=RS256.key)
     else:
@@ -132,25 +132,25 @@ def test_tokens_of_another_implementation_are_read(algorithm: str) -> None:
     "typ", ["at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+jwt", "JWT", "jwt", None]
 )
 def test_the_types_of_access_tokens(typ: str | None) -> None:
-    """RFC 9068 section 2.1, in any case; ``None`` here leaves it out."""
+    """All types of RFC 9068 section 2.1 are accepted in any case; ``None`` leaves `typ` out."""
     assert Scene().read(sign_compact(CLAIMS, FIRST, {"typ": typ})).claims == CLAIMS
 
 
 def test_white_space_around_the_claims_is_json() -> None:
-    """RFC 8259 section 2."""
+    """White space of RFC 8259 section 2 is accepted."""
     assert Scene().read(sign_compact(f" \n{json.dumps(CLAIMS)}\r\t".encode(), FIRST)).claims == CLAIMS
 
 
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c", "x5t"])
 def test_keys_in_a_header_are_never_looked_at(name: str) -> None:
-    """Neither for the good, nor (in the table of refusals) for the bad."""
+    """Keys in the header are ignored in valid tokens and in invalid ones."""
     scene = Scene()
     header = {name: SECOND.public_jwk() if name == "jwk" else "https://evil.example"}
     assert scene.read(sign_compact(CLAIMS, FIRST, header)).claims == CLAIMS
     assert scene.urls == [DISCOVERY, JWKS_URI]
 
 
-# -- What is refused before any key is looked for ---------------------------------------------------------
+# -- What is refused without keys -------------------------------------------------------------------------
 
 EDDSA: Final = {"alg": "EdDSA", "kid": "first"}
 
@@ -211,15 +211,15 @@ GARBAGE: Final[list[tuple[str, Reason]]] = [
 
 
 @pytest.mark.parametrize(("token", "reason"), GARBAGE)
-def test_garbage_never_causes_a_request(token: str, reason: Reason) -> None:
-    """Cheap before expensive: no effect at all is asked for."""
+def test_a_malformed_token_causes_no_request(token: str, reason: Reason) -> None:
+    """A malformed token causes no effect at all."""
     scene = Scene()
     assert scene.error(token).reason is reason
     assert scene.effects == []
 
 
 def test_only_accepted_algorithms() -> None:
-    """What the options leave out is refused although we know it."""
+    """Algorithms that the options leave out are refused even if they are supported."""
     scene = Scene(ES256, FIRST, algorithms=["ES256"])
     assert scene.read(sign_compact(CLAIMS, ES256)).claims == CLAIMS
     error = scene.error(GOOD)
@@ -228,7 +228,7 @@ def test_only_accepted_algorithms() -> None:
 
 
 def test_a_header_that_was_accepted_is_known_only_as_a_whole() -> None:
-    """What is remembered of headers must not let another type or algorithm pass."""
+    """A cached header is only used for exactly the same header text."""
     scene = Scene()
     scene.read(GOOD)
     assert scene.error(sign_compact(CLAIMS, FIRST, {"typ": "dpop+jwt"})).reason is Reason.WRONG_TYPE
@@ -236,7 +236,7 @@ def test_a_header_that_was_accepted_is_known_only_as_a_whole() -> None:
 
 
 def test_a_header_that_is_known_still_needs_a_signature() -> None:
-    """And its own payload."""
+    """A token with a cached header still needs a valid signature and payload."""
     scene = Scene()
     scene.read(GOOD)
     header, _, signature = GOOD.split(".")
@@ -258,7 +258,7 @@ def test_a_header_that_is_known_still_needs_a_signature() -> None:
 def test_headers_of_good_tokens_are_read_once_and_no_others_are_remembered(
     claims: Any, by_stranger: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever makes up tokens, or has some for another API, cannot push out the headers of ours."""
+    """Made-up tokens and tokens for other APIs cannot displace the headers of valid tokens."""
     read: list[str] = []
 
     def reading(encoded: str, *arguments: Any) -> JwsHeader:
@@ -277,7 +277,7 @@ def test_headers_of_good_tokens_are_read_once_and_no_others_are_remembered(
     assert len(read) == (1 if is_good else 3)
 
 
-# -- What is refused once the keys are there --------------------------------------------------------------
+# -- What is refused with keys ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -308,14 +308,14 @@ def test_headers_of_good_tokens_are_read_once_and_no_others_are_remembered(
     ],
 )
 def test_what_is_refused(token: str, reason: Reason) -> None:
-    """Each with its own reason, and nobody else is asked but the tenant."""
+    """Each token has its own reason, and requests go only to the tenant."""
     scene = Scene()
     assert scene.error(token).reason is reason
     assert set(scene.urls) == {DISCOVERY, JWKS_URI}
 
 
-def test_the_signature_counts_before_any_claim() -> None:
-    """A forged token learns nothing about what its claims should be."""
+def test_the_signature_is_checked_before_any_claim() -> None:
+    """The error of a forged token does not tell which claims are wrong."""
     scene = Scene()
     payload = {"iss": "x", "aud": "x", "exp": "soon"}
     assert scene.error(sign_compact(payload, STRANGER)).reason is Reason.BAD_SIGNATURE
@@ -325,7 +325,7 @@ def test_the_signature_counts_before_any_claim() -> None:
 @pytest.mark.parametrize("position", [0, 1, 10, -1, -2, -20])
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_a_changed_character_never_verifies(index: int, position: int) -> None:
-    """In whichever part, also where base64 would decode to the same bytes."""
+    """A changed character in any part is refused, even where base64 would decode to the same bytes."""
     parts = GOOD.split(".")
     characters = list(parts[index])
     for replacement in ("A", "B", "-", "_", "9"):
@@ -343,7 +343,7 @@ def test_a_changed_character_never_verifies(index: int, position: int) -> None:
 
 
 def test_the_errors_name_key_and_issuer_for_the_log() -> None:
-    """Escaped; of the issuer only what was signed by the tenant."""
+    """Key ID and issuer are escaped; an issuer is only named if the tenant signed it."""
     scene = Scene()
     unknown = scene.error(sign_compact(CLAIMS, FIRST, {"kid": "a\nb"}))
     assert (unknown.key_id, unknown.issuer) == ("'a\\nb'", None)
@@ -362,7 +362,7 @@ def test_without_keys_nothing_is_validated() -> None:
 
 
 def test_without_an_issuer_nothing_is_validated() -> None:
-    """Keys from elsewhere do not say who the tenant is, where metadata was asked for."""
+    """Keys from a resolver do not replace the issuer from the metadata."""
 
     def fail() -> None:
         raise RuntimeError
@@ -376,8 +376,8 @@ def test_without_an_issuer_nothing_is_validated() -> None:
 # -- Rotation ---------------------------------------------------------------------------------------------
 
 
-def test_a_brand_new_key_works_on_first_sight() -> None:
-    """One refresh, whatever the age of the keys at hand."""
+def test_a_new_key_works_at_once() -> None:
+    """A token signed by a new key is accepted after one refresh, whatever the age of the key set."""
     scene = Scene(FIRST)
     scene.read(GOOD)
     scene.publish(FIRST, SECOND)
@@ -386,7 +386,7 @@ def test_a_brand_new_key_works_on_first_sight() -> None:
 
 
 def test_unknown_keys_cost_one_request_per_cooldown() -> None:
-    """However many tokens come with however many key ids."""
+    """However many unknown key IDs are presented, there is one request per cool-down."""
     scene = Scene(FIRST)
     for number in range(20):
         assert scene.error(sign_compact(CLAIMS, SECOND, {"kid": f"k{number}"})).reason is Reason.UNKNOWN_KEY
@@ -396,8 +396,8 @@ def test_unknown_keys_cost_one_request_per_cooldown() -> None:
     assert scene.fetches_of_keys == 3
 
 
-def test_a_key_that_was_replaced_under_its_name_works_on_first_sight() -> None:
-    """A bad signature of a known key is worth one request per cool-down, and no more."""
+def test_a_key_replaced_under_its_id_works_at_once() -> None:
+    """A bad signature of a known key causes at most one request per cool-down."""
     scene = Scene(FIRST)
     scene.read(GOOD)
     scene.publish(STRANGER)
@@ -412,7 +412,7 @@ def test_a_key_that_was_replaced_under_its_name_works_on_first_sight() -> None:
 
 
 def test_a_bad_signature_of_a_known_key_while_the_tenant_is_down() -> None:
-    """The key is known, so it is the caller's fault."""
+    """The key is known, so the token is refused as the caller's fault."""
     scene = Scene(FIRST)
     scene.read(GOOD)
     scene.responses.clear()
@@ -421,7 +421,7 @@ def test_a_bad_signature_of_a_known_key_while_the_tenant_is_down() -> None:
 
 
 def test_tokens_without_a_key_id() -> None:
-    """Every fitting key is tried; a newer set is asked for where none fits, once per cool-down."""
+    """Every suitable key is tried; if none verifies, a newer set is requested once per cool-down."""
     scene = Scene(SECOND, FIRST)
     assert key_id_of(scene.read(sign_compact(CLAIMS, FIRST, {"kid": None}))) == "first"
     new = SigningKey.generate("EdDSA", "new")
@@ -436,7 +436,7 @@ def test_tokens_without_a_key_id() -> None:
 def test_a_bad_signature_is_checked_once_where_there_are_no_newer_keys(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Or a forgery without a key id would cost twice what a good token does."""
+    """Otherwise a forgery without a key ID would cost twice as much as a valid token."""
     checked: list[KeySet] = []
 
     def checking(header: JwsHeader, signature: bytes, message: bytes, keys: KeySet) -> Jwk:
@@ -452,7 +452,7 @@ def test_a_bad_signature_is_checked_once_where_there_are_no_newer_keys(
 
 
 def test_an_unknown_key_while_the_tenant_is_down() -> None:
-    """Nobody can tell whether it is new: that is not the caller's fault. The known keys serve on."""
+    """It cannot be known whether the key is new, so this is an outage. Known keys stay in use."""
     scene = Scene(FIRST)
     scene.read(GOOD)
     scene.responses.clear()
@@ -467,19 +467,19 @@ def test_an_unknown_key_while_the_tenant_is_down() -> None:
     assert scene.read(sign_compact(later, FIRST)).claims["jti"] == "2"
 
 
-# -- The memory of verified tokens ------------------------------------------------------------------------
+# -- The cache of verified tokens -------------------------------------------------------------------------
 
 
-def test_a_token_seen_before_needs_nothing() -> None:
-    """No effect, and the very same claims."""
+def test_a_repeated_token_needs_no_effect() -> None:
+    """A cached token needs no effect and has the same claims object."""
     scene = Scene()
     first = scene.read(GOOD)
     assert scene.read(GOOD) is first
     assert scene.effects == []
 
 
-def test_a_token_seen_before_survives_a_refresh_that_kept_its_key() -> None:
-    """The signature is not checked again, and the claims are the same objects."""
+def test_a_repeated_token_stays_valid_after_a_refresh_with_its_key() -> None:
+    """The signature is not checked again, and the claims are the same object."""
     scene = Scene(FIRST)
     first = scene.read(GOOD)
     scene.publish(SECOND, FIRST)
@@ -492,7 +492,7 @@ def test_a_token_seen_before_survives_a_refresh_that_kept_its_key() -> None:
 
 
 def test_a_withdrawn_key_stops_working_at_the_next_refresh() -> None:
-    """Tokens in memory included."""
+    """Cached tokens are refused as well."""
     scene = Scene(FIRST, SECOND)
     scene.read(GOOD)
     scene.publish(SECOND)
@@ -503,8 +503,8 @@ def test_a_withdrawn_key_stops_working_at_the_next_refresh() -> None:
 
 
 @pytest.mark.parametrize("age", [250.0, 350.0])
-def test_a_withdrawn_key_stops_working_without_being_asked(age: float) -> None:
-    """By the refresh ahead of its expiry, or the one that somebody waits for."""
+def test_a_withdrawn_key_stops_working_without_a_demand(age: float) -> None:
+    """The key set is refreshed in the background or for a waiting request."""
     scene = Scene(FIRST, SECOND)
     scene.read(GOOD)
     scene.publish(SECOND)
@@ -516,8 +516,8 @@ def test_a_withdrawn_key_stops_working_without_being_asked(age: float) -> None:
     assert scene.error(GOOD).reason is Reason.UNKNOWN_KEY
 
 
-def test_a_key_under_the_name_of_another_is_another_key() -> None:
-    """What the old one signed is checked with the new one, and refused."""
+def test_a_key_with_the_id_of_another_is_another_key() -> None:
+    """A token signed by the old key is checked with the new one and refused."""
     scene = Scene(FIRST)
     scene.read(GOOD)
     scene.publish(STRANGER)
@@ -526,7 +526,7 @@ def test_a_key_under_the_name_of_another_is_another_key() -> None:
 
 
 def test_a_key_whose_use_changed_is_another_key() -> None:
-    """The tenant now says that it signs something else."""
+    """A key that is now for another use is a different key."""
     rsa = SigningKey(algorithm="RS256", key_id="rsa", key=RS256.key)
     token = sign_compact(CLAIMS, rsa)
     scene = Scene(rsa)
@@ -537,7 +537,7 @@ def test_a_key_whose_use_changed_is_another_key() -> None:
 
 
 def test_only_tokens_of_our_tenant_for_our_api_get_in() -> None:
-    """A token that will never do is verified anew every time, and never recalled."""
+    """A token that is refused is verified each time and never cached."""
     scene = Scene()
     scene.read(GOOD)
     for token in (
@@ -552,32 +552,32 @@ def test_only_tokens_of_our_tenant_for_our_api_get_in() -> None:
 
 @pytest.mark.parametrize("dates", [{"exp": 1_600_000_000}, {"nbf": 1_700_000_500}])
 def test_tokens_outside_their_lifetime_are_verified_once(dates: dict[str, int]) -> None:
-    """A client that goes on sending its old token does not cost a signature each time."""
+    """An expired token that is presented again does not cost another signature check."""
     scene = Scene()
     token = sign_compact({**CLAIMS, **dates}, FIRST)
     assert scene.read(token) is scene.read(token)
 
 
-def test_the_memory_can_be_turned_off() -> None:
-    """Every token is verified then."""
+def test_the_cache_can_be_turned_off() -> None:
+    """With a cache size of 0 every token is verified."""
     scene = Scene(jwt_cache_size=0)
     assert scene.read(GOOD) is not scene.read(GOOD)
 
 
-def test_nothing_is_recalled_from_another_reader() -> None:
-    """What was verified for one API is not believed for another."""
+def test_verifiers_do_not_share_a_cache() -> None:
+    """A token verified for one API is not accepted from the cache of another."""
     scene = Scene()
     scene.read(GOOD)
     other = JwtAccessTokenVerifier(Options(tenant_domain=TENANT, audience=("other",)), scene.tenant)
     assert other.cache_key(GOOD) != scene.reader.cache_key(GOOD)
 
 
-def test_a_verified_token_shows_no_claims() -> None:
-    """Reprs end up in logs."""
+def test_the_repr_of_a_verified_token_is_redacted() -> None:
+    """The repr of a verified token has no claims."""
     assert "user-1" not in repr(Scene().read(GOOD))
 
 
-# -- Anything at all --------------------------------------------------------------------------------------
+# -- Random tokens ----------------------------------------------------------------------------------------
 
 HEADERS: Final = st.fixed_dictionaries(
     {},
@@ -593,7 +593,7 @@ HEADERS: Final = st.fixed_dictionaries(
 
 
 def outcome_of(token: str) -> TokenError | None:
-    """Read a token in a world of its own; nothing but a ``TokenError`` may come out."""
+    """Read a token with a new tenant; only a ``TokenError`` may be raised."""
     scene = Scene(FIRST)
     try:
         scene.read(token)
@@ -604,7 +604,7 @@ def outcome_of(token: str) -> TokenError | None:
 
 @given(HEADERS, st.binary(max_size=80))
 def test_no_header_escapes_the_documented_errors(header: dict[str, Any], signature: bytes) -> None:
-    """Members of any JSON type, never signed by the tenant."""
+    """Headers with members of any JSON type, not signed by the tenant."""
     error = outcome_of(token_of(header, signature=signature))
     assert error is not None
     assert error.reason in {
@@ -631,13 +631,13 @@ def test_no_claim_escapes_the_documented_errors(claims: dict[str, Any]) -> None:
 
 @given(st.text() | st.text("abcABC019-_=. \n").map(lambda text: f"{GOOD[:60]}{text}"))
 def test_no_text_escapes_the_documented_errors(token: str) -> None:
-    """Text of any kind is no token of the tenant's."""
+    """Any text is refused with a documented error."""
     error = outcome_of(token)
     assert isinstance(error, MonoCloudError)
 
 
-def test_the_flow_waits_only_for_keys() -> None:
-    """By hand: the first effect is the shared load of the key set, and nothing was verified before it."""
+def test_the_first_effect_loads_the_keys() -> None:
+    """The first effect is the shared load of the key set; nothing is verified before it."""
     scene = Scene()
     parts = split_compact(GOOD)
     assert parts is not None
@@ -649,5 +649,5 @@ def test_the_flow_waits_only_for_keys() -> None:
 
 @pytest.mark.parametrize("header", [{}, {"typ": "JWT"}, {"typ": "At+Jwt", "alg": "none"}])
 def test_check_type_looks_at_nothing_else(header: dict[str, Any]) -> None:
-    """Other parameters are for others to check."""
+    """Other parameters of the type are ignored."""
     check_type(header)

@@ -1,4 +1,4 @@
-"""What a route asks for: read once, never ignored, and compared exactly."""
+"""The requirements of a route: parsed once, never ignored, and compared exactly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BLANK_ENTRY = "every entry must be a non-empty string"
     ],
 )
 def test_scopes_are_one_string_or_several(scopes: Any, expected: set[str]) -> None:
-    """One string lists scopes as a token does (RFC 6749 section 3.3)."""
+    """One string lists scopes as in a token (RFC 6749 section 3.3)."""
     assert Requirements.of(scopes=scopes) == Requirements(frozenset(expected), ())
 
 
@@ -45,7 +45,7 @@ def test_scopes_are_one_string_or_several(scopes: Any, expected: set[str]) -> No
     ],
 )
 def test_groups_are_one_string_or_several(groups: Any, expected: tuple[set[str], ...]) -> None:
-    """One string is one group: never its letters, never nothing."""
+    """One string is one group; it is not split into letters."""
     assert Requirements.of(groups=groups) == Requirements(frozenset(), tuple(map(frozenset, expected)))
 
 
@@ -54,14 +54,14 @@ def test_groups_are_one_string_or_several(groups: Any, expected: tuple[set[str],
     [("a", ({"a"},)), ("a  b", ({"a", "b"},)), (["a", "b"], ({"a", "b"},)), ({"a"}, ({"a"},)), ([], ())],
 )
 def test_any_scopes_are_one_string_or_several(any_scopes: Any, expected: tuple[set[str], ...]) -> None:
-    """Read like scopes, into one set of alternatives."""
+    """any_scopes are parsed like scopes, into one set of alternatives."""
     found = Requirements.of(any_scopes=any_scopes)
     assert found == Requirements(any_scopes=tuple(map(frozenset, expected)))
 
 
 @pytest.mark.parametrize("nothing", [(), []])
-def test_asking_for_nothing(nothing: Any) -> None:
-    """Without scopes and groups every valid token will do."""
+def test_no_requirements(nothing: Any) -> None:
+    """Without scopes and groups, any valid token is enough."""
     assert Requirements.of(nothing, nothing, nothing) == NO_REQUIREMENTS
     assert Requirements.of() == NO_REQUIREMENTS
 
@@ -86,8 +86,8 @@ def test_asking_for_nothing(nothing: Any) -> None:
         (iter(["a"]), "must be a string or a list of strings, not list_iterator"),
     ],
 )
-def test_a_requirement_that_makes_no_sense_is_refused(option: str, value: Any, message: str) -> None:
-    """A requirement that is silently dropped lets everybody pass."""
+def test_an_invalid_requirement_is_refused(option: str, value: Any, message: str) -> None:
+    """A requirement that was ignored would open the route."""
     with pytest.raises(ConfigurationError) as caught:
         Requirements.of(**{option: value})
     assert caught.value.problems == (Problem(option, None, message),)
@@ -107,7 +107,7 @@ def test_a_requirement_that_makes_no_sense_is_refused(option: str, value: Any, m
 )
 @pytest.mark.parametrize("option", ["scopes", "any_scopes"])
 def test_only_spaces_separate_scopes(option: str, scopes: Any) -> None:
-    """Nothing else that looks like a separator is one, and no scope has it (RFC 6749 section 3.3)."""
+    """Only spaces separate scopes, and no scope contains other separators (RFC 6749 section 3.3)."""
     with pytest.raises(ConfigurationError) as caught:
         Requirements.of(**{option: scopes})
     message = "a scope must not contain white space or control characters; separate scopes with spaces"
@@ -115,14 +115,14 @@ def test_only_spaces_separate_scopes(option: str, scopes: Any) -> None:
 
 
 def test_all_problems_are_reported_together() -> None:
-    """One error names both requirements."""
+    """One error names all problems."""
     with pytest.raises(ConfigurationError) as caught:
         Requirements.of(scopes=None, groups=[""])  # type: ignore[arg-type]
     assert [problem.option for problem in caught.value.problems] == ["scopes", "groups"]
 
 
-def test_what_meets_both_requirements() -> None:
-    """All scopes of both; each set of groups must be met on its own, and once is enough."""
+def test_merged_requirements() -> None:
+    """The scopes of both apply; each set of groups must be met on its own, and duplicates are dropped."""
     first = Requirements.of("a", "staff")
     second = Requirements.of("b", ["admins", "owners"])
     both = first.merge(second)
@@ -132,8 +132,8 @@ def test_what_meets_both_requirements() -> None:
     assert NO_REQUIREMENTS.merge(NO_REQUIREMENTS) == NO_REQUIREMENTS
 
 
-def test_alternatives_of_both_requirements() -> None:
-    """Each set must be met on its own: to merge them into one would ask for less than either did."""
+def test_merged_alternatives() -> None:
+    """Each set must be met on its own: a merged set would require less than either."""
     first = Requirements.of("x", any_scopes="a b")
     second = Requirements.of(any_scopes="b c")
     both = first.merge(second)
@@ -151,13 +151,13 @@ def test_alternatives_of_both_requirements() -> None:
 
 @pytest.mark.parametrize("granted", ["a", "b x", ["b"], "a b"])
 def test_any_scope_is_enough(granted: Any) -> None:
-    """One of them, whatever else there is."""
+    """One of the scopes is enough."""
     check_scopes(AccessTokenClaims({"scope": granted}), Requirements.of(any_scopes="a b"))
 
 
 @pytest.mark.parametrize("granted", [None, "", "A", "ab", "a\u00a0b", "c", {"a": True}])
 def test_without_any_of_the_scopes_a_token_is_refused(granted: Any) -> None:
-    """The log learns what would have been enough, and the challenge names it."""
+    """The log and the challenge name the alternatives."""
     with pytest.raises(TokenError) as caught:
         check_scopes(AccessTokenClaims({"scope": granted}), Requirements.of(any_scopes="b a"))
     error = caught.value
@@ -170,7 +170,7 @@ def test_without_any_of_the_scopes_a_token_is_refused(granted: Any) -> None:
     [("a b c", "a b"), ("a", "a"), (["a", "b"], "b"), ("anything", ())],
 )
 def test_all_scopes_are_granted(granted: Any, required: Any) -> None:
-    """More than was asked for does no harm."""
+    """Additional scopes do no harm."""
     check_scopes(AccessTokenClaims({"scope": granted}), Requirements.of(required))
 
 
@@ -190,7 +190,7 @@ def test_all_scopes_are_granted(granted: Any, required: Any) -> None:
     ],
 )
 def test_a_missing_scope_is_refused(claims: Any, required: str) -> None:
-    """The error lists all that is required, as ``WWW-Authenticate`` will (RFC 6750 section 3)."""
+    """The error lists all required scopes, as in ``WWW-Authenticate`` (RFC 6750 section 3)."""
     with pytest.raises(TokenError) as caught:
         check_scopes(AccessTokenClaims(claims), Requirements.of(required))
     assert caught.value.reason is Reason.INSUFFICIENT_SCOPE
@@ -211,8 +211,8 @@ def test_a_missing_scope_is_refused(claims: Any, required: str) -> None:
         (None, (), True),
     ],
 )
-def test_the_groups_are_there(groups: Any, required: Any, match_all: bool) -> None:
-    """Any group is enough, or all of them where that is configured; by name or by id."""
+def test_required_groups(groups: Any, required: Any, match_all: bool) -> None:
+    """One group is enough, or all of them if so configured; by name or by ID."""
     check_groups(AccessTokenClaims({"groups": groups}), Requirements.of(groups=required), match_all=match_all)
 
 
@@ -230,7 +230,7 @@ def test_the_groups_are_there(groups: Any, required: Any, match_all: bool) -> No
     ],
 )
 def test_a_missing_group_is_refused(groups: Any, required: Any, match_all: bool) -> None:
-    """Names are compared as they are; the error lists the scopes that are required beside the groups."""
+    """Names are compared exactly; the error also lists the required scopes."""
     with pytest.raises(TokenError) as caught:
         check_groups(
             AccessTokenClaims({"groups": groups}), Requirements.of("b a", required), match_all=match_all
@@ -241,7 +241,7 @@ def test_a_missing_group_is_refused(groups: Any, required: Any, match_all: bool)
 
 
 def test_every_set_of_groups_must_be_met() -> None:
-    """The groups of a rule come on top of those of the middleware."""
+    """The groups of a rule are required in addition to those of the middleware."""
     both = Requirements.of(groups="staff").merge(Requirements.of(groups=["admins", "owners"]))
     check_groups(AccessTokenClaims({"groups": ["staff", "owners"]}), both, match_all=False)
     for groups in (["staff"], ["admins", "owners"]):
@@ -254,7 +254,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.binary() 
 
 @given(SCALARS | st.lists(SCALARS) | st.frozensets(SCALARS) | st.dictionaries(st.text(), SCALARS))
 def test_a_requirement_is_never_lost(value: Any) -> None:
-    """Any value is read as at least one requirement, is visibly empty, or is refused."""
+    """Any value gives at least one requirement, is empty, or is refused."""
     for option in ("scopes", "groups", "any_scopes"):
         try:
             requirements = Requirements.of(**{option: value})

@@ -1,4 +1,4 @@
-"""Certificate-bound tokens: the three modes, every form of a certificate, and nothing in between."""
+"""Certificate-bound tokens: the three modes and every form of a certificate."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FORMS: Final[dict[str, str | bytes]] = {
 
 
 def refusal_of(claims: Any, certificate: Any, mode: str) -> TokenError:
-    """Return the error of a token that is refused."""
+    """Return the error with which a token is refused."""
     with pytest.raises(TokenError) as caught:
         check_confirmation(freeze(claims), certificate, mode)
     return caught.value
@@ -65,15 +65,15 @@ def refusal_of(claims: Any, certificate: Any, mode: str) -> TokenError:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("certificate", FORMS.values(), ids=FORMS.keys())
-def test_the_holder_of_the_certificate_is_let_in(certificate: str | bytes, mode: str) -> None:
-    """In every form that a server or proxy hands the certificate on."""
+def test_the_right_certificate_is_accepted(certificate: str | bytes, mode: str) -> None:
+    """The certificate is accepted in every form that servers and proxies use."""
     check_confirmation(freeze(BOUND), certificate, mode)
     assert certificate_to_der(certificate) == DER
 
 
 @pytest.mark.parametrize("certificate", [None, PEM])
 def test_an_unbound_token_passes_unless_binding_is_required(certificate: str | None) -> None:
-    """A certificate that comes along does not matter then."""
+    """An unbound token is accepted unless binding is required; a certificate does not matter then."""
     check_confirmation(freeze({}), certificate, "when_present")
     check_confirmation(freeze({}), certificate, "dangerously_ignore")
     assert refusal_of({}, certificate, "required").reason is Reason.NOT_BOUND
@@ -102,7 +102,7 @@ def test_an_unbound_token_passes_unless_binding_is_required(certificate: str | N
 def test_a_binding_that_cannot_be_checked_is_refused(
     confirmation: Any, detail: str, certificate: str | None
 ) -> None:
-    """Whatever it is bound to, it is no bearer token, unless the binding of all tokens is ignored."""
+    """A token with an unknown binding is not a bearer token, unless bindings are ignored."""
     claims = {"cnf": confirmation}
     for mode in ("when_present", "required"):
         error = refusal_of(claims, certificate, mode)
@@ -112,7 +112,7 @@ def test_a_binding_that_cannot_be_checked_is_refused(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_unknown_members_beside_a_thumbprint_do_not_matter(mode: str) -> None:
-    """RFC 7800 section 3.1: they are ignored, and the certificate is checked."""
+    """Unknown members are ignored and the certificate is checked (RFC 7800 section 3.1)."""
     claims = {"cnf": {"kid": "k", **BOUND["cnf"], "unknown": None}}
     check_confirmation(freeze(claims), DER, mode)
     if mode != "dangerously_ignore":
@@ -122,7 +122,7 @@ def test_unknown_members_beside_a_thumbprint_do_not_matter(mode: str) -> None:
 
 @pytest.mark.parametrize("certificate", [None, "", b""])
 def test_a_bound_token_needs_its_certificate(certificate: Any) -> None:
-    """Without one the token may be stolen."""
+    """Without the certificate the token may be stolen."""
     for mode in ("when_present", "required"):
         assert refusal_of(BOUND, certificate, mode).reason is Reason.CERTIFICATE_MISSING
     check_confirmation(freeze(BOUND), certificate, "dangerously_ignore")
@@ -142,14 +142,14 @@ def test_a_bound_token_needs_its_certificate(certificate: Any) -> None:
     ids=range(6),
 )
 def test_another_certificate_is_refused(claims: Any, mode: str) -> None:
-    """The thumbprint is compared as a whole; an empty one fits nothing."""
+    """The whole thumbprint is compared; an empty one matches nothing."""
     assert refusal_of(claims, DER, mode).reason is Reason.CERTIFICATE_MISMATCH
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("proof", ["thumbprint", "", None, True])
 def test_a_dpop_bound_token_is_no_bearer_token(proof: Any, mode: str) -> None:
-    """Refused whatever the mode, and with the right certificate too (RFC 9449 section 6.1)."""
+    """It is refused in every mode, even with the right certificate (RFC 9449 section 6.1)."""
     claims = {"cnf": {**BOUND["cnf"], "jkt": proof}}
     assert refusal_of(claims, DER, mode).reason is Reason.DPOP_REQUIRED
 
@@ -157,7 +157,7 @@ def test_a_dpop_bound_token_is_no_bearer_token(proof: Any, mode: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("confirmation", [None, True, 5, "x5t#S256", ["x5t#S256"], [{}]])
 def test_a_confirmation_claim_is_an_object(confirmation: Any, mode: str) -> None:
-    """RFC 7800 section 3.1; what is no object cannot say that the token is unbound."""
+    """A `cnf` that is not an object does not make a token unbound (RFC 7800 section 3.1)."""
     error = refusal_of({"cnf": confirmation}, DER, mode)
     assert (error.reason, error.detail) == (Reason.INVALID_CLAIM, "cnf is not an object")
 
@@ -165,13 +165,13 @@ def test_a_confirmation_claim_is_an_object(confirmation: Any, mode: str) -> None
 @pytest.mark.parametrize("mode", ["when_present", "required"])
 @pytest.mark.parametrize("value", [None, True, 5, [thumbprint_of(DER)], {}])
 def test_a_thumbprint_is_text(value: Any, mode: str) -> None:
-    """A member of the wrong type does not unbind the token."""
+    """A thumbprint of a wrong type does not make a token unbound."""
     error = refusal_of({"cnf": {"x5t#S256": value}}, DER, mode)
     assert (error.reason, error.detail) == (Reason.INVALID_CLAIM, "cnf x5t#S256 is not a string")
 
 
 def version_five(der: bytes) -> bytes:
-    """Return a certificate of a version that X.509 does not have."""
+    """Return a certificate with an X.509 version that does not exist."""
     version_three = b"\xa0\x03\x02\x01\x02"
     assert version_three in der
     return der.replace(version_three, b"\xa0\x03\x02\x01\x05", 1)
@@ -211,13 +211,13 @@ def version_five(der: bytes) -> bytes:
     ],
     ids=range(28),
 )
-def test_garbage_is_no_certificate(certificate: str | bytes) -> None:
-    """Whatever a caller sends, the error is a documented one."""
+def test_an_invalid_certificate_is_refused(certificate: str | bytes) -> None:
+    """Any invalid certificate gives a documented error."""
     assert refusal_of(BOUND, certificate, "required").reason is Reason.CERTIFICATE_MALFORMED
 
 
-def test_a_certificate_within_a_certificate_is_no_certificate() -> None:
-    """Whoever presents a certificate of their own cannot put another one into it and pass for its holder."""
+def test_an_embedded_certificate_is_not_used() -> None:
+    """A certificate embedded in the caller's own certificate is not used for the check."""
     own = make_certificate("thief", extension=b"\n" + PEM.encode())
     assert certificate_to_der(own) == own
     assert certificate_to_der(pem_of(own)) == own
@@ -235,14 +235,14 @@ def test_a_certificate_within_a_certificate_is_no_certificate() -> None:
     ],
     ids=["text", "bytes", "int", "bytearray", "list"],
 )
-def test_what_is_not_even_looked_at(certificate: Any, detail: str) -> None:
-    """Size and type are checked before anything is decoded."""
+def test_certificates_of_wrong_size_or_type(certificate: Any, detail: str) -> None:
+    """Size and type are checked before the certificate is decoded."""
     error = refusal_of(BOUND, certificate, "required")
     assert (error.reason, error.detail) == (Reason.CERTIFICATE_MALFORMED, detail)
 
 
 def accepted(check: Callable[[], object]) -> bool:
-    """Tell whether a check passes; anything but a documented refusal is an error."""
+    """Return whether a check passes; only a documented refusal may be raised."""
     try:
         check()
     except TokenError:
@@ -252,12 +252,12 @@ def accepted(check: Callable[[], object]) -> bool:
 
 @given(st.binary(max_size=200) | st.text(max_size=200) | st.binary().map(lambda tail: DER[:200] + tail))
 def test_no_certificate_escapes_the_documented_errors(certificate: str | bytes) -> None:
-    """No bytes and no text but the right certificate let a bound token pass."""
+    """Only the right certificate is accepted with a bound token."""
     assert not accepted(lambda: check_confirmation(freeze(BOUND), certificate, "required"))
 
 
 @given(JSON | st.fixed_dictionaries({}, optional={"x5t#S256": JSON, "jkt": JSON}))
 def test_no_confirmation_claim_escapes_the_documented_errors(confirmation: Any) -> None:
-    """No value of ``cnf`` but the right one satisfies the mode ``required``."""
+    """Only the right value of ``cnf`` is accepted in the mode ``required``."""
     claims = freeze({"cnf": confirmation})
     assert not accepted(lambda: check_confirmation(claims, DER, "required"))

@@ -1,4 +1,4 @@
-"""The whole way of a token: which kind it is, every check in its order, and every reason."""
+"""Validating a token: its kind, all checks in order, and every reason."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ STRANGER: Final = SigningKey.generate("EdDSA", "first")
 
 
 class Cache:
-    """Says that there is a cache; the world performs its effects."""
+    """A cache whose effects the world performs."""
 
     get = set = delete = print
 
 
 class Scene(World):
-    """A tenant, and the validator of one API."""
+    """A tenant and the validator of one API."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(
@@ -64,7 +64,7 @@ class Scene(World):
         self.validator = Validator(self.options)
 
     def answer(self, **claims: Any) -> None:
-        """Let the tenant say this of every opaque token."""
+        """Set the tenant's introspection response."""
         self.responses[ENDPOINT] = json_response(json.dumps({"active": True, **claims}))
 
     def validate(
@@ -77,7 +77,7 @@ class Scene(World):
         )
 
     def authenticate(self, token: str) -> AccessTokenClaims:
-        """Validate a token that came with a request."""
+        """Validate a token presented with a request."""
         self.effects.clear()
         return self.run(self.validator.authenticate(Presented(token), NO_REQUIREMENTS, self.now))
 
@@ -89,7 +89,7 @@ class Scene(World):
 
 
 def token_with(**claims: Any) -> str:
-    """Return a token of the tenant; ``...`` takes a claim out."""
+    """Return a token of the tenant; ``...`` removes a claim."""
     merged = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not ...}
     return sign_compact(merged, FIRST)
 
@@ -97,7 +97,7 @@ def token_with(**claims: Any) -> str:
 GOOD: Final = token_with()
 
 
-# -- What a token must look like --------------------------------------------------------------------------
+# -- The form of a token ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ GOOD: Final = token_with()
     ],
 )
 @pytest.mark.parametrize("method", ["authenticate", "validate", "validate_jwt", "introspect"])
-def test_what_cannot_be_a_token(method: str, token: Any, detail: str) -> None:
-    """Refused before anything is decoded or anybody is asked."""
+def test_text_that_cannot_be_a_token(method: str, token: Any, detail: str) -> None:
+    """It is refused before anything is decoded or requested."""
     scene = Scene(**CLIENT)
     with pytest.raises(TokenError) as caught:
         scene.run(getattr(scene.validator, method)(Presented(token), NO_REQUIREMENTS, scene.now))
@@ -123,7 +123,7 @@ def test_what_cannot_be_a_token(method: str, token: Any, detail: str) -> None:
 
 @pytest.mark.parametrize("method", ["authenticate", "validate", "validate_jwt", "introspect"])
 def test_the_size_of_a_token_is_an_option(method: str) -> None:
-    """A token may be as large as that, and no larger."""
+    """A token of exactly the maximum size is accepted."""
     scene = Scene(**CLIENT, max_token_size=len(GOOD))
     scene.answer(**CLAIMS)
     call = getattr(scene.validator, method)
@@ -139,7 +139,7 @@ def test_the_size_of_a_token_is_an_option(method: str) -> None:
     "control", ["\0", "\t", "\n", "\x1b", "\x1f", "\x7f", "\x80", "\x85", "\x9f"], ids=ascii
 )
 def test_control_characters_are_not_part_of_a_token(control: str, method: str) -> None:
-    """Refused before the tenant or a cache is asked (RFC 6749 appendix A.12)."""
+    """It is refused before the tenant or a cache is used (RFC 6749 appendix A.12)."""
     scene = Scene(**CLIENT, cache=Cache())
     with pytest.raises(TokenError) as caught:
         scene.run(getattr(scene.validator, method)(Presented(f"a{control}b"), NO_REQUIREMENTS, scene.now))
@@ -153,7 +153,7 @@ def test_control_characters_are_not_part_of_a_token(control: str, method: str) -
     "token", [f" {GOOD}", f"{GOOD}\n", f"\t{GOOD}", f"{GOOD}\u00a0", "\u00a0opaque", " "]
 )
 def test_white_space_around_a_token_is_not_part_of_it(token: str, method: str, known: bool) -> None:
-    """Refused before anybody is asked, though the token itself were known already."""
+    """It is refused at once, even if the token itself is cached."""
     scene = Scene(**CLIENT)
     if known:
         scene.validate(GOOD)
@@ -178,16 +178,16 @@ def test_white_space_around_a_token_is_not_part_of_it(token: str, method: str, k
     ],
 )
 @pytest.mark.parametrize("method", ["authenticate", "validate"])
-def test_which_way_a_token_goes(token: str, settings: Any, url: str, method: str) -> None:
-    """Exactly three parts are a JWT, checked locally; everything else the tenant is asked about."""
+def test_the_kind_of_a_token(token: str, settings: Any, url: str, method: str) -> None:
+    """Exactly three parts are a JWT, which is validated locally; any other token is introspected."""
     scene = Scene(**settings)
     scene.answer(**CLAIMS)
     assert getattr(scene, method)(token)["sub"] == "user-1"
     assert scene.urls == [DISCOVERY, url]
 
 
-def test_the_way_may_be_chosen() -> None:
-    """A JWT can be introspected, and an opaque token is no JWT."""
+def test_the_kind_can_be_forced() -> None:
+    """A JWT can be introspected; an opaque token cannot be validated locally."""
     scene = Scene(**CLIENT, introspect_jwt_tokens=True)
     scene.answer(**CLAIMS)
     assert (
@@ -203,7 +203,7 @@ def test_the_way_may_be_chosen() -> None:
 
 @pytest.mark.parametrize("method", ["validate", "introspect"])
 def test_an_opaque_token_needs_a_client(method: str) -> None:
-    """To a developer that is a mistake in the configuration."""
+    """Without a client, an opaque token is a configuration error for a direct call."""
     scene = Scene()
     with pytest.raises(ConfigurationError) as caught:
         scene.run(getattr(scene.validator, method)(Presented("opaque"), NO_REQUIREMENTS, scene.now))
@@ -214,7 +214,7 @@ def test_an_opaque_token_needs_a_client(method: str) -> None:
 
 
 def test_an_opaque_token_from_a_request_is_the_callers_fault() -> None:
-    """No caller may turn 401 into 500 by sending nonsense."""
+    """In a request it is a 401: a caller must not be able to cause a 500."""
     scene = Scene()
     with pytest.raises(TokenError) as caught:
         scene.authenticate("opaque")
@@ -226,7 +226,7 @@ def test_an_opaque_token_from_a_request_is_the_callers_fault() -> None:
     assert scene.effects == []
 
 
-# -- Every check, in its order ----------------------------------------------------------------------------
+# -- All checks in order ----------------------------------------------------------------------------------
 
 READ_AND_ADMIN: Final = Requirements.of("read admin")
 ADMINS: Final = Requirements.of(groups="admins")
@@ -255,7 +255,7 @@ REFUSALS: Final[list[tuple[dict[str, Any], Any, Requirements, Reason]]] = [
 def test_what_is_refused_of_a_jwt(
     claims: dict[str, Any], certificate: Any, requirements: Requirements, reason: Reason
 ) -> None:
-    """Also the second time, when the token may be remembered; the log learns of key and issuer."""
+    """The second time, when it may be cached, the reason is the same; the log has key ID and issuer."""
     scene = Scene()
     for _ in range(2):
         error = scene.error(token_with(**claims), certificate, requirements)
@@ -268,7 +268,7 @@ def test_what_is_refused_of_a_jwt(
 def test_what_is_refused_of_an_opaque_token(
     settings: Any, claims: dict[str, Any], certificate: Any, requirements: Requirements, reason: Reason
 ) -> None:
-    """The same checks, rerun on each hit of the cache; the log learns of the issuer."""
+    """The checks are the same, also for cached responses; the log has the issuer."""
     scene = Scene(**CLIENT, **settings)
     merged = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not ...}
     scene.answer(**merged)
@@ -292,12 +292,12 @@ def test_what_is_refused_of_an_opaque_token(
     ],
 )
 def test_what_is_refused_only_of_a_jwt(token: str, settings: Any, reason: Reason) -> None:
-    """Its form, its signature, and what introspection may leave out."""
+    """Form, signature, and claims that introspection may leave out."""
     assert Scene(**settings).error(token).reason is reason
 
 
 def test_an_inactive_token() -> None:
-    """Revoked at the tenant: refused here."""
+    """A token that is revoked at the tenant is refused."""
     scene = Scene(**CLIENT)
     scene.responses[ENDPOINT] = json_response('{"active": false}')
     error = scene.error("opaque")
@@ -305,14 +305,14 @@ def test_an_inactive_token() -> None:
 
 
 def test_an_issuer_that_introspection_leaves_out() -> None:
-    """It is not made up for the log."""
+    """Without an issuer in the response, the error has none."""
     scene = Scene(**CLIENT)
     scene.answer(**{name: value for name, value in CLAIMS.items() if name != "iss"})
     assert scene.error("opaque", None, ADMINS).issuer is None
 
 
 def test_the_tables_reach_every_reason() -> None:
-    """No reason exists that no check gives."""
+    """Each reason is given by at least one row of the tables."""
     reached = {reason for *_, reason in REFUSALS}
     reached |= {Reason.MALFORMED, Reason.WRONG_TYPE, Reason.UNSUPPORTED_ALGORITHM, Reason.UNKNOWN_KEY}
     reached |= {Reason.BAD_SIGNATURE, Reason.NOT_BOUND, Reason.INACTIVE}
@@ -344,7 +344,7 @@ WRONG: Final[dict[str, Any]] = {
 )
 @pytest.mark.parametrize("is_jwt", [True, False], ids=["JWT", "opaque"])
 def test_the_order_of_the_checks(is_jwt: bool, right: list[str], reason: Reason) -> None:
-    """A token with everything wrong is refused for the first thing."""
+    """A token with several faults is refused for the first one."""
     claims = {**CLAIMS, **WRONG} | {name: CLAIMS.get(name, ...) for name in right}
     claims = {name: value for name, value in claims.items() if value is not ...}
     requirements = Requirements.of("read" if "scope" in right else "admin", "admins")
@@ -387,7 +387,7 @@ def test_the_order_of_the_checks(is_jwt: bool, right: list[str], reason: Reason)
 def test_what_is_accepted(
     is_jwt: bool, claims: dict[str, Any], certificate: Any, settings: Any, requirements: Requirements
 ) -> None:
-    """Of either kind, and the claims arrive as they are."""
+    """Tokens of either kind are accepted with unchanged claims."""
     scene = Scene(**CLIENT, **settings)
     merged = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not ...}
     scene.answer(**merged)
@@ -397,7 +397,7 @@ def test_what_is_accepted(
 
 @pytest.mark.parametrize("missing", ["iss", "exp", "sub", "client_id"])
 def test_what_introspection_may_leave_out(missing: str) -> None:
-    """The tenant vouches for the token, and providers differ."""
+    """Claims that introspection may leave out are not required."""
     scene = Scene(**CLIENT)
     scene.answer(**{name: value for name, value in CLAIMS.items() if name != missing})
     assert scene.validate("opaque")["aud"] == "api"
@@ -405,7 +405,7 @@ def test_what_introspection_may_leave_out(missing: str) -> None:
 
 @pytest.mark.parametrize("name", ["iss", "exp", "sub", "aud", "cnf"])
 def test_null_is_not_the_same_as_absent(name: str) -> None:
-    """Nor is it in introspection: a claim of the wrong type is refused, never guessed."""
+    """A null claim has a wrong type and is refused, in introspection too."""
     scene = Scene(**CLIENT)
     scene.answer(**{**CLAIMS, name: None})
     scene.error("opaque")
@@ -413,7 +413,7 @@ def test_null_is_not_the_same_as_absent(name: str) -> None:
 
 
 def test_all_groups_where_that_is_configured() -> None:
-    """One of them is not enough then."""
+    """One of the groups is then not enough."""
     scene = Scene(groups_match_all=True)
     error = scene.error(GOOD, None, Requirements.of(groups=["staff", "admins"]))
     assert error.reason is Reason.INSUFFICIENT_GROUPS
@@ -422,8 +422,8 @@ def test_all_groups_where_that_is_configured() -> None:
 # -- What is checked again on every request ---------------------------------------------------------------
 
 
-def test_a_remembered_token_expires() -> None:
-    """To the second, and without asking anybody."""
+def test_a_cached_token_expires() -> None:
+    """A cached token is refused from the second of its expiry, without a request."""
     scene = Scene(jwks_cache_duration=10_000)
     scene.validate(GOOD)
     scene.pass_time(659.999)
@@ -438,14 +438,14 @@ def test_a_remembered_token_expires() -> None:
     [([SECOND], Reason.UNKNOWN_KEY), ([STRANGER], Reason.BAD_SIGNATURE), ([SECOND, FIRST], None)],
     ids=["withdrawn", "another by the same name", "still there"],
 )
-def test_a_remembered_token_is_held_against_each_new_key_set(
+def test_a_cached_token_is_checked_against_each_new_key_set(
     keys: list[SigningKey], reason: Reason | None
 ) -> None:
-    """From the first request on that finds it, and for as long as it is the one."""
+    """It is checked against a new key set by the first request that finds it."""
     scene = Scene(refresh_cooldown=1000)
     claims = scene.validate(GOOD)
     scene.responses[JWKS_URI] = json_response(json.dumps(jwks_of(*keys)))
-    scene.error(sign_compact(CLAIMS, STRANGER, {"kid": "unknown"}))  # has the key set loaded again
+    scene.error(sign_compact(CLAIMS, STRANGER, {"kid": "unknown"}))  # causes a reload of the key set
     for _ in range(2):
         if reason is None:
             assert scene.validate(GOOD) is claims
@@ -454,8 +454,8 @@ def test_a_remembered_token_is_held_against_each_new_key_set(
     assert scene.effects == []
 
 
-def test_a_remembered_token_is_held_against_each_route() -> None:
-    """What one route lets in, another may not."""
+def test_a_cached_token_is_checked_for_each_route() -> None:
+    """A cached token must meet each route's requirements."""
     scene = Scene()
     scene.validate(GOOD, None, Requirements.of("read"))
     assert scene.error(GOOD, None, READ_AND_ADMIN).reason is Reason.INSUFFICIENT_SCOPE
@@ -464,8 +464,8 @@ def test_a_remembered_token_is_held_against_each_route() -> None:
     assert scene.effects == []
 
 
-def test_a_remembered_token_still_needs_its_certificate() -> None:
-    """It was its holder who presented it before."""
+def test_a_cached_token_needs_its_certificate() -> None:
+    """A cached token needs the certificate with each request."""
     scene = Scene()
     token = token_with(**BOUND)
     scene.validate(token, CERTIFICATE)
@@ -476,7 +476,7 @@ def test_a_remembered_token_still_needs_its_certificate() -> None:
 
 
 def test_a_cached_answer_is_checked_like_a_new_one() -> None:
-    """Time and route, again."""
+    """Lifetime and requirements are checked again."""
     scene = Scene(**CLIENT, cache=Cache())
     scene.answer(**CLAIMS)
     scene.validate("opaque")
@@ -486,8 +486,8 @@ def test_a_cached_answer_is_checked_like_a_new_one() -> None:
     assert scene.urls.count(ENDPOINT) == 1
 
 
-def test_a_remembered_token_gives_the_same_claims() -> None:
-    """They cannot be changed, so they can be shared."""
+def test_a_cached_token_has_the_same_claims() -> None:
+    """Claims are immutable and shared."""
     scene = Scene()
     assert scene.validate(GOOD) is scene.validate(GOOD)
 
@@ -504,7 +504,7 @@ SLOW: Final[dict[str, Any]] = {
 
 
 def slow_scene(url: str, **settings: Any) -> Scene:
-    """Return a tenant that takes its time at one address."""
+    """Return a tenant that is slow at one URL."""
     scene = Scene(**CLIENT, **settings)
     answer = scene.responses.get(url)
 
@@ -528,10 +528,10 @@ def slow_scene(url: str, **settings: Any) -> Scene:
     ],
     ids=["valid", "expired to the second", "expired meanwhile", "valid by now", "not valid yet"],
 )
-def test_the_lifetime_counts_after_the_wait(
+def test_the_lifetime_is_checked_after_the_wait(
     url: str, kind: str, dates: dict[str, Any], reason: Reason | None
 ) -> None:
-    """What was valid when the request came may have expired since, and the other way round."""
+    """A token that was valid when the request came may have expired since, and the reverse."""
     answer = json_response(json.dumps({"active": True, **CLAIMS, **dates}))
     scene = slow_scene(url)
     if url == ENDPOINT:
@@ -551,8 +551,8 @@ def test_the_lifetime_counts_after_the_wait(
         assert scene.error(token).reason is reason
 
 
-def test_a_cache_that_takes_its_time_does_not_prolong_a_token() -> None:
-    """Reading the claims cache is a wait like any other."""
+def test_a_slow_cache_does_not_prolong_a_token() -> None:
+    """Reading the claims cache takes time too, so the clock is read afterwards."""
     scene = Scene(**CLIENT, cache=Cache())
     scene.answer(**{**CLAIMS, "exp": T - 60 + SECONDS})
     scene.validate("opaque")
@@ -567,8 +567,8 @@ def test_a_cache_that_takes_its_time_does_not_prolong_a_token() -> None:
     assert caught.value.reason is Reason.EXPIRED
 
 
-def test_a_remembered_token_expires_while_its_key_is_checked_again() -> None:
-    """The key set is fetched for it, and the clock is read after that."""
+def test_a_cached_token_expires_while_its_key_is_checked_again() -> None:
+    """The clock is read after the key set has been fetched."""
     scene = Scene()
     token = token_with(exp=T + 400)
     scene.validate(token)
@@ -583,11 +583,11 @@ def test_a_remembered_token_expires_while_its_key_is_checked_again() -> None:
     assert scene.error(token).reason is Reason.EXPIRED
 
 
-# -- When the tenant is away ------------------------------------------------------------------------------
+# -- Outages of the tenant --------------------------------------------------------------------------------
 
 
-def test_known_keys_serve_through_an_outage() -> None:
-    """JWTs go on validating as long as the last known good keys may serve; then it is the tenant's error."""
+def test_known_keys_are_used_in_an_outage() -> None:
+    """JWTs are accepted while the last known keys may be used; afterwards it is an outage."""
     scene = Scene()
     scene.validate(GOOD)
     scene.responses.clear()
@@ -599,7 +599,7 @@ def test_known_keys_serve_through_an_outage() -> None:
         scene.validate(token)
 
 
-def test_keys_from_elsewhere_need_no_tenant() -> None:
+def test_keys_of_a_resolver_need_no_tenant() -> None:
     """With a ``jwks_resolver`` alone nothing is fetched for a JWT, and the issuer is the tenant domain."""
     scene = Scene(jwks_resolver=lambda: jwks_of(FIRST))
     assert scene.validate(GOOD)["iss"] == TENANT
@@ -607,8 +607,8 @@ def test_keys_from_elsewhere_need_no_tenant() -> None:
     assert scene.requests == []
 
 
-def test_a_tenant_that_is_away_is_not_the_callers_fault() -> None:
-    """Of either kind of token."""
+def test_an_outage_is_not_the_callers_fault() -> None:
+    """An outage is not the caller's fault, for either kind of token."""
     scene = Scene(**CLIENT)
     scene.responses.clear()
     for token in (GOOD, "opaque"):
@@ -616,7 +616,7 @@ def test_a_tenant_that_is_away_is_not_the_callers_fault() -> None:
             scene.validate(token)
 
 
-# -- Anything at all --------------------------------------------------------------------------------------
+# -- Random tokens ----------------------------------------------------------------------------------------
 
 NAMES: Final = [*CLAIMS, "nbf", "cnf", "client_id"]
 
@@ -639,7 +639,7 @@ def test_no_claim_escapes_the_documented_errors(claims: dict[str, Any], is_jwt: 
 
 @given(st.text(), st.booleans())
 def test_no_token_escapes_the_documented_errors(token: str, of_request: bool) -> None:
-    """Text of any kind, at an API without and with introspection."""
+    """Any text is refused with a documented error, with and without introspection."""
     for settings in ({}, CLIENT):
         scene = Scene(**settings)
         scene.responses[ENDPOINT] = json_response('{"active": false}')
@@ -655,8 +655,8 @@ def test_no_token_escapes_the_documented_errors(token: str, of_request: bool) ->
     [None, b"token", "", "x" * (MAX_TOKEN_CHARACTERS + 1), " token", "token\n", "Bearer token", "a b"],
     ids=["None", "bytes", "empty", "too long", "space before", "line after", "with scheme", "two"],
 )
-def test_what_is_no_token_cannot_be_forgotten(token: Any) -> None:
-    """Nothing is kept under it, so that nothing would be removed, in silence."""
+def test_text_that_is_not_a_token_cannot_be_forgotten(token: Any) -> None:
+    """A value that cannot be a token is an error, since nothing would be removed."""
     scene = Scene(**CLIENT)
     with pytest.raises(TokenError) as caught:
         scene.run(scene.validator.forget(token))
@@ -664,7 +664,7 @@ def test_what_is_no_token_cannot_be_forgotten(token: Any) -> None:
 
 
 def test_a_forgotten_jwt_is_verified_again() -> None:
-    """It is gone from the verified ones, others are not, and it may come back: its signature is good."""
+    """It is removed from the cache and accepted again, since its signature is valid."""
     scene = Scene()
     other = token_with(sub="other")
     claims = {token: scene.validate(token) for token in (GOOD, other)}
@@ -674,8 +674,8 @@ def test_a_forgotten_jwt_is_verified_again() -> None:
 
 
 @pytest.mark.parametrize("introspect_jwt_tokens", [False, True])
-def test_a_forgotten_token_is_gone_from_both_memories(introspect_jwt_tokens: bool) -> None:
-    """A token of either kind, wherever it was remembered."""
+def test_a_forgotten_token_is_removed_from_both_caches(introspect_jwt_tokens: bool) -> None:
+    """A token of either kind is removed from both caches."""
     scene = Scene(**CLIENT, cache=Cache(), introspect_jwt_tokens=introspect_jwt_tokens)
     scene.answer(aud="api")
     for token in (GOOD, "opaque"):
