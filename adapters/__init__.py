@@ -1,5 +1,6 @@
-"""Adapters: a request in, its claims or a refusal out; one module per web framework.
+"""Adapters: one module per web framework.
 
-Installed as :mod:`monocloud_mw.adapters`. Import the module you need (``monocloud_mw.adapters.flask``,
-``.wsgi`` or ``.asgi``); nothing is imported here, so that no framework is needed that is not used.
+Installed as :mod:`monocloud_mw.adapters`. Import the module for your framework, such as
+``monocloud_mw.adapters.flask``; this package imports none of them, so the other frameworks need not be
+installed.
 """

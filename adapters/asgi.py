@@ -1,20 +1,19 @@
-"""Protects any ASGI application (ASGI 3.0): ``http`` and ``websocket``; ``lifespan`` events pass unchanged.
+"""Protects ASGI 3.0 applications: ``http`` and ``websocket``. ``lifespan`` events pass through unchanged.
 
 ::
 
     app.add_middleware(ProtectApiMiddleware, rules=[Rule("/healthz", public=True)])
 
-The application finds the claims in ``scope["monocloud.claims"]``: those of the token that was checked, or
-none. They are written into the scope that came, as Starlette's own authentication does, so that middleware in
-front sees what the application writes there.
+The claims of the validated token are in ``scope["monocloud.claims"]``; the key is absent without a token.
+The scope is modified in place, as Starlette's authentication does, so that outer middleware sees changes.
 
-- A WebSocket is refused before it is accepted: with the full response where the server has the extension
+- A WebSocket is refused before it is accepted: with the full response if the server supports the extension
   ``websocket.http.response``, otherwise by closing it with 1008 (the client sees 403).
-- Any other kind of scope is refused with an error: nothing here can tell what it would let through.
-- A wrong configuration is raised where the middleware is made. A framework that makes it when the server
-  has started (``add_middleware`` of Starlette) gets it as a failed start-up.
-- A command line that serves the application itself (``fastapi run``) must find the middleware inside it,
-  as above; a wrapper beside the application protects only servers that are given the wrapper.
+- Any other scope type raises ``ConfigurationError``, because it cannot be checked.
+- Configuration errors are raised by the constructor. Starlette's ``add_middleware`` calls it after the server
+  has started; there, the error fails the ``lifespan`` startup.
+- A command that serves the application by its name (``fastapi run``) needs the middleware inside the
+  application, as above. A separate wrapper protects only servers that are started with the wrapper.
 """
 
 from __future__ import annotations
@@ -64,10 +63,10 @@ class ProtectApiMiddleware:
         scopes: required of every request that is not public.
         groups: the caller must be in at least one, for every request that is not public.
         any_scopes: the token must have at least one, for every request that is not public.
-        rules: what paths need (:mod:`monocloud_mw.protect.rules`).
-        prefixes: what the application itself strips from the front of paths, such as ``"/api"``; the
-            ``root_path`` of a FastAPI application is known.
-        optional: let requests without a token pass, without claims; a token that is there is checked.
+        rules: requirements of paths (:mod:`monocloud_mw.protect.rules`).
+        prefixes: prefixes that the application itself strips from paths, such as ``"/api"``; the
+            ``root_path`` of a FastAPI application is detected.
+        optional: let requests without a token pass, without claims; a token that is sent is still checked.
         allow_cors_preflight: let CORS preflights pass to the application, which answers them.
         token_resolver: called with ``scope``, sync or async; returns the access token, instead of the
             ``Authorization`` header.
@@ -75,7 +74,7 @@ class ProtectApiMiddleware:
             (:mod:`monocloud_mw.protect.resolvers`).
         on_error: called with the error, the default response and ``scope``, sync or async; returns the
             response to send, as an :class:`~monocloud_mw.ErrorResponse` or an ASGI application, or ``None``
-            for the default. What it raises reaches the server; the request never passes.
+            for the default. Its exceptions reach the server; the request is refused in any case.
 
     Raises:
         ConfigurationError: with every problem found.
@@ -147,7 +146,7 @@ class ProtectApiMiddleware:
                     scope,
                     list_authorization(scope),
                     requirements,
-                    method=scope.get("method", "GET"),  # as the handshake of a WebSocket is
+                    method=scope.get("method", "GET"),  # a WebSocket handshake is a GET
                     url=scope["path"],
                     optional=self._optional,
                 )
@@ -166,7 +165,7 @@ class ProtectApiMiddleware:
     def _requirements_for(self, scope: Scope) -> Requirements | None:
         path, prefix = scope["path"], scope.get("root_path", "")
         return self._policy.requirements_for(
-            scope["method"] if scope["type"] == "http" else "GET",  # as the handshake of a WebSocket is
+            scope["method"] if scope["type"] == "http" else "GET",  # a WebSocket handshake is a GET
             strip_prefix(path, prefix),
             prefix=prefix,
             raw_path=strip_prefix((scope.get("raw_path") or b"").decode("latin-1"), prefix),
@@ -207,7 +206,7 @@ def _is_preflight(scope: Scope) -> bool:
 
 
 def _is_server_running() -> bool:
-    """Tell whether an event loop runs here, so that what is raised could pass for a missing lifespan."""
+    """Return whether an event loop runs; servers take errors raised there for missing lifespan support."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Starlette's own authentication with access tokens: ``request.user``, ``request.auth`` and ``@requires``.
+"""Access tokens for Starlette's authentication: ``request.user``, ``request.auth`` and ``@requires``.
 
 ::
 
@@ -12,12 +12,12 @@
     async def orders(request):
         return JSONResponse({"caller": request.user.display_name})
 
-- A request without a token is anonymous (``request.user.is_authenticated`` is false), unless the backend is
-  made with ``optional=False``. A token that is there is checked, and a bad one refused by ``on_error``.
+- A request without a token is anonymous (``request.user.is_authenticated`` is false), unless the backend has
+  ``optional=False``. A token that is sent is always checked; ``on_error`` renders its refusal.
 - ``requires`` of this module answers 401 with ``Bearer`` to anonymous callers and 403 with
-  ``insufficient_scope`` to others. That of Starlette raises a bare 403 for both; with ``EXCEPTION_HANDLERS``
-  it becomes the same, without the names of the scopes.
-- A WebSocket is refused before it is accepted: the server answers the handshake with 403.
+  ``insufficient_scope`` to others. Starlette's ``requires`` raises a plain 403 for both;
+  ``EXCEPTION_HANDLERS`` turns it into the same responses, without the names of the scopes.
+- A WebSocket is refused before it is accepted; the server answers the handshake with 403.
 - The claims are in ``request.user.claims`` and in ``request.scope["monocloud.claims"]``.
 """
 
@@ -79,10 +79,10 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class TokenRefused(AuthenticationError):  # noqa: N818  like its two siblings
-    """What the backend raises for a token that must not pass; rendered by :func:`on_error`.
+    """Raised by the backend for a refused token; rendered by :func:`on_error`.
 
     Attributes:
-        error: why; for the log, not for the caller.
+        error: the reason; for the log, not for the caller.
         response: status, headers and body for the caller.
     """
 
@@ -93,10 +93,10 @@ class TokenRefused(AuthenticationError):  # noqa: N818  like its two siblings
 
 
 class AccessRefused(HTTPException):
-    """What :func:`requires` raises for a request that must not pass.
+    """Raised by :func:`requires` for a refused request.
 
     Attributes:
-        error: why; for the log, not for the caller.
+        error: the reason; for the log, not for the caller.
         response: status, headers and body for the caller.
     """
 
@@ -108,11 +108,11 @@ class AccessRefused(HTTPException):
 
 
 class WebSocketRefused(WebSocketException):
-    """What :func:`requires` raises for a WebSocket that must not open.
+    """Raised by :func:`requires` for a refused WebSocket.
 
     Attributes:
-        error: why; for the log, not for the caller.
-        response: what an HTTP request would be answered with.
+        error: the reason; for the log, not for the caller.
+        response: the response that an HTTP request would get.
     """
 
     def __init__(self, error: MonoCloudError, response: ErrorResponse) -> None:
@@ -126,7 +126,7 @@ class AccessTokenUser(BaseUser):
 
     Args:
         claims: the claims of the token.
-        guard: has checked it.
+        guard: the guard that validated the token.
     """
 
     def __init__(self, claims: AccessTokenClaims, guard: Guard) -> None:
@@ -140,17 +140,17 @@ class AccessTokenUser(BaseUser):
 
     @property
     def display_name(self) -> str:
-        """The claim ``name``, or else the identity."""
+        """The claim ``name``, or the identity if there is none."""
         name = self.claims.get("name")
         return name if isinstance(name, str) else self.identity
 
     @property
     def identity(self) -> str:
-        """The subject, or the client where no user is involved; empty where the token has neither."""
+        """The subject, or ``client_id`` if the token has no subject; empty if it has neither."""
         return self.claims.subject or self.claims.client_id or ""
 
     def check(self, requirements: Requirements, *, method: str, url: str) -> None:
-        """Check what a view requires.
+        """Check the requirements of a view.
 
         Raises:
             Refused: the token lacks a scope or group.
@@ -159,7 +159,7 @@ class AccessTokenUser(BaseUser):
 
 
 class MonoCloudBackend(AuthenticationBackend):
-    """A backend for Starlette's ``AuthenticationMiddleware``; give that :func:`on_error` as well.
+    """A backend for Starlette's ``AuthenticationMiddleware``; pass :func:`on_error` to that too.
 
     Args:
         client: an :class:`~monocloud_mw.AsyncBackendClient`; default: its ``shared()`` one.
@@ -197,7 +197,7 @@ class MonoCloudBackend(AuthenticationBackend):
         """Return the scopes and the user of a request, or ``None`` for an anonymous one.
 
         Raises:
-            TokenRefused: it has a token that is refused, or one that cannot be checked at the moment.
+            TokenRefused: the token is refused or cannot be checked.
         """
         scope = conn.scope
         scope.pop(CLAIMS_KEY, None)
@@ -205,7 +205,7 @@ class MonoCloudBackend(AuthenticationBackend):
             conn,
             list_authorization(scope),
             NO_REQUIREMENTS,
-            method=scope.get("method", "GET"),  # as the handshake of a WebSocket is
+            method=scope.get("method", "GET"),  # a WebSocket handshake is a GET
             url=scope["path"],
             optional=self._optional,
         )
@@ -220,10 +220,10 @@ class MonoCloudBackend(AuthenticationBackend):
 
 
 def on_error(_conn: HTTPConnection, error: Exception) -> Response:
-    """Render what :class:`MonoCloudBackend` raises: for ``AuthenticationMiddleware(on_error=...)``."""
+    """Render errors of :class:`MonoCloudBackend`; pass it as ``AuthenticationMiddleware(on_error=...)``."""
     if isinstance(error, TokenRefused):
         return _render(error.response)
-    return PlainTextResponse(str(error), 400)  # of another backend; as Starlette does
+    return PlainTextResponse(str(error), 400)  # error of another backend: Starlette's default
 
 
 def requires(
@@ -232,12 +232,13 @@ def requires(
     any_scopes: str | Iterable[str] = (),
     groups: str | Iterable[str] = (),
 ) -> Callable[[View], View]:
-    """Return a decorator for views with a parameter ``request`` or ``websocket``; without arguments, any
-    token will do.
+    """Return a decorator that requires a valid token for a view.
+
+    The view must have a parameter ``request`` or ``websocket``. Without arguments, any valid token passes.
 
     Args:
         scopes: all of them are required.
-        any_scopes: any of them is enough.
+        any_scopes: the token must have at least one.
         groups: the caller must be in at least one.
 
     Raises:
@@ -278,7 +279,7 @@ def _check(connection: HTTPConnection, requirements: Requirements) -> None:
     method, url, user = scope.get("method", "GET"), scope["path"], scope.get("user")
     try:
         if user is None:
-            message = "@requires needs AuthenticationMiddleware with the backend MonoCloudBackend"
+            message = "@requires needs AuthenticationMiddleware with backend=MonoCloudBackend()"
             raise refuse(ConfigurationError(message), method=method, url=url)
         if not isinstance(user, AccessTokenUser):
             raise refuse(CredentialsError("The request has no access token"), method=method, url=url)
@@ -289,11 +290,11 @@ def _check(connection: HTTPConnection, requirements: Requirements) -> None:
 
 
 def _on_refusal(request: Request, error: Exception) -> Response:
-    """Render what either ``requires`` raises."""
+    """Render errors of ``requires`` of this module and of Starlette."""
     if isinstance(error, AccessRefused):
         return _render(error.response)
     assert isinstance(error, HTTPException)
-    if error.detail != "Forbidden" or error.headers:  # a view's own, not that of Starlette's requires
+    if error.detail != "Forbidden" or error.headers:  # raised by a view, not by Starlette's requires
         return PlainTextResponse(error.detail, error.status_code, error.headers)
     if isinstance(request.scope.get("user"), AccessTokenUser):
         return _render(error_response(TokenError(Reason.INSUFFICIENT_SCOPE)))
@@ -304,7 +305,7 @@ EXCEPTION_HANDLERS: Final[Mapping[Any, Callable[[Request, Exception], Response]]
     AccessRefused: _on_refusal,
     403: _on_refusal,
 }
-"""For ``Starlette(exception_handlers=EXCEPTION_HANDLERS)``: refusals with challenge and JSON body."""
+"""For ``Starlette(exception_handlers=EXCEPTION_HANDLERS)``: refusals get a challenge and a JSON body."""
 
 
 def _render(response: ErrorResponse) -> Response:

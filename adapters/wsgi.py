@@ -1,12 +1,12 @@
-"""Protects any WSGI application (PEP 3333).
+"""Protects WSGI applications (PEP 3333).
 
 ::
 
     app.wsgi_app = ProtectApiMiddleware(app.wsgi_app, rules=[Rule("/healthz", public=True)])
 
-The application finds the claims in ``environ["monocloud.claims"]``: those of the token that was checked, or
-none. A command line that serves the application itself (``flask --app main run``) must find the middleware
-inside it, as above; a wrapper beside the application protects only servers that are given the wrapper.
+The claims of the validated token are in ``environ["monocloud.claims"]``; the key is absent without a token.
+A command that serves the application by its name (``flask --app main run``) needs the middleware inside the
+application, as above. A separate wrapper protects only servers that are started with the wrapper.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class ProtectApiMiddleware:
         scopes: required of every request that is not public.
         groups: the caller must be in at least one, for every request that is not public.
         any_scopes: the token must have at least one, for every request that is not public.
-        rules: what paths need (:mod:`monocloud_mw.protect.rules`).
-        prefixes: what the application itself strips from the front of paths, such as ``"/api"``.
-        optional: let requests without a token pass, without claims; a token that is there is checked.
+        rules: requirements of paths (:mod:`monocloud_mw.protect.rules`).
+        prefixes: prefixes that the application itself strips from paths, such as ``"/api"``.
+        optional: let requests without a token pass, without claims; a token that is sent is still checked.
         allow_cors_preflight: let CORS preflights pass to the application, which answers them.
         token_resolver: called with ``environ``; returns the access token, instead of the ``Authorization``
             header.
@@ -63,7 +63,7 @@ class ProtectApiMiddleware:
             (:mod:`monocloud_mw.protect.resolvers`).
         on_error: called with the error, the default response and ``environ``; returns the response to send,
             as an :class:`~monocloud_mw.ErrorResponse` or a WSGI application, or ``None`` for the default.
-            What it raises reaches the server; the request never passes.
+            Its exceptions reach the server; the request is refused in any case.
 
     Raises:
         ConfigurationError: with every problem found.
@@ -158,7 +158,7 @@ def _is_preflight(environ: WSGIEnvironment) -> bool:
 
 
 def _decode(text: str) -> str:
-    """Undo what PEP 3333 does to paths: their bytes stand in a string as Latin-1."""
+    """Decode a path as UTF-8; PEP 3333 passes its bytes decoded as Latin-1."""
     if text.isascii():
         return text
     try:

@@ -1,6 +1,6 @@
 """Django 5.2 and later, on WSGI and ASGI: a middleware, decorators, REST framework and Ninja.
 
-``rest_framework``, ``spectacular`` and ``ninja`` are imported by name, so that none of them is needed.
+Import ``rest_framework``, ``spectacular`` and ``ninja`` by module name; each needs its own package.
 """
 
 from __future__ import annotations

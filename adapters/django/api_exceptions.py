@@ -1,4 +1,4 @@
-"""A refusal as an exception of REST framework."""
+"""The REST framework exception for a refused request."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["AccessTokenException"]
 
 
 class AccessTokenException(APIException):
-    """A request that must not pass, with the attributes that REST framework's exception handler reads.
+    """Raised for a refused request, with the attributes that REST framework's exception handler reads.
 
     Attributes:
-        error: why.
-        status_code: as the table in :mod:`monocloud_mw.protect.responses` says.
+        error: the reason.
+        status_code: the HTTP status (table in :mod:`monocloud_mw.protect.responses`).
         detail: ``error`` and ``error_description``.
         auth_header: the challenge, or ``None``.
         wait: the seconds of ``Retry-After``, or ``None``.
@@ -33,6 +33,6 @@ class AccessTokenException(APIException):
         self.wait = None if wait is None else int(wait)
         try:
             body = json.loads(response.body)
-        except ValueError:  # on_error has put another one in its place
+        except ValueError:  # on_error replaced the body
             body = None
         super().__init__(body if isinstance(body, dict) else "The request was refused")

@@ -1,4 +1,4 @@
-"""The application for ``INSTALLED_APPS``: it adds the system checks, and the extension of drf-spectacular."""
+"""The app for ``INSTALLED_APPS``: registers the system checks and the drf-spectacular extension."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class MonoCloudConfig(AppConfig):
     verbose_name = "MonoCloud access tokens"
 
     def ready(self) -> None:
-        """Register what Django runs at start and with ``manage.py check``."""
+        """Register the system checks, and the drf-spectacular extension if drf-spectacular is installed."""
         from .checks import check_protection
 
         register(check_protection, Tags.security)

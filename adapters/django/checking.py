@@ -1,4 +1,4 @@
-"""Checks a request of Django once, and compares what other views need with the claims that were found."""
+"""Validates the token of a Django request once; later checks only compare requirements with its claims."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ __all__ = ["check_request", "check_request_async", "is_on_event_loop"]
 
 
 def check_request(request: HttpRequest, declaration: Declaration) -> None:
-    """Check a request on a thread, and attach the claims of its token.
+    """Check a request synchronously and attach the claims of its token.
 
     Raises:
-        Refused: it must not pass.
-        ConfigurationError: the settings cannot work.
+        Refused: the request is refused.
+        ConfigurationError: the settings are invalid.
     """
     run(_check(request, declaration, is_async=False))
 
 
 async def check_request_async(request: HttpRequest, declaration: Declaration) -> None:
-    """Check a request on an event loop, as :func:`check_request`."""
+    """Check a request on an event loop and attach the claims of its token.
+
+    Raises:
+        Refused: the request is refused.
+        ConfigurationError: the settings are invalid.
+    """
     await run_async(_check(request, declaration, is_async=True))
 
 
@@ -51,7 +56,7 @@ def _check(request: HttpRequest, declaration: Declaration, *, is_async: bool) ->
 
 
 def is_on_event_loop() -> bool:
-    """Tell whether the caller must not wait, but may return an awaitable."""
+    """Return whether the caller runs on an event loop, so it must not block and may return an awaitable."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,10 +1,10 @@
-"""System checks: wrong settings, order of middleware, and names that match no view; no network is used.
+"""System checks: invalid settings, middleware order, and names that match no view. They use no network.
 
 =======================  ===================================================================================
-``monocloud_mw.E001``    ``MONOCLOUD_BACKEND``, or the environment, has a setting that cannot work
-``monocloud_mw.E002``    a view is declared in a way that cannot work (the message names it)
+``monocloud_mw.E001``    ``MONOCLOUD_BACKEND`` or an environment variable has an invalid setting
+``monocloud_mw.E002``    a view is declared incorrectly (the message names it)
 ``monocloud_mw.E003``    the middleware comes after ``CsrfViewMiddleware``, which refuses requests first
-``monocloud_mw.E004``    a setting needs the middleware, and it is not installed
+``monocloud_mw.E004``    a setting needs the middleware, which is not installed
 ``monocloud_mw.W001``    an entry of ``public_views`` or ``public_apps`` matches no view
 =======================  ===================================================================================
 """
@@ -34,7 +34,7 @@ _OF_MIDDLEWARE: Final = ("deny_by_default", "public_views", "public_apps")
 
 
 def check_protection(**_: Any) -> list[CheckMessage]:
-    """Return what is wrong with the settings, the middleware and the views of a project."""
+    """Return the problems found in the settings, the middleware and the views of a project."""
     content = getattr(settings, SETTING, {})
     try:
         protection = Protection(content)
@@ -54,7 +54,7 @@ def check_protection(**_: Any) -> list[CheckMessage]:
 
 
 def _make_a_client(protection: Protection) -> None:
-    """Refuse options that neither client can use."""
+    """Raise ``ConfigurationError`` for options that neither client accepts."""
     try:
         BackendClient(protection.options).close()
     except ConfigurationError:
@@ -68,14 +68,14 @@ def _check_middleware(content: Any) -> Iterator[CheckMessage]:
         given = sorted({str(name).lower() for name in content}.intersection(_OF_MIDDLEWARE))
         if given:
             yield Error(
-                f"{', '.join(given)}: has no effect, since the middleware is not installed",
+                f"{', '.join(given)}: has no effect because the middleware is not installed",
                 hint='Add "monocloud_mw.adapters.django.ProtectApiMiddleware" to MIDDLEWARE.',
                 obj=SETTING,
                 id="monocloud_mw.E004",
             )
     elif any(_is(kind, CsrfViewMiddleware) for kind in kinds[: places[0]]):
         yield Error(
-            "ProtectApiMiddleware comes after CsrfViewMiddleware, which refuses POST with a token first",
+            "ProtectApiMiddleware comes after CsrfViewMiddleware, which refuses POST requests with a token",
             hint="Move ProtectApiMiddleware before CsrfViewMiddleware.",
             obj="MIDDLEWARE",
             id="monocloud_mw.E003",
@@ -95,9 +95,9 @@ def _check_views(protection: Protection) -> Iterator[CheckMessage]:
         yield Error(str(error), obj="ROOT_URLCONF", id="monocloud_mw.E002")
         return
     apps = {app for _, apps in views for app in apps}
-    unknown = [f"public_apps: {app!r} is the app_name of no URLconf" for app in protection.public_apps - apps]
+    unknown = [f"public_apps: no URLconf has the app_name {app!r}" for app in protection.public_apps - apps]
     unknown += [
-        f"public_views: {name!r} is the name of no view or module with a view"
+        f"public_views: {name!r} matches no view and no module with a view"
         for name in protection.public_views
         if not any(f"{view}.".startswith(f"{name}.") for view, _ in views)
     ]
@@ -106,7 +106,7 @@ def _check_views(protection: Protection) -> Iterator[CheckMessage]:
 
 
 def _list_views(patterns: Iterable[Any], apps: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the dotted name of every view, and the application namespaces that lead to it."""
+    """Yield the dotted name of every view and the application namespaces of its URLconfs."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             yield from _list_views(pattern.url_patterns, (*apps, *filter(None, [pattern.app_name])))

@@ -1,4 +1,4 @@
-"""What ``MONOCLOUD_BACKEND`` in the settings of a project says, and the clients that are made of it.
+"""The setting ``MONOCLOUD_BACKEND`` of a project, and the clients created from it.
 
 ::
 
@@ -8,11 +8,11 @@
         "public_apps": ["admin"],
     }
 
-- Names are those of :class:`~monocloud_mw.Options` and of :class:`Protection`, in lower or upper case.
-  What is not set there is taken from the environment, then from the defaults.
-- There is one client for threads and one for event loops in a process, each made when it is first needed.
-  The first is closed when the process ends, the connections of the second with their event loop.
-- All problems are reported together; the system checks report them without connecting to the tenant.
+- Keys are the names of :class:`~monocloud_mw.Options` and of :class:`Protection`, in lower or upper case.
+  Missing options are read from the environment, then from the defaults.
+- A process has one client for threads and one for event loops, each created on first use. The first is closed
+  when the process exits; the connections of the second are closed with their event loop.
+- All problems are reported together. The system checks report them too, without contacting the tenant.
 """
 
 from __future__ import annotations
@@ -61,22 +61,23 @@ class Protection:
     """The settings of one project.
 
     Args:
-        content: ``MONOCLOUD_BACKEND``: the options of a client, and of these
+        content: ``MONOCLOUD_BACKEND``: the options of a client, and
 
             - ``scopes``, ``any_scopes``, ``groups``: required of every request that is not public;
-            - ``deny_by_default``: whether the middleware requires a token for views that say nothing
+            - ``deny_by_default``: whether the middleware requires a token for views without a declaration
               (default: true);
             - ``public_views``: dotted names of views, or of modules and packages with views, that need no
               token (``["health.views.ping", "debug_toolbar"]``), unless they are decorated;
-            - ``public_apps``: application namespaces of URLconfs (``app_name``), likewise (``["admin"]``);
+            - ``public_apps``: application namespaces of URLconfs (``app_name``) whose views need no token
+              (``["admin"]``), unless they are decorated;
             - ``allow_cors_preflight``: let CORS preflights pass to the view, which answers them;
             - ``token_resolver``: called with the request, sync or async; returns the access token, instead
               of the ``Authorization`` header;
-            - ``certificate_resolver``: likewise; returns the caller's certificate
-              (:mod:`monocloud_mw.protect.resolvers`);
+            - ``certificate_resolver``: called with the request, sync or async; returns the caller's
+              certificate (:mod:`monocloud_mw.protect.resolvers`);
             - ``on_error``: called with the error, the default response and the request, sync or async;
-              changes the response, or returns the one to send instead. What it raises reaches Django; the
-              request never passes.
+              changes the response, or returns the one to send instead. Its exceptions reach Django; the
+              request is refused in any case.
 
             The last three are callables or their dotted names.
 
@@ -114,29 +115,30 @@ class Protection:
         self._guards: dict[tuple[bool, bool], Guard] = {}
 
     def guard_for(self, *, is_async: bool, needs_client: bool = True) -> Guard:
-        """Return what checks requests.
+        """Return the guard that checks requests.
 
         Args:
-            is_async: on an event loop, and not on a thread.
-            needs_client: with a client; without one it compares requirements with claims that are known.
+            is_async: whether the caller runs on an event loop.
+            needs_client: whether tokens have to be validated; a guard without a client only compares
+                requirements with claims from an earlier check.
         """
         return self._guards.get((is_async, needs_client)) or self._make_guard(is_async, needs_client)
 
     def needed_for(self, requirements: Requirements) -> Requirements:
-        """Return what a view needs, together with what everything needs."""
+        """Return the requirements of a view combined with those of the settings."""
         if not self._adds_requirements:
             return requirements
         needed = self._needed.get(requirements)
-        if needed is None:  # once for each view that says something of its own
+        if needed is None:
             needed = self._needed[requirements] = self.requirements.merge(requirements)
         return needed
 
     def denies(self, view: Any, app_names: Iterable[str]) -> bool:
-        """Tell whether a view that says nothing needs a token.
+        """Return whether a view without a declaration needs a token.
 
         Args:
-            view: what Django is going to call.
-            app_names: the application namespaces of the URLconfs that lead to it.
+            view: the view that Django is going to call.
+            app_names: the application namespaces of its URLconfs.
         """
         if not self.deny_by_default or not self.public_apps.isdisjoint(app_names):
             return False
@@ -186,7 +188,7 @@ def get_protection() -> Protection:
 
 
 def _forget(*, setting: str, **_: Any) -> None:
-    """Read the settings again where a test has overridden them."""
+    """Discard the cached protection when a test overrides the settings."""
     global _protection
     if setting in (SETTING, "MIDDLEWARE"):
         _close()
@@ -208,7 +210,7 @@ def _is_csrf_middleware(path: str) -> bool:
 
 
 def _read_names(content: Any) -> dict[str, Any]:
-    """Return the settings by their names in lower case; ``None`` counts as not set."""
+    """Return the settings keyed by lower-case name; ``None`` counts as not set."""
     if not isinstance(content, Mapping):
         message = f"must be a dictionary of options, not {type(content).__name__}"
         raise ConfigurationError([Problem(SETTING, None, message)])
@@ -220,7 +222,7 @@ def _read_names(content: Any) -> dict[str, Any]:
         if name not in known:
             problems.append(Problem(name, None, look_up(name, known).message))
         elif name in named:
-            problems.append(Problem(name, None, "is set twice, in lower and in upper case"))
+            problems.append(Problem(name, None, "is set twice, in lower and in upper case; remove one"))
         elif value is not None:
             named[name] = value
     if problems:
@@ -234,7 +236,9 @@ def _read_strings(named: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(values, (list, tuple, set, frozenset)) or not all(
         isinstance(entry, str) and entry.strip() == entry != "" for entry in values
     ):
-        raise ConfigurationError([Problem(name, None, "must be a list of names without white space around")])
+        raise ConfigurationError(
+            [Problem(name, None, "must be a list of names without surrounding white space")]
+        )
     return tuple(values)
 
 
@@ -252,12 +256,12 @@ def _read_callable(named: Mapping[str, Any], name: str) -> Callable[..., Any] | 
 
 
 def _synchronous(function: Any) -> Any:
-    """Let a function of the project be async where a thread calls it, in the way that views may be."""
+    """Return a function that a thread can call; a coroutine function is run with ``async_to_sync``."""
     return async_to_sync(function) if inspect.iscoroutinefunction(function) else function
 
 
 def _noting_origin(resolver: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Remember of each token that a resolver finds whether it came in the ``Authorization`` header."""
+    """Wrap a resolver to record on the request whether its token is in the ``Authorization`` header."""
 
     async def wait(request: HttpRequest, answer: Awaitable[Any]) -> Any:
         token = await answer

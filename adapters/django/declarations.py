@@ -1,12 +1,11 @@
-"""What a view says about access: kept on the view as an attribute, found there after routing.
+"""The access declaration of a view: an attribute of the view, read after routing.
 
-Django's own decorators and ``functools.wraps`` copy such attributes, and ``as_view()`` takes them from
-``dispatch``, so that the outermost function that Django calls still has it. Where an attribute was lost, the
-view is checked all the same: the middleware then requires a token (deny by default), and the decorator what
-it was given.
+Django's decorators and ``functools.wraps`` copy such attributes, and ``as_view()`` copies them from
+``dispatch``, so the function that Django calls has the declaration. If another decorator loses it, the view
+is still protected: the middleware requires a token (deny by default), and ``@protect`` makes its own check.
 
-A function that only borrows the name of a public view (``@wraps(ping)``) has its attributes and is not
-public: :mod:`monocloud_mw.protect.wrappers` says how the two are told apart.
+A function that only copies the name of a public view (``@wraps(ping)``) has its attributes but is not public;
+:mod:`monocloud_mw.protect.wrappers` distinguishes the two.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ _PUBLIC: Final = "monocloud_public"  # the function that @public has made
 
 @attrs.frozen(kw_only=True)
 class Declaration:
-    """What one view says.
+    """The access declaration of one view.
 
     Args:
-        requirements: what a token must meet.
+        requirements: scopes and groups that the token must have.
         optional: whether a request without a token passes, without claims.
-        public: whether no token is looked at.
+        public: whether tokens are ignored.
     """
 
     requirements: Requirements = NO_REQUIREMENTS
@@ -41,7 +40,7 @@ class Declaration:
     public: bool = False
 
     def merge(self, other: Declaration) -> Declaration:
-        """Return what a request must meet to pass both."""
+        """Return the combination of both declarations."""
         return Declaration(
             requirements=self.requirements.merge(other.requirements),
             optional=self.optional and other.optional,
@@ -52,16 +51,16 @@ PUBLIC: Final = Declaration(public=True)
 
 
 def declaration_of(view: Any) -> Declaration | None:
-    """Return what a view says about access; ``None`` where it says nothing."""
+    """Return the declaration of a view, or ``None`` if it has none."""
     declaration: Declaration | None = getattr(view, _ATTRIBUTE, None)
     return None if declaration is PUBLIC and not _is_public(view) else declaration
 
 
 def declare(view: Callable[..., Any], declaration: Declaration) -> Declaration:
-    """Put a declaration on a view, beside the one that is there, and return the two as one.
+    """Set a declaration on a view, combined with an existing one, and return the result.
 
     Raises:
-        ConfigurationError: the view would be public and protected.
+        ConfigurationError: the view would be both public and protected.
     """
     there = declaration_of(view)
     if there is not None:
@@ -75,14 +74,14 @@ def declare(view: Callable[..., Any], declaration: Declaration) -> Declaration:
 
 
 def _is_public(view: Any) -> bool:
-    """Tell whether a view is what ``@public`` has made, decorates that, or has it as ``dispatch``."""
+    """Return whether a view is the result of ``@public``, decorates it, or has it as ``dispatch``."""
     for _ in range(MAX_LAYERS):
         view = unbound(view)
         mark = getattr(view, _PUBLIC, None)
         if mark is None or mark is view:
             return mark is not None
         owner, wrapped = class_of(view), wrapped_by(view)
-        if owner is not None and any(value is owner for value in closure_of(view)):  # what as_view() has made
+        if owner is not None and any(value is owner for value in closure_of(view)):  # the result of as_view()
             view = owner.dispatch
         elif wrapped is None or not holds(view, wrapped):
             return False
@@ -94,11 +93,11 @@ def _is_public(view: Any) -> bool:
 
 
 def class_of(view: Any) -> Any:
-    """Return the class of what ``as_view()`` of Django or REST framework has made, else ``None``."""
+    """Return the class of a view from ``as_view()`` of Django or REST framework, otherwise ``None``."""
     return getattr(view, "view_class", None) or getattr(view, "cls", None)
 
 
 def name_of(view: Any) -> str:
-    """Return the dotted name of a view, as ``public_views`` has it; of a class-based one, its class."""
+    """Return the dotted name of a view for ``public_views``; for a class-based view, that of its class."""
     view = class_of(view) or view
     return f"{getattr(view, '__module__', '')}.{getattr(view, '__qualname__', type(view).__qualname__)}"

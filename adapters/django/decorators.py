@@ -1,4 +1,4 @@
-"""``@protect`` and ``@public``: what a view needs, said on the view.
+"""``@protect`` and ``@public``: declare the access requirements of a view.
 
 ::
 
@@ -9,15 +9,15 @@
     @public
     def ping(request): ...
 
-- They take functions, sync and async, class-based views (as ``@protect`` on the class, as
+- They accept sync and async functions, class-based views (``@protect`` on the class,
   ``method_decorator(protect(...), name="dispatch")``, or around ``as_view()``) and their methods.
-- ``@protect`` checks by itself, with or without the middleware. What the middleware has checked is not
-  checked again: only the requirements are compared with the claims.
-- A refused request gets the response of its status where Django itself has chosen the view. Where other code
-  calls the view, :class:`~.refusals.AccessTokenRefused` is raised, which nothing can take for a result.
-- CSRF: the view is exempt where the token came in the ``Authorization`` header, and checked as Django does
-  it where it did not (a cookie, an anonymous request) and the project has the ``CsrfViewMiddleware``.
-- ``@public`` only says something to the middleware.
+- ``@protect`` works with and without the middleware. A token that the middleware has validated is not
+  validated again; only the requirements are compared with its claims.
+- If Django called the view, a refused request gets the error response. If other code called it,
+  :class:`~.refusals.AccessTokenRefused` is raised, so that a refusal cannot be mistaken for a result.
+- CSRF: a request with its token in the ``Authorization`` header is exempt. Any other request (token in a
+  cookie, no token) gets Django's CSRF check if the project uses ``CsrfViewMiddleware``.
+- ``@public`` has an effect only with the middleware.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ __all__ = ["protect", "public"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-_EXEMPT: Final = "monocloud_csrf_exempt"  # on what @protect returns: whether the view itself was exempt
+_EXEMPT: Final = "monocloud_csrf_exempt"  # on the wrapper: whether the wrapped view was csrf_exempt
 
 _OTHER_INTERFACES: Final = {
     ("environ", "start_response"): "monocloud_mw.adapters.wsgi.ProtectApiMiddleware",
@@ -80,17 +80,17 @@ def protect(
     groups: str | Iterable[str] = (),
     optional: bool = False,
 ) -> Any:
-    """Let only requests with a valid access token reach a view; without one, return a decorator that does.
+    """Require a valid access token for a view; called without a view, return a decorator.
 
     Args:
-        view: a function, a class-based view, what its ``as_view()`` returns, or one of its methods.
+        view: a function, a class-based view, the result of its ``as_view()``, or one of its methods.
         scopes: all of them are required; one string may list several, separated by spaces.
-        any_scopes: any of them is enough.
+        any_scopes: the token must have at least one.
         groups: the caller must be in at least one, or in all with the option ``groups_match_all``.
-        optional: let requests without a token pass, without claims; a token that is there is checked.
+        optional: let requests without a token pass, without claims; a token that is sent is still checked.
 
     Raises:
-        ConfigurationError: a requirement has a wrong type, or the view cannot be protected, or is public.
+        ConfigurationError: a requirement has a wrong type, the view cannot be protected, or it is public.
     """
 
     def decorate(view: Any) -> Any:
@@ -108,10 +108,10 @@ def protect(
 
 
 def public(view: View) -> View:
-    """Let every request reach a view; no token is looked at.
+    """Let every request reach a view; tokens are ignored.
 
     Args:
-        view: a function, a class-based view, or what its ``as_view()`` returns.
+        view: a function, a class-based view, or the result of its ``as_view()``.
 
     Raises:
         ConfigurationError: the view is protected as well.
@@ -135,17 +135,17 @@ def _make_public(view: Callable[..., Any]) -> Callable[..., Any]:
 
     if iscoroutinefunction(view):
         markcoroutinefunction(unchanged)
-    declare(unchanged, PUBLIC)  # on a function of its own: the view may have another URL as well
+    declare(unchanged, PUBLIC)  # on a wrapper: the view may be served at another URL that is not public
     return unchanged
 
 
 def _protect(declaration: Declaration, view: Callable[..., Any]) -> Callable[..., Any]:
     protected: Any
-    # What another @protect has set does not count: the check that it left to itself is now made here.
+    # Ignore the csrf_exempt that another @protect has set: its CSRF check is now made here.
     is_exempt = bool(getattr(view, _EXEMPT, getattr(view, "csrf_exempt", False)))
 
     async def answer(args: Any, kwargs: Any) -> Any:
-        """Check on the event loop; the view may return an awaitable without being a coroutine function."""
+        """Check on the event loop, then call the view, which may be sync, async or return an awaitable."""
         refusal = await _refuse_async(_find_request(args, kwargs), declaration, is_exempt)
         if refusal is not None:
             return refusal
@@ -170,12 +170,12 @@ def _protect(declaration: Declaration, view: Callable[..., Any]) -> Callable[...
 
     declaration = declare(protected, declaration)
     setattr(protected, _EXEMPT, is_exempt)
-    protected.csrf_exempt = True  # checked here instead, once it is known where the token came from
+    protected.csrf_exempt = True  # CSRF is checked here, once the source of the token is known
     return cast("Callable[..., Any]", protected)
 
 
 def _refuse(given: Any, declaration: Declaration, is_exempt: bool) -> HttpResponseBase | None:
-    """Return the response that refuses a request, or raise it; ``None`` lets the request pass."""
+    """Return or raise the refusal of a request; return ``None`` if it passes."""
     request = _of_django(given)
     try:
         check_request(request, declaration)
@@ -194,11 +194,11 @@ async def _refuse_async(given: Any, declaration: Declaration, is_exempt: bool) -
         return _response_or_raise(refused, given, declaration)
     if is_exempt or not _may_be_forged(request, declaration):
         return None
-    return await sync_to_async(reject_forgery)(request)  # it may read the session
+    return await sync_to_async(reject_forgery)(request)  # may read the session
 
 
 def _response_or_raise(refused: Refused, given: Any, declaration: Declaration) -> HttpResponseBase:
-    """Return the response where Django called the view, or a test without URLs; else raise it."""
+    """Return the response if Django, or a test without URLs, called the view; otherwise raise it."""
     if given is not _of_django(given):
         from .api_exceptions import AccessTokenException
 
@@ -210,7 +210,7 @@ def _response_or_raise(refused: Refused, given: Any, declaration: Declaration) -
 
 
 def _may_be_forged(request: HttpRequest, declaration: Declaration) -> bool:
-    """Tell whether Django left the check for CSRF to this view, and its token does not make up for it."""
+    """Return whether this view has to check for CSRF: Django has not, and no token exempts the request."""
     match = getattr(request, "resolver_match", None)
     return (
         not getattr(request, "_dont_enforce_csrf_checks", False)
@@ -221,10 +221,10 @@ def _may_be_forged(request: HttpRequest, declaration: Declaration) -> bool:
 
 
 def _expects_awaitable(given: Any, declaration: Declaration) -> bool:
-    """Tell whether a view that is no coroutine function has to return an awaitable, as ``dispatch`` may."""
+    """Return whether a sync function has to return an awaitable, as ``dispatch`` of an async view does."""
     request = _of_django(given)
     if checked_claims(request) is not None:
-        return False  # nothing will be waited for
+        return False
     if is_on_event_loop():
         return True
     match = getattr(request, "resolver_match", None)
@@ -232,33 +232,33 @@ def _expects_awaitable(given: Any, declaration: Declaration) -> bool:
 
 
 def _find_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return the request that a view, or a method of one, was called with."""
+    """Return the request among the arguments of a view or of its method."""
     for candidate in (*args[:2], kwargs.get("request")):
         if isinstance(candidate, HttpRequest) or isinstance(
             getattr(candidate, "_request", None), HttpRequest
         ):
             return candidate
-    raise ConfigurationError("a view that @protect decorates must be called with a request")
+    raise ConfigurationError("a view with @protect must be called with a request as its first argument")
 
 
 def _of_django(request: Any) -> HttpRequest:
-    """Return the request of Django that is in a request of REST framework."""
+    """Return the Django request; REST framework wraps it."""
     return request if isinstance(request, HttpRequest) else request._request  # noqa: SLF001
 
 
 def _check_view(view: Any) -> None:
-    """Refuse what would be wrapped in silence, and never be called by Django."""
-    advice = "decorate the view, not what leads to it"
+    """Raise ``ConfigurationError`` for objects that Django would never call as a view."""
+    advice = "decorate the view itself"
     if inspect.isclass(view):
         if callable(getattr(view, "dispatch", None)):
             return
-        advice = "a class-based view has a method dispatch"
+        advice = "a class-based view has a dispatch method"
     elif callable(view):
         adapter = _OTHER_INTERFACES.get(_parameters_of(view))
         if adapter is None:
             return
-        advice = f"a WSGI or ASGI application is wrapped by {adapter}"
-    raise ConfigurationError(f"cannot protect {name_of(view)}, which is not a view of Django: {advice}")
+        advice = f"wrap a WSGI or ASGI application with {adapter}"
+    raise ConfigurationError(f"cannot protect {name_of(view)}: it is not a Django view; {advice}")
 
 
 def _parameters_of(view: Callable[..., Any]) -> tuple[str, ...]:

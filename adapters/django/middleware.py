@@ -1,12 +1,11 @@
-"""The middleware: decides on the view that Django has chosen, before anything of it runs.
+"""The middleware: checks a request after Django has resolved the view and before the view runs.
 
-- A view that says nothing needs a valid token, unless ``deny_by_default`` is off or ``public_views`` or
-  ``public_apps`` name it (:mod:`.config`). What a view itself says comes first.
-- It stands in front of ``CsrfViewMiddleware``, which otherwise refuses ``POST`` requests of callers that have
-  a token and no cookie; the system checks see to that.
-- Where no view is found (404) nothing runs that could be protected, and what another middleware answers
-  itself never gets here.
-- On ASGI it is a coroutine, and no thread is involved.
+- A view without a declaration needs a valid token, unless ``deny_by_default`` is off or ``public_views`` or
+  ``public_apps`` name it (:mod:`.config`). The view's own declaration takes precedence.
+- Put it before ``CsrfViewMiddleware``, which otherwise refuses ``POST`` requests that have a token and no
+  cookie; a system check reports the wrong order.
+- Requests without a view (404), and requests that another middleware answers, are not checked.
+- On ASGI it runs on the event loop, without threads.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class ProtectApiMiddleware:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], _args: Any, _kwargs: Any
     ) -> HttpResponseBase | None:
-        """Return the response that refuses a request, or ``None`` to let it pass."""
+        """Return the error response of a refused request, or ``None`` to let it pass."""
         declaration = _declaration_for(request, view)
         if declaration is not None:
             try:
@@ -77,12 +76,12 @@ class ProtectApiMiddleware:
         return None
 
     def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        """Return the response of a refusal that a view has raised by calling a protected one."""
+        """Return the error response if a view called a protected view that refused the request."""
         return error.response if isinstance(error, AccessTokenRefused) else None
 
 
 def _declaration_for(request: HttpRequest, view: Callable[..., Any]) -> Declaration | None:
-    """Return what a request for a view must meet; ``None`` where the view is public."""
+    """Return the declaration that applies to a view, or ``None`` if the view is public."""
     declaration = declaration_of(view)
     if declaration is not None:
         return None if declaration.public else declaration

@@ -8,12 +8,12 @@
     def list_orders(request):
         return {"caller": request.auth.subject}
 
-- ``request.auth`` and ``request.access_token`` are the claims; of an anonymous caller (``optional=True``)
+- ``request.auth`` and ``request.access_token`` are the claims. For an anonymous caller (``optional=True``)
   they are ``ANONYMOUS`` and ``None``.
-- A refusal is raised as an ``HttpError`` of Ninja with the response in it; the API is given a handler that
-  sends that response, with its challenge, unless it has one of its own.
-- A request without a token is left to the next entry, where ``auth`` is a list.
-- With the middleware, leave these views to Ninja: ``"public_apps": ["ninja"]``.
+- A refusal is raised as :class:`AccessTokenError`, an ``HttpError``. A handler that sends its response with
+  the challenge is added to the API, unless the API already has one for this class.
+- If ``auth`` is a list, a request without a token is passed to the next entry.
+- With the middleware, exempt the views of Ninja: ``"public_apps": ["ninja"]``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ try:
     from ninja.security.base import AuthBase
 except ImportError as error:
     raise ImportError(
-        "monocloud_mw.adapters.django.ninja needs Django Ninja beside monocloud-mw[django]: "
+        "monocloud_mw.adapters.django.ninja needs Django Ninja in addition to monocloud-mw[django]: "
         "pip install django-ninja"
     ) from error
 
@@ -56,15 +56,15 @@ class _Anonymous:
 
 
 ANONYMOUS: Final = _Anonymous()
-"""``request.auth`` of a caller without a token; Ninja takes nothing that is false for an answer."""
+"""``request.auth`` of a caller without a token. It is truthy: Ninja treats falsy values as a failure."""
 
 
 class AccessTokenError(HttpError):
-    """A request that must not pass.
+    """Raised for a refused request.
 
     Attributes:
-        error: why.
-        response: what the caller is sent.
+        error: the reason.
+        response: the response for the caller.
     """
 
     def __init__(self, error: MonoCloudError, response: HttpResponseBase) -> None:
@@ -74,21 +74,21 @@ class AccessTokenError(HttpError):
 
 
 def render_refusal(_request: HttpRequest, error: AccessTokenError) -> HttpResponseBase:
-    """Return the response of a refusal; what the API is given as its handler of ``AccessTokenError``."""
+    """Return the response of a refusal; the default handler of ``AccessTokenError``."""
     return error.response
 
 
 class AccessTokenAuth(AuthBase):
-    """Lets only requests with a valid access token reach an operation.
+    """Requires a valid access token for an operation.
 
     Args:
         scopes: all of them are required; one string may list several, separated by spaces.
-        any_scopes: any of them is enough.
+        any_scopes: the token must have at least one.
         groups: the caller must be in at least one, or in all with the option ``groups_match_all``.
-        optional: let requests without a token pass; a token that is there is checked.
+        optional: let requests without a token pass; a token that is sent is still checked.
 
     Raises:
-        ConfigurationError: an argument has a wrong type; it names the operation that is being declared.
+        ConfigurationError: an argument has a wrong type; the error names the operation.
     """
 
     openapi_type = "http"
@@ -104,7 +104,7 @@ class AccessTokenAuth(AuthBase):
         optional: bool = False,
     ) -> None:
         super().__init__()
-        self.is_async = True  # so that Ninja awaits what it is given; on a thread it is given no awaitable
+        self.is_async = True  # makes Ninja await awaitable results; a sync call returns none
         with naming():
             requirements, _ = collect_problems(
                 lambda: Requirements.of(scopes, groups, any_scopes),
@@ -113,10 +113,10 @@ class AccessTokenAuth(AuthBase):
         self._needed = Declaration(requirements=requirements, optional=optional)
 
     def __call__(self, request: HttpRequest) -> Any:
-        """Return the claims of a request, or an awaitable of them on an event loop; ``None`` without a token.
+        """Return the claims of a request, on an event loop as an awaitable; ``None`` without a token.
 
         Raises:
-            AccessTokenError: the request must not pass.
+            AccessTokenError: the request is refused.
         """
         if is_on_event_loop():
             return self._authenticate(request)
@@ -140,7 +140,7 @@ class AccessTokenAuth(AuthBase):
         return checked_claims(request) or ANONYMOUS
 
     def _leave_or_raise(self, request: HttpRequest, refused: Refused) -> None:
-        """Leave a request without a token to the next entry of ``auth``; raise any other refusal."""
+        """Return if a request without a token can go on to the next entry of ``auth``; otherwise raise."""
         operation = _find_operation(request)
         error = refused.error
         has_token = not isinstance(error, CredentialsError) or error.malformed
@@ -152,12 +152,12 @@ class AccessTokenAuth(AuthBase):
 
 
 def _is_beyond_doubt(request: HttpRequest) -> bool:
-    """Tell whether a request cannot be forged by a page of somebody else, since a browser sent nothing."""
+    """Return whether a request needs no CSRF check: no browser attached its token, or it has none."""
     return getattr(request, "_dont_enforce_csrf_checks", False) or checked_claims(request) is None
 
 
 def _find_operation(request: HttpRequest) -> Operation | None:
-    """Return what Ninja runs for a request: its view is a closure over the operations of a path."""
+    """Return the Ninja operation of a request; Ninja's view is a closure over the operations of a path."""
     view = inspect.unwrap(request.resolver_match.func)
     for cell in view.__closure__ or ():
         if isinstance(cell.cell_contents, PathView):

@@ -1,10 +1,9 @@
-"""Permissions of REST framework for scopes and groups, to be combined with ``&``, ``|`` and ``~``.
+"""REST framework permissions for scopes and groups; combine them with ``&``, ``|`` and ``~``.
 
-- They look at ``request.auth``: a caller without a token has no scopes and no groups.
-- ``~HasGroups("suspended")`` needs a token as well: a caller of whom nothing is known must not pass for one
-  that is known to lack something.
-- A 403 has a challenge that names the scopes (RFC 6750 section 3.1), where permissions are combined as well,
-  if one of these is an operand.
+- They read ``request.auth``. A caller without a token has no scopes and no groups.
+- ``~HasGroups("suspended")`` also requires a token, so that an anonymous caller does not pass.
+- A 403 has a challenge that names the scopes (RFC 6750 section 3.1). Combined permissions have it too, if one
+  of their operands is a permission of this module.
 """
 
 from __future__ import annotations
@@ -34,28 +33,28 @@ __all__ = ["HasAnyScope", "HasGroups", "HasScopes"]
 
 
 def HasScopes(*scopes: str) -> Any:  # noqa: N802  used like the permission classes of REST framework
-    """Return a permission class: the token has all of these scopes.
+    """Return a permission class that requires all of these scopes.
 
     Raises:
-        ConfigurationError: there are none, or one is not a scope; it names the view that is being declared.
+        ConfigurationError: no scope is given, or one is invalid; the error names the view.
     """
     return _permission("HasScopes", "scopes", scopes)
 
 
 def HasAnyScope(*scopes: str) -> Any:  # noqa: N802
-    """Return a permission class: the token has at least one of these scopes.
+    """Return a permission class that requires at least one of these scopes.
 
     Raises:
-        ConfigurationError: there are none, or one is not a scope; it names the view that is being declared.
+        ConfigurationError: no scope is given, or one is invalid; the error names the view.
     """
     return _permission("HasAnyScope", "any_scopes", scopes)
 
 
 def HasGroups(*groups: str) -> Any:  # noqa: N802
-    """Return a permission class: the caller is in one of these groups, or in all with ``groups_match_all``.
+    """Return a permission class that requires one of these groups, or all with ``groups_match_all``.
 
     Raises:
-        ConfigurationError: there are none, or one is not a name; it names the view that is being declared.
+        ConfigurationError: no group is given, or one is invalid; the error names the view.
     """
     return _permission("HasGroups", "groups", groups)
 
@@ -63,14 +62,14 @@ def HasGroups(*groups: str) -> Any:  # noqa: N802
 def _permission(kind: str, argument: str, given: tuple[str, ...]) -> Any:
     with naming():
         if not given:
-            message = "needs at least one name; without one every token would pass"
+            message = "needs at least one name; without names, every token would pass"
             raise ConfigurationError([Problem(f"{kind}()", None, message)])
         requirements = Requirements.of(**{argument: given})
     return _Metaclass(kind, (_TokenPermission,), {"requirements": requirements})
 
 
 class _Combining:
-    """What ``&``, ``|`` and ``~`` make of one of these permissions, on either side."""
+    """Operators ``&``, ``|`` and ``~`` whose results keep the challenge of the operands."""
 
     def __and__(self, other: Any) -> Any:
         return _Pair(_And, self, other)
@@ -101,7 +100,7 @@ class _Metaclass(_Combining, BasePermissionMetaclass):
 
 
 class _Explaining:
-    """REST framework reads ``message`` of what has refused a request: here, that of an operand."""
+    """Provides ``message``, which REST framework reads from the failed permission, from its operands."""
 
     @property
     def message(self) -> Any:
@@ -151,7 +150,7 @@ class _TokenPermission(BasePermission, metaclass=_Metaclass):
 
     @property
     def message(self) -> None:
-        """Log what the token lacks, and raise the 403 with its challenge; nothing where there is no token."""
+        """Log the missing scope or group and raise the 403 with its challenge; do nothing without a token."""
         if self._request is None:
             return
         request = self._request._request  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""A refusal in the forms that Django knows: a response, or an exception that has the response in it."""
+"""Refusals for Django: a response, or an exception that carries the response."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["AccessTokenRefused", "response_of", "to_django"]
 
 
 class AccessTokenRefused(PermissionDenied):
-    """Raised where a protected view that Django did not choose itself is called, and must not run.
+    """Raised when code other than Django calls a protected view and the request is refused.
 
-    The middleware turns it into ``response``; without the middleware, Django answers 403.
+    The middleware sends ``response``. Without the middleware, Django answers 403.
 
     Attributes:
-        error: why.
-        response: what the caller is to be sent.
+        error: the reason.
+        response: the response for the caller.
     """
 
     def __init__(self, error: MonoCloudError, response: HttpResponse) -> None:
@@ -31,10 +31,10 @@ class AccessTokenRefused(PermissionDenied):
 
 
 def response_of(refused: Refused) -> HttpResponse:
-    """Return the response to a refusal: that of ``on_error``, or the default one."""
+    """Return the response of a refusal: from ``on_error``, or the default one."""
     return to_django(refused.response) if refused.answer is None else refused.answer
 
 
 def to_django(response: ErrorResponse) -> HttpResponse:
-    """Return an error response as one of Django."""
+    """Convert an error response to a Django response."""
     return HttpResponse(response.body, status=response.status, headers=dict(response.headers))

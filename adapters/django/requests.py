@@ -1,9 +1,9 @@
-"""What is kept on a request of Django: the claims of its token, and whether it can be a forgery (CSRF).
+"""State on a Django request: the claims of its token, and whether it needs a CSRF check.
 
-- ``request.access_token`` and ``request.META["monocloud.claims"]`` (on ASGI also in the scope) are for
-  applications. What decides is a private attribute, which nothing from outside can write to.
-- A request whose token came in the ``Authorization`` header is exempt from CSRF checks: a browser sends no
-  such header on its own. A request whose token came from a cookie is not exempt.
+- Applications read ``request.access_token`` or ``request.META["monocloud.claims"]`` (on ASGI also the scope).
+  The checks read a private attribute instead, which no client input can set.
+- A request with its token in the ``Authorization`` header is exempt from CSRF checks, because browsers do not
+  attach that header by themselves. A request with its token in a cookie is not exempt.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FROM_ELSEWHERE: Final = "_monocloud_token_from_elsewhere"
 
 
 def prepare(request: HttpRequest) -> None:
-    """Take away what a request brought along, the first time that it is seen."""
+    """Remove claims that the request arrived with, the first time it is checked."""
     if _CLAIMS not in request.__dict__:
         setattr(request, _CLAIMS, None)
         request.access_token = None
@@ -45,12 +45,12 @@ def prepare(request: HttpRequest) -> None:
 
 
 def checked_claims(request: HttpRequest) -> AccessTokenClaims | None:
-    """Return the claims of the token that this request was checked with, if it was."""
+    """Return the claims of a request that has been checked, or ``None``."""
     return cast("AccessTokenClaims | None", request.__dict__.get(_CLAIMS))
 
 
 def attach_claims(request: HttpRequest, claims: AccessTokenClaims) -> None:
-    """Give a request the claims of its token; CSRF is not checked where the token came in the header."""
+    """Attach the claims of the token; exempt the request from CSRF checks if the token came in the header."""
     setattr(request, _CLAIMS, claims)
     request.access_token = claims
     request.META[CLAIMS_KEY] = claims
@@ -68,7 +68,7 @@ def list_authorization(request: HttpRequest) -> tuple[str, ...]:
 
 
 def has_in_header(request: HttpRequest, token: Any) -> bool:
-    """Tell whether the token of a ``token_resolver`` is in the header; remember it where it is not."""
+    """Return whether a resolved token is in the ``Authorization`` header; if not, note it on the request."""
     try:
         same = isinstance(token, str) and token.strip() == parse_authorization(list_authorization(request))
     except CredentialsError:
@@ -88,7 +88,7 @@ def is_preflight(request: HttpRequest) -> bool:
 
 
 def reject_forgery(request: HttpRequest) -> HttpResponse | None:
-    """Check a request for CSRF as Django's middleware does; return the response where it is a forgery."""
+    """Run Django's CSRF check; return its error response, or ``None`` if the request passes."""
     _csrf.process_request(request)
     return cast("HttpResponse | None", _csrf.process_view(request, None, (), {}))
 

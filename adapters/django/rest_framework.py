@@ -1,4 +1,4 @@
-"""REST framework: an authentication class, and permissions for scopes and groups.
+"""REST framework: an authentication class and permissions for scopes and groups.
 
 ::
 
@@ -6,13 +6,13 @@
         authentication_classes = [AccessTokenAuthentication]
         permission_classes = [HasScopes("orders:read") & ~HasGroups("suspended")]
 
-- ``request.auth`` are the claims, ``request.user`` is a :class:`TokenUser`, or what ``get_user`` of a
-  subclass returns.
-- A request without a token is left to the next authentication class; the challenge of a 401 is that of the
+- ``request.auth`` has the claims. ``request.user`` is a :class:`TokenUser`, or the result of ``get_user`` of
+  a subclass.
+- A request without a token is passed to the next authentication class; the challenge of a 401 is that of the
   first one.
-- What is refused is an ``APIException`` with status, challenge and ``Retry-After``, so that the exception
-  handler and the renderers of the project see it. ``on_error`` is called, and its response not used.
-- A token that the middleware has checked is not checked again.
+- Refused requests raise an ``APIException`` with status, challenge and ``Retry-After``, which the project's
+  exception handler and renderers process. ``on_error`` is called, but its response is not used.
+- A token that the middleware has validated is not validated again.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ try:
     from rest_framework.request import Request
 except ImportError as error:
     raise ImportError(
-        "monocloud_mw.adapters.django.rest_framework needs REST framework beside monocloud-mw[django]: "
-        "pip install djangorestframework"
+        "monocloud_mw.adapters.django.rest_framework needs REST framework in addition to "
+        "monocloud-mw[django]: pip install djangorestframework"
     ) from error
 
 from monocloud_mw.claims import AccessTokenClaims
@@ -54,7 +54,7 @@ _OPTIONAL = Declaration(optional=True)
 
 @attrs.frozen
 class TokenUser:
-    """Who a token is for, as REST framework expects a user; there is no row in a database for it.
+    """The user of a token, with the interface that REST framework expects; it is not stored in a database.
 
     Args:
         claims: the claims of the token.
@@ -70,12 +70,12 @@ class TokenUser:
 
     @property
     def username(self) -> str:
-        """``sub``, or the client where the token has none."""
+        """``sub``, or ``client_id`` if the token has no ``sub``."""
         return self.claims.subject or self.claims.client_id or ""
 
     @property
     def pk(self) -> str:
-        """The same as ``username``: what throttles count by."""
+        """The same as ``username``; throttles use it as their key."""
         return self.username
 
     @property
@@ -88,15 +88,15 @@ class TokenUser:
         return self.username
 
     def has_perm(self, _permission: str, _object: Any = None) -> bool:
-        """Return ``False``: permissions of Django's models are not in a token."""
+        """Return ``False``: a token has no Django model permissions."""
         return False
 
     def has_perms(self, _permissions: Any, _object: Any = None) -> bool:
-        """Return ``False``, likewise."""
+        """Return ``False``: a token has no Django model permissions."""
         return False
 
     def has_module_perms(self, _app: str) -> bool:
-        """Return ``False``, likewise."""
+        """Return ``False``: a token has no Django model permissions."""
         return False
 
     def __str__(self) -> str:
@@ -104,14 +104,14 @@ class TokenUser:
 
 
 class AccessTokenAuthentication(BaseAuthentication):
-    """For ``authentication_classes``, in front of those that take over where there is no token."""
+    """For ``authentication_classes``: put it before classes that handle requests without a token."""
 
     def authenticate(self, request: Request) -> tuple[Any, AccessTokenClaims] | None:
-        """Return the user and the claims of a request; ``None`` where it has no token.
+        """Return the user and the claims of a request, or ``None`` if it has no token.
 
         Raises:
-            AccessTokenException: the token is refused, or cannot be checked.
-            PermissionDenied: the token came from a cookie, and the request may be forged (CSRF).
+            AccessTokenException: the token is refused or cannot be checked.
+            PermissionDenied: the token came from a cookie and the CSRF check failed.
         """
         incoming = request._request  # noqa: SLF001  as REST framework's own classes do
         try:
@@ -130,5 +130,5 @@ class AccessTokenAuthentication(BaseAuthentication):
         return "Bearer"
 
     def get_user(self, claims: AccessTokenClaims) -> Any:
-        """Return the user of a token; override it to return one of Django's."""
+        """Return the user of a token; override it to return a Django user."""
         return TokenUser(claims)

@@ -1,6 +1,6 @@
-"""drf-spectacular: the security scheme of :class:`~.rest_framework.AccessTokenAuthentication` in OpenAPI.
+"""drf-spectacular: the OpenAPI security scheme of :class:`~.rest_framework.AccessTokenAuthentication`.
 
-``"monocloud_mw.adapters.django"`` in ``INSTALLED_APPS`` registers it; otherwise import this module.
+Add ``"monocloud_mw.adapters.django"`` to ``INSTALLED_APPS`` to register it, or import this module.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ try:
     from drf_spectacular.extensions import OpenApiAuthenticationExtension
 except ImportError as error:
     raise ImportError(
-        "monocloud_mw.adapters.django.spectacular needs drf-spectacular beside monocloud-mw[django]: "
+        "monocloud_mw.adapters.django.spectacular needs drf-spectacular in addition to monocloud-mw[django]: "
         "pip install drf-spectacular"
     ) from error
 

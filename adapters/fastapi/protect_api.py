@@ -1,4 +1,4 @@
-"""Protects FastAPI applications, routers and views, as a security dependency.
+"""A security dependency that protects FastAPI applications, routers and views.
 
 ::
 
@@ -9,14 +9,14 @@
     async def orders(claims: Annotated[AccessTokenClaims, Security(protect, scopes=["orders:read"])]):
         return {"caller": claims.subject}
 
-- The check runs after routing, before the view, for HTTP and WebSocket. Where several apply to a view (of the
-  application, the router, the view), each must be met; the token is validated once.
-- FastAPI reads and parses the body before it runs any dependency, and runs dependencies for views of the
-  application and of its included routers only: **not for mounted applications**, plain Starlette routes and
-  its own pages (``/docs``, ``/openapi.json``).
-- A refusal is raised as :class:`.AccessRefused` or :class:`.WebSocketRefused`.
-- The claims are what the dependency returns, and in ``request.scope["monocloud.claims"]``.
-- Wrong declarations are errors at start (``lifespan``), and otherwise at the first request (:mod:`.routes`).
+- The check runs after routing and before the view, for HTTP and WebSocket. If the application, the router and
+  the view each have one, all must pass; the token is validated once.
+- FastAPI parses the request body before it runs dependencies. It runs them only for views of the application
+  and of its included routers: **not for mounted applications**, plain Starlette routes or its own pages
+  (``/docs``, ``/openapi.json``).
+- A refused request raises :class:`.AccessRefused` or :class:`.WebSocketRefused`.
+- The dependency returns the claims; they are also in ``request.scope["monocloud.claims"]``.
+- Invalid declarations raise an error at start (``lifespan``), or else at the first request (:mod:`.routes`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ from .shared import Shared
 
 __all__ = ["ProtectApi"]
 
-_CHECKED: Final = "monocloud.checked"  # in the scope: the guard that has checked it, and the claims
+_CHECKED: Final = "monocloud.checked"  # scope key: the guard that checked the request, and the claims
 
 
 class ProtectApi(Protection):
@@ -73,19 +73,20 @@ class ProtectApi(Protection):
         scopes: required of every request, in addition to those of ``Security``.
         any_scopes: the token must have at least one.
         groups: the caller must be in at least one.
-        optional: let requests without a token pass, with ``None`` for claims; a token that is there is
+        optional: let requests without a token pass, with ``None`` as claims; a token that is sent is still
             checked.
-        allow_cors_preflight: let CORS preflights pass to views for ``OPTIONS``. ``CORSMiddleware`` does not
-            need it: it answers them before any view.
+        allow_cors_preflight: let CORS preflights pass to views for ``OPTIONS``. Not needed with
+            ``CORSMiddleware``, which answers them before any view.
         token_resolver: called with the connection (``Request`` or ``WebSocket``), sync or async; returns the
             access token, instead of the ``Authorization`` header.
         certificate_resolver: called with the connection, sync or async; returns the caller's certificate
             (:mod:`monocloud_mw.protect.resolvers`).
-        scheme_name: of the security scheme in the OpenAPI document.
-        authorization_code: describe it as OAuth 2 with the authorization code flow instead of OpenID Connect.
-        authorization_url: the authorization endpoint; by default from the tenant's metadata, at start.
-        token_url: the token endpoint, likewise.
-        scope_descriptions: scopes and what they mean; those that the routes require are added at start.
+        scheme_name: name of the security scheme in the OpenAPI document.
+        authorization_code: describe the scheme as OAuth 2 with the authorization code flow instead of OpenID
+            Connect.
+        authorization_url: the authorization endpoint; default: read from the tenant's metadata at start.
+        token_url: the token endpoint; default: read from the tenant's metadata at start.
+        scope_descriptions: descriptions by scope; scopes that the routes require are added at start.
 
     Raises:
         ConfigurationError: with every problem found.
@@ -162,15 +163,15 @@ class ProtectApi(Protection):
         groups: str | Iterable[str] = (),
         optional: bool | None = None,
     ) -> ProtectApi:
-        """Return the same protection with more requirements, for what ``Security`` has no argument for.
+        """Return this protection with more requirements, including those that ``Security`` cannot express.
 
-        The same arguments give the same object, so that ``app.dependency_overrides`` finds it.
+        The same arguments return the same object, so that it can be a key of ``app.dependency_overrides``.
 
         Args:
             scopes: required in addition.
             any_scopes: the token must have at least one, in addition.
             groups: the caller must be in at least one, in addition.
-            optional: whether the token is optional; by default as it is here.
+            optional: whether the token is optional; default: as in this object.
 
         Raises:
             ConfigurationError: an argument has a wrong type; it names the view that is being declared.
@@ -201,11 +202,11 @@ class ProtectApi(Protection):
     async def __call__(
         self, connection: HTTPConnection, security_scopes: SecurityScopes
     ) -> AccessTokenClaims | None:
-        """Return the claims of the access token, or ``None`` where there is none and none is needed.
+        """Return the claims of the access token, or ``None`` if there is no token and it is optional.
 
         Raises:
-            AccessRefused: the request must not pass.
-            WebSocketRefused: the WebSocket must not open.
+            AccessRefused: the request is refused.
+            WebSocketRefused: the WebSocket is refused.
         """
         try:
             return await self._check(connection, tuple(security_scopes.scopes))
@@ -218,8 +219,8 @@ class ProtectApi(Protection):
         claims: AccessTokenClaims | None
         guard, claims = scope.get(_CHECKED, (None, None))
         if scope.get(CLAIMS_KEY) is not claims:
-            scope.pop(CLAIMS_KEY, None)  # not ours
-        method, url = scope.get("method", "GET"), scope["path"]  # the handshake of a WebSocket is a GET
+            scope.pop(CLAIMS_KEY, None)  # set by someone else
+        method, url = scope.get("method", "GET"), scope["path"]  # a WebSocket handshake is a GET
         requirements = self._known.get(scopes)
         if requirements is None:
             try:
@@ -249,26 +250,26 @@ class ProtectApi(Protection):
         return claims
 
     def check_routes(self, app: FastAPI) -> None:
-        """Check what the routes of an application declare, and list their scopes in its OpenAPI document.
+        """Check the declarations on the routes of an application; add their scopes to its OpenAPI document.
 
-        ``lifespan`` does it at start; call it where there is none, in a test for example. A mount that the
-        application's protection does not cover is logged as a warning.
+        ``lifespan`` calls it at start. Call it yourself if you do not use ``lifespan``, such as in a test.
+        A mount that the application's protection does not cover is logged as a warning.
 
         Raises:
-            ConfigurationError: naming each view that is declared wrongly, and what to write instead.
+            ConfigurationError: names each invalid declaration and what to write instead.
         """
         self._shared.check_routes(app)
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        """Start and stop with an application: ``FastAPI(lifespan=protect.lifespan)``, or within one's own.
+        """Start and stop with an application: ``FastAPI(lifespan=protect.lifespan)``, or inside your own.
 
-        Checks the routes, fetches the tenant's metadata and keys, so that the first request does not wait for
-        them, and closes the client at the end, unless it was passed in. A tenant that cannot be reached does
-        not stop the start: it is logged, and requests are refused with 503 until it is back.
+        Checks the routes, prefetches the tenant's metadata and keys, and closes the client at the end, unless
+        you passed the client. If the tenant cannot be reached, the application still starts: the failure is
+        logged, and requests get 503 until the tenant is reachable.
 
         Raises:
-            ConfigurationError: as :meth:`check_routes`.
+            ConfigurationError: names each invalid declaration and what to write instead.
         """
         async with self._shared.running(app):
             yield

@@ -1,4 +1,4 @@
-"""Marks the views that need no access token where the whole application does."""
+"""``@public`` marks views that need no access token in an application that is protected as a whole."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _MARK: Final = "__monocloud_public__"
 
 
 def public(view: View) -> View:
-    """Open a view of an application or router that is protected as a whole.
+    """Exempt a view from the protection of its application and routers.
 
-    It lifts what the application, a router or ``include_router`` requires. Only a ``ProtectApi`` with
-    ``optional=True`` is still asked, so that such a view can have claims where a token was sent. Write it
-    below or above the route decorator.
+    Requirements of the application, a router or ``include_router`` do not apply to it. A ``ProtectApi`` with
+    ``optional=True`` still runs, so that the view has claims if a token was sent. Write ``@public`` below or
+    above the route decorator.
 
     Raises:
-        ConfigurationError: it is not a function that can be a view.
+        ConfigurationError: the object is not a view function.
     """
     target = unbound(view)
     if inspect.isclass(target) or isinstance(target, (APIRouter, FastAPI, Depends)) or not callable(target):
-        raise ConfigurationError(f"@public marks a view function, not {type(view).__name__} {view!r}")
+        raise ConfigurationError(f"@public must decorate a view function, not {type(view).__name__} {view!r}")
     setattr(target, _MARK, target)
     return view
 
 
 def is_public(view: Any) -> bool:
-    """Tell whether a view, or a function that it decorates, is marked."""
+    """Return whether a view, or a function that it decorates, is marked with ``@public``."""
     return getattr(view, _MARK, None) is not None and is_marked(view, _MARK)

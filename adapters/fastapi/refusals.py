@@ -1,10 +1,10 @@
-"""A refusal as FastAPI's own exceptions, and how the OpenAPI document describes it.
+"""FastAPI exceptions for refused requests, and their description in the OpenAPI document.
 
-``@app.exception_handler(AccessRefused)``, ``(HTTPException)`` or ``(401)`` see a refused request: ``.error``
-says why, ``.response`` is what another adapter would send. Without a handler, FastAPI sends the body
-``{"detail": {"error": ..., "error_description": ...}}`` with the status and the headers of the refusal.
+Handle them with ``@app.exception_handler(AccessRefused)``, ``(HTTPException)`` or ``(401)``: ``.error`` is
+the reason, ``.response`` the default response of the other adapters. Without a handler, FastAPI sends the body
+``{"detail": {"error": ..., "error_description": ...}}`` with the status and headers of the refusal.
 
-A WebSocket is refused before it is accepted: servers answer the handshake with 403.
+A WebSocket is refused before it is accepted; servers answer the handshake with 403.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
 
 
 class AccessRefused(HTTPException):
-    """A request that must not pass.
+    """Raised for a refused request.
 
     Attributes:
-        error: why; for the log, not for the caller.
+        error: the reason; for the log, not for the caller.
         response: status, headers and body for the caller.
     """
 
@@ -36,17 +36,17 @@ class AccessRefused(HTTPException):
         self.response = response
         headers: dict[str, str] = {}
         for name, value in response.headers:
-            if name != "Content-Type":  # the response class of whoever renders it has one
+            if name != "Content-Type":  # set by the response class that renders the body
                 headers[name] = f"{headers[name]}, {value}" if name in headers else value
         super().__init__(response.status, json.loads(response.body), headers)
 
 
 class WebSocketRefused(WebSocketException):
-    """A WebSocket that must not open.
+    """Raised for a refused WebSocket.
 
     Attributes:
-        error: why; for the log, not for the caller.
-        response: what an HTTP request would be answered with.
+        error: the reason; for the log, not for the caller.
+        response: the response that an HTTP request would get.
     """
 
     def __init__(self, error: MonoCloudError, response: ErrorResponse) -> None:
@@ -81,4 +81,4 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     403: _describe("The access token lacks a required scope or group", "WWW-Authenticate"),
     503: _describe("Access tokens cannot be checked at the moment", "Retry-After"),
 }
-"""For ``responses=`` of an application, a router or a view: what generated clients need to know."""
+"""For ``responses=`` of an application, a router or a view: documents refusals for generated clients."""

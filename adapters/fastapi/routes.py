@@ -1,16 +1,16 @@
-"""What the routes of an application declare, read before the first request.
+"""Checks the declarations on the routes of an application before the first request.
 
-FastAPI accepts some declarations that it does not understand as they were meant. Found here:
+FastAPI accepts some declarations but interprets them differently than intended. These are reported:
 
-- ``Security(protect, scopes="orders:read")``: FastAPI makes a scope of each letter;
-- scopes of a wrong type, or with spaces in them;
-- an annotation that cannot be resolved, so that FastAPI reads a query parameter instead;
-- a view that is ``@public`` and asks for a token itself;
-- mounts and routes that the dependencies of the application do not cover. FastAPI runs these for views of
-  the application and of included routers only, so that such a mount is open.
+- ``Security(protect, scopes="orders:read")``: FastAPI splits the string into one scope per letter;
+- scopes of a wrong type, or containing spaces;
+- an annotation that cannot be resolved: FastAPI treats the parameter as a query parameter;
+- a view that is ``@public`` and requires a token itself;
+- mounts and routes that the dependencies of the application do not cover. FastAPI runs dependencies only for
+  views of the application and of included routers, so such a mount is unprotected.
 
 Dependencies are read as FastAPI reads them: from signatures (``Annotated`` or default), with the scopes of
-each level added to those above it.
+each level added to those of the levels above.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _DEPENDS: Final = re.compile(r"\b(Security|Depends|AccessTokenClaims)\b")
 
 
 class Protection(SecurityBase):
-    """What is looked for among the dependencies."""
+    """Base class of ``ProtectApi``, by which it is recognised among the dependencies."""
 
     optional: bool
 
@@ -53,12 +53,12 @@ class Protection(SecurityBase):
 
 
 class Declarations:
-    """What was found.
+    """The result of reading the routes.
 
     Attributes:
-        problems: declarations that cannot be meant.
+        problems: invalid declarations.
         uncovered: mounts and routes that the application's own protection does not cover.
-        scopes: all scopes that are asked for, in the order of the routes.
+        scopes: all required scopes, in the order of the routes.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Declarations:
 
 
 def read_declarations(app: FastAPI) -> Declarations:
-    """Read the routes of an application, of its included routers and of mounted FastAPI applications."""
+    """Read the declarations of an application, its included routers and mounted FastAPI applications."""
     declarations = Declarations()
     _read_app(app, "", declarations)
     return declarations
@@ -103,7 +103,7 @@ def _read_view(route: Any, name: str, own: Iterable[Depends], found: Declaration
         if declared.text is not None:
             words = ", ".join(map(quoted, declared.text.split()))
             message = (
-                f"scopes={quoted(declared.text)} of Security is a string, which FastAPI splits into letters"
+                f"Security(scopes={quoted(declared.text)}) is a string, which FastAPI splits into letters"
             )
             found.problems.append(Problem(name, None, f"{message}; write scopes=[{words}]"))
             continue
@@ -121,14 +121,12 @@ def _read_view(route: Any, name: str, own: Iterable[Depends], found: Declaration
         declared for declared in [*_protections_of(own), *in_view] if not declared.protection.optional
     )
     if is_public(view) and next(required, None) is not None:
-        message = (
-            "is marked @public and requires a token itself; remove one of the two, or write optional=True"
-        )
+        message = "is @public and also requires a token; remove one of the two, or use optional=True"
         found.problems.append(Problem(name, None, message))
 
 
 class _Declared(NamedTuple):
-    """A protection among the dependencies, the scopes that FastAPI gives it, and a string among these."""
+    """A protection among the dependencies, its scopes, and ``scopes`` if it was passed as one string."""
 
     protection: Protection
     scopes: tuple[Any, ...]
@@ -169,7 +167,7 @@ def _dependencies_of(call: Callable[..., Any]) -> Iterator[Depends]:
 
 
 def _unresolved(view: Callable[..., Any]) -> Iterator[str]:
-    """Find dependencies that FastAPI takes for query parameters, since it cannot resolve their annotation."""
+    """Yield a problem for each annotation that FastAPI cannot resolve and treats as a query parameter."""
     for parameter in get_typed_signature(view).parameters.values():
         annotation = parameter.annotation
         text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
@@ -181,7 +179,7 @@ def _unresolved(view: Callable[..., Any]) -> Iterator[str]:
 
 
 def _effective_routes(routes: Iterable[BaseRoute]) -> Iterator[tuple[Any, Any]]:
-    """Yield each route as it was declared and as it is served, those of included routers too."""
+    """Yield each route as declared and as served, including those of included routers."""
     for route in routes:
         contexts = getattr(route, "effective_route_contexts", None)
         if contexts is None:

@@ -1,10 +1,10 @@
-"""The security scheme in the OpenAPI document: what the *Authorize* button of Swagger UI works with.
+"""The security scheme in the OpenAPI document, which the *Authorize* button of Swagger UI uses.
 
-- By default OpenID Connect: the address of the tenant's discovery document.
-- With ``authorization_code``, OAuth 2 with the authorization code flow; Swagger UI adds PKCE to it. Its two
-  URLs come from arguments, or from the discovery document once it is loaded (``lifespan``). A document that
-  is asked for before then has OpenID Connect, and is made again at the next request after.
-- With a client that is not of this package, whose tenant is unknown, a bearer token.
+- Default: OpenID Connect with the URL of the tenant's discovery document.
+- With ``authorization_code``: OAuth 2 with the authorization code flow; Swagger UI adds PKCE. The two URLs
+  come from arguments, or from the discovery document once it is loaded (``lifespan``). Until then the OpenAPI
+  document has OpenID Connect; it is regenerated afterwards.
+- With a custom client, whose tenant is unknown: a bearer token.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ __all__ = ["Scheme", "tenant_domain_of"]
 
 
 class Scheme:
-    """The scheme that a :class:`.ProtectApi` and all that is derived from it share.
+    """The security scheme that a :class:`.ProtectApi` shares with those derived from it.
 
     Args:
         name: its name in the document.
-        tenant_domain: of the client's options; ``None`` where it has none.
+        tenant_domain: the tenant in the client's options; ``None`` if unknown.
         authorization_code: describe the authorization code flow.
         authorization_url: the authorization endpoint.
         token_url: the token endpoint.
-        scopes: scopes and what they mean, for the reader of the document.
+        scopes: descriptions by scope.
 
     Raises:
-        ConfigurationError: arguments that need each other are not there together.
+        ConfigurationError: an argument is missing that another one requires.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Scheme:
             raise ConfigurationError([Problem(missing, None, message)])
         if not authorization_code and (authorization_url or scopes):
             raise ConfigurationError(
-                [Problem("authorization_code", None, "must be True to describe URLs and scopes of the flow")]
+                [Problem("authorization_code", None, "must be True if URLs or scope descriptions are given")]
             )
         self.name = name
         self._tenant_domain = tenant_domain
@@ -70,14 +70,14 @@ class Scheme:
 
     @property
     def needs_metadata(self) -> bool:
-        """Whether the URLs of the flow are still to be read from the tenant's metadata."""
+        """Whether the URLs of the flow still have to be read from the tenant's metadata."""
         return self._authorization_code and self._urls is None
 
     def read_metadata(self, metadata: Metadata) -> None:
-        """Take the URLs of the flow from the tenant's metadata.
+        """Read the URLs of the flow from the tenant's metadata.
 
         Raises:
-            HttpError: it has none that may be used.
+            HttpError: the metadata has no usable URLs.
         """
         self._urls = metadata.endpoint("authorization_endpoint"), metadata.endpoint("token_endpoint")
 
@@ -88,7 +88,7 @@ class Scheme:
 
     @property
     def model(self) -> SecurityBase:
-        """What FastAPI writes into the document."""
+        """The security scheme for FastAPI to write into the document."""
         if self._authorization_code and self._urls is not None:
             flow = OAuthFlowAuthorizationCode(
                 authorizationUrl=self._urls[0], tokenUrl=self._urls[1], scopes=self._scopes
@@ -98,11 +98,11 @@ class Scheme:
             return HTTPBearer()
         return OpenIdConnect(
             openIdConnectUrl=f"{self._tenant_domain}/.well-known/openid-configuration",
-            description="An access token of MonoCloud",
+            description="An access token from MonoCloud",
         )
 
 
 def tenant_domain_of(client: Any) -> str | None:
-    """Return the tenant of a client, where that is known."""
+    """Return the tenant of a client, or ``None`` if unknown."""
     domain = getattr(getattr(client, "options", None), "tenant_domain", None)
     return domain if isinstance(domain, str) else None

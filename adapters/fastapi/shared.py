@@ -1,4 +1,4 @@
-"""What protections share that are derived from one: the guard, and starting with an application."""
+"""State shared by a ``ProtectApi`` and those derived from it: the guard, and startup with an application."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ __all__ = ["Shared"]
 _LOGGER: Final = logging.getLogger("monocloud_mw")
 
 NOT_COVERED: Final = (
-    "%s is not protected: the dependencies of an application do not cover it. Protect it by itself, for "
+    "%s is not protected: the dependencies of an application do not cover it. Protect it separately, for "
     "example with monocloud_mw.adapters.asgi.ProtectApiMiddleware"
 )
 
 
 class Shared:
-    """The common part.
+    """The shared state.
 
     Args:
         guard: checks requests.
-        scheme: describes the protection in the OpenAPI document.
+        scheme: the security scheme in the OpenAPI document.
         owns_client: close the client when the application stops.
         allow_cors_preflight: let CORS preflights pass.
 
     Attributes:
-        derived: every protection that was derived, by what it requires and whether it is optional.
+        derived: the derived protections, by requirements and ``optional``.
     """
 
     def __init__(
@@ -56,28 +56,28 @@ class Shared:
         self._checked: WeakSet[FastAPI] = WeakSet()
 
     def check_once(self, app: Any, scopes: tuple[str, ...]) -> None:
-        """Check the routes of an application that was not checked at its start.
+        """Check the routes of an application that was not checked at start.
 
-        They are checked again where scopes may be the letters of one string: a route may have been added.
+        If the scopes look like the letters of a string, check again: the route may have been added later.
 
         Raises:
-            ConfigurationError: as :meth:`check_routes`.
+            ConfigurationError: lists every invalid declaration.
         """
         may_be_letters = scopes and all(len(scope) == 1 for scope in scopes)
         if isinstance(app, FastAPI) and (may_be_letters or app not in self._checked):
             self.check_routes(app)
 
     def check_routes(self, app: FastAPI) -> None:
-        """Check what the routes of an application declare.
+        """Check the declarations on the routes of an application.
 
         Raises:
-            ConfigurationError: with every wrong declaration.
+            ConfigurationError: lists every invalid declaration.
         """
         declarations = read_declarations(app)
         if declarations.problems:
             raise ConfigurationError(declarations.problems)
         self.scheme.add_scopes(declarations.scopes)
-        app.openapi_schema = None  # one that was made before lacks the scopes
+        app.openapi_schema = None  # regenerate it with the scopes
         if app not in self._checked:
             self._checked.add(app)
             for name in declarations.uncovered:
@@ -85,7 +85,7 @@ class Shared:
 
     @contextlib.asynccontextmanager
     async def running(self, app: FastAPI) -> AsyncIterator[None]:
-        """Run with an application, as :meth:`.ProtectApi.lifespan` says."""
+        """Run with an application; see :meth:`.ProtectApi.lifespan`."""
         self.check_routes(app)
         client: Any = self.guard.client
         try:
@@ -115,7 +115,7 @@ class Shared:
     async def _load_scheme(self, app: FastAPI) -> None:
         client: Any = self.guard.client
         self.scheme.read_metadata(await client.get_metadata())
-        app.openapi_schema = None  # one that was made before has no URLs
+        app.openapi_schema = None  # regenerate it with the URLs
 
     async def _keep_loading_scheme(self, app: FastAPI) -> None:
         while self.scheme.needs_metadata:

@@ -1,8 +1,8 @@
-"""The claims of the current request of Flask, and how they become JSON.
+"""The claims of the current Flask request, and their JSON form.
 
-They are kept on the request object itself, which nothing from outside can write to, unlike the environ, and
-which no two requests share, unlike ``flask.g``. The copy in ``request.environ["monocloud.claims"]`` is for
-code that knows no Flask.
+They are stored on the request object: unlike the environ, no client input can set them, and unlike
+``flask.g``, no two requests share it. The copy in ``request.environ["monocloud.claims"]`` is for code that
+does not use Flask.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _MET: Final = "_monocloud_met"
 
 _ANONYMOUS: Final = object()
 
-MAX_DEPTH: Final = 32  # of the values in which current_claims is looked for
+MAX_DEPTH: Final = 32  # nesting depth to which JSON values are searched for current_claims
 
 
 def drop_foreign_claims(incoming: Request) -> None:
-    """Take away what a request brought along, the first time that it is checked."""
+    """Remove claims that a request arrived with, the first time it is checked."""
     state = incoming.__dict__
     if _PROVEN not in state:
         incoming.environ.pop(CLAIMS_KEY, None)
@@ -40,33 +40,33 @@ def drop_foreign_claims(incoming: Request) -> None:
 
 
 def attach_claims(incoming: Request, claims: AccessTokenClaims | None) -> None:
-    """Give a request the claims of its token, in a form that ``jsonify`` of its application takes.
+    """Attach the claims of the token to a request, and make them serialisable with ``jsonify``.
 
-    ``None`` says that the request is anonymous, and may be.
+    ``None`` marks an anonymous request that was allowed to pass.
     """
     if claims is not None:
         incoming.environ[CLAIMS_KEY] = claims
         incoming.__dict__[_PROVEN] = claims
     elif incoming.__dict__[_PROVEN] is None:
         incoming.__dict__[_PROVEN] = _ANONYMOUS
-    _install_json(incoming.json_module)  # the application's; to ask current_app for it would take longer
+    _install_json(incoming.json_module)  # the application's provider; faster than current_app.json
 
 
 def mark_as_met(incoming: Request, declarations: tuple[Any, ...]) -> None:
-    """Remember what a request has been checked for, so that decorators of its view do not check it again."""
+    """Record the declarations that a request meets, so that decorators do not check them again."""
     setattr(incoming, _MET, (*incoming.__dict__.get(_MET, ()), *declarations))
 
 
 def was_met(incoming: Request, declaration: Any) -> bool:
-    """Tell whether a request has been checked for exactly this declaration."""
+    """Return whether a request has already been checked for exactly this declaration."""
     return declaration in incoming.__dict__.get(_MET, ())
 
 
 class _WritesClaims:
-    """A method of a JSON provider that finds the claims where its arguments have ``current_claims``.
+    """Wraps a method of a JSON provider to replace ``current_claims`` in its arguments by the claims.
 
-    JSON encoders do not look through proxies, and not all have a hook for types that they do not know. The
-    arguments are searched one level deep; where the encoder fails nevertheless, at every depth.
+    JSON encoders do not resolve proxies, and not all have a hook for unknown types. The arguments are
+    searched one level deep, and if the encoder then fails, at every level.
     """
 
     def __init__(self, write: Callable[..., Any]) -> None:
@@ -81,7 +81,7 @@ class _WritesClaims:
 
 
 def _resolve(value: Any, depth: int) -> Any:
-    """Return a JSON value with the claims in the place of each ``current_claims``."""
+    """Return a JSON value with each ``current_claims`` replaced by the claims."""
     if value is current_claims:
         return _read_claims()
     if depth and type(value) is dict:
@@ -92,7 +92,7 @@ def _resolve(value: Any, depth: int) -> Any:
 
 
 def _install_json(provider: Any) -> None:
-    """Let the JSON provider of an application, whatever its encoder, write ``current_claims``."""
+    """Make the JSON provider of an application serialise ``current_claims``, with any encoder."""
     if isinstance(provider, JSONProvider) and type(provider.dumps) is not _WritesClaims:
         if type(provider).response not in (JSONProvider.response, DefaultJSONProvider.response):
             provider.response = _WritesClaims(provider.response)  # type: ignore[method-assign]
@@ -102,21 +102,19 @@ def _install_json(provider: Any) -> None:
 def _read_claims() -> AccessTokenClaims | None:
     claims = getattr(request, _PROVEN, None) if has_request_context() else None
     if claims is None:
-        raise RuntimeError(
-            "there are no current_claims here: only requests that @protect has let through have some"
-        )
+        raise RuntimeError("current_claims is only available in a request that @protect has let through")
     return None if claims is _ANONYMOUS else cast(AccessTokenClaims, claims)
 
 
 class _ClaimsProxy(LocalProxy[AccessTokenClaims | None]):
-    """A proxy that is no iterator: Flask would stream one that a view returns, instead of writing JSON."""
+    """A proxy that is not an iterator; Flask would stream an iterator instead of sending it as JSON."""
 
     __slots__ = ()
     __next__ = None
 
 
 current_claims: AccessTokenClaims = _ClaimsProxy(_read_claims)  # type: ignore[assignment]
-"""The claims of the token that the current request came with, as this package found them.
+"""The claims of the current request's validated access token.
 
-With ``optional=True`` and without a token, it is ``None``: ``if current_claims:`` tells.
+With ``optional=True`` and no token it stands for ``None``; test it with ``if current_claims:``.
 """

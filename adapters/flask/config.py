@@ -1,10 +1,11 @@
-"""The client of a Flask application that was given none, made from the application's configuration.
+"""The default client of a Flask application, created from the application's configuration.
 
-- There is one per application, in ``app.extensions["monocloud_mw"]``, for all that protects it.
+- There is one per application, in ``app.extensions["monocloud_mw"]``.
 - The keys ``MONOCLOUD_BACKEND_...`` of ``app.config`` are read like the environment variables of the same
-  names, and stand before them; a blank one counts as unset, a misspelt one is an error, as a variable.
-- What has no form in a variable (a cache, a resolver, a key object) is refused: its ``repr`` must not pass
-  for a setting.
+  names and take precedence over them. As with variables, a blank value counts as unset and an unknown name
+  is an error.
+- Values that a variable cannot express (a cache, a resolver, a key object) are rejected; pass a client
+  instead.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _making_a_client: Final = threading.Lock()
 
 
 def get_client(app: Flask) -> Authenticator:
-    """Return the client that all of an application share which have none of their own.
+    """Return the default client of an application.
 
     Raises:
         ConfigurationError: with every problem found; the next call tries again.
@@ -49,24 +50,24 @@ def get_client(app: Flask) -> Authenticator:
 
 
 class ApplicationClient:
-    """Checks each request with the client of the application that serves it."""
+    """Validates each request with the default client of the application that serves it."""
 
     @property
     def options(self) -> Options | None:
-        """The options of the application's client, where it can be made."""
+        """The options of the application's client, or ``None`` if it cannot be created."""
         return cast("Options | None", _attribute_of_client("options"))
 
     @property
     def notify(self) -> Any:
-        """What tells the observer of the application's client of an event, where there is one."""
+        """The function that passes events to the observer of the application's client, or ``None``."""
         return _attribute_of_client("notify")
 
     def authenticate(self, presented: Presented, requirements: Requirements) -> AccessTokenClaims:
-        """Validate what a request presents.
+        """Validate the token of a request.
 
         Raises:
-            MonoCloudError: as :meth:`monocloud_mw.BackendClient.authenticate`, and where the application's
-                configuration cannot work.
+            MonoCloudError: as :meth:`monocloud_mw.BackendClient.authenticate`; also if the application's
+                configuration is invalid.
         """
         return get_client(current_app).authenticate(presented, requirements)
 
@@ -75,7 +76,7 @@ def _attribute_of_client(name: str) -> Any:
     try:
         return getattr(get_client(current_app), name, None)
     except ConfigurationError:
-        return None  # authenticate() says what is wrong
+        return None  # authenticate() raises it
 
 
 def _read_options(config: Mapping[str, Any]) -> Options:
@@ -84,7 +85,7 @@ def _read_options(config: Mapping[str, Any]) -> Options:
         if value is None:
             continue
         if not name.startswith(VARIABLE_PREFIX):
-            variables.setdefault(name, "set")  # its name alone: the prefix may be misspelt
+            variables.setdefault(name, "set")  # the name is enough to report a misspelt prefix
             continue
         try:
             text = _as_text(value)
@@ -99,13 +100,13 @@ def _read_options(config: Mapping[str, Any]) -> Options:
 
 
 def _as_text(value: Any) -> str:
-    """Write a configured value as it would stand in an environment variable."""
+    """Return a configured value in the form of an environment variable."""
     if isinstance(value, Mapping):
         return json.dumps(value)
     if isinstance(value, (list, tuple)):
         entries = [str(entry) for entry in value]
-        if any(entry.split() != [entry] for entry in entries):  # one that is no word would become several
-            raise ValueError("must be a list of words without white space")
+        if any(entry.split() != [entry] for entry in entries):  # white space would split it
+            raise ValueError("must be a list of strings without white space")
         return " ".join(entries)
     if not isinstance(value, (str, int, float, Path)):
         kind = type(value).__name__

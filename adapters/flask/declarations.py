@@ -1,18 +1,19 @@
-"""What views declare about access: ``@public``, ``@protect(...)``, or nothing.
+"""The access declarations of views: ``@public``, ``@protect(...)``, or none.
 
-A decorator above the route is applied to what the route has registered already: Flask never calls what it
-returns. A decorator below the route is part of the registered view. Both are found here, from the view:
+A decorator below the route decorator is part of the registered view. One above it is applied after the view
+was registered, so Flask never calls its result. Both are found from the registered view:
 
-- a view is public where it, or a function that it decorates, is marked with ``@public``; a function that only
-  borrows the name of a public view, by ``functools.wraps``, is not;
-- a declaration of ``@protect`` belongs to a view where one of the two wraps the other. A view that was also
-  passed to ``protect(...)`` as a function, for another route, still has its own name and is not meant;
-- "wraps" is what ``functools.wraps`` and ``functools.partial`` say. Of a decorator that does not say what it
-  wraps nothing is found beneath: such a view counts as not marked, and ``@protect`` checks when it is called;
-- in a class-based view the method that serves the request counts too, and stands before its class.
+- a view is public if it, or a function that it decorates, is marked with ``@public``. A function that only
+  copies the name of a public view with ``functools.wraps`` is not public;
+- a ``@protect`` declaration applies to a view if one of the two wraps the other. It does not apply if
+  ``protect(view)`` was called as a function to register the result at another route;
+- wrapping is recognised by ``functools.wraps`` and ``functools.partial``. Below a decorator that uses
+  neither, nothing is found: the view counts as unmarked, and ``@protect`` checks when it is called;
+- in a class-based view, the declaration of the method that serves the request takes precedence over that of
+  the class.
 
-Marks are attributes, so that they live as long as their function; ``functools.wraps`` copies attributes, so
-each names the function that it was made for.
+
+Marks are attributes of functions. ``functools.wraps`` copies attributes, so each mark names its function.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ _MARKS: Final = "__monocloud_marks__"
 
 @attrs.frozen(eq=False)
 class Declaration:
-    """What one use of a ``protect`` asks of a request.
+    """The requirements of one ``@protect``.
 
     Args:
-        protection: the object that was used, which has the client.
-        requirements: what the token needs.
-        optional: let a request without a token pass; one that is there is checked.
+        protection: the ``ProtectApi`` object, which has the client.
+        requirements: scopes and groups that the token must have.
+        optional: let requests without a token pass; a token that is sent is still checked.
     """
 
     protection: ProtectApi
@@ -54,7 +55,7 @@ class Declaration:
     optional: bool
 
     def asks_as(self, other: Declaration) -> bool:
-        """Tell whether another declaration asks for the same."""
+        """Return whether another declaration has the same requirements."""
         return (self.protection, self.requirements, self.optional) == (
             other.protection,
             other.requirements,
@@ -63,7 +64,7 @@ class Declaration:
 
 
 class Declared(NamedTuple):
-    """What is declared on a view."""
+    """The declarations of a view."""
 
     public: bool
     protections: tuple[Declaration, ...]
@@ -75,22 +76,22 @@ class _Marks:
     def __init__(self, function: Any) -> None:
         self.function = function
         self.public = False
-        self.checks: Declaration | None = None  # of a wrapper: what it checks when it is called
-        self.above: list[Declaration] = []  # of what is wrapped: what its wrappers check
+        self.checks: Declaration | None = None  # on a wrapper: what it checks when called
+        self.above: list[Declaration] = []  # on a wrapped function: what its wrappers check
 
 
 def public(view: View) -> View:
-    """Let everyone call a view of an application or blueprint that is protected as a whole.
+    """Exempt a view from the protection of its application and blueprints.
 
-    Write it directly below or above the route decorator, or into the ``decorators`` of a class-based view.
+    Write it directly below or above the route decorator, or in the ``decorators`` of a class-based view.
 
     Raises:
-        ConfigurationError: it is not a function or method, or ``@protect`` is on it.
+        ConfigurationError: the object is not a function or method, or it is protected with ``@protect``.
     """
     if isinstance(view, (Blueprint, Flask)) or not callable(view) or not _can_be_marked(unbound(view)):
         raise ConfigurationError(
-            f"@public marks a view function, not {type(view).__name__} {name_of(view)}: mark the functions, "
-            "name endpoints in public_endpoints, or write public into the decorators of a class-based view"
+            f"@public must decorate a view function, not {type(view).__name__} {name_of(view)}; decorate the "
+            "functions, list endpoints in public_endpoints, or add public to decorators of a class-based view"
         )
     if find_declared(view).protections:
         raise _conflict(view)
@@ -99,10 +100,10 @@ def public(view: View) -> View:
 
 
 def declare(wrapper: Any, target: Any, declaration: Declaration) -> None:
-    """Remember that a wrapper checks a declaration before it calls its target.
+    """Record that a wrapper checks a declaration before it calls its target.
 
     Raises:
-        ConfigurationError: ``@public`` is on the target.
+        ConfigurationError: the target is marked with ``@public``.
     """
     layers = list(_layers(target))
     if any(marks is not None and marks.public for marks in map(_read, layers)):
@@ -115,14 +116,14 @@ def declare(wrapper: Any, target: Any, declaration: Declaration) -> None:
 
 
 def find_declared(view: Any, method: str | None = None) -> Declared:
-    """Return what is declared on a view.
+    """Return the declarations of a view.
 
     Args:
-        view: what Flask has registered.
+        view: the registered view.
         method: the HTTP method of the request, for class-based views.
 
     Raises:
-        ConfigurationError: it is declared to be public and to be protected.
+        ConfigurationError: the view is both public and protected.
     """
     found = _find(view)
     handler = _find_handler(view, method)
@@ -138,7 +139,7 @@ def find_declared(view: Any, method: str | None = None) -> Declared:
 
 
 def merge(declarations: list[Declaration]) -> Declaration:
-    """Return one declaration in place of several of the same ``protect``, each of which must be met."""
+    """Combine declarations of the same ``protect`` into one that requires all of them."""
     first, *more = declarations
     if not more:
         return first
@@ -193,9 +194,9 @@ def _layers(view: Any) -> Iterator[Any]:
 
 
 def _has_its_name(view: Any) -> bool:
-    """Tell whether the name of a view still refers to it: a decorator would have replaced it.
+    """Return whether the name of a view still refers to it, which a decorator would have replaced.
 
-    Of a function in a function this cannot be said: there, what ``protect`` was called with counts.
+    For a nested function this cannot be determined: return false, so that the wrappers' declarations apply.
     """
     view, innermost = unbound(view), list(_layers(view))[-1]
     first, *rest = str(getattr(innermost, "__qualname__", "")).split(".")
@@ -218,7 +219,7 @@ def _mark(layer: Any) -> _Marks:
 
 
 def _can_be_marked(layer: Any) -> bool:
-    return isinstance(getattr(layer, "__dict__", None), dict)  # not classes, and not what is built in
+    return isinstance(getattr(layer, "__dict__", None), dict)  # false for classes and built-ins
 
 
 def _conflict(view: Any) -> ConfigurationError:

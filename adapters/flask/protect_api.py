@@ -14,20 +14,20 @@
     def healthz():
         return {"status": "ok"}
 
-- ``ProtectApi(app)``, or ``init_app(app)`` in a factory, checks what the views of the application declare,
-  before Flask calls them; with ``deny_by_default`` views that declare nothing need a token, and so do static
-  files and errors (:mod:`.protected_views`). ``@protect`` is written below or above the route.
-- Without ``ProtectApi(app)`` or ``init_app(app)``, ``@protect`` is written below the route: the route must
-  register what it returns.
-- It works on sync and async views, on functions for ``before_request``, and as ``protect(blueprint)`` or
-  ``protect(app)`` on all that one serves. In class-based views it goes into ``decorators`` or on methods.
-  Where several apply, each must be met.
-- A refusal is raised, as the ``HTTPException`` of its status with the response in it: code that calls a view
-  cannot take it for a result, and ``@app.errorhandler(401)`` sees it.
-- Without a client of its own, it uses one per application, kept in ``app.extensions["monocloud_mw"]``. That
-  one's options come from the configuration keys ``MONOCLOUD_BACKEND_...`` of the application, then from the
-  environment. ``init_app`` makes it at once, so that a mistake shows at start.
-- The claims are in ``current_claims`` and in ``request.environ["monocloud.claims"]``; ``jsonify`` takes both.
+- ``ProtectApi(app)``, or ``init_app(app)`` in an application factory, checks the declarations of views before
+  Flask calls them. With ``deny_by_default``, views without a declaration need a token, and so do static files
+  and errors (:mod:`.protected_views`). Write ``@protect`` below or above the route decorator.
+- Without ``ProtectApi(app)`` or ``init_app(app)``, write ``@protect`` below the route decorator, so that the
+  route registers the protected function.
+- It works on sync and async views, on ``before_request`` functions, and as ``protect(blueprint)`` or
+  ``protect(app)`` for everything that these serve. In class-based views, put it in ``decorators`` or on
+  methods. If several apply, all must pass.
+- A refused request raises the ``HTTPException`` of its status, which has the response. Code that calls a view
+  cannot mistake it for a result, and ``@app.errorhandler(401)`` receives it.
+- Without ``client``, it uses one client per application, kept in ``app.extensions["monocloud_mw"]``. Its
+  options come from the application's configuration keys ``MONOCLOUD_BACKEND_...``, then from the environment.
+  ``init_app`` creates it, so that errors in the configuration show at start.
+- The claims are in ``current_claims`` and ``request.environ["monocloud.claims"]``; ``jsonify`` accepts both.
 """
 
 from __future__ import annotations
@@ -73,27 +73,27 @@ Target = TypeVar("Target", bound=Callable[..., Any] | Blueprint | Flask)
 
 
 class ProtectApi:
-    """Lets only requests with a valid access token through: an extension of Flask, and a decorator.
+    """Requires a valid access token: a Flask extension and a decorator.
 
     Args:
         app: the Flask application; or call :meth:`init_app` later, for one or several.
-        client: a :class:`~monocloud_mw.BackendClient`; without one, each application's own is used.
-        deny_by_default: ask for a token wherever an application that it was given declares nothing.
-        scopes: required wherever a token is.
+        client: a :class:`~monocloud_mw.BackendClient`; default: one client per application.
+        deny_by_default: require a token for views of the given applications that declare nothing.
+        scopes: required wherever a token is required.
         any_scopes: the token must have at least one, wherever a token is required.
         groups: the caller must be in at least one, wherever a token is required.
-        optional: let requests without a token pass, unless a view says otherwise; a token that is there is
+        optional: let requests without a token pass, unless a view requires one; a token that is sent is still
             checked.
-        public_endpoints: endpoints that need no token unless their view declares it, such as ``"static"``;
-            ``"docs.*"`` are those of the blueprint ``docs``.
-        allow_cors_preflight: let CORS preflights pass to whatever answers them.
+        public_endpoints: endpoints that need no token, unless their view requires one, such as ``"static"``;
+            ``"docs.*"`` means all endpoints of the blueprint ``docs``.
+        allow_cors_preflight: let CORS preflights pass to the code that answers them.
         token_resolver: called with the request, sync or async; returns the access token, instead of the
             ``Authorization`` header.
         certificate_resolver: called with the request, sync or async; returns the caller's certificate
             (:mod:`monocloud_mw.protect.resolvers`).
         on_error: called with the error and the default response, sync or async; changes the response, or
-            returns what a view may return, to be sent instead. What it raises reaches Flask; the request
-            never passes.
+            returns the response to send instead, as any value that a view may return. Its exceptions reach
+            Flask; the request is refused in any case.
 
     Raises:
         ConfigurationError: with every problem found.
@@ -131,7 +131,9 @@ class ProtectApi:
         self._deny_by_default = deny_by_default
         self._public_endpoints: frozenset[str] = endpoints
         self._allow_cors_preflight = allow_cors_preflight
-        self._claims_name = f"_monocloud_claims_{id(self)}"  # on a request: what this object has found
+        self._claims_name = (
+            f"_monocloud_claims_{id(self)}"  # attribute of a request: claims found by this object
+        )
         self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
         self._guard = Guard(
             ApplicationClient() if client is None else client,
@@ -143,9 +145,9 @@ class ProtectApi:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Check the requests of an application from now on, and make its client.
+        """Check the requests of an application from now on, and create its client.
 
-        Functions for ``before_request`` that were registered earlier run earlier, for every request.
+        ``before_request`` functions that were registered earlier run before the check, for every request.
 
         Raises:
             ConfigurationError: with every problem found.
@@ -188,13 +190,13 @@ class ProtectApi:
         groups: str | Iterable[str] = (),
         optional: bool | None = None,
     ) -> Any:
-        """Protect a view, a blueprint or an application; without one, return a decorator that does.
+        """Protect a view, a blueprint or an application; called without one, return a decorator.
 
         Args:
-            scopes: required in addition.
+            scopes: required in addition to those of :class:`ProtectApi`.
             any_scopes: the token must have at least one, in addition.
             groups: the caller must be in at least one, in addition.
-            optional: whether a request without a token may pass; by default as :class:`ProtectApi` says.
+            optional: whether a request without a token passes; default: as in :class:`ProtectApi`.
 
         Raises:
             ConfigurationError: an argument has a wrong type (the error names the view), the target cannot be
@@ -212,10 +214,10 @@ class ProtectApi:
         return protect if target is None else protect(target)
 
     def check(self, declaration: Declaration, incoming: Request) -> None:
-        """Attach the claims of a request, unless it has been checked for this declaration before.
+        """Check a request and attach its claims, unless it has been checked for this declaration before.
 
         Raises:
-            HTTPException: the request must not pass; the response is in it.
+            HTTPException: the request is refused; the exception has the response.
         """
         if was_met(incoming, declaration):
             return
@@ -267,7 +269,7 @@ def protect_api(
     certificate_resolver: Resolver | None = None,
     on_error: FlaskOnError | None = None,
 ) -> ProtectApi:
-    """Return a :class:`ProtectApi` for views and blueprints one by one, with the client in front.
+    """Return a :class:`ProtectApi` for single views and blueprints; takes the client as first argument.
 
     Raises:
         ConfigurationError: with every problem found.
@@ -286,7 +288,7 @@ def protect_api(
 
 
 def _synchronous(function: Callable[..., Any] | None) -> Callable[..., Any] | None:
-    """Let a function of the application be async, in the way that its views may be."""
+    """Return a function that can be called synchronously, as Flask does for async views."""
     return None if function is None else lambda *arguments: current_app.ensure_sync(function)(*arguments)
 
 

@@ -1,14 +1,14 @@
-"""Checks requests to an application or blueprint before Flask calls the view, by what the view declares.
+"""Checks requests to an application or blueprint before Flask calls the view, by the view's declarations.
 
-It runs as a function for ``before_request``: Flask has chosen the view, and nothing around the view (a cache,
-a decorator that makes a result of everything) can answer first. Rules, for each request:
+It runs as a ``before_request`` function: Flask has chosen the view, and no decorator of the view (such as a
+cache) can answer first. Rules, for each request:
 
-- ``@public`` on the view lifts what the application and its blueprints ask for;
-- ``@protect`` on the view adds to it, and says whether the token is optional;
-- an endpoint without declarations needs what the application or blueprint asks for, unless its name is in
+- ``@public`` on the view: the requirements of the application and its blueprints do not apply;
+- ``@protect`` on the view: its requirements are added, and it decides whether the token is optional;
+- no declaration: the requirements of the application or blueprint apply, unless the endpoint is in
   ``public_endpoints``;
-- so does what has no view: 404, 405 and the automatic answer to ``OPTIONS``. A redirect to a path that ends
-  in a slash belongs to the view behind that path.
+- no view (404, 405, the automatic answer to ``OPTIONS``): the same. A redirect to a path with a trailing
+  slash is treated as a request to the view of that path.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ __all__ = ["ProtectedViews", "check_endpoints"]
 
 
 class _Needed(NamedTuple):
-    """What the requests with one method to one view need."""
+    """The requirements for one view and method."""
 
     view: Any
     checks: tuple[Declaration, ...]
-    met: tuple[Declaration, ...]  # what the decorators of the view need not check again
+    met: tuple[Declaration, ...]  # declarations that the decorators of the view need not check again
 
 
 class ProtectedViews:
-    """What the views of an application or blueprint need.
+    """The requirements of the views of an application or blueprint.
 
     Args:
-        default: what a request needs whose view declares nothing, and what adds to the declarations of the
-            others; ``None`` to ask only for what is declared.
-        others_may_replace: whether the default is left out for a view that only declares another ``protect``.
-        public_endpoints: endpoints that need no token unless their view declares it; ``"docs.*"`` are those
-            of the blueprint ``docs``.
+        default: applies to views without a declaration and is added to the declarations of the others;
+            ``None`` to check declarations only.
+        others_may_replace: leave out the default for a view that is declared only by another ``protect``.
+        public_endpoints: endpoints that need no token, unless their view requires one; ``"docs.*"`` means all
+            endpoints of the blueprint ``docs``.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class ProtectedViews:
         """Check the current request.
 
         Raises:
-            HTTPException: it must not pass; the response is in it.
-            ConfigurationError: its view is declared to be public and to be protected.
+            HTTPException: the request is refused; the exception has the response.
+            ConfigurationError: the view is both public and protected.
         """
         incoming = cast("LocalProxy[Request]", request)._get_current_object()  # noqa: SLF001
         needed = self._find(incoming)
-        if self._default is not None:  # a public view must not find any either
+        if self._default is not None:  # public views too must not see claims sent by the client
             drop_foreign_claims(incoming)
         for declaration in needed.checks:
             declaration.protection.check(declaration, incoming)
@@ -81,10 +81,10 @@ class ProtectedViews:
             mark_as_met(incoming, needed.met)
 
     def check_declarations(self, app: Flask) -> None:
-        """Check the views that an application has by now.
+        """Check the views that are registered so far.
 
         Raises:
-            ConfigurationError: a view is declared to be public and to be protected.
+            ConfigurationError: a view is both public and protected.
         """
         for endpoint, view in app.view_functions.items():
             for method in getattr(view, "methods", None) or ["GET"]:
@@ -126,10 +126,10 @@ class ProtectedViews:
 
 
 def check_endpoints(endpoints: Iterable[str]) -> frozenset[str]:
-    """Read ``public_endpoints``.
+    """Return ``public_endpoints`` as a set.
 
     Raises:
-        ConfigurationError: they are not a list of names.
+        ConfigurationError: it is not a list of names.
     """
     if isinstance(endpoints, (list, tuple, set, frozenset)):
         names = frozenset(endpoints)
@@ -138,14 +138,12 @@ def check_endpoints(endpoints: Iterable[str]) -> frozenset[str]:
             for name in names
         ):
             return names
-    message = (
-        'must be a list of endpoints, such as ["static", "docs.*"] ("docs.*": all of the blueprint docs)'
-    )
+    message = 'must be a list of endpoints, such as ["static", "docs.*"] ("docs.*" means the blueprint docs)'
     raise ConfigurationError([Problem("public_endpoints", None, message)])
 
 
 def _by_protection(declarations: Iterable[Declaration]) -> tuple[Declaration, ...]:
-    """Merge the declarations of each ``protect``, so that the token is checked once for them."""
+    """Merge the declarations of each ``protect``, so that each validates the token once."""
     groups: dict[int, list[Declaration]] = {}
     for declaration in declarations:
         groups.setdefault(id(declaration.protection), []).append(declaration)
@@ -153,7 +151,7 @@ def _by_protection(declarations: Iterable[Declaration]) -> tuple[Declaration, ..
 
 
 def _find_target(incoming: Request) -> str | None:
-    """Return the endpoint to which Flask redirects a request, as from ``/docs`` to ``/docs/``, if any."""
+    """Return the endpoint that Flask redirects a request to, for example from ``/docs`` to ``/docs/``."""
     redirect = incoming.routing_exception
     adapter = current_app.create_url_adapter(incoming)
     if not isinstance(redirect, RequestRedirect) or adapter is None:

@@ -1,10 +1,9 @@
-"""Refusals as Flask's own: the ``HTTPException`` of the status, with the response in it.
+"""Refusals in Flask: the ``HTTPException`` of the status, which has the response.
 
-- Error handlers of the application, and those of extensions that write all errors in their own way, may put
-  another body in its place. The status stays theirs; where it is that of the refusal, the headers of the
-  protocol (``WWW-Authenticate``, ``Retry-After``, ``Cache-Control``) are added if they left them out.
-- Flask-SocketIO lets ``@socketio.on_error`` turn an exception of a ``connect`` handler into a connection, but
-  for one exception of its own. There, a refusal is that exception too.
+- Error handlers of the application or of extensions may replace the response. If its status is unchanged,
+  missing protocol headers (``WWW-Authenticate``, ``Retry-After``, ``Cache-Control``) are added to it.
+- In Flask-SocketIO, ``@socketio.on_error`` can turn an exception of a ``connect`` handler into an accepted
+  connection, unless it is a ``ConnectionRefusedError``. So a refusal is a ``ConnectionRefusedError`` there.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _PROTOCOL: Final = ("WWW-Authenticate", "Retry-After", "Cache-Control")
 
 
 def raise_refusal(refused: Refused, incoming: Request) -> NoReturn:
-    """Raise the exception of the status, so that error handlers see it; the response is in it."""
+    """Raise the ``HTTPException`` of the status, with the response, so that error handlers receive it."""
     default = refused.response
 
     @after_this_request
@@ -46,7 +45,7 @@ def raise_refusal(refused: Refused, incoming: Request) -> NoReturn:
 
 
 def flask_on_error(on_error: FlaskOnError) -> OnError:
-    """Return an ``on_error`` for the guard that calls one which takes and returns Flask's responses."""
+    """Convert an ``on_error`` that takes and returns Flask responses to one for the guard."""
 
     def answer(error: MonoCloudError, response: ErrorResponse, _request: Any) -> Any:
         default = _to_flask(response)
@@ -61,7 +60,7 @@ def flask_on_error(on_error: FlaskOnError) -> OnError:
 
 
 def _as_refused_connection(kind: type[HTTPException]) -> type[HTTPException]:
-    exceptions = sys.modules.get("socketio.exceptions")  # loaded wherever there are such events
+    exceptions = sys.modules.get("socketio.exceptions")  # loaded if Flask-SocketIO is used
     refused: Any = getattr(exceptions, "ConnectionRefusedError", None)
     return kind if refused is None else type(kind.__name__, (kind, refused), {"error_args": kind.__name__})
 

@@ -1,4 +1,4 @@
-"""What ``@protect`` can protect: everything else would be wrapped in silence and never be called."""
+"""Rejects objects that ``@protect`` cannot protect, because Flask would never call the wrapped object."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _OTHER_INTERFACES: Final = {
 
 
 def check_target(target: Any) -> None:
-    """Refuse what would be wrapped in silence and never be called, or not by Flask.
+    """Raise an error for objects that Flask would never call as a view.
 
     Raises:
-        ConfigurationError: it is not a function or method, or an application of another kind.
+        ConfigurationError: the target is not a function or method, or it is another kind of application.
     """
     if inspect.isfunction(target) or inspect.ismethod(target) or isinstance(target, partial):
         owner = getattr(target, "__self__", None)
@@ -31,15 +31,15 @@ def check_target(target: Any) -> None:
             return
         if adapter is None:
             adapter = "monocloud_mw.adapters.wsgi.ProtectApiMiddleware"
-        advice = f"a WSGI or ASGI application is wrapped by {adapter}"
+        advice = f"wrap a WSGI or ASGI application with {adapter}"
     elif inspect.isclass(target):
-        advice = "a class-based view names the decorator in its decorators"
+        advice = "add the decorator to decorators of a class-based view"
     elif isinstance(getattr(target, "app", None), Flask):
         advice = "protect its .app, which is the Flask application"
     else:
         advice = (
-            "monocloud_mw.adapters.asgi.ProtectApiMiddleware protects ASGI applications (FastAPI, Starlette, "
-            "Quart), monocloud_mw.adapters.wsgi.ProtectApiMiddleware WSGI applications"
+            "use monocloud_mw.adapters.asgi.ProtectApiMiddleware for ASGI applications (FastAPI, Starlette, "
+            "Quart) and monocloud_mw.adapters.wsgi.ProtectApiMiddleware for WSGI applications"
         )
     raise ConfigurationError(
         f"cannot protect a {type(target).__name__}: only functions, methods, Flask applications and "

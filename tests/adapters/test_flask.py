@@ -180,7 +180,7 @@ async def _asgi(scope: Any, receive: Any, send: Any) -> Any:
 @pytest.mark.parametrize(
     ("target", "advice"),
     [
-        (MethodView, "names the decorator in its decorators"),
+        (MethodView, "add the decorator to decorators of a class-based view"),
         ("view", "monocloud_mw.adapters.asgi.ProtectApiMiddleware protects ASGI"),
         (1, "monocloud_mw.adapters.asgi.ProtectApiMiddleware protects ASGI"),
         (FastAPI(), "monocloud_mw.adapters.asgi.ProtectApiMiddleware protects ASGI"),
@@ -322,7 +322,7 @@ def test_error_handlers_handle_refusals(app: Flask, client: BackendClient) -> No
 
 def test_current_claims_outside_a_protected_request_is_an_error(app: Flask) -> None:
     """Reading current_claims outside a protected request raises an error with an explanation."""
-    message = r"^there are no current_claims here: only requests that @protect has let through have some$"
+    message = r"^current_claims is only available in a request that @protect has let through$"
     with pytest.raises(RuntimeError, match=message):
         current_claims["sub"]
     with app.test_request_context(), pytest.raises(RuntimeError, match=message):
@@ -522,7 +522,7 @@ def test_config_values_of_wrong_types_are_refused(app: Flask) -> None:
     assert [str(problem) for problem in caught.value.problems] == [
         "client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): cannot be read from a object; "
         "pass a client instead",
-        "audience (MONOCLOUD_BACKEND_AUDIENCE): must be a list of words without white space",
+        "audience (MONOCLOUD_BACKEND_AUDIENCE): must be a list of strings without white space",
     ]
 
 

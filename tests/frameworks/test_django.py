@@ -356,15 +356,15 @@ _PROTECT: Any = protect  # called without its types, which refuse some of these 
 WRONG: Final = {
     "scopes": (
         lambda: _PROTECT(scopes=5)(_view),
-        "test_django._view is protected in a wrong way: scopes: must be",
+        "test_django._view: @protect has invalid arguments: scopes: must be",
     ),
     "any_scopes": (
         lambda: _PROTECT(any_scopes={"a": 1})(_view),
-        "_view is protected in a wrong way: any_scopes",
+        "_view: @protect has invalid arguments: any_scopes",
     ),
     "groups": (
         lambda: _PROTECT(groups=[""])(_view),
-        "_view is protected in a wrong way: groups: every entry",
+        "_view: @protect has invalid arguments: groups: every entry",
     ),
     "optional": (lambda: _PROTECT(optional="no")(_view), "optional: must be True or False, not str"),
     "both": (lambda: _PROTECT(public(_view)), "test_django._view is both public and protected"),
@@ -372,9 +372,9 @@ WRONG: Final = {
         lambda: public(_PROTECT(_view)),
         "test_django._view is both public and protected",
     ),
-    "text": (lambda: _PROTECT(scopes="a")("view"), "is not a view of Django"),
-    "an included URLconf": (lambda: _PROTECT(([], "app", None)), "is not a view of Django"),
-    "a class": (lambda: _PROTECT(dict), "a class-based view has a method dispatch"),
+    "text": (lambda: _PROTECT(scopes="a")("view"), "it is not a Django view"),
+    "an included URLconf": (lambda: _PROTECT(([], "app", None)), "it is not a Django view"),
+    "a class": (lambda: _PROTECT(dict), "a class-based view has a dispatch method"),
     "WSGI": (lambda: _PROTECT(lambda environ, start_response: []), "monocloud_mw.adapters.wsgi"),
     "ASGI": (lambda: public(_asgi), "monocloud_mw.adapters.asgi"),
 }

@@ -109,7 +109,7 @@ def test_settings_that_need_the_middleware(project: UseProject) -> None:
     """Without the middleware, these settings have no effect and views would be open."""
     project(URLS, WITHOUT_OURS, deny_by_default=True)
     assert _found() == [
-        ("monocloud_mw.E004", "deny_by_default: has no effect, since the middleware is not installed")
+        ("monocloud_mw.E004", "deny_by_default: has no effect because the middleware is not installed")
     ]
 
 
@@ -117,10 +117,10 @@ def test_names_that_match_nothing(project: UseProject) -> None:
     """A misspelt name would leave a view protected that should be public."""
     project(URLS, public_views=["tests.frameworks.django_view"], public_apps=["admin", "health"])
     assert _found() == [
-        ("monocloud_mw.W001", "public_apps: 'admin' is the app_name of no URLconf"),
+        ("monocloud_mw.W001", "public_apps: no URLconf has the app_name 'admin'"),
         (
             "monocloud_mw.W001",
-            "public_views: 'tests.frameworks.django_view' is the name of no view or module with a view",
+            "public_views: 'tests.frameworks.django_view' matches no view and no module with a view",
         ),
     ]
 

@@ -139,7 +139,7 @@ def _unresolved(app: FastAPI, protect: ProtectApi) -> None:
 
 
 LETTERS = "splits into letters"
-BOTH = "marked @public and requires a token"
+BOTH = "is @public and also requires a token"
 
 WRONG: dict[str, tuple[Declare, str]] = {
     "string in a parameter": (_string_in_parameter, LETTERS),

@@ -427,7 +427,7 @@ def test_contradictions_of_classes_are_found(app: Flask, client: BackendClient) 
 )
 def test_only_views_can_be_public(target: Any) -> None:
     """A mark that has no effect is refused."""
-    with pytest.raises(ConfigurationError, match=r"^@public marks a view function, not "):
+    with pytest.raises(ConfigurationError, match=r"^@public must decorate a view function, not "):
         public(target)
 
 
