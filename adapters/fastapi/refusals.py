@@ -1,7 +1,7 @@
 """FastAPI exceptions for refused requests, and their description in the OpenAPI document.
 
 Handle them with ``@app.exception_handler(AccessRefused)``, ``(HTTPException)`` or ``(401)``: ``.error`` is
-the reason, ``.response`` the default response of the other adapters. Without a handler, FastAPI sends the body
+the reason, ``.response`` the default response of the other adapters. Without a handler, FastAPI sends
 ``{"detail": {"error": ..., "error_description": ...}}`` with the status and headers of the refusal.
 
 A WebSocket is refused before it is accepted; servers answer the handshake with 403.

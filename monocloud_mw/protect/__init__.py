@@ -1,10 +1,13 @@
-"""What protects an API whatever its web framework: credentials, rules, refusals. Pure.
+"""The framework-independent part of every adapter: credentials, path rules, error responses. Pure.
 
-- :mod:`.credentials` reads the ``Authorization`` header (RFC 6750 section 2.1);
-- :mod:`.resolvers` lets an application say where tokens and certificates are instead;
-- :mod:`.paths` lists the ways in which an application may interpret a path;
-- :mod:`.patterns` tells which paths a rule matches, and :mod:`.foreign_syntax` what is not a rule;
-- :mod:`.rules` says what a path and a method need;
-- :mod:`.challenge` turns an error into a status, headers and a body (RFC 6750 section 3);
-- :mod:`.settings` checks all of it together when a middleware is made.
+- :mod:`.guard` turns a request into claims or a refusal;
+- :mod:`.authorization` reads the ``Authorization`` header (RFC 6750 section 2.1);
+- :mod:`.resolvers` reads the results of ``token_resolver`` and ``certificate_resolver``;
+- :mod:`.paths` lists the interpretations of a path;
+- :mod:`.patterns` matches paths; :mod:`.foreign_syntax` detects the rule syntax of other frameworks;
+- :mod:`.rules` has path rules and the policy built from them;
+- :mod:`.responses` turns an error into status, headers and body (RFC 6750 section 3);
+- :mod:`.logs` logs refused requests; :mod:`.observed` emits events for direct calls of a client;
+- :mod:`.cors` detects CORS preflights;
+- :mod:`.adapter_checks` checks the arguments of adapters.
 """

@@ -1,6 +1,6 @@
-"""What every adapter checks when it is made, so that a mistake shows at start and not at a request.
+"""Checks of adapter arguments at construction, so that mistakes show at start and not at a request.
 
-A client or a callable that is async where calls are sync, or the reverse, is refused here.
+This includes a client or callable that is async where a sync one is required, or vice versa.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ __all__ = [
 ]
 
 CLAIMS_KEY: Final = "monocloud.claims"
-"""Where adapters put the claims; whatever stands there when a request comes in is removed first."""
+"""The key under which adapters put the claims; a value that a request arrives with is removed first."""
 
 
 class Authenticator(Protocol):
-    """What adapters need of a client; :class:`monocloud_mw.BackendClient` has it.
+    """The interface that sync adapters need; :class:`monocloud_mw.BackendClient` implements it.
 
-    ``authenticate`` returns the claims of a valid token, or raises a ``MonoCloudError``.
+    ``authenticate`` returns the claims of a valid token or raises a ``MonoCloudError``.
     """
 
     def authenticate(self, presented: Presented, requirements: Requirements, /) -> AccessTokenClaims: ...
 
 
 class AsyncAuthenticator(Protocol):
-    """The same on an event loop; :class:`monocloud_mw.AsyncBackendClient` has it."""
+    """The async version of ``Authenticator``; :class:`monocloud_mw.AsyncBackendClient` implements it."""
 
     async def authenticate(
         self, presented: Presented, requirements: Requirements, /
@@ -66,10 +66,11 @@ def collect_problems(*steps: Callable[[], Any]) -> tuple[Any, ...]:
 
 
 def select_client(client: Any, kind: type[Any]) -> Any:
-    """Return the given client, or the one of ``kind`` that all share which are given none.
+    """Return the given client, or the shared one of ``kind``.
 
     Raises:
-        ConfigurationError: the environment's options cannot work, or the client is not like ``kind``.
+        ConfigurationError: the environment has invalid options, or the client does not have the interface of
+            ``kind``.
     """
     if client is None:
         return getattr(kind, "shared", kind)()
@@ -81,10 +82,10 @@ def select_client(client: Any, kind: type[Any]) -> Any:
 
 
 def check_boolean(name: str, value: Any) -> bool:
-    """Return a value that must be true or false; a text such as ``"false"`` would count as true.
+    """Return a boolean; other values are rejected because a string such as ``"false"`` is truthy.
 
     Raises:
-        ConfigurationError: it is neither.
+        ConfigurationError: the value is not a boolean.
     """
     if not isinstance(value, bool):
         raise ConfigurationError([Problem(name, None, f"must be True or False, not {type(value).__name__}")])
@@ -92,7 +93,7 @@ def check_boolean(name: str, value: Any) -> bool:
 
 
 def check_callable(name: str, function: Any, *, may_be_async: bool) -> None:
-    """Refuse what is neither ``None`` nor a callable that can be called here."""
+    """Raise ``ConfigurationError`` unless the value is ``None`` or a callable that this adapter can call."""
     if function is not None and not callable(function):
         message = f"must be callable, not {type(function).__name__}"
         raise ConfigurationError([Problem(name, None, message)])
@@ -102,9 +103,11 @@ def check_callable(name: str, function: Any, *, may_be_async: bool) -> None:
 
 
 def require_claims(answer: Any) -> AccessTokenClaims:
-    """Return what a client answered, if it is claims: nothing else lets a request pass."""
+    """Return the result of a client; raise ``ConfigurationError`` if it is not claims."""
     if not isinstance(answer, AccessTokenClaims):
-        raise ConfigurationError(f"the client must answer with claims, not {type(answer).__name__}")
+        raise ConfigurationError(
+            f"authenticate() of the client must return AccessTokenClaims, not {type(answer).__name__}"
+        )
     return answer
 
 
@@ -137,5 +140,5 @@ def _takes(function: Callable[..., Any], arguments: int) -> bool:
 
 def _is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - the method, to see whether it is async
+        getattr(function, "__call__", None)  # noqa: B004 - the method itself, to see whether it is async
     )

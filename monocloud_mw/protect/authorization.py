@@ -2,14 +2,13 @@
 
 Rules (RFC 9110 section 11.6.2, RFC 6750 section 2.1):
 
-- no header, or one of other schemes only: there are no credentials (401);
-- the scheme ``Bearer`` in any case, one or more spaces, one token of the ``b64token`` grammar, and
-  nothing else: that token;
-- ``Bearer`` in any other form is malformed (400), and so is ``Bearer`` beside a second header or in a
-  list: two parties that each pick "the" token must never be able to pick different ones.
+- no header, or only other schemes: no credentials (401);
+- ``Bearer`` in any letter case, one or more spaces, and one token of the ``b64token`` grammar: that token;
+- ``Bearer`` in any other form is malformed (400). So is ``Bearer`` together with a second header or in a
+  list, because a proxy and the API could each pick a different token.
 
-Servers hand on repeated headers as a list or joined by commas (RFC 9110 section 5.3); both read alike
-here. The token itself is not checked here.
+Servers pass repeated headers as a list or joined by commas (RFC 9110 section 5.3); the result is the same.
+The token is not validated here.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from ..errors import CredentialsError
 
 __all__ = ["parse_authorization"]
 
-# RFC 6750 section 2.1: what a token may be made of, but for "=" at its end.
+# RFC 6750 section 2.1: the characters of a token, except for trailing "=".
 _TOKEN_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 
-_REPEATED_SCHEME: Final = "bearer "  # a client that adds it to what has it already
+_REPEATED_SCHEME: Final = "bearer "  # some clients add the scheme twice
 
-# No two neighbours in this pattern can match the same character, so it runs in linear time.
+# Adjacent parts of this pattern cannot match the same character, so it runs in linear time.
 _MENTIONS_BEARER: Final = re.compile(
     r"(?:^|,)[ \t]*bearer(?![!#$%&'*+.^_`|~0-9a-z-])", re.ASCII | re.IGNORECASE
 )
@@ -37,7 +36,7 @@ def parse_authorization(values: Sequence[str]) -> str:
     """Return the bearer token of a request's ``Authorization`` headers, given in the order of arrival.
 
     Raises:
-        CredentialsError: no bearer token, or (``malformed``) a ``Bearer`` header that cannot be read.
+        CredentialsError: there is no bearer token, or the ``Bearer`` header is malformed (``malformed``).
     """
     text = values[0] if len(values) == 1 else ", ".join(values)
     scheme, _, rest = text.strip(" \t").partition(" ")
@@ -46,12 +45,12 @@ def parse_authorization(values: Sequence[str]) -> str:
         return token
     if _MENTIONS_BEARER.search(text):
         repeats = token[: len(_REPEATED_SCHEME)].lower() == _REPEATED_SCHEME
-        hint = 'the token begins with "Bearer " itself; send the scheme once' if repeats else None
+        hint = 'the token itself begins with "Bearer "; send the scheme once' if repeats else None
         raise CredentialsError("The Authorization header is malformed", malformed=True, hint=hint)
     raise CredentialsError("The request has no access token")
 
 
 def _is_b64token(text: str) -> bool:
-    """Tell whether a text has the form of a bearer token; translate() is twice as fast as a pattern here."""
-    characters = text.rstrip("=").encode("ascii", "replace")  # by "?", which no token has
+    """Return whether a text matches ``b64token``; translate() is twice as fast as a pattern here."""
+    characters = text.rstrip("=").encode("ascii", "replace")  # with "?", which is not allowed in a token
     return characters != b"" and not characters.translate(None, _TOKEN_CHARACTERS)

@@ -1,7 +1,7 @@
-"""CORS preflights: the one kind of request to a protected path that carries no token by design.
+"""CORS preflights, which have no token by design.
 
-Fetch standard, section 3.3.6 "CORS-preflight fetch": a browser asks with ``OPTIONS``, ``Origin`` and
-``Access-Control-Request-Method``, and never sends credentials along.
+Fetch standard, section "CORS-preflight fetch": the browser sends ``OPTIONS`` with ``Origin`` and
+``Access-Control-Request-Method``, and without credentials.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ __all__ = ["is_cors_preflight"]
 
 
 def is_cors_preflight(method: str, origin: str | bytes | None, requested_method: str | bytes | None) -> bool:
-    """Tell whether a request is a CORS preflight.
+    """Return whether a request is a CORS preflight.
 
     Args:
-        method: its HTTP method, as it arrived.
+        method: its HTTP method, unmodified.
         origin: its header ``Origin``.
         requested_method: its header ``Access-Control-Request-Method``.
     """

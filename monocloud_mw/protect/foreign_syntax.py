@@ -1,7 +1,7 @@
-"""Recognise a rule that is written in the syntax of another framework, and say how to write it here.
+"""Detects rules in the syntax of other frameworks and suggests the Werkzeug syntax.
 
-For Werkzeug ``/orders/{number}`` is fixed text. Such a rule would never match and protect nothing, without a
-word. So it is refused.
+Werkzeug reads ``/orders/{number}`` as literal text, so such a rule would never match and protect nothing.
+It is rejected instead.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..errors import quoted
 
 __all__ = ["explain_foreign_syntax"]
 
-# Types of FastAPI, Starlette, Litestar, Falcon, Sanic, Bottle and Django, and what to write for them here.
+# Variable types of FastAPI, Starlette, Litestar, Falcon, Sanic, Bottle and Django, and their Werkzeug types.
 _OURS: Final = frozenset({"any", "default", "float", "int", "path", "string", "uuid"})
 _TYPES: Final = {
     **{name: name for name in ("float", "int", "path", "uuid")},
@@ -23,7 +23,7 @@ _TYPES: Final = {
 }
 
 _LOOKS_FOREIGN: Final = re.compile(
-    r"[{}^*|\[\]]"  # a path that is written plainly has none of these
+    r"[{}^*|\[\]]"  # not used in plain paths
     r"|(?<=/):[A-Za-z_]"
     r"|\(\?|\\[dDwWzZ]|\.\+|[^/]\$\Z"
 )
@@ -40,7 +40,7 @@ _NAME: Final = re.compile(r"<((?:\w+:)?)(\w+)>", re.ASCII)
 
 
 def explain_foreign_syntax(path: str) -> str:
-    """Return how to write a rule that is in another framework's syntax, or "" if it is not."""
+    """Return a suggestion for a rule in another framework's syntax, or "" if the rule is not in one."""
     if not path.startswith(("/", "^", "\\A")):
         return ""
     respelled = _TYPED.sub(_respell_typed, _NAMED_GROUP.sub(_respell_group, path))
@@ -57,12 +57,12 @@ def explain_foreign_syntax(path: str) -> str:
         return "write variables as <name>, <int:name> or <path:name>"
     if path.endswith("/*"):
         everything = f"{respelled.rpartition('/')[0]}/<path:name>"
-        return f"write {quoted(respelled)}, or {quoted(everything)} for all that is below"
+        return f"write {quoted(respelled)}, or {quoted(everything)} for all paths below it"
     return f"write {quoted(respelled)}"
 
 
 def _respell_typed(found: re.Match[str]) -> str:
-    """Respell ``<name:type>`` of Sanic and Bottle, and ``<slug:name>`` of Django."""
+    """Rewrite ``<name:type>`` of Sanic and Bottle, and ``<slug:name>`` of Django."""
     first, second = found[1], found[2]
     kind = _first_word(second)
     if first in _OURS:
@@ -125,7 +125,7 @@ def _variable(kind: str, name: str) -> str:
 
 
 def _number_names(path: str) -> str:
-    """Make the names of variables differ, as Werkzeug wants them."""
+    """Number repeated variable names; Werkzeug requires unique names."""
     seen: dict[str, int] = {}
 
     def number(found: re.Match[str]) -> str:

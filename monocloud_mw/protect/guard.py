@@ -1,19 +1,19 @@
-"""From a request to its claims, or to the response that refuses it: what every adapter shares.
+"""Turns a request into its claims, or into a refusal with an error response; shared by all adapters.
 
-An adapter translates a request of its framework in, and claims or an error response out. Everything between
-is here, once:
+Adapters only convert requests and responses of their framework. The steps between are here:
 
-1. the token: from the ``Authorization`` headers, or from the application's ``token_resolver``;
-2. the caller's certificate, from the application's ``certificate_resolver``;
-3. the check, by the client: :class:`~monocloud_mw.BackendClient` or its asynchronous twin;
-4. a refusal: its response, its log record, and ``on_error``;
-5. what the observer of the client is told, where there is one.
+1. get the token from the ``Authorization`` headers or the application's ``token_resolver``;
+2. get the caller's certificate from the application's ``certificate_resolver``;
+3. validate with the :class:`~monocloud_mw.BackendClient` or :class:`~monocloud_mw.AsyncBackendClient`;
+4. on failure: build the response, log it, call ``on_error``;
+5. notify the client's observer, if there is one.
 
-:meth:`Guard.check` is a generator. It yields what a function of the application or of the client returned,
-which may be awaitable, and is sent the result. :func:`run` serves threads, :func:`run_async` event loops.
+:meth:`Guard.check` is a generator. It yields the results of the application's functions and of the client,
+which may be awaitables, and is sent the awaited values. :func:`run` drives it on a thread, :func:`run_async`
+on an event loop.
 
-A request passes only if the generator returns. A refusal is raised, as :class:`Refused`, so that an adapter
-that forgets about refusals fails closed.
+A request passes only if the generator returns. A refusal is raised as :class:`Refused`, so that an adapter
+that does not handle it fails closed.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ _caller: Caller | None = None
 
 
 def replace_caller(caller: Caller | None) -> Caller | None:
-    """Let a test say who calls, in place of every check in this process, and return who it was before.
+    """Replace every check in this process by a test's caller, and return the previous one.
 
-    For :class:`monocloud_mw.testing.as_caller` only: no request, environment variable or option leads here.
+    For :class:`monocloud_mw.testing.as_caller` only; no request, environment variable or option can set it.
 
     Args:
-        caller: given what a request needs, and whether all groups must match; returns claims, or raises the
-            ``TokenError`` of a requirement that they do not meet.
+        caller: called with the requirements and whether all groups must match; returns claims, or raises a
+            ``TokenError`` for a missing scope or group.
     """
     global _caller
     previous, _caller = _caller, caller
@@ -71,17 +71,17 @@ def replace_caller(caller: Caller | None) -> Caller | None:
 
 
 def find_caller() -> Caller | None:
-    """Return who a test says calls, or ``None``: everywhere but in a block of ``as_caller``."""
+    """Return the caller that ``as_caller`` has set, or ``None`` outside its block."""
     return _caller
 
 
-class Refused(Exception):  # noqa: N818  it is a response, not a mistake of anybody's code
-    """A request that must not pass.
+class Refused(Exception):  # noqa: N818  it carries a response and is not a programming error
+    """Raised for a refused request.
 
     Attributes:
-        error: why.
-        response: what the caller is sent, unless ``answer`` says otherwise.
-        answer: what ``on_error`` returned, where that is a response in the form of the framework.
+        error: the reason.
+        response: the response for the caller, unless ``answer`` is set.
+        answer: the framework's response that ``on_error`` returned, if any.
     """
 
     def __init__(self, error: MonoCloudError, response: ErrorResponse, answer: Any = None) -> None:
@@ -95,12 +95,13 @@ class Guard:
     """Checks requests for one adapter.
 
     Args:
-        client: validates what a request presents.
-        token_resolver: the request to its access token, instead of the ``Authorization`` headers.
-        certificate_resolver: the request to the caller's certificate (:mod:`.resolvers`).
+        client: validates tokens.
+        token_resolver: called with the request; returns the access token, instead of the ``Authorization``
+            headers.
+        certificate_resolver: called with the request; returns the caller's certificate (:mod:`.resolvers`).
         on_error: called with the error, the default response and the request; returns the response to send,
-            as an :class:`ErrorResponse` or in the form of the framework, or ``None`` for the default. What it
-            raises reaches the framework; the request never passes.
+            as an :class:`ErrorResponse` or a response of the framework, or ``None`` for the default. Its
+            exceptions reach the framework; the request is refused in any case.
     """
 
     __slots__ = ("_certificate_resolver", "_log", "_on_error", "_token_resolver", "client")
@@ -121,7 +122,7 @@ class Guard:
 
     @property
     def _notify(self) -> Callable[[Event], None] | None:
-        """Where the client has an observer, what tells it; a client of another make needs none."""
+        """The function that passes events to the client's observer; ``None`` without one."""
         return getattr(self.client, "notify", None)
 
     @property
@@ -140,20 +141,19 @@ class Guard:
         optional: bool = False,
         known: AccessTokenClaims | None = None,
     ) -> Check:
-        """Return the claims of a request, or ``None`` for an anonymous one where a token is ``optional``.
+        """Return the claims of a request, or ``None`` for an anonymous one if the token is ``optional``.
 
         Args:
-            request: in the form of the adapter; handed to resolvers and ``on_error``.
+            request: the adapter's request; passed to resolvers and ``on_error``.
             authorization: the values of its ``Authorization`` headers, in the order of arrival.
-            requirements: what it needs.
+            requirements: scopes and groups that the token must have.
             method: its HTTP method, for the log.
             url: its URL or path, for the log.
-            optional: let a request without credentials pass; a token that is there is checked.
-            known: the claims that an earlier check of this request has returned: only the requirements of
-                another view are compared with them.
+            optional: let requests without a token pass; a token that is sent is still checked.
+            known: the claims from an earlier check of this request; then only the requirements are checked.
 
         Raises:
-            Refused: it must not pass.
+            Refused: the request is refused.
         """
         refusal: MonoCloudError
         try:
@@ -196,12 +196,12 @@ class Guard:
     def check_again(
         self, claims: AccessTokenClaims, requirements: Requirements, *, method: str = "", url: str = ""
     ) -> None:
-        """Check what another view or dependency asks of a token that this request has been checked with.
+        """Check the requirements of another view or dependency against the claims of a validated token.
 
-        The token is not validated again: a proof that may be used once has been used.
+        The token is not validated again, because a single-use proof would fail. ``on_error`` is not called.
 
         Raises:
-            Refused: it lacks a scope or group; without an answer of ``on_error``.
+            Refused: the token lacks a scope or group.
         """
         try:
             check_requirements(claims, requirements, match_all=self._match_all_groups)
@@ -220,14 +220,14 @@ def refuse(
     log: LimitedLog | None = None,
     notify: Callable[[Event], None] | None = None,
 ) -> Refused:
-    """Log an error, tell the observer of it, and return the refusal with its response.
+    """Log an error, notify the observer, and return the refusal with its response.
 
     Args:
-        error: why the request must not pass.
-        method: its HTTP method, for the log.
+        error: the reason for the refusal.
+        method: the HTTP method of the request, for the log.
         url: its URL or path, for the log.
-        log: leaves records out where there are too many; without it none is left out.
-        notify: tells the observer, where there is one.
+        log: limits the number of records; without it, all are written.
+        notify: passes the event to the observer, if there is one.
     """
     response = error_response(error)
     described = log_refusal(error, method=method, path=url, status=response.status, log=log)
@@ -237,11 +237,11 @@ def refuse(
 
 
 def run(check: Check) -> AccessTokenClaims | None:
-    """Run a check on a thread, where nothing can be awaited: an awaitable is a wrong configuration.
+    """Run a check on a thread; an awaitable is a configuration error.
 
     Raises:
-        Refused: the request must not pass.
-        ConfigurationError: ``on_error`` is asynchronous.
+        Refused: the request is refused.
+        ConfigurationError: ``on_error`` is async.
     """
     answer: Any = None
     failure: Exception | None = None
@@ -254,17 +254,17 @@ def run(check: Check) -> AccessTokenClaims | None:
         failure = None
         if not isinstance(answer, AccessTokenClaims) and isinstance(answer, Awaitable):
             if isinstance(answer, CoroutineType):
-                answer.close()  # or Python would warn that it was never awaited
+                answer.close()  # avoids the warning that it was never awaited
             failure = ConfigurationError(
-                "a resolver, on_error or the client is async, and no event loop runs"
+                "a resolver, on_error or the client is async, but no event loop runs: use sync ones"
             )
 
 
 async def run_async(check: Check) -> AccessTokenClaims | None:
-    """Run a check on an event loop; what is synchronous runs inline.
+    """Run a check on an event loop; sync functions run inline.
 
     Raises:
-        Refused: the request must not pass.
+        Refused: the request is refused.
     """
     answer: Any = None
     failure: Exception | None = None
@@ -278,5 +278,5 @@ async def run_async(check: Check) -> AccessTokenClaims | None:
         if isinstance(answer, (CoroutineType, Awaitable)):
             try:
                 answer = await answer
-            except Exception as error:  # noqa: BLE001  the check decides what it means
+            except Exception as error:  # noqa: BLE001  handled by the check
                 failure = error

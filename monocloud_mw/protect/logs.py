@@ -1,12 +1,12 @@
 """Writes refused requests to the logger ``monocloud_mw``, and describes them to observers.
 
-- A request without a token is DEBUG, a refused token INFO: mistakes of the caller.
-- A tenant that cannot be reached is a WARNING.
-- What somebody has to correct is an ERROR with what to do: a wrong configuration, a tenant that refuses our
-  client, a document of the tenant that waiting does not repair.
+- DEBUG: a request without a token. INFO: an invalid token. Both are errors of the caller.
+- WARNING: the tenant cannot be reached.
+- ERROR, with what to do: an invalid configuration, rejected client credentials, or a document of the tenant
+  that retrying does not fix.
 
-One readable line; the same facts are attributes of the record, for JSON logs. No token, secret or foreign
-text that is not escaped is written, and no claim but for those of
+Each record is one line; its facts are also attributes of the record, for JSON logs. Tokens and secrets are
+never logged, foreign text is escaped, and the only claims are those of
 :class:`~monocloud_mw.events.RequestRefused`.
 """
 
@@ -44,12 +44,12 @@ CLIENT_ADVICE: Final = (
 
 
 def new_log() -> LimitedLog:
-    """Return a log of refused requests in which a flood of them leaves few records."""
+    """Return a rate-limited log for refused requests."""
     return LimitedLog(_LOGGER)
 
 
 def describe_acceptance(claims: AccessTokenClaims, method: str = "", path: str = "") -> TokenAccepted:
-    """Return what an observer is told about a token that was accepted."""
+    """Return the event for an accepted token."""
     issuer = claims.get("iss")
     return TokenAccepted(
         method=quoted(method) if method else "",
@@ -62,12 +62,12 @@ def describe_acceptance(claims: AccessTokenClaims, method: str = "", path: str =
 def describe_refusal(
     error: Exception, *, method: str = "", path: str = "", status: int = 0
 ) -> RequestRefused:
-    """Return what an observer is told about a refused request, and what the log says of it."""
+    """Return the event for a refused request, from which the log record is written."""
     message, expected, found, hint = str(error), None, None, None
     key_id = issuer = digest = None
     if isinstance(error, TokenError):
         expected, found, hint = error.expected, error.found, error.hint
-        message = error.description if expected else message  # the detail says the same in other words
+        message = error.description if expected else message  # the detail repeats expected and found
         key_id, issuer, digest = error.key_id, error.issuer, subject_digest(error.subject)
     elif isinstance(error, CredentialsError):
         hint = error.hint
@@ -97,14 +97,14 @@ def describe_refusal(
 def log_refusal(
     error: Exception, *, method: str = "", path: str = "", status: int = 0, log: LimitedLog | None = None
 ) -> RequestRefused:
-    """Write why a request was refused, and return it as an observer is told.
+    """Log a refused request and return its event.
 
     Args:
-        error: why.
+        error: the reason for the refusal.
         method: the HTTP method of the request.
         path: its path.
         status: the HTTP status of the response.
-        log: leaves records out where there are too many of their kind; without it none is left out.
+        log: limits the number of similar records; without it, all are written.
     """
     refusal = describe_refusal(error, method=method, path=path, status=status)
     level, what = _level_of(error)
@@ -116,7 +116,7 @@ def log_refusal(
 
 
 def render_refusal(refusal: RequestRefused) -> str:
-    """Return why a request was refused, in one line."""
+    """Return the log line of a refused request."""
     facts = (
         ("expected", refusal.expected),
         ("found", refusal.found),
@@ -131,7 +131,7 @@ def render_refusal(refusal: RequestRefused) -> str:
 
 
 def _is_extra(field: attrs.Attribute[object], _value: object) -> bool:
-    return field.name != "message"  # the name of an attribute that logging sets itself
+    return field.name != "message"  # logging reserves this attribute
 
 
 def _level_of(error: Exception) -> tuple[int, str]:
@@ -145,7 +145,7 @@ def _level_of(error: Exception) -> tuple[int, str]:
 
 
 def _origin(error: BaseException | None) -> str:
-    """Say where foreign code raised an error; its message is left out, since it may hold a token."""
+    """Return where third-party code raised an error; its message may contain a token and is left out."""
     if error is None or isinstance(error, MonoCloudError):
         return ""
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""The checks of a client that is called directly, with an event for each token. Requests have the guard."""
+"""Emits an event for each token that a directly called client validates; adapters use the guard instead."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Start: TypeAlias = Callable[[Presented, Requirements, Instant], Flow[AccessToke
 
 
 class ObservedValidator:
-    """The flows of a validator, each of which ends with an event."""
+    """The flows of a validator, each followed by an event."""
 
     def __init__(self, validator: Validator) -> None:
         self.authenticate: _Start = _observed(validator.authenticate)

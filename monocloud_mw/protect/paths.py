@@ -1,20 +1,19 @@
-"""Every way in which an application may interpret the path of a request.
+"""Lists all interpretations of a request path that an application may use.
 
-Servers, proxies and frameworks disagree about what a path means, and an attacker who finds two that
-disagree can bypass a check: the middleware sees ``/public/..%2fadmin`` and the application serves
-``/admin``. So nothing here picks *the* meaning. The interpretations of a path are the path as given and all
-that any sequence of these steps makes of it:
+Servers, proxies and frameworks interpret paths differently. An attacker who finds a difference can bypass a
+check: the middleware sees ``/public/..%2fadmin``, the application serves ``/admin``. So all interpretations
+are checked: the path as given, and every result of any sequence of these steps:
 
-- percent-decoding (a server decodes once; some application decodes again);
-- a backslash taken for a slash;
-- parameters of a segment dropped (``/admin;x=1``), or a query or fragment that was hidden by encoding;
-- a leading ``//authority`` or ``scheme://authority`` dropped, as URL parsers do;
-- repeated slashes merged; dot segments removed (RFC 3986 section 5.2.4);
-- the prefix dropped under which the application is mounted (``SCRIPT_NAME``, ``root_path``) or which it
-  strips itself, and on ASGI also all that stands in front of a mount.
+- percent-decoding (the server decodes once; some applications decode again);
+- replacing backslashes by slashes;
+- dropping path parameters (``/admin;x=1``), or an encoded query or fragment;
+- dropping a leading ``//authority`` or ``scheme://authority``, as URL parsers do;
+- merging repeated slashes; removing dot segments (RFC 3986 section 5.2.4);
+- dropping the prefix under which the application is mounted (``SCRIPT_NAME``, ``root_path``) or which it
+  strips itself, and on ASGI also everything before a mount.
 
-Clients do not send control characters, bytes that are not UTF-8, a path with many interpretations, or one of
-thousands of characters. Such a path is *unreadable*: what an application makes of it is not guessed.
+A path is *unreadable* if it has control characters, bytes that are not UTF-8, too many interpretations or too
+many characters. Normal clients do not send such paths; they must meet every rule.
 """
 
 from __future__ import annotations
@@ -36,25 +35,25 @@ __all__ = [
 ]
 
 MAX_PATH_CHARACTERS: Final = 2048
-"""Longer paths are unreadable; it also bounds what matching one can cost."""
+"""Longer paths are unreadable; this also bounds the cost of matching."""
 
 MAX_INTERPRETATIONS: Final = 16
-"""Two tricks in one path make four interpretations, so more than this is no accident. It bounds the cost."""
+"""Paths with more are unreadable. Two of the steps give four interpretations, so normal paths have few."""
 
 MAX_CHARACTERS: Final = MAX_PATH_CHARACTERS + 512
-"""Of all interpretations together, each as often as it is matched: a long path with several is unreadable."""
+"""Limit for the total length of all interpretations, each counted as often as it is matched."""
 
 _MAX_WRAPPERS: Final = 20
 
 UNREADABLE: Final = "\ufffd"
-"""Stands for bytes that are not UTF-8, as it does in :meth:`bytes.decode`."""
+"""Replacement character for bytes that are not UTF-8, as in :meth:`bytes.decode`."""
 
 _UNREADABLE_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
 _PARAMETERS: Final = re.compile(r";[^/]*")
 _QUERY: Final = re.compile(r"[?#].*")
 _AUTHORITY: Final = re.compile(r"/?(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//[^/]*")
 _SLASHES: Final = re.compile(r"//+")
-# The encodings of # % . / ; ? and the backslash: decoding one changes the structure of a path.
+# The encodings of # % . / ; ? and the backslash. Decoding them changes the structure of a path.
 _STRUCTURAL_ENCODING: Final = re.compile(r"%(?=2[35ef]|3[bf]|5c)", re.IGNORECASE)
 
 _ENCODED: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
@@ -65,8 +64,8 @@ def list_interpretations(spellings: Iterable[str], prefixes: str | Sequence[str]
     """Return all interpretations of a path, or ``None`` if it is unreadable.
 
     Args:
-        spellings: how the path arrived.
-        prefixes: what an application may strip from its front.
+        spellings: the forms in which the path arrived.
+        prefixes: prefixes that an application may strip.
     """
     traced = trace_interpretations(spellings, (prefixes,) if isinstance(prefixes, str) else prefixes)
     return None if traced is None else list(traced)
@@ -75,14 +74,14 @@ def list_interpretations(spellings: Iterable[str], prefixes: str | Sequence[str]
 def trace_interpretations(
     spellings: Iterable[str], prefixes: Sequence[str] = (), *, times: int = 1
 ) -> dict[str, tuple[str, ...]] | None:
-    """Return all interpretations of a path, and what one step makes of each: a dropped query first.
+    """Return all interpretations of a path and the results of one step from each, the dropped query first.
 
-    ``None`` if the path is unreadable. ``times`` is how often each interpretation is going to be matched.
+    Return ``None`` if the path is unreadable. ``times`` is how often each interpretation will be matched.
     """
     found = _start_all(spellings)
     traced: dict[str, tuple[str, ...]] = {}
     room = max(MAX_CHARACTERS // times, sum(map(len, found)))
-    for path in found:  # grows while it is walked
+    for path in found:  # grows during the loop
         room -= len(path)
         if len(found) > MAX_INTERPRETATIONS or room < 0:
             return None
@@ -97,9 +96,9 @@ def trace_interpretations(
 def list_whole(
     traced: Mapping[str, tuple[str, ...]], spellings: Iterable[str], whole: Collection[str]
 ) -> list[str]:
-    """Return the interpretations that are left if no query is dropped from those in ``whole``."""
+    """Return the interpretations that remain if no query is dropped from those in ``whole``."""
     found = _start_all(spellings)
-    for path in found:  # grows while it is walked
+    for path in found:  # grows during the loop
         steps = traced[path][1:] if path in whole else traced[path]
         found += [other for other in dict.fromkeys(steps) if other not in found]
     return found
@@ -110,7 +109,7 @@ def _start_all(spellings: Iterable[str]) -> list[str]:
 
 
 def strip_prefix(path: str, prefix: str) -> str:
-    """Return the path below ``prefix``, or the path itself where it is not below it."""
+    """Return the path below ``prefix``, or the path itself if it is not below it."""
     if not prefix:
         return path
     prefix = prefix.rstrip("/")
@@ -118,9 +117,9 @@ def strip_prefix(path: str, prefix: str) -> str:
 
 
 def list_known_prefixes(app: Any) -> list[str]:
-    """Return the prefixes that an application, or one that it wraps as ``.app``, says it strips itself.
+    """Return the prefixes that an application, or one that it wraps as ``.app``, is known to strip.
 
-    FastAPI says so in ``root_path``. In Flask and Quart an attribute of that name is a folder.
+    FastAPI declares it in ``root_path``. In Flask and Quart an attribute of that name is a directory.
     """
     found: list[str] = []
     for _ in range(_MAX_WRAPPERS):
@@ -132,10 +131,10 @@ def list_known_prefixes(app: Any) -> list[str]:
 
 
 def cut_at_prefix(path: str, prefix: str) -> str:
-    """Return what some frameworks take for the path of one that is not below ``prefix``, or "".
+    """Return how some frameworks read a path that is not below ``prefix``, or "".
 
-    Quart and Litestar cut a path where the prefix stands first, be it inside a segment or far down: with
-    ``/api`` they serve ``/admin`` as ``/apiadmin`` and (Litestar) as ``/x/api/admin``.
+    Quart and Litestar cut at the first occurrence of the prefix, even inside a segment or further down: with
+    ``/api`` they serve ``/admin`` for ``/apiadmin`` and (Litestar) for ``/x/api/admin``.
     """
     if not prefix or strip_prefix(path, prefix) != path or prefix not in path:
         return ""
@@ -144,17 +143,17 @@ def cut_at_prefix(path: str, prefix: str) -> str:
 
 
 def mask_raw_path(raw: str) -> str:
-    """Decode a path as it stood in the request line, except where that would change its structure.
+    """Decode the path of the request line, except for encodings that would change its structure.
 
-    ``/caf%C3%A9/a%2Fb`` becomes ``/café/a%2Fb``: what an application sees that routes first and decodes
-    afterwards. Without such an encoding this is just what servers make of the path, and the result is "".
+    ``/caf%C3%A9/a%2Fb`` becomes ``/café/a%2Fb``, which is what applications see that route before decoding.
+    Return "" if the path has no such encoding, since servers then decode it to the same.
     """
     masked, count = _STRUCTURAL_ENCODING.subn("%25", raw)
     return _decode_percent(masked) if count else ""
 
 
 def _decode_percent(path: str) -> str:
-    """Do what urllib's unquote does, which takes up to twenty times as long on paths made for that."""
+    """Decode like urllib's unquote, which is up to twenty times slower on malicious paths."""
     return _ENCODED.sub(_decode_octets, path) if "%" in path else path
 
 

@@ -1,15 +1,15 @@
-"""Which paths a rule matches: generously where it asks for something, strictly where it is public.
+"""Matches paths against a rule: generously for non-public rules, strictly for public rules.
 
-The syntax is Werkzeug's, and so is the order of rules. The regular expressions are made here, twice:
+The syntax and the order of rules are those of Werkzeug. Each rule is compiled to two regular expressions:
 
-- *generous*: a variable matches any one segment, whatever its type, since frameworks parse more than a type
-  shows (``+7`` and ``7_0`` are integers for ``int``). A string may be empty, as it may in Falcon, and
-  a path is any text. A rule that ends in ``/<path:name>`` includes the bare directory.
-- *strict*: a variable matches what its Werkzeug converter reads, in ASCII digits.
+- *generous*: a variable of any type matches any segment, because frameworks accept more than the type
+  suggests (``int`` parses ``+7`` and ``7_0``). A string may be empty, as in Falcon, and a path is any text.
+  A rule that ends in ``/<path:name>`` also matches the directory without the trailing path.
+- *strict*: a variable matches what its Werkzeug converter accepts, with ASCII digits only.
 
-Both run in linear time. Text up to the next variable is matched once, as early as it can be, and never
-again (atomic groups). For generous patterns that loses no match: the variable that follows takes what is
-left. A strict pattern may lose an unusual one, and the path is then not public.
+Both run in linear time: text up to the next variable is matched once, at the earliest position, without
+backtracking (atomic groups). Generous patterns lose no match by that, because the following variable matches
+the rest. A strict pattern may miss an unusual path, which is then not public.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ VARIABLE: Final = re.compile(r"<(?:([^:<>]*):)?[^<>]*>")
 
 Segment: TypeAlias = "list[str | BaseConverter]"
 Piece: TypeAlias = "tuple[str, bool]"
-"""A regular expression, and whether it is that of a variable that matches text of any length."""
+"""A regular expression, and whether it is that of a variable of unlimited length."""
 
-_UNBOUNDED: Final = re.compile(r"\[\^/\]\{\d+,\}")  # of a string without a greatest length
+_UNBOUNDED: Final = re.compile(r"\[\^/\]\{\d+,\}")  # a string variable without a maximum length
 
 
 @attrs.frozen
 class _Part:
-    """A segment of a rule, or all that follows once a ``<path:...>`` variable has begun.
+    """A segment of a rule, or everything from a ``<path:...>`` variable on.
 
     Args:
-        weight: Werkzeug's; the smaller one is more specific. Fixed parts have none, so they come first.
-        text: parts of one weight are the same only if their texts are.
+        weight: the weight in Werkzeug; smaller is more specific. Fixed parts have none, so they come first.
+        text: distinguishes parts of the same weight.
     """
 
     weight: tuple[Any, ...]
@@ -57,16 +57,16 @@ class _Part:
 
 @attrs.frozen
 class Pattern:
-    """The path of a rule, ready to match.
+    """The compiled path of a rule.
 
     Args:
         name: the path without the names of its variables.
         fixed: the path itself, if it has no variables.
         first: the first segment, or ``None`` if it has a variable.
         parts: its segments, for the order of rules.
-        converters: of its variables, in their order.
-        generous: matches what some application could take for the path.
-        strict: matches the path as it is written.
+        converters: the converters of its variables, in order.
+        generous: matches every path that an application could route to this rule.
+        strict: matches exactly the paths of this rule.
     """
 
     name: str
@@ -79,10 +79,10 @@ class Pattern:
 
     @classmethod
     def parse(cls, path: str) -> Pattern:
-        """Read a path in Werkzeug's routing syntax; a slash at its end makes no difference.
+        """Parse a path in Werkzeug's routing syntax; a trailing slash is ignored.
 
         Raises:
-            LookupError, SyntaxError, TypeError, ValueError, OverflowError, re.error: it cannot be read.
+            LookupError, SyntaxError, TypeError, ValueError, OverflowError, re.error: the syntax is invalid.
         """
         converters = _list_converters(path)
         path = path.removesuffix("/")
@@ -99,23 +99,23 @@ class Pattern:
         )
 
     def may_match(self, path: str) -> bool:
-        """Tell whether some application could take the path for one of this rule."""
+        """Return whether some application could route the path to this rule."""
         return self.generous.match(path) is not None
 
     def matches(self, path: str) -> bool:
-        """Tell whether the path is one of this rule, types and their arguments included."""
+        """Return whether the path matches this rule exactly, including types and their arguments."""
         found = self.strict.match(path)
         if found is None:
             return False
         try:
             for converter, value in zip(self.converters, found.groups(), strict=True):
                 converter.to_python(value)
-        except ValueError:  # out of range, say
+        except ValueError:  # such as a number out of range
             return False
         return True
 
     def precedes(self, other: Pattern) -> bool:
-        """Tell whether this pattern is more specific than another one that matches the same path."""
+        """Return whether this pattern is more specific than another one that matches the same path."""
         for mine, its in zip(self.parts, other.parts, strict=False):
             if mine != its:
                 return mine.weight < its.weight
@@ -123,7 +123,7 @@ class Pattern:
 
 
 class _Reader(WerkzeugRule):
-    """A Werkzeug rule that keeps the converters of its variables in their order."""
+    """A Werkzeug rule that records the converters of its variables in order."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -135,7 +135,7 @@ class _Reader(WerkzeugRule):
         converter = super().get_converter(*arguments)
         if isinstance(converter, IntegerConverter | FloatConverter):
             for bound in (converter.min, converter.max):
-                if isinstance(bound, str):  # it would be compared with a number at every request
+                if isinstance(bound, str):  # comparing it with a number would fail at every request
                     raise ValueError("min and max must be numbers")
         self.found.append(converter)
         return converter
@@ -148,7 +148,7 @@ def _list_converters(path: str) -> list[BaseConverter]:
 
 
 def _split(path: str, converters: Sequence[BaseConverter]) -> list[Segment]:
-    """Return the segments of a path: texts, and the converters of its variables."""
+    """Split a path into segments of literal text and converters."""
     segments: list[Segment] = []
     remaining = iter(converters)
     for text in re.findall(r"/|<[^<>]*>|[^/<]+", path):
@@ -200,7 +200,7 @@ def _express_generously(segments: Sequence[Segment]) -> str:
 
 
 def _express(segments: Sequence[Segment], read: Callable[[BaseConverter, bool], Piece]) -> str:
-    """Return the regular expression of segments; ``read`` makes that of a variable."""
+    """Return the regular expression of segments; ``read`` returns that of a variable."""
     pieces: list[Piece] = []
     for segment in segments:
         tokens = [
@@ -213,7 +213,7 @@ def _express(segments: Sequence[Segment], read: Callable[[BaseConverter, bool], 
 
 
 def _join(pieces: Sequence[Piece]) -> str:
-    """Join expressions so that text from one variable of any length up to the next is matched only once."""
+    """Join expressions so that text between two variables of unlimited length is matched only once."""
     last = max((number for number, (_text, is_wild) in enumerate(pieces) if is_wild), default=-1)
     joined, close = "", ""
     for number, (text, is_wild) in enumerate(pieces):

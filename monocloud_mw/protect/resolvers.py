@@ -1,18 +1,17 @@
-"""What the application's own resolvers of tokens and certificates may return, and raise.
+"""Reads the results and exceptions of ``token_resolver`` and ``certificate_resolver``.
 
-A resolver is a callable of the application. It is given the request in the adapter's form (WSGI: the
-environ; ASGI: the scope; otherwise the framework's request) and returns
+A resolver is a callable of the application. It is called with the adapter's request (WSGI: the environ; ASGI:
+the scope; otherwise the framework's request) and returns
 
-- ``token_resolver``: the access token, a string, or ``None`` where the request has none;
+- ``token_resolver``: the access token as a string, or ``None`` if the request has none;
 - ``certificate_resolver``: the caller's certificate as PEM text, PEM or DER bytes, or ``None``.
 
-Text is trimmed, and blank text counts as ``None``. Everything fails closed:
+Surrounding white space is stripped; blank text counts as ``None``. All errors refuse the request:
 
-- ``ValueError`` means that what the caller sent cannot be read: the token or the certificate is malformed
-  (401);
-- a :class:`~monocloud_mw.errors.MonoCloudError` stays what it is;
-- anything else, and a result of another type, is a mistake in the resolver: a
-  :class:`~monocloud_mw.errors.ConfigurationError` (500), whose log record says where it was raised.
+- ``ValueError`` means that the caller sent a malformed token or certificate (401);
+- a :class:`~monocloud_mw.errors.MonoCloudError` is passed on unchanged;
+- any other exception, or a result of another type, is an error in the resolver: a
+  :class:`~monocloud_mw.errors.ConfigurationError` (500), whose log record has the place where it was raised.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ _REASONS: Final = {
 
 @contextmanager
 def resolving(name: str) -> Iterator[None]:
-    """Turn what a resolver raises into an error that names the resolver, and not what it held.
+    """Convert an exception of a resolver to an error that names the resolver but not the exception's message.
 
     Raises:
-        TokenError: it raised ``ValueError``.
-        ConfigurationError: it raised anything else.
+        TokenError: the resolver raised ``ValueError``.
+        ConfigurationError: the resolver raised another exception.
     """
     try:
         yield
@@ -52,11 +51,11 @@ def resolving(name: str) -> Iterator[None]:
 
 
 def parse_token(answer: Any) -> str:
-    """Read what a ``token_resolver`` returned.
+    """Read the result of a ``token_resolver``.
 
     Raises:
         CredentialsError: the request has no token.
-        ConfigurationError: it is neither text nor ``None``.
+        ConfigurationError: the result is neither a string nor ``None``.
     """
     if answer is not None and not isinstance(answer, str):
         raise ConfigurationError(f"token_resolver must return a string or None, not {_kind(answer)}")
@@ -67,10 +66,10 @@ def parse_token(answer: Any) -> str:
 
 
 def parse_certificate(answer: Any) -> str | bytes | None:
-    """Read what a ``certificate_resolver`` returned.
+    """Read the result of a ``certificate_resolver``.
 
     Raises:
-        ConfigurationError: it is neither text, bytes nor ``None``.
+        ConfigurationError: the result is not a string, bytes or ``None``.
     """
     if answer is not None and not isinstance(answer, (str, bytes)):
         raise ConfigurationError(

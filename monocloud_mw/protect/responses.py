@@ -1,17 +1,17 @@
-"""Turns an error into the response that the caller gets.
+"""Turns an error into the response for the caller.
 
 ===========================================  ======  ====================================================
 error                                        status  ``WWW-Authenticate`` (RFC 6750 section 3)
 ===========================================  ======  ====================================================
 no credentials, or another scheme            401     ``Bearer``
 malformed ``Authorization: Bearer``          400     ``Bearer error="invalid_request"``
-token refused                                401     ``Bearer error="invalid_token", error_description="..."``
+invalid token                                401     ``Bearer error="invalid_token", error_description="..."``
 scope or group missing                       403     ``Bearer error="insufficient_scope"``, ``scope="..."``
 tenant unreachable, overloaded or unusable   503     none; ``Retry-After`` (the tenant's own, or 30 s)
 anything else                                500     none
 ===========================================  ======  ====================================================
 
-The caller gets fixed sentences only. Causes go to the log (:mod:`.logs`).
+The caller gets one fixed sentence per reason. Details are logged (:mod:`.logs`).
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from ..errors import (
 __all__ = ["RETRY_AFTER_SECONDS", "ErrorResponse", "error_response"]
 
 RETRY_AFTER_SECONDS: Final = 30
-"""Where the error does not say when to try again: the default ``refresh_cooldown``."""
+"""``Retry-After`` of errors without a time of their own: the default ``refresh_cooldown``."""
 
-# scope-token of RFC 6749 section 3.3: nothing in it needs quoting.
+# scope-token of RFC 6749 section 3.3; its characters need no quoting.
 _SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 @attrs.frozen(kw_only=True)
 class ErrorResponse:
-    """The response to a request that must not pass.
+    """The response to a refused request.
 
     Args:
         status: the HTTP status.
-        headers: name and value of each header; ``Content-Length`` is left to whoever sends it.
-        body: a JSON object with ``error`` and ``error_description``, unless it was replaced.
+        headers: name and value of each header; the adapter adds ``Content-Length``.
+        body: a JSON object with ``error`` and ``error_description``, unless replaced with ``with_body``.
     """
 
     status: int
@@ -53,13 +53,13 @@ class ErrorResponse:
     body: bytes
 
     def with_body(self, body: bytes, content_type: str) -> Self:
-        """Return the same response with another body; status, challenge and ``no-store`` stay."""
+        """Return a copy with another body; the status and all other headers are kept."""
         others = tuple(header for header in self.headers if header[0] != "Content-Type")
         return attrs.evolve(self, headers=(("Content-Type", content_type), *others), body=body)
 
 
 def error_response(error: Exception) -> ErrorResponse:
-    """Return the response to an error, as the table at the top says."""
+    """Return the response to an error; see the table above."""
     if isinstance(error, CredentialsError):
         if error.malformed:
             return _refusal(

@@ -1,22 +1,22 @@
-"""What a path and a method need: rules, and the policy that a middleware makes of them.
+"""Path rules, and the policy that a middleware builds from them.
 
-- Everything that no rule names needs a valid token and the middleware's own scopes and groups.
-- A rule *adds* to that, and rules add to each other: a request must meet every rule that matches it, so no
-  rule can widen what another one, or the middleware, narrows.
-- ``public=True`` is the one exemption, and an explicit one: a request passes without a token where the most
-  specific rule that matches it, as Werkzeug weighs rules, is public.
-- A rule that asks for something matches generously, a public one strictly (:mod:`.patterns`).
-- A rule applies to its methods only, and so does its place in that order: ``Rule("/orders",
-  methods=["POST"], ...)`` changes nothing for GET. GET includes HEAD; a WebSocket handshake is a GET.
-- A path is taken in every interpretation of an application (:mod:`.paths`): a request must meet the rules of
-  all of them, and is public only if all are. What is unreadable must meet every rule there is.
-- ``/orders`` and ``/orders/`` are one path. A rule that asks for something and ends in ``/<path:name>`` also
-  applies to the bare directory, which frameworks like to serve from the same handler; a public one does not.
-- Rules are written below the prefix under which the application is mounted (``SCRIPT_NAME``,
-  ``root_path``) or which it strips itself (``prefixes``). A rule that asks for something is also honoured if
-  it was written with the prefix.
+- A path without a rule needs a valid token and the middleware's own scopes and groups.
+- Rules *add* requirements: a request must meet every rule that matches it, so that no rule can loosen the
+  requirements of another rule or of the middleware.
+- ``public=True`` is the only exemption: a request passes without a token if the most specific matching rule,
+  by Werkzeug's order, is public.
+- A non-public rule matches generously, a public rule strictly (:mod:`.patterns`).
+- A rule applies only to its methods: ``Rule("/orders", methods=["POST"], ...)`` changes nothing for GET, not
+  even which rule is the most specific. GET includes HEAD; a WebSocket handshake is a GET.
+- Every interpretation of a path is checked (:mod:`.paths`): a request must meet the rules of all of them, and
+  is public only if all are public. An unreadable path must meet every rule.
+- ``/orders`` and ``/orders/`` are the same path. A non-public rule that ends in ``/<path:name>`` also
+  applies to the directory itself, which frameworks often serve with the same handler; a public rule does not.
+- Write rules without the prefix under which the application is mounted (``SCRIPT_NAME``, ``root_path``) or
+  which it strips itself (``prefixes``). A non-public rule also applies if written with the prefix.
 
-Paths are case-sensitive. Whatever rewrites a path or a method (method overrides, say) belongs in front.
+Paths are case-sensitive. Code that rewrites paths or methods (such as method overrides) must run before the
+middleware.
 """
 
 from __future__ import annotations
@@ -36,36 +36,36 @@ from .patterns import MAX_PATH_VARIABLES, VARIABLE, Pattern
 
 __all__ = ["Policy", "Rule"]
 
-# Attackers choose paths, so the memory of them is bounded: at most 1024 entries of 2048 characters.
-# Remembering takes a look-up from about 10 us down to 0.3 us.
+# Attackers choose paths, so the cache is bounded: at most 1024 entries of 2048 characters each.
+# It reduces a look-up from about 10 us to 0.3 us.
 _REMEMBERED_LOOKUPS: Final = 1024
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _NOT_METHODS: Final = {
-    "*": "leave methods out to name all",
-    "ALL": "leave methods out to name all",
-    "ANY": "leave methods out to name all",
-    "WEBSOCKET": "the handshake of a WebSocket is a GET",
+    "*": "omit methods to match all",
+    "ALL": "omit methods to match all",
+    "ANY": "omit methods to match all",
+    "WEBSOCKET": "a WebSocket handshake is a GET",
 }
 _PATH_VARIABLE: Final = re.compile(r"<path(?:\([^()]*\))?:")
 _NEVER_IN_A_PLAIN_PATH: Final = re.compile(r"[\x00-\x1f\x7f\\;?#\ufffd]|//|/\.{1,2}(?:/|\Z)|%[0-9A-Fa-f]{2}")
 _PLAINLY: Final = (
-    "must be written plainly: decoded, without dot segments, repeated slashes, a query, "
-    "parameters, backslashes or control characters"
+    "must be decoded, without dot segments, repeated slashes, a query, parameters, backslashes or control "
+    "characters"
 )
 
 
 @attrs.frozen
 class Rule:
-    """What requests to a path need beyond a valid token. Checked where a middleware takes it.
+    """The requirements for requests to a path; validated when a middleware is created with it.
 
     Args:
         path: in Werkzeug's routing syntax, decoded: ``/orders/<int:id>``, ``/files/<path:rest>``.
-            In a rule that asks for something, a variable of any type matches any one segment.
-        methods: the methods it holds for; all without it.
-        scopes: scopes the token must have, all of them.
-        groups: groups of which the user must be in one (in all with ``groups_match_all``).
-        any_scopes: scopes of which the token must have one.
+            In a non-public rule, a variable of any type matches any segment.
+        methods: the methods that the rule applies to; default: all.
+        scopes: the token must have all of them.
+        groups: the caller must be in at least one, or in all with the option ``groups_match_all``.
+        any_scopes: the token must have at least one.
         public: no token is needed.
     """
 
@@ -93,15 +93,15 @@ class _CheckedRule:
 
 
 class Policy:
-    """Tells what a request needs.
+    """Determines the requirements of a request from rules.
 
     Args:
         rules: in any order.
-        scopes: what every request needs that is not public.
-        groups: likewise.
-        any_scopes: likewise; one of them is enough.
-        prefixes: paths that the application strips from the front of a path itself, such as ``"/api"``.
-        known_prefixes: the same as the application's object tells them, taken as they are.
+        scopes: required of every request that is not public.
+        groups: the caller must be in at least one, for every request that is not public.
+        any_scopes: the token must have at least one, for every request that is not public.
+        prefixes: prefixes that the application itself strips from paths, such as ``"/api"``.
+        known_prefixes: prefixes read from the application object; they are not validated.
 
     Raises:
         ConfigurationError: with every problem of every rule and prefix.
@@ -130,7 +130,7 @@ class Policy:
         for rule in checked:
             self._everything = self._everything.merge(rule.requirements)
         self.fixed_requirements: Requirements | None = None if checked else self._defaults
-        """What every request needs, where no rule tells them apart."""
+        """The requirements of every request, if there are no rules; otherwise ``None``."""
         self._matchers = {
             method: _Matcher([rule for rule in checked if rule.holds_for(method)])
             for method in frozenset().union(*(rule.methods for rule in checked if rule.methods))
@@ -143,21 +143,21 @@ class Policy:
     def requirements_for(
         self, method: str, path: str, *, prefix: str = "", raw_path: str = "", cut_path: str = ""
     ) -> Requirements | None:
-        """Return what a request needs, or ``None`` where it needs no token.
+        """Return the requirements of a request, or ``None`` if it needs no token.
 
         Args:
-            method: as it arrived.
-            path: decoded once, below ``prefix``.
-            prefix: where the application is mounted.
-            raw_path: as it stood in the request line, where the server tells; without the query.
-            cut_path: what a framework may take for the path of one that is not below ``prefix``.
+            method: the HTTP method, unmodified.
+            path: decoded once, without ``prefix``.
+            prefix: the path under which the application is mounted.
+            raw_path: the path in the request line without the query, if the server provides it.
+            cut_path: the result of :func:`.paths.cut_at_prefix`.
         """
         masked = strip_prefix(mask_raw_path(raw_path), prefix) if "%" in raw_path else ""
         if len(path) + len(prefix) + len(masked) > MAX_PATH_CHARACTERS:
             return self._everything
         method = method.upper()
         if method not in self._matchers:
-            method = ""  # a made-up one may be of any length, and is not to be remembered
+            method = ""  # an unknown method may be of any length and must not fill the cache
         return self._look_up(method, path, prefix, masked, cut_path)
 
     def _decide(self, method: str, path: str, prefix: str, masked: str, cut_path: str) -> Requirements | None:
@@ -190,11 +190,11 @@ class Policy:
 
 
 def _is_public(traced: Mapping[str, tuple[str, ...]], public: set[str], spellings: Sequence[str]) -> bool:
-    """Tell whether a path passes without a token, where no interpretation leads to a rule that asks.
+    """Return whether a path is public, given that no interpretation matches a non-public rule.
 
-    ``/tags/C%23/posts`` is decoded to ``/tags/C#/posts``. Rules have no ``#`` and no ``?``, so in a public
-    path these are part of a variable: they are data, and that no rule names ``/tags/C`` is no reason to
-    refuse. What else becomes of such a path must be public all the same.
+    ``/tags/C%23/posts`` is decoded to ``/tags/C#/posts``. Rules contain no ``#`` or ``?``, so in a public
+    path these belong to a variable and are data. The interpretation ``/tags/C``, with the fragment dropped,
+    need not be public then. All other interpretations must be.
     """
     if len(public) == len(traced):
         return True
@@ -206,7 +206,7 @@ def _is_public(traced: Mapping[str, tuple[str, ...]], public: set[str], spelling
 
 
 class _Matcher:
-    """The rules for one method, and which of them match a path."""
+    """Matches a path against the rules for one method."""
 
     def __init__(self, rules: Sequence[_CheckedRule]) -> None:
         self._fixed = frozenset(rule.pattern.fixed for rule in rules)
@@ -214,14 +214,14 @@ class _Matcher:
         self._public = _group([rule for rule in rules if rule.public])
 
     def list_protecting(self, path: str) -> list[_CheckedRule]:
-        """Return all rules that match and are not public."""
+        """Return all matching non-public rules."""
         bare = path.removesuffix("/")
-        if bare in self._fixed:  # a rule names this directory, so it is not a variable's empty text
+        if bare in self._fixed:  # a rule names it, so the last segment is not an empty variable
             path = bare
         return [rule for rule in _candidates(self._protecting, path) if rule.pattern.may_match(path)]
 
     def is_public(self, path: str, protecting: Sequence[_CheckedRule]) -> bool:
-        """Tell whether a public rule matches that is more specific than these, which match as well."""
+        """Return whether a public rule matches that is more specific than the given matching rules."""
         return any(
             rule.pattern.matches(path) and all(rule.pattern.precedes(other.pattern) for other in protecting)
             for rule in _candidates(self._public, path)
@@ -229,7 +229,7 @@ class _Matcher:
 
 
 def _group(rules: Sequence[_CheckedRule]) -> dict[str | None, list[_CheckedRule]]:
-    """Group rules by their first segment; those with a variable there are in every group."""
+    """Group rules by first segment; rules whose first segment has a variable are in every group."""
     firsts = {None, *(rule.pattern.first for rule in rules)}
     return {first: [rule for rule in rules if rule.pattern.first in (first, None)] for first in firsts}
 
@@ -267,7 +267,7 @@ def _read_rules(rules: Any, problems: list[Problem]) -> Iterator[_CheckedRule]:
         if rule.public not in (True, False):
             found.append(Problem(name, None, "public must be True or False"))
         elif rule.public and (rule.scopes or rule.groups or rule.any_scopes):
-            found.append(Problem(name, None, "is public, so it cannot ask for scopes or groups"))
+            found.append(Problem(name, None, "is public, so it must not require scopes or groups"))
         problems.extend(found)
         if not found:
             yield _CheckedRule(name, Pattern.parse(rule.path), methods, requirements, rule.public)
@@ -285,13 +285,13 @@ def _read_methods(name: str, methods: Any, problems: list[Problem]) -> frozenset
         return None
     named = frozenset(method.upper() for method in methods)
     for method in sorted(named & _NOT_METHODS.keys()):
-        message = f"methods must not have {quoted(method)}: {_NOT_METHODS[method]}"
+        message = f"methods must not contain {quoted(method)}: {_NOT_METHODS[method]}"
         problems.append(Problem(name, None, message))
     return named | {"HEAD"} if "GET" in named else named
 
 
 def _list_path_mistakes(path: Any) -> Iterator[str]:
-    """Find what would make a rule invalid, or never match: a rule that is not honoured is a hole."""
+    """Yield what makes a path invalid or unable to match; a rule that never matches would protect nothing."""
     if not isinstance(path, str):
         yield "path must be a string that starts with a slash"
         return
@@ -302,7 +302,7 @@ def _list_path_mistakes(path: Any) -> Iterator[str]:
     elif not path.startswith("/"):
         yield "path must be a string that starts with a slash"
     elif "<" in literal or ">" in literal:
-        yield "path has a variable that is not written <name> or <converter:name>"
+        yield "path has a variable that is not in the form <name> or <converter:name>"
     elif _NEVER_IN_A_PLAIN_PATH.search(literal):
         yield f"path {_PLAINLY}"
     elif path != path.strip():
@@ -310,12 +310,12 @@ def _list_path_mistakes(path: Any) -> Iterator[str]:
     elif any("/" in variable[0] for variable in VARIABLE.finditer(path)):
         yield "path has a variable with a slash in it, which would never match"
     elif len(_PATH_VARIABLE.findall(path)) > MAX_PATH_VARIABLES:
-        yield f"path must not have more than {MAX_PATH_VARIABLES} variables of the type path"
+        yield f"path must not have more than {MAX_PATH_VARIABLES} variables of type path"
     elif any(
         "<path" in segment and len(VARIABLE.findall(segment)) > 1 and _PATH_VARIABLE.search(segment)
         for segment in path.split("/")
     ):
-        yield "path must not have another variable in one segment with one of the type path"
+        yield "path must not have a variable of type path and another variable in the same segment"
     else:
         try:
             Pattern.parse(path)

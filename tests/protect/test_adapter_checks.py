@@ -149,7 +149,9 @@ def test_claims_are_returned() -> None:
 @pytest.mark.parametrize("answer", [None, True, {"sub": "alice"}, "alice", object()])
 def test_a_result_other_than_claims_is_refused(answer: object) -> None:
     """A truthy value that is not AccessTokenClaims is a configuration error."""
-    with pytest.raises(ConfigurationError, match=r"^the client must answer with claims, not "):
+    with pytest.raises(
+        ConfigurationError, match=r"^authenticate\(\) of the client must return AccessTokenClaims, not "
+    ):
         require_claims(answer)
 
 

@@ -92,7 +92,7 @@ def test_a_star_at_the_end_has_two_meanings(path: str) -> None:
     both.
     """
     front = path.removesuffix("*").replace("{b}", "<b>")
-    assert f"write '{front}<name>', or '{front}<path:name>' for all that is below" == (
+    assert f"write '{front}<name>', or '{front}<path:name>' for all paths below it" == (
         explain_foreign_syntax(path)
     )
 

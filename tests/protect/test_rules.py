@@ -575,11 +575,11 @@ def test_known_prefixes_are_not_validated() -> None:
         ([5], "prefixes: '5' must be a string that starts with a slash"),
         ([""], "prefixes: '' must be a string that starts with a slash"),
         ("api", "prefixes: 'api' must be a string that starts with a slash"),
-        (["/a//b"], "prefixes: '/a//b' must be written plainly: "),
-        (["/a/../b"], "prefixes: '/a/../b' must be written plainly: "),
-        (["/a%20b"], "prefixes: '/a%20b' must be written plainly: "),
-        (["/a?b"], "prefixes: '/a?b' must be written plainly: "),
-        (["/a "], "prefixes: '/a ' must be written plainly: "),
+        (["/a//b"], "prefixes: '/a//b' must be decoded, without "),
+        (["/a/../b"], "prefixes: '/a/../b' must be decoded, without "),
+        (["/a%20b"], "prefixes: '/a%20b' must be decoded, without "),
+        (["/a?b"], "prefixes: '/a?b' must be decoded, without "),
+        (["/a "], "prefixes: '/a ' must be decoded, without "),
         (["/<tenant>"], "prefixes: '/<tenant>' must not have variables"),
         (["/a", "/{tenant}"], "prefixes: '/{tenant}' must not have variables"),
         (["/a/*"], "prefixes: '/a/*' must not have variables"),
@@ -593,8 +593,8 @@ def test_a_prefix_that_no_path_could_have_is_refused(prefixes: Any, message: str
 
 
 PLAINLY = (
-    "path must be written plainly: decoded, without dot segments, repeated slashes, a query, parameters, "
-    "backslashes or control characters"
+    "path must be decoded, without dot segments, repeated slashes, a query, parameters, backslashes or "
+    "control characters"
 )
 MISTAKES: dict[str, tuple[Any, str]] = {
     "no slash": (Rule("healthz"), "rules[0] 'healthz': path must be a string that starts with a slash"),
@@ -602,11 +602,11 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "empty": (Rule(""), "rules[0] '': path must be a string that starts with a slash"),
     "variable not closed": (
         Rule("/<name"),
-        "rules[0] '/<name': path has a variable that is not written <name> or <converter:name>",
+        "rules[0] '/<name': path has a variable that is not in the form <name> or <converter:name>",
     ),
     "variable not opened": (
         Rule("/name>"),
-        "rules[0] '/name>': path has a variable that is not written <name> or <converter:name>",
+        "rules[0] '/name>': path has a variable that is not in the form <name> or <converter:name>",
     ),
     "unknown converter": (
         Rule("/<colour:x>"),
@@ -649,15 +649,15 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     ),
     "public with scopes": (
         Rule("/a", public=True, scopes="x"),
-        "rules[0] '/a': is public, so it cannot ask for scopes or groups",
+        "rules[0] '/a': is public, so it must not require scopes or groups",
     ),
     "public with groups": (
         Rule("/a", public=True, groups=["x"]),
-        "rules[0] '/a': is public, so it cannot ask for scopes or groups",
+        "rules[0] '/a': is public, so it must not require scopes or groups",
     ),
     "public with any scopes": (
         Rule("/a", public=True, any_scopes=["x"]),
-        "rules[0] '/a': is public, so it cannot ask for scopes or groups",
+        "rules[0] '/a': is public, so it must not require scopes or groups",
     ),
     "any scopes of a wrong type": (
         Rule("/a", any_scopes=1),  # type: ignore[arg-type]
@@ -667,13 +667,12 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "white space behind": (Rule("/a "), "rules[0] '/a ': path must not start or end with white space"),
     "three paths": (
         Rule("/<path:a>/x/<path():b>/y/<path:c>"),
-        "rules[0] '/<path:a>/x/<path():b>/y/<path:c>': "
-        "path must not have more than 2 variables of the type path",
+        "rules[0] '/<path:a>/x/<path():b>/y/<path:c>': path must not have more than 2 variables of type path",
     ),
     "a path beside another variable": (
         Rule("/<path:a>-<b>"),
         "rules[0] '/<path:a>-<b>': "
-        "path must not have another variable in one segment with one of the type path",
+        "path must not have a variable of type path and another variable in the same segment",
     ),
     "a slash in a variable": (
         Rule('/<any("a/b"):x>'),
@@ -686,15 +685,15 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     ),
     "a star for all methods": (
         Rule("/a", methods="*"),
-        "rules[0] '/a': methods must not have '*': leave methods out to name all",
+        "rules[0] '/a': methods must not contain '*': omit methods to match all",
     ),
     "a word for all methods": (
         Rule("/a", methods=["any"]),
-        "rules[0] '/a': methods must not have 'ANY': leave methods out to name all",
+        "rules[0] '/a': methods must not contain 'ANY': omit methods to match all",
     ),
     "a WebSocket for a method": (
         Rule("/a", methods=["GET", "websocket"]),
-        "rules[0] '/a': methods must not have 'WEBSOCKET': the handshake of a WebSocket is a GET",
+        "rules[0] '/a': methods must not contain 'WEBSOCKET': a WebSocket handshake is a GET",
     ),
 }
 
