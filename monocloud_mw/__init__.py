@@ -1,6 +1,6 @@
-"""Lets only valid MonoCloud access tokens through to your API.
+"""Validates MonoCloud access tokens in Python APIs.
 
-The adapters are in :mod:`monocloud_mw.adapters`, the local tenant for tests in :mod:`monocloud_mw.testing`.
+The adapters are in :mod:`monocloud_mw.adapters`; a local tenant for tests is in :mod:`monocloud_mw.testing`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The claims of one validated access token: a read-only mapping that serialises as JSON as it is."""
+"""The claims of one validated access token: a read-only, JSON-serialisable ``dict``."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["AccessTokenClaims"]
 class AccessTokenClaims(FrozenDict):
     """The claims of an access token that passed every check (RFC 7519 section 4, RFC 9068 section 2.2).
 
-    ``claims["sub"]`` reads a claim as it arrived, with objects and arrays in read-only form; the
-    properties give the registered claims under their spelled-out names. ``json.dumps(claims)`` and
-    Flask's ``jsonify(claims)`` work as they do for a ``dict``.
+    ``claims["sub"]`` returns a claim as in the token, with objects and arrays in read-only form. The
+    properties return the registered claims. ``json.dumps(claims)`` and Flask's ``jsonify(claims)`` work as
+    for a ``dict``.
 
     Args:
         claims: the claims, a JSON object.
-        groups_claim: the name of the claim that holds the groups, or a path into objects with dots
-            (``realm_access.roles``); a claim whose name is exactly that comes first.
-        scopes_claim: the name of the claim that holds the scopes, or a path, likewise.
+        groups_claim: the name of the claim with the groups, or a dotted path into objects
+            (``realm_access.roles``); a claim with exactly this name takes precedence.
+        scopes_claim: the name of the claim with the scopes, or a dotted path in the same way.
     """
 
     __slots__ = ("_group_set", "_groups", "_groups_claim", "_scopes", "_scopes_claim")
@@ -34,7 +34,7 @@ class AccessTokenClaims(FrozenDict):
         scopes_claim: str = "scope",
     ) -> None:
         if hasattr(self, "_is_made"):
-            self._refuse()  # a second call would change claims that other requests share
+            self._refuse()  # a second __init__ would change claims that other requests share
         dict.__init__(self, claims if isinstance(claims, FrozenDict) else FrozenDict(claims))
         self._is_made = True
         self._groups_claim = groups_claim
@@ -48,9 +48,9 @@ class AccessTokenClaims(FrozenDict):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> dict[str, Any]:
-        """Let pydantic take claims as they are, write them as an object, and never make them of input.
+        """Let pydantic accept instances and serialise them as an object, but never create them from input.
 
-        A request body has passed no check, so that even its best imitation of claims is refused.
+        Input such as a request body has not been validated, so it must not become claims.
         """
         return {
             "type": "is-instance",
@@ -60,17 +60,17 @@ class AccessTokenClaims(FrozenDict):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: Any, _handler: Any) -> dict[str, Any]:
-        """Describe the claims in OpenAPI documents."""
+        """Return the schema of the claims for OpenAPI documents."""
         return {"type": "object", "title": cls.__name__, "additionalProperties": True}
 
     @property
     def issuer(self) -> str | None:
-        """``iss``: who issued the token."""
+        """``iss``: the issuer of the token."""
         return self.get("iss")
 
     @property
     def subject(self) -> str | None:
-        """``sub``: the user, or the client where no user is involved; ``None`` where it is absent."""
+        """``sub``: the user, or the client if no user is involved; ``None`` if absent."""
         return self.get("sub")
 
     @property
@@ -94,7 +94,7 @@ class AccessTokenClaims(FrozenDict):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The names and ids of the groups, whether they came as strings or as ``{id, name}`` objects."""
+        """The names and ids of the groups, from strings or ``{id, name}`` objects."""
         groups = self._groups
         if groups is None:
             groups = self._groups = _group_names(_member_at(self, self._groups_claim))
@@ -102,7 +102,7 @@ class AccessTokenClaims(FrozenDict):
 
     @property
     def group_set(self) -> frozenset[str]:
-        """The same names and ids as :attr:`groups`, as a set: quick to look up, and worked out once."""
+        """The names and ids of :attr:`groups` as a set, computed once."""
         group_set = self._group_set
         if group_set is None:
             group_set = self._group_set = frozenset(self.groups)
@@ -134,7 +134,7 @@ def _rebuild(claims: dict[str, Any], groups_claim: str, scopes_claim: str = "sco
 
 
 def _member_at(members: Any, path: str) -> Any:
-    """Return the member of that very name, or else the one at that path into objects; ``None`` without one.
+    """Return the member with exactly this name, or else the one at this dotted path; ``None`` if absent.
 
     A name with a colon or a slash (``https://example.com/groups``, ``cognito:groups``) is never a path.
     """
@@ -147,12 +147,12 @@ def _member_at(members: Any, path: str) -> Any:
 
 
 def _scope_values(scope: Any) -> frozenset[str]:
-    """Return the scopes; only U+0020 separates them, so that no other character can make two of one."""
+    """Return the scopes; only U+0020 separates them (RFC 6749 section 3.3)."""
     return frozenset(filter(None, scope.split(" ") if isinstance(scope, str) else _strings(scope)))
 
 
 def _strings(values: Any) -> tuple[str, ...]:
-    """Return the strings of an array; any other value has none."""
+    """Return the strings of an array; return none for other values."""
     return tuple(value for value in values if isinstance(value, str)) if isinstance(values, list) else ()
 
 

@@ -37,8 +37,8 @@ from .transports.requests import RequestsTransport
 __all__ = ["AsyncBackendClient", "BackendClient"]
 
 EXCHANGES_IN_A_RUN: Final = 3
-"""The most exchanges that one run makes in a row (metadata, keys, introspection), and so the bound, in
-response timeouts, on waiting for another's."""
+"""The maximum number of consecutive exchanges in one run (metadata, keys, introspection). Times the response
+timeout, this is the longest wait for another caller's run."""
 
 Scopes: TypeAlias = str | Iterable[str]
 Groups: TypeAlias = str | Iterable[str]
@@ -46,7 +46,7 @@ Certificate: TypeAlias = str | bytes | None
 
 
 class _Client:
-    """What both clients share: the options, the validator and the transport."""
+    """The common part of both clients: options, validator and transport."""
 
     def __init__(self, options: Options | None = None, settings: Settings | None = None) -> None:
         self.options: Options = _read_options(options, settings or {})
@@ -63,8 +63,9 @@ class _Client:
     def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
         name = type(self).__name__
         raise TypeError(
-            f"{name} cannot be copied or pickled, since it has connections and locks; threads and forked "
-            f"processes share one, and for another process pass its options: {name}(client.options)"
+            f"{name} cannot be copied or pickled, because it has connections and locks. Threads and forked "
+            "processes can share one; in another process, create one from its options: "
+            f"{name}(client.options)"
         )
 
     @classmethod
@@ -77,7 +78,7 @@ class _Client:
         opens new ones.
 
         Raises:
-            ConfigurationError: as the constructor.
+            ConfigurationError: with all problems, each with the names of its option and variable.
         """
         variables = frozenset(
             (name, text.strip())
@@ -186,7 +187,7 @@ class BackendClient(_Client):
         """Validate the access token of a request; the adapters call this.
 
         Unlike :meth:`validate_access_token`, it rejects an opaque token as malformed if introspection is not
-        configured: the mistake is the caller's, not the developer's.
+        configured, because that is an error of the caller.
 
         Raises:
             TokenError: the token is rejected; ``reason`` says why.
@@ -318,7 +319,7 @@ class BackendClient(_Client):
             token: the access token, without ``Bearer``.
 
         Raises:
-            TokenError: it cannot be an access token [malformed].
+            TokenError: the token is malformed.
             MonoCloudError: the claims cache failed, so the token may still be accepted; try again.
         """
         self._driver.run(self._validator.forget(token))
@@ -327,7 +328,7 @@ class BackendClient(_Client):
         """Return the tenant's discovery document, from the cache if it is fresh enough.
 
         Args:
-            force_refresh: whether to load it in any case.
+            force_refresh: load it even if the cached one is fresh.
 
         Raises:
             AuthorizationServerError: it cannot be loaded.
@@ -338,7 +339,7 @@ class BackendClient(_Client):
         """Return the tenant's keys, from the cache if they are fresh enough.
 
         Args:
-            force_refresh: whether to load them in any case.
+            force_refresh: load them even if the cached ones are fresh.
 
         Raises:
             AuthorizationServerError: they cannot be loaded.
@@ -381,7 +382,7 @@ class AsyncBackendClient(_Client):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop refreshes in the background and close the connections; a later use opens new ones."""
+        """Stop background refreshes and close the connections; a later use opens new ones."""
         await self._driver.aclose()
         if isinstance(self._transport, RequestsTransport):
             self._transport.close()
@@ -391,7 +392,7 @@ class AsyncBackendClient(_Client):
     def _new_transport(self) -> Any:
         try:
             from .transports.httpcore2 import Httpcore2Transport
-        except ImportError:  # without the extra
+        except ImportError:  # the extra "async" is not installed
             return super()._new_transport()
         return Httpcore2Transport(**self._transport_settings)
 
@@ -399,7 +400,7 @@ class AsyncBackendClient(_Client):
         """Validate the access token of a request; the adapters call this.
 
         Unlike :meth:`validate_access_token`, it rejects an opaque token as malformed if introspection is not
-        configured: the mistake is the caller's, not the developer's.
+        configured, because that is an error of the caller.
 
         Raises:
             TokenError: the token is rejected; ``reason`` says why.
@@ -531,7 +532,7 @@ class AsyncBackendClient(_Client):
             token: the access token, without ``Bearer``.
 
         Raises:
-            TokenError: it cannot be an access token [malformed].
+            TokenError: the token is malformed.
             MonoCloudError: the claims cache failed, so the token may still be accepted; try again.
         """
         await self._driver.run(self._validator.forget(token))
@@ -540,7 +541,7 @@ class AsyncBackendClient(_Client):
         """Return the tenant's discovery document, from the cache if it is fresh enough.
 
         Args:
-            force_refresh: whether to load it in any case.
+            force_refresh: load it even if the cached one is fresh.
 
         Raises:
             AuthorizationServerError: it cannot be loaded.
@@ -553,7 +554,7 @@ class AsyncBackendClient(_Client):
         """Return the tenant's keys, from the cache if they are fresh enough.
 
         Args:
-            force_refresh: whether to load them in any case.
+            force_refresh: load them even if the cached ones are fresh.
 
         Raises:
             AuthorizationServerError: they cannot be loaded.

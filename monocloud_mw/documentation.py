@@ -1,8 +1,8 @@
-"""The address of the documentation of an error: its section on the troubleshooting page.
+"""The address of an error's section on the troubleshooting page.
 
-Each reason for which a token is refused, and each other kind of error, has a section whose anchor is its
-topic (``#expired``). Whoever builds the package sets :data:`DOCS_URL` to where the documentation is served
-(``MONOCLOUD_MW_DOCS_URL`` when ``setup.py`` runs); without it, the page that is installed is named.
+Each reason and each other kind of error has a section whose anchor is its topic (``#expired``). The build
+sets :data:`DOCS_URL` to the URL of the documentation (environment variable ``MONOCLOUD_MW_DOCS_URL`` of
+``setup.py``). Without it, the address is the path of the installed page.
 """
 
 from __future__ import annotations

@@ -12,12 +12,12 @@
 
 Rules:
 
-- nothing else leaves the package, whatever the input;
-- a refused token names a stable, machine-readable :class:`Reason`; what goes out on the wire is the
-  fixed sentence of that reason, never text from the token;
-- no message or repr holds a token, a secret, or text from outside that :func:`quoted` has not escaped;
-- errors copy and pickle, so that a failure shared by many callers is raised afresh in each
-  (:class:`monocloud_mw.core.effects.Failure`).
+- no other exception leaves the package, whatever the input;
+- a rejected token has a stable, machine-readable :class:`Reason`. The caller gets the fixed sentence of that
+  reason, never text from the token;
+- no message or repr contains a token, a secret, or foreign text that :func:`quoted` has not escaped;
+- errors can be copied and pickled, so that a failure shared by several callers is raised as a separate copy
+  in each (:class:`monocloud_mw.core.effects.Failure`).
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ MAX_QUOTED_VALUES: Final = 10
 
 
 def quoted(text: object) -> str:
-    """Return text from outside as a short ASCII literal that is safe in a message or a log line."""
+    """Return foreign text as a short ASCII literal that is safe in a message or a log line."""
     try:
         plain = str(text)
-    except (ValueError, RecursionError):  # an integer of thousands of digits; nesting without end
+    except (ValueError, RecursionError):  # an integer with thousands of digits; very deep nesting
         plain = type(text).__name__
     literal = ascii(plain[: MAX_QUOTED_CHARACTERS + 1])
     if len(literal) <= MAX_QUOTED_CHARACTERS + 2:
@@ -62,7 +62,7 @@ def quoted(text: object) -> str:
 
 
 def quoted_list(values: Iterable[str]) -> str:
-    """Return texts from outside, each as :func:`quoted` does: ten at most, and how many more there are."""
+    """Return at most ten foreign texts, each :func:`quoted`, and the number of the remaining ones."""
     listed = list(values)
     texts = [quoted(value) for value in listed[:MAX_QUOTED_VALUES]]
     more = len(listed) - len(texts)
@@ -70,7 +70,7 @@ def quoted_list(values: Iterable[str]) -> str:
 
 
 class Reason(enum.StrEnum):
-    """Why a token was refused: stable, machine-readable, one per check."""
+    """The reason why a token is rejected: stable, machine-readable, one per check."""
 
     MALFORMED = "malformed"
     UNSUPPORTED_ALGORITHM = "unsupported_algorithm"
@@ -134,20 +134,20 @@ _REFUSALS: Final[Mapping[Reason, _Refusal]] = MappingProxyType(
 
 
 class MonoCloudError(Exception):
-    """The root of every error this package raises."""
+    """The base class of all errors of this package."""
 
     @property
     def topic(self) -> str:
-        """The section of the troubleshooting page about this error: a stable word."""
+        """The section of the troubleshooting page about this error: a stable identifier."""
         return "internal"
 
     @property
     def docs(self) -> str:
-        """The address of the section of the documentation about this error."""
+        """The address of the documentation about this error."""
         return docs_address(self.topic)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle by state, without running the constructor again."""
+        """Copy and pickle the state, without calling the constructor."""
         return _rebuild, (type(self), self.args, dict(self.__dict__))
 
 
@@ -158,10 +158,10 @@ def _rebuild(kind: type[MonoCloudError], args: tuple[Any, ...], state: dict[str,
 
 
 class Problem(NamedTuple):
-    """One thing wrong with the configuration.
+    """One problem of the configuration.
 
-    ``option`` is the name of the option (or of the rule), ``variable`` the full name of its
-    environment variable where it has one, and ``message`` what is wrong and what would be right.
+    ``option`` is the name of the option or rule, ``variable`` the full name of its environment variable, or
+    ``None``, and ``message`` says what is wrong and what is expected.
     """
 
     option: str
@@ -174,7 +174,7 @@ class Problem(NamedTuple):
 
 
 class ConfigurationError(MonoCloudError):
-    """A setting cannot work; ``problems`` lists every one that was found, not only the first."""
+    """The configuration is invalid; ``problems`` lists all problems that were found."""
 
     def __init__(self, problems: Iterable[Problem] | str) -> None:
         self.problems: tuple[Problem, ...] = () if isinstance(problems, str) else tuple(problems)
@@ -187,11 +187,11 @@ class ConfigurationError(MonoCloudError):
 
 
 class CredentialsError(MonoCloudError):
-    """The request carries no bearer token, or an ``Authorization`` header that cannot be read.
+    """The request has no bearer token, or its ``Authorization`` header is malformed.
 
-    ``malformed`` is false where there is nothing to read (no header, or another scheme: 401) and true
-    where a ``Bearer`` header breaks the grammar of RFC 6750 section 2.1 (400). ``hint`` is the usual cause,
-    where the header shows one.
+    ``malformed`` is false without a bearer token (no header, or another scheme: 401), and true if a
+    ``Bearer`` header violates the grammar of RFC 6750 section 2.1 (400). ``hint`` is the likely cause, or
+    ``None``.
     """
 
     def __init__(self, message: str, *, malformed: bool = False, hint: str | None = None) -> None:
@@ -207,28 +207,28 @@ class CredentialsError(MonoCloudError):
 
 @attrs.frozen
 class _Undisclosed:
-    """A claim that an error keeps for the application, and that no repr shows."""
+    """A claim that an error keeps for the application; its repr hides the value."""
 
     value: str | None = attrs.field(repr=False)
 
 
 class TokenError(MonoCloudError):
-    """The access token was refused.
+    """The access token is rejected.
 
     Attributes:
-        reason: which check refused it.
+        reason: the check that failed.
         code: ``invalid_token``, ``inactive_token``, ``insufficient_scope`` or ``insufficient_groups``.
-        description: the fixed sentence of the reason; the only part that goes out on the wire.
-        detail: what a developer needs to find the cause, with foreign text escaped; for the log.
-        expected: what the check expected (scopes, audiences, a time, ...), escaped, where it can be said.
-        found: what the token has instead, escaped, likewise.
-        hint: the usual cause, where the token shows one. Like the two before, for the log: the message of the
-            error has none of the three.
-        scopes: the scopes that were required, where a scope or a group is missing.
-        key_id: the token's ``kid``, escaped, where it is known; for the log.
-        issuer: the token's ``iss``, escaped, where it is known; for the log.
-        subject: the token's ``sub``, as it is, where the origin of the token is proven: for ``on_error`` and
-            exception handlers. It is in no message and no repr; the log has its digest.
+        description: the fixed sentence of the reason; the only part that the caller gets.
+        detail: details for developers, with foreign text escaped; for the log.
+        expected: what the check expected (scopes, audiences, a time, ...), escaped, or ``None``.
+        found: what the token has instead, escaped, or ``None``.
+        hint: the likely cause, or ``None``. ``expected``, ``found`` and ``hint`` are logged and are not part
+            of the error's message.
+        scopes: the required scopes, if a scope or group is missing.
+        key_id: the token's ``kid``, escaped, if known; for the log.
+        issuer: the token's ``iss``, escaped, if known; for the log.
+        subject: the token's ``sub``, unescaped, if the token is proven to be from the tenant: for
+            ``on_error`` and exception handlers. Messages and reprs do not contain it; the log has its digest.
     """
 
     def __init__(
@@ -263,7 +263,7 @@ class TokenError(MonoCloudError):
 
     @property
     def subject(self) -> str | None:
-        """The token's ``sub``, where the origin of the token is proven."""
+        """The token's ``sub``, if the token is proven to be from the tenant."""
         return self._subject.value
 
     @subject.setter
@@ -304,16 +304,16 @@ class HttpError(AuthorizationServerError):
     """The tenant could not be reached, or returned an invalid response.
 
     Attributes:
-        status: the HTTP status, or ``None`` where no response arrived (network failure, timeout).
-        retry_after: seconds after which to try again, where that is known: what the tenant asked for in
-            ``Retry-After`` (RFC 9110 section 10.2.3), or the time until the next attempt. Always within
+        status: the HTTP status, or ``None`` without a response (network failure, timeout).
+        retry_after: seconds after which to try again, or ``None`` if unknown: the tenant's ``Retry-After``
+            (RFC 9110 section 10.2.3), or the time until the next attempt. Always between
             ``MIN_RETRY_AFTER_SECONDS`` and ``MAX_RETRY_AFTER_SECONDS``.
-        advice: what to change, where waiting does not help: the request, or what it rests on, is wrong.
-        temporary: whether trying again later may help. Not with an ``advice``, and not with a status that
-            says that the request was wrong (4xx), except for those that pass with time.
-        local: whether the request was never sent, because all connections (or worker threads) of this
-            process were in use for too long. It says nothing about the tenant: it must open no circuit,
-            count as no failed refresh and start no cool-down. The caller may try again at once.
+        advice: what to change, if trying again does not help because the request or configuration is wrong.
+        temporary: whether trying again later may help. False with an ``advice`` and for client errors (4xx),
+            except for those that are temporary by definition.
+        local: whether the request was not sent because all connections (or worker threads) of this process
+            were in use for too long. That does not count as a failure of the tenant: it opens no circuit, is
+            no failed refresh and starts no cool-down. The caller may try again at once.
     """
 
     def __init__(
@@ -336,11 +336,11 @@ class HttpError(AuthorizationServerError):
 
     @property
     def topic(self) -> str:
-        """The section of the troubleshooting page about this error: whether waiting may help decides."""
+        """The section of the troubleshooting page about this error; it depends on ``temporary``."""
         return "tenant_unavailable" if self.temporary else "tenant_mistake"
 
     def as_outage(self) -> HttpError:
-        """Return the same error as a temporary one without advice: the request is known to be right."""
+        """Return the error as a temporary one without advice, for a request that is known to be valid."""
         message = str(self) if self.advice is None else str(self).removesuffix(f"; {self.advice}")
         outage = HttpError(message, status=self.status, retry_after=self.retry_after)
         outage.temporary = True
@@ -349,12 +349,12 @@ class HttpError(AuthorizationServerError):
 
 MIN_RETRY_AFTER_SECONDS: Final = 1.0
 MAX_RETRY_AFTER_SECONDS: Final = 300.0
-"""The limit for ``Retry-After``; after this time the API tries again in any case."""
+"""The upper limit for ``Retry-After``; the API tries again after this time at the latest."""
 
 
 def _bounded(retry_after: float) -> float:
     return max(MIN_RETRY_AFTER_SECONDS, min(float(retry_after), MAX_RETRY_AFTER_SECONDS))
 
 
-# Client errors that pass with time (RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4).
+# Temporary client errors (RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4).
 _TEMPORARY_CLIENT_ERRORS: Final = frozenset({408, 425, 429})

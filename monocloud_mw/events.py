@@ -1,4 +1,4 @@
-"""What an observer is told: frozen values, one class for each thing that happens.
+"""The events for observers: frozen values, one class for each kind of event.
 
 ::
 
@@ -9,11 +9,11 @@
     client = BackendClient(observer=count)
 
 An observer is a function that takes any event, or an :class:`Observer` with a method for each kind. It is
-called where the event happens, on the thread or event loop of the request: it must return quickly. What it
-raises never reaches the request.
+called on the thread or event loop of the request and must return quickly. Its exceptions are logged and do
+not affect the request.
 
-No event holds a token, a secret or a claim, except for what may be logged: issuer, key id, a digest of the
-subject, and what a check expected and found. Text from outside is escaped (:func:`~.errors.quoted`).
+Events contain no token, secret or claim, except for values that are also logged: issuer, key id, a digest of
+the subject, and what a check expected and found. Foreign text is escaped (:func:`~.errors.quoted`).
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ DIGEST_CHARACTERS: Final = 16
 
 
 def subject_digest(subject: object) -> str | None:
-    """Return a digest that tells one ``sub`` from another: hexadecimal, the same in every process.
+    """Return a hexadecimal digest that identifies a ``sub``; it is the same in every process.
 
-    A subject that can be guessed can be found from its digest: treat it as pseudonymous, not as anonymous.
+    A subject can be found from its digest by guessing: treat the digest as pseudonymous, not as anonymous.
     """
     if not isinstance(subject, str):
         return None
@@ -60,10 +60,10 @@ class TokenAccepted:
     """An access token was accepted.
 
     Args:
-        method: the HTTP method, escaped; empty where a client was called directly.
-        path: the path, escaped; likewise.
-        issuer: ``iss`` of the token, escaped; ``None`` where an introspected token has none.
-        subject_digest: a digest of ``sub``; ``None`` where the token has none.
+        method: the HTTP method, escaped; empty if a client was called directly.
+        path: the path, escaped; empty if a client was called directly.
+        issuer: ``iss`` of the token, escaped; ``None`` if an introspected token has none.
+        subject_digest: a digest of ``sub``; ``None`` if the token has none.
     """
 
     handler: ClassVar[str] = "token_accepted"
@@ -76,23 +76,23 @@ class TokenAccepted:
 
 @attrs.frozen(kw_only=True)
 class RequestRefused:
-    """A request was refused, or an access token that was given to a client directly.
+    """A request was refused, or a directly called client rejected an access token.
 
     Args:
-        method: the HTTP method, escaped; empty where a client was called directly.
-        path: the path, escaped; likewise.
+        method: the HTTP method, escaped; empty if a client was called directly.
+        path: the path, escaped; empty if a client was called directly.
         status: the HTTP status of the response.
-        reason: a :class:`~.errors.Reason` where a token was refused, else the topic of the error:
+        reason: the :class:`~.errors.Reason` of a rejected token, or the topic of another error:
             ``no_token``, ``malformed_header``, ``tenant_unavailable``, ``tenant_mistake``,
             ``client_refused``, ``configuration`` or ``internal``.
-        message: what was wrong, as one sentence.
-        expected: what the check expected, where that can be said.
-        found: what it found instead, likewise.
-        hint: the usual cause, where the token shows one.
-        key_id: ``kid`` of the token, escaped, where it is known.
-        issuer: ``iss`` of the token, escaped, where it is known.
-        subject_digest: a digest of ``sub``, where the origin of the token is proven.
-        docs: the address of the section of the documentation about this reason.
+        message: what is wrong, as one sentence.
+        expected: what the check expected, or ``None``.
+        found: what the token has instead, or ``None``.
+        hint: the likely cause, or ``None``.
+        key_id: ``kid`` of the token, escaped, if known.
+        issuer: ``iss`` of the token, escaped, if known.
+        subject_digest: a digest of ``sub``, if the token is proven to be from the tenant.
+        docs: the address of the documentation about this reason.
     """
 
     handler: ClassVar[str] = "request_refused"
@@ -116,9 +116,9 @@ class KeysRefreshed:
     """The tenant's key set was loaded.
 
     Args:
-        usable: how many keys tokens can be verified with.
-        skipped: how many keys of the set cannot be used.
-        seconds: how long it took.
+        usable: the number of keys that can verify tokens.
+        skipped: the number of keys that cannot be used.
+        seconds: the duration in seconds.
     """
 
     handler: ClassVar[str] = "keys_refreshed"
@@ -130,10 +130,10 @@ class KeysRefreshed:
 
 @attrs.frozen(kw_only=True)
 class KeysRefused:
-    """A key set of the tenant cannot be used, or keys in it: what was known before stays in use.
+    """A key set of the tenant, or some of its keys, cannot be used; previously loaded keys stay in use.
 
     Args:
-        problem: what is wrong with it.
+        problem: what is wrong with the key set.
     """
 
     handler: ClassVar[str] = "keys_refused"
@@ -147,8 +147,8 @@ class RefreshFailed:
 
     Args:
         document: ``key set`` or ``discovery document``.
-        problem: why.
-        status: the HTTP status, ``None`` where there was none.
+        problem: the cause.
+        status: the HTTP status, or ``None`` without a response.
     """
 
     handler: ClassVar[str] = "refresh_failed"
@@ -160,11 +160,11 @@ class RefreshFailed:
 
 @attrs.frozen(kw_only=True)
 class ServingStale:
-    """A refresh failed, and the last document that was loaded stays in use: once for each failed attempt.
+    """A refresh failed and the last loaded document stays in use; emitted once for each failed attempt.
 
     Args:
         document: ``key set`` or ``discovery document``.
-        age_seconds: how old it is.
+        age_seconds: the age of the document in seconds.
     """
 
     handler: ClassVar[str] = "serving_stale"
@@ -175,7 +175,7 @@ class ServingStale:
 
 @attrs.frozen(kw_only=True)
 class CircuitOpened:
-    """Introspection failed so often that requests now fail at once.
+    """The introspection circuit opened after failures; introspections now fail without a request.
 
     Args:
         problem: the last failure.
@@ -188,18 +188,18 @@ class CircuitOpened:
 
 @attrs.frozen(kw_only=True)
 class CircuitClosed:
-    """The introspection endpoint answers again."""
+    """The introspection circuit closed; introspection works again."""
 
     handler: ClassVar[str] = "circuit_closed"
 
 
 @attrs.frozen(kw_only=True)
 class TokenIntrospected:
-    """The tenant was asked about an access token.
+    """An access token was introspected at the tenant.
 
     Args:
         outcome: ``active``, ``inactive`` or ``failed``.
-        seconds: how long it took.
+        seconds: the duration in seconds.
     """
 
     handler: ClassVar[str] = "token_introspected"
@@ -210,7 +210,7 @@ class TokenIntrospected:
 
 @attrs.frozen(kw_only=True)
 class CacheFailed:
-    """The claims cache failed; the request went on without it.
+    """The claims cache failed; the request continued without it.
 
     Args:
         operation: ``get``, ``set`` or ``delete``.
@@ -240,7 +240,7 @@ ObserverFunction: TypeAlias = Callable[[Event], None]
 
 
 class Observer:
-    """Does nothing with any event; a subclass overrides the methods for the events that it wants."""
+    """Base class for observers: override the methods for the events you need; the others do nothing."""
 
     def token_accepted(self, event: TokenAccepted) -> None:
         """Called for each access token that was accepted."""
@@ -261,13 +261,13 @@ class Observer:
         """Called when a document stays in use because its refresh failed."""
 
     def circuit_opened(self, event: CircuitOpened) -> None:
-        """Called when introspection begins to fail at once."""
+        """Called when the introspection circuit opens."""
 
     def circuit_closed(self, event: CircuitClosed) -> None:
-        """Called when introspection works again."""
+        """Called when the introspection circuit closes."""
 
     def token_introspected(self, event: TokenIntrospected) -> None:
-        """Called when the tenant was asked about a token."""
+        """Called for each token that was introspected at the tenant."""
 
     def cache_failed(self, event: CacheFailed) -> None:
         """Called when the claims cache failed."""

@@ -1,8 +1,8 @@
-"""JSON values that cannot be changed: a ``dict`` and a ``list`` that refuse every change.
+"""Read-only JSON values: subclasses of ``dict`` and ``list`` that raise on every change.
 
-Requests that present the same token share its claims, so no handler may be able to write into them. The
-claims stay what JSON encoders, type checks and comparisons expect: objects are :class:`FrozenDict`, arrays
-are :class:`FrozenList`, and both are equal to the plain values they were made from.
+Requests with the same token share its claims, so handlers must not be able to modify them. JSON encoders,
+type checks and comparisons work as usual: objects are :class:`FrozenDict`, arrays are :class:`FrozenList`,
+and both equal the plain values they were created from.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["FrozenDict", "FrozenList", "freeze", "frozen_dict", "frozen_list"]
 
 
 class FrozenDict(dict[str, Any]):
-    """A read-only ``dict`` whose values are read-only too; every way to change it raises ``TypeError``."""
+    """A ``dict`` that is read-only at every depth; changes raise ``TypeError``."""
 
     __slots__ = ("_is_made",)
 
@@ -25,7 +25,9 @@ class FrozenDict(dict[str, Any]):
         self._is_made = True
 
     def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} is read-only; dict(...) makes a copy that is not")
+        raise TypeError(
+            f"{type(self).__name__} is read-only; use dict(...) to get a copy that can be changed"
+        )
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse  # pyright: ignore[reportAssignmentType]
@@ -40,12 +42,12 @@ class FrozenDict(dict[str, Any]):
         return type(self), (dict(self),)
 
     def __repr__(self) -> str:
-        """Name the members but not their values: claims are personal data, and reprs end up in logs."""
+        """Show the names but not the values: claims are personal data, and reprs end up in logs."""
         return f"{type(self).__name__}({', '.join(map(ascii, self))})"
 
 
 class FrozenList(list[Any]):
-    """A read-only ``list`` whose values are read-only too; every way to change it raises ``TypeError``."""
+    """A ``list`` that is read-only at every depth; changes raise ``TypeError``."""
 
     __slots__ = ("_is_made",)
 
@@ -56,7 +58,9 @@ class FrozenList(list[Any]):
         self._is_made = True
 
     def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} is read-only; list(...) makes a copy that is not")
+        raise TypeError(
+            f"{type(self).__name__} is read-only; use list(...) to get a copy that can be changed"
+        )
 
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # pyright: ignore[reportAssignmentType]
     append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # pyright: ignore[reportAssignmentType]
@@ -71,12 +75,12 @@ class FrozenList(list[Any]):
         return type(self), (list(self),)
 
     def __repr__(self) -> str:
-        """Give the length but not the values, as :class:`FrozenDict` does."""
+        """Show the length but not the values, which are personal data."""
         return f"{type(self).__name__}({len(self)} value{'' if len(self) == 1 else 's'})"
 
 
 def freeze(value: Any) -> Any:
-    """Return a JSON value in its read-only form, at every depth; tuples count as arrays."""
+    """Return a JSON value in read-only form at every depth; tuples become arrays."""
     if isinstance(value, (FrozenDict, FrozenList)):
         return value
     if isinstance(value, Mapping):
@@ -87,7 +91,7 @@ def freeze(value: Any) -> Any:
 
 
 def frozen_dict(members: dict[str, Any]) -> FrozenDict:
-    """Return an object whose values are read-only already: as ``FrozenDict(members)``, but faster."""
+    """Return ``FrozenDict(members)`` for members that are already read-only; faster than the constructor."""
     made = _new_dict(FrozenDict)
     _fill_dict(made, members)
     made._is_made = True  # noqa: SLF001
@@ -95,7 +99,7 @@ def frozen_dict(members: dict[str, Any]) -> FrozenDict:
 
 
 def frozen_list(values: list[Any]) -> FrozenList:
-    """Return an array whose values are read-only already: as ``FrozenList(values)``, but faster."""
+    """Return ``FrozenList(values)`` for values that are already read-only; faster than the constructor."""
     made = _new_list(FrozenList)
     _fill_list(made, values)
     made._is_made = True  # noqa: SLF001

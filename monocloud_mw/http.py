@@ -1,9 +1,8 @@
-"""What flows ask of a transport, and what they get back: one HTTP exchange, as two values.
+"""HTTP requests to the tenant and their responses, as values, and the interface of transports.
 
-These are also the types of the ``fetcher`` option: a callable ``HttpRequest -> HttpResponse``.
-A fetcher bounds the whole exchange by ``timeout_seconds``, reads at most ``max_body_bytes`` of the
-body, follows no redirect and sends the request's headers as they are. A :class:`Transport` is a fetcher that
-can be closed.
+They are also the types of the ``fetcher`` option: a callable ``HttpRequest -> HttpResponse``. A fetcher must
+limit the whole exchange to ``timeout_seconds``, read at most ``max_body_bytes`` of the body, follow no
+redirects and send the request's headers unchanged. A :class:`Transport` is a fetcher that can be closed.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ class HttpRequest:
 
     Args:
         method: ``GET`` or ``POST``.
-        url: absolute, used byte for byte.
+        url: the absolute URL, sent unchanged.
         headers: names in lower case.
-        body: the request body, ``None`` for none.
-        timeout_seconds: bounds the whole exchange, the response body included.
+        body: the request body, or ``None``.
+        timeout_seconds: time limit for the whole exchange, including the response body.
         max_body_bytes: a longer response body is an error.
-        mutual_tls: present our own client certificate (RFC 8705 section 2).
+        mutual_tls: authenticate with the API's own client certificate (RFC 8705 section 2).
     """
 
     method: str = "GET"
@@ -48,7 +47,7 @@ class HttpRequest:
 
 @attrs.frozen(kw_only=True)
 class HttpResponse:
-    """One response of the tenant: the status, the headers (names in lower case), the whole body."""
+    """One response of the tenant: status, headers (names in lower case) and the complete body."""
 
     status: int
     headers: Mapping[str, str] = attrs.field(default=_NO_HEADERS, converter=_frozen_headers, repr=False)
@@ -56,16 +55,16 @@ class HttpResponse:
 
 
 class Transport(Protocol):
-    """A fetcher with connections of its own, for threads; it is shared by all of them.
+    """A fetcher with its own connections that several threads can share.
 
-    Whoever makes one closes it: a client closes only the transport that it made itself.
+    The code that creates a transport closes it: a client closes only a transport that it created itself.
     """
 
     def __call__(self, request: HttpRequest, /) -> HttpResponse:
         """Perform one exchange.
 
         Raises:
-            HttpError: no whole response arrived in time, or its body is too large.
+            HttpError: no complete response arrived in time, or its body is too large.
         """
         ...
 
@@ -74,10 +73,14 @@ class Transport(Protocol):
 
 
 class AsyncTransport(Protocol):
-    """The same for event loops."""
+    """The async version of :class:`Transport`."""
 
     async def __call__(self, request: HttpRequest, /) -> HttpResponse:
-        """Perform one exchange, as :class:`Transport`."""
+        """Perform one exchange.
+
+        Raises:
+            HttpError: no complete response arrived in time, or its body is too large.
+        """
         ...
 
     async def aclose(self) -> None:

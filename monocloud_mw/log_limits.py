@@ -1,10 +1,10 @@
-"""Keeps a flood of events from becoming a flood of log records: the first ones of each kind, then counts.
+"""Rate limit for log records of each kind.
 
-Each kind of record has an allowance of :data:`BURST` records, which grows again by one every
-:data:`REFILL_SECONDS`. A record beyond it is counted instead of written; the next record of that kind says
-how many were left out, in its text and as ``left_out``.
+Each kind has an allowance of :data:`BURST` records, which is refilled by one every :data:`REFILL_SECONDS`.
+Further records are counted instead of written; the next record of that kind has the number of skipped records
+in its text and as ``left_out``.
 
-Kinds are few and never text from outside, so memory is bounded. No clock is read: a record brings its time.
+Kinds are few and never foreign text, so memory is bounded. The time is that of the record; no clock is read.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["LimitedLog", "RecordAllowance"]
 BURST: Final = 5
 REFILL_SECONDS: Final = 10.0
 MAX_KINDS: Final = 256
-"""More than there are; beyond it all others share one allowance."""
+"""More than exist in practice; further kinds share one allowance."""
 
 
 class RecordAllowance:
-    """How many records of one kind may be written; all times are seconds of one clock, whichever it is."""
+    """The number of records of one kind that may be written; times are seconds of any one clock."""
 
     __slots__ = ("_allowed", "_left_out", "_since")
 
@@ -32,7 +32,7 @@ class RecordAllowance:
         self._left_out = 0
 
     def take(self, now: float) -> int | None:
-        """Return how many records were left out before this one, or ``None`` to leave it out too."""
+        """Return the number of records skipped before this one, or ``None`` if this one is skipped too."""
         elapsed = 0.0 if self._since is None else now - self._since
         if elapsed < 0.0:  # the clock was set back
             elapsed = 0.0
@@ -47,9 +47,9 @@ class RecordAllowance:
 
 
 class LimitedLog:
-    """Writes records to a logger, within the allowance of their kind.
+    """Writes records to a logger within the allowance of their kind.
 
-    Threads may share it: what a race changes is a count, or one record more or less.
+    Threads may share it without a lock: a race at most changes a count or the number of records by one.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -57,7 +57,7 @@ class LimitedLog:
         self._allowances: dict[Hashable, RecordAllowance] = {}
 
     def is_enabled_for(self, level: int) -> bool:
-        """Tell whether the logger writes records of a level at all."""
+        """Return whether the logger writes records of a level."""
         return self._logger.isEnabledFor(level)
 
     def write(
@@ -68,13 +68,13 @@ class LimitedLog:
         *arguments: object,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write a record, or count it.
+        """Write a record, or count it if the allowance is used up.
 
         Args:
-            level: of the logger.
+            level: the level of the record.
             kind: what the record is about; records of one kind and level share an allowance.
-            message: with ``%s`` for each argument.
-            arguments: as those of :meth:`logging.Logger.log`.
+            message: the message, with ``%s`` for each argument.
+            arguments: the arguments, as for :meth:`logging.Logger.log`.
             extra: further attributes of the record.
         """
         logger = self._logger
@@ -86,7 +86,7 @@ class LimitedLog:
             return
         record.left_out = left_out
         if left_out:
-            record.msg += " (%s more like this were left out before)"
+            record.msg += " (%s similar records were skipped before)"
             record.args = (*arguments, left_out)
         logger.handle(record)
 

@@ -1,11 +1,11 @@
-"""OpenTelemetry metrics and span attributes, made of events.
+"""OpenTelemetry metrics and span attributes from events.
 
 ::
 
     client = BackendClient(observer=TelemetryObserver())
 
-Without arguments it uses the global providers, which ``opentelemetry-instrument`` sets up. Where an attribute
-has a name in the semantic conventions, it has that one here: ``http.request.method``,
+Without arguments it uses the global providers, which ``opentelemetry-instrument`` sets up. Attributes have
+the names of the semantic conventions where these define one: ``http.request.method``,
 ``http.response.status_code``, ``error.type`` and ``enduser.pseudo.id``. All others begin with ``monocloud.``.
 
 ====================================  =========  =============================================================
@@ -24,8 +24,8 @@ metric                                kind       attributes
 ``monocloud.cache.failures``          counter    ``monocloud.operation``, ``error.type``
 ====================================  =========  =============================================================
 
-No attribute of a metric is text from outside, so their number is bounded. A span has, beside the reason, a
-digest of the subject; never a token, a path or another claim. Needs the extra ``telemetry``.
+Metric attributes are never foreign text, so their cardinality is bounded. Spans get the reason and a digest
+of the subject, but no token, path or other claim. Needs the extra ``telemetry``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ from typing import Final
 try:
     from opentelemetry import metrics, trace
 except ImportError as error:
-    raise ImportError("Telemetry needs OpenTelemetry: pip install 'monocloud-mw[telemetry]'") from error
+    raise ImportError(
+        "monocloud_mw.telemetry needs OpenTelemetry: pip install 'monocloud-mw[telemetry]'"
+    ) from error
 
 from .events import (
     CacheFailed,
@@ -59,14 +61,14 @@ SCOPE: Final = "monocloud_mw"
 METHODS: Final = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 )
-"""Any other method is ``_OTHER``, as the semantic conventions ask: callers can make up any number of them."""
+"""Other methods become ``_OTHER``, as the semantic conventions require: callers can invent methods."""
 
 
 class TelemetryObserver(Observer):
-    """Turns events into metrics, and into attributes of the span of the request.
+    """Records events as metrics and as attributes of the request's span.
 
     Args:
-        meter_provider: makes the metrics; the global one by default.
+        meter_provider: provider of the metrics; default: the global one.
     """
 
     def __init__(self, meter_provider: metrics.MeterProvider | None = None) -> None:
@@ -81,32 +83,36 @@ class TelemetryObserver(Observer):
             "monocloud.keys.refreshes", "{refresh}", "Loads of the tenant's documents"
         )
         self._refresh_seconds = meter.create_histogram(
-            "monocloud.keys.refresh.duration", "s", "How long it took to load the key set"
+            "monocloud.keys.refresh.duration", "s", "Time to load the key set"
         )
-        self._usable_keys = meter.create_gauge("monocloud.keys.usable", "{key}", "Keys of the last key set")
+        self._usable_keys = meter.create_gauge(
+            "monocloud.keys.usable", "{key}", "Usable keys in the last key set"
+        )
         self._refused_keys = meter.create_counter(
-            "monocloud.keys.refused", "{document}", "Key sets that cannot be used, or have such keys"
+            "monocloud.keys.refused", "{document}", "Key sets with keys that cannot be used"
         )
         self._stale = meter.create_counter(
-            "monocloud.stale.served", "{refresh}", "Refreshes that failed while an older document served on"
+            "monocloud.stale.served",
+            "{refresh}",
+            "Failed refreshes after which an older document stayed in use",
         )
         self._introspection_seconds = meter.create_histogram(
-            "monocloud.introspection.duration", "s", "How long introspection took"
+            "monocloud.introspection.duration", "s", "Time to introspect a token"
         )
         self._circuit_open = meter.create_gauge(
-            "monocloud.circuit.open", "1", "Whether introspection fails at once"
+            "monocloud.circuit.open", "1", "Whether the introspection circuit is open"
         )
         self._cache_failures = meter.create_counter(
-            "monocloud.cache.failures", "{operation}", "Operations of the claims cache that failed"
+            "monocloud.cache.failures", "{operation}", "Failed operations of the claims cache"
         )
 
     def token_accepted(self, event: TokenAccepted) -> None:
-        """Count it, and name the caller's digest in the span."""
+        """Count the token and set the subject digest on the span."""
         self._accepted.add(1, _method(event.method))
         _set_on_span("accepted", event.subject_digest)
 
     def request_refused(self, event: RequestRefused) -> None:
-        """Count it by reason, and name the reason in the span."""
+        """Count the request by reason and set the reason on the span."""
         attributes: dict[str, str | int] = {
             **_method(event.method),
             "http.response.status_code": event.status,
@@ -116,22 +122,22 @@ class TelemetryObserver(Observer):
         _set_on_span("refused", event.subject_digest, event.reason)
 
     def keys_refreshed(self, event: KeysRefreshed) -> None:
-        """Count it, with its duration and the number of keys."""
+        """Count the refresh and record its duration and the number of keys."""
         self._refreshes.add(1, {"monocloud.document": "key set"})
         self._refresh_seconds.record(event.seconds)
         self._usable_keys.set(event.usable)
 
-    def keys_refused(self, event: KeysRefused) -> None:  # noqa: ARG002  its text may be long
-        """Count it."""
+    def keys_refused(self, event: KeysRefused) -> None:  # noqa: ARG002
+        """Count the key set."""
         self._refused_keys.add(1)
 
     def refresh_failed(self, event: RefreshFailed) -> None:
-        """Count it by document, and by status where there was one."""
+        """Count the failure by document and status."""
         error = "no_response" if event.status is None else str(event.status)
         self._refreshes.add(1, {"monocloud.document": event.document, "error.type": error})
 
     def serving_stale(self, event: ServingStale) -> None:
-        """Count it by document."""
+        """Count the failed refresh by document."""
         self._stale.add(1, {"monocloud.document": event.document})
 
     def circuit_opened(self, event: CircuitOpened) -> None:  # noqa: ARG002
@@ -143,22 +149,22 @@ class TelemetryObserver(Observer):
         self._circuit_open.set(0)
 
     def token_introspected(self, event: TokenIntrospected) -> None:
-        """Record how long it took, by outcome."""
+        """Record the duration by outcome."""
         self._introspection_seconds.record(event.seconds, {"monocloud.outcome": event.outcome})
 
     def cache_failed(self, event: CacheFailed) -> None:
-        """Count it by operation."""
+        """Count the failure by operation."""
         self._cache_failures.add(1, {"monocloud.operation": event.operation, "error.type": event.error})
 
 
 def _method(method: str) -> dict[str, str]:
-    """Return the attribute of a method, which is quoted in an event, or none without a request."""
+    """Return the attribute for an event's method, which is quoted; none without a request."""
     name = method.strip("'\"")
     return {"http.request.method": name if name in METHODS else "_OTHER"} if name else {}
 
 
 def _set_on_span(outcome: str, subject_digest: str | None, reason: str | None = None) -> None:
-    """Set attributes of the current span; where there is none, or it is not recorded, that does nothing."""
+    """Set attributes of the current span; do nothing without a recorded span."""
     span = trace.get_current_span()
     span.set_attribute("monocloud.outcome", outcome)
     if reason is not None:

@@ -1,4 +1,4 @@
-"""Which URLs may be spoken to: ``https``, or ``http`` on the loopback interface for local development."""
+"""Checks the URLs of the tenant: ``https``, or ``http`` to a loopback address for local development."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
 def parse_url(text: str) -> SplitResult:
-    """Read an absolute URL that is safe to send credentials to; the text itself is used byte for byte.
+    """Parse an absolute URL that is safe to send credentials to.
 
     Raises:
-        ValueError: it is not absolute, not ``https`` (nor ``http`` to a loopback host), or holds user
-            info, a fragment, white space or control characters. The message says which, without the URL.
+        ValueError: it is not absolute, not ``https`` (or ``http`` to a loopback host), or it has user info, a
+            fragment, white space or control characters. The message names the problem without the URL.
     """
     if not text.isascii() or not text.isprintable() or any(character in text for character in ' \\"<>^`{|}'):
         raise ValueError("must be a URL without white space, control or other unsafe characters")
@@ -28,12 +28,12 @@ def parse_url(text: str) -> SplitResult:
         host, port = url.hostname, url.port
     except ValueError:
         url, host, port = None, None, None
-    if url is None:  # raised here, since the parser's error may quote the URL and would hang on to ours
+    if url is None:  # raised outside except: the parser's error may quote the URL and would be chained
         raise ValueError("must be a URL with a valid host and port")
     if not host or url.scheme not in ("https", "http"):
         raise ValueError("must be an https:// URL")
     if "@" in url.netloc:
-        raise ValueError("must not hold user info")
+        raise ValueError("must not contain user info")
     if url.netloc.endswith(":") or port == 0:
         raise ValueError("must be a URL with a valid host and port")
     if "#" in text:
@@ -48,10 +48,10 @@ def parse_url(text: str) -> SplitResult:
 
 
 def normalise_url(text: str) -> str:
-    """Return the normal form of a URL that :func:`parse_url` accepts, without its query.
+    """Return the normalised form of a URL that :func:`parse_url` accepts, without its query.
 
-    Scheme and host in lower case, no port that is the default (RFC 3986 sections 6.2.2.1 and 6.2.3), and no
-    dot at the end of the host; the path stays as it is.
+    Scheme and host in lower case, no default port (RFC 3986 sections 6.2.2.1 and 6.2.3), no trailing dot of
+    the host; the path is unchanged.
 
     Raises:
         ValueError: as :func:`parse_url`.
@@ -66,22 +66,22 @@ def normalise_url(text: str) -> str:
 
 
 def _is_host(host: str, *, in_brackets: bool) -> bool:
-    """Tell whether a host could be looked up: an address, or a name of valid labels."""
+    """Return whether a host is an IP address or a name with valid labels."""
     labels = host.removesuffix(".").split(".")
     if in_brackets or labels[-1].isdigit():
         try:
             ipaddress.IPv6Address(host) if in_brackets else ipaddress.IPv4Address(host.removesuffix("."))
         except ValueError:
             return False
-        return "%" not in host  # a zone belongs to one machine
+        return "%" not in host  # no IPv6 zone, which is local to one machine
     return len(host) <= 253 and all(map(_LABEL.fullmatch, labels))
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine: ``localhost`` or a loopback address.
+    """Return whether a host is ``localhost`` or a loopback address.
 
-    Names beneath ``localhost`` are not: they should lead here (RFC 6761 section 6.3), but many systems ask a
-    name server for them, and containers are given such names.
+    Names below ``localhost`` do not count: they should resolve to loopback (RFC 6761 section 6.3), but many
+    systems look them up in DNS, and containers are given such names.
     """
     if host == "localhost":
         return True

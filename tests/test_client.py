@@ -308,7 +308,7 @@ def test_a_cache_that_fails_to_forget_is_an_error(
     with pytest.raises(MonoCloudError) as caught:
         caller("forget", token)
     assert str(caught.value) == (
-        "the claims cache failed to delete with OSError: it may still hold the token's claims"
+        "the claims cache failed to delete with OSError; it may still have the token's claims"
     )
 
 
@@ -618,7 +618,7 @@ def test_a_client_that_is_copied_says_what_to_do(kind: type, copied: Any, inside
     with pytest.raises(TypeError) as caught:
         copied([client] if inside else client)
     assert str(caught.value).endswith(
-        f"for another process pass its options: {kind.__name__}(client.options)"
+        f"in another process, create one from its options: {kind.__name__}(client.options)"
     )
     assert kind(pickle.loads(pickle.dumps(client.options))).options == client.options
 

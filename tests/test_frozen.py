@@ -101,7 +101,7 @@ def test_no_method_of_a_list_changes_it(mutate: Callable[[Any], object], values:
     """Each one raises and says why, also on an empty list, and nothing has changed."""
     value = freeze(values)
     with pytest.raises(
-        TypeError, match=r"^FrozenList is read-only; list\(\.\.\.\) makes a copy that is not$"
+        TypeError, match=r"^FrozenList is read-only; use list\(\.\.\.\) to get a copy that can be changed$"
     ):
         mutate(value)
     assert value == values
@@ -129,7 +129,7 @@ def test_the_error_says_what_to_do() -> None:
     """A developer who writes into claims learns how to get a copy."""
     with pytest.raises(TypeError) as caught:
         FrozenDict(a=1)["a"] = 2
-    assert str(caught.value) == "FrozenDict is read-only; dict(...) makes a copy that is not"
+    assert str(caught.value) == "FrozenDict is read-only; use dict(...) to get a copy that can be changed"
 
 
 def test_no_method_of_a_dict_is_left_out() -> None:

@@ -61,7 +61,7 @@ def test_the_next_record_counts_those_left_out(
     log.write(logging.WARNING, "kind", "it failed with %s", "this", extra={"reason": "x"})
     assert caplog.messages == [
         *["it failed with this"] * BURST,
-        "it failed with this (7 more like this were left out before)",
+        "it failed with this (7 similar records were skipped before)",
     ]
     assert [vars(record)["left_out"] for record in caplog.records] == [0] * BURST + [7]
     assert vars(caplog.records[-1])["reason"] == "x"

@@ -10,7 +10,7 @@ from monocloud_mw.urls import is_loopback, normalise_url, parse_url
 
 UNSAFE = "must be a URL without white space, control or other unsafe characters"
 NOT_HTTPS = "must be an https:// URL"
-USER_INFO = "must not hold user info"
+USER_INFO = "must not contain user info"
 HOST_OR_PORT = "must be a URL with a valid host and port"
 FRAGMENT = "must not have a fragment"
 PLAIN = "must be https:// (http:// only for localhost or a loopback address, in development)"

@@ -1,1 +1,1 @@
-"""The two small loops that perform what flows ask for: one for threads, one for event loops."""
+"""The drivers, which perform the effects of flows: one for threads, one for event loops."""

@@ -1,4 +1,4 @@
-"""The driver for event loops: awaits each effect, and hands what would block to worker threads."""
+"""The driver for event loops: awaits each effect; blocking calls run in worker threads."""
 
 from __future__ import annotations
 
@@ -38,16 +38,15 @@ T = TypeVar("T")
 class AsyncDriver:
     """Runs flows as coroutines; one driver serves several event loops.
 
-    What leads a run is a task of its own, so that a request that is cancelled harms none of those
-    that wait for the same thing.
+    A run has its own task, so that cancelling a request does not affect other callers of the same run.
 
     Args:
-        fetch: performs one HTTP exchange; a coroutine function, or a plain one for the worker threads.
+        fetch: performs one HTTP exchange; a plain function runs in a worker thread.
         cache: the claims cache, sync or async, or ``None``.
         clock: reads both clocks.
-        wait_timeout: how long to wait for a run that another task leads, in seconds.
-        workers: run what is not asynchronous, but for a cache.
-        notify: tells the observer of an event, where there is one.
+        wait_timeout: maximum wait for a run that another task leads, in seconds.
+        workers: run synchronous functions, except those of a cache.
+        notify: passes an event to the observer, if there is one.
     """
 
     def __init__(
@@ -64,8 +63,8 @@ class AsyncDriver:
         self._cache = cache
         self._wait_timeout = wait_timeout
         self._workers = workers
-        # A slow tenant, and a caller who makes up tokens, fill workers with introspections. Keys, and a token
-        # that the cache knows, must not have to wait for those.
+        # A slow tenant or made-up tokens can occupy all workers with introspections. Key refreshes and cache
+        # look-ups must not wait for these, so they have other workers.
         self._introspection_workers = WorkerThreads()
         self._cache_workers = WorkerThreads()
         self._runs = RunOnceTable()
@@ -106,7 +105,7 @@ class AsyncDriver:
                 raise
 
     async def aclose(self) -> None:
-        """Stop what runs in the background on this event loop, and wait until it has stopped.
+        """Stop the background tasks of this event loop and wait for their end.
 
         Raises:
             ConfigurationError: no asyncio event loop is running.
@@ -125,7 +124,7 @@ class AsyncDriver:
         request = effect.request
         workers = self._introspection_workers if request.method == "POST" else self._workers
         fetch: Any = self._fetch if is_async(self._fetch) else _FetchInWorker(self._fetch)
-        # A transport bounds its exchanges itself, and apart from them the wait for a connection.
+        # A transport enforces the timeouts itself: one for the exchange, one for the wait for a connection.
         bounds_itself = fetch is self._fetch and _bounds_exchanges(fetch)
         try:
             async with asyncio.timeout(None if bounds_itself else request.timeout_seconds) as timeout:
@@ -171,10 +170,10 @@ class AsyncDriver:
                 return result
 
     def _join(self, key: Hashable, since: float | None) -> tuple[Run, bool]:
-        """Join a run. One whose event loop was closed before its leader had ended has been interrupted.
+        """Join or start a run, after marking runs as interrupted whose event loop has been closed.
 
-        ``asyncio.run`` cancels what is left, and such a leader finishes by itself; ``loop.close()`` does not,
-        and nobody would refresh anything any more.
+        ``asyncio.run`` cancels remaining tasks, so their leaders finish. ``loop.close()`` alone does not, and
+        later callers would wait for such a leader without end.
         """
         for leader, run in list(self._tasks.items()):
             if leader.get_loop().is_closed():
@@ -188,7 +187,7 @@ class AsyncDriver:
 
         def end(task: asyncio.Task[None]) -> None:
             self._tasks.pop(task, None)
-            self._runs.finish(run, INTERRUPTED)  # for a task that was cancelled before it began
+            self._runs.finish(run, INTERRUPTED)  # if the task was cancelled before it started
 
         task.add_done_callback(end)
 
@@ -199,8 +198,8 @@ class AsyncDriver:
         except MonoCloudError as error:
             result = Failure(error)
         except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
-            raise  # the task or the whole event loop is being stopped; others may still have use for a leader
-        except BaseException as error:  # noqa: BLE001  those who wait must learn of it, or they would try on
+            raise  # the task or event loop is being stopped; a waiting caller starts a new run
+        except BaseException as error:  # noqa: BLE001  waiting callers must get a result, or they would retry
             result = self._reports.went_wrong(error)
         finally:
             self._runs.finish(run, result)
@@ -240,7 +239,7 @@ class AsyncDriver:
         return None
 
     async def _await(self, workers: WorkerThreads, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function: a coroutine function here, any other one where it may block."""
+        """Call a function: a coroutine function on the event loop, any other one in a worker thread."""
         try:
             if is_async(function):
                 return await function(*arguments)
@@ -250,13 +249,13 @@ class AsyncDriver:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            # Nobody cancelled us. Passed on, it would look like an interrupted leader to those who wait,
-            # and one after the other would lead and be interrupted for ever.
+            # The function raised it without a cancellation. Passed on, it would count as an interrupted
+            # leader, and the waiting callers would start new runs without end.
             raise CancelledFromWithinError from error
 
 
 def check_event_loop() -> None:
-    """Refuse to work where another library than asyncio runs coroutines.
+    """Raise an error if coroutines are run by another library than asyncio.
 
     Raises:
         ConfigurationError: no asyncio event loop is running.
@@ -265,14 +264,14 @@ def check_event_loop() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         raise ConfigurationError(
-            "AsyncBackendClient needs asyncio, and no asyncio event loop is running here. Under trio "
-            "(hypercorn -k trio, anyio with the trio backend), serve the application with asyncio (hypercorn "
-            "-k asyncio, uvicorn), or call a BackendClient in a worker thread (trio.to_thread.run_sync)"
+            "AsyncBackendClient needs asyncio, and no asyncio event loop is running. With trio (hypercorn -k "
+            "trio, anyio with the trio backend), serve the application with asyncio (hypercorn -k asyncio, "
+            "uvicorn), or call a BackendClient in a worker thread (trio.to_thread.run_sync)"
         ) from None
 
 
 class _FetchInWorker:
-    """A plain fetcher, whose time begins when a worker thread calls it, and not while it waits for one."""
+    """A synchronous fetcher whose timeout starts when a worker thread calls it, not while it is queued."""
 
     timeout: asyncio.Timeout
 
@@ -288,7 +287,7 @@ class _FetchInWorker:
     def _begin(self, timeout_seconds: float) -> None:
         self.has_begun = True
         until = None if _bounds_exchanges(self._fetch) else self._loop.time() + timeout_seconds
-        with suppress(RuntimeError):  # nobody waits any more
+        with suppress(RuntimeError):  # the caller has stopped waiting
             self.timeout.reschedule(until)
 
 
@@ -297,11 +296,11 @@ def _bounds_exchanges(fetch: object) -> bool:
 
 
 class CancelledFromWithinError(Exception):
-    """A user's function raised ``CancelledError`` although nobody had cancelled it."""
+    """A user's function raised ``CancelledError`` without having been cancelled."""
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Tell whether a callable is a coroutine function, or an object whose ``__call__`` is one."""
+    """Return whether a callable is a coroutine function or an object whose ``__call__`` is one."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004  the question is not whether it can be called
+        getattr(function, "__call__", None)  # noqa: B004  the method itself, to see whether it is async
     )

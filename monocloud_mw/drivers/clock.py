@@ -1,4 +1,4 @@
-"""Read the system clocks for flows; tests replace them with fixed ones."""
+"""Reads the system clocks for flows; tests replace them with fixed ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def system_clock(unix: Callable[[], float] | None = None) -> Clock:
     wall, monotonic, new = unix or time.time, time.monotonic, tuple.__new__
 
     def read() -> Instant:
-        # Without the constructor, a Python function that takes longer than both clocks.
+        # tuple.__new__ directly: the constructor is a Python function and slower than reading both clocks.
         return new(Instant, (wall(), monotonic()))
 
     return read

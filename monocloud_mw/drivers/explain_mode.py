@@ -1,7 +1,7 @@
-"""``MONOCLOUD_BACKEND_EXPLAIN=1``: says in the terminal why a request was refused. For development only.
+"""``MONOCLOUD_BACKEND_EXPLAIN=1``: print why each request was refused. For development only.
 
-It writes to standard error, so that it is seen under ``flask --debug``, ``uvicorn`` and ``fastapi dev``
-without any logging set up. It is an observer like any other, and changes nothing else.
+It writes to standard error, so it works with ``flask --debug``, ``uvicorn`` and ``fastapi dev`` without
+logging configuration. It is an ordinary observer and changes nothing else.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["ExplainingObserver", "explaining_observer"]
 VARIABLE: Final = f"{VARIABLE_PREFIX}EXPLAIN"
 
 WARNING: Final = (
-    f"monocloud_mw: {VARIABLE} is on: why requests are refused is written to standard error, with scopes, "
-    "audiences and issuers of tokens. FOR DEVELOPMENT ONLY; unset it in production."
+    f"monocloud_mw: {VARIABLE} is on: the reasons of refused requests are written to standard error, with "
+    "scopes, audiences and issuers of tokens. FOR DEVELOPMENT ONLY; unset it in production."
 )
 
 
@@ -32,7 +32,7 @@ class ExplainingObserver(Observer):
         _print(WARNING)
 
     def request_refused(self, event: RequestRefused) -> None:
-        """Write the reason, what was expected and found, and what to do."""
+        """Write the reason, the expected and found values, and what to do."""
         request = f"{event.method} {event.path} -> {event.status}" if event.path else "access token refused"
         lines = (
             f"monocloud_mw: {request} [{event.reason}] {event.message}",
@@ -53,10 +53,10 @@ class ExplainingObserver(Observer):
 
 
 def explaining_observer(environ: Mapping[str, str]) -> ExplainingObserver | None:
-    """Return an observer that explains refusals, where the variable is on.
+    """Return an observer that explains refusals if the variable is true, otherwise ``None``.
 
     Raises:
-        ConfigurationError: it is neither true nor false.
+        ConfigurationError: the variable is neither true nor false.
     """
     text = environ.get(VARIABLE, "").strip()
     try:
@@ -67,5 +67,5 @@ def explaining_observer(environ: Mapping[str, str]) -> ExplainingObserver | None
 
 def _print(text: str) -> None:
     stream = sys.stderr
-    if stream is not None:  # as under pythonw, which has no terminal
+    if stream is not None:  # None under pythonw
         print(text, file=stream, flush=True)

@@ -1,4 +1,4 @@
-"""How an exception of somebody else's code becomes a :class:`~monocloud_mw.core.effects.Failure`."""
+"""Converts exceptions of third-party code to :class:`~monocloud_mw.core.effects.Failure`."""
 
 from __future__ import annotations
 
@@ -18,27 +18,26 @@ _LOGGER: Final = logging.getLogger("monocloud_mw")
 
 
 def checked(response: object) -> HttpResponse | Failure:
-    """Return what a fetcher returned, or the failure that it is no response."""
+    """Return the response of a fetcher, or a failure if it is not an ``HttpResponse``."""
     if isinstance(response, HttpResponse):
         return response
     return Failure(HttpError(f"the fetcher returned {type(response).__name__}, not HttpResponse"))
 
 
 def never_sent(what: str) -> Failure:
-    """Return the failure of an exchange that never began, which says nothing about the tenant."""
+    """Return the failure of a request that was not sent, which does not count against the tenant."""
     return Failure(HttpError(f"all {what} are in use; the request was not sent", local=True))
 
 
 def no_answer_in_time() -> Failure:
-    """Return the failure of who has waited long enough for a run that another request leads."""
-    return Failure(HttpError("no answer in time from the request that this one waited for", retry_after=1))
+    """Return the failure of a caller that timed out waiting for another request's run."""
+    return Failure(HttpError("timed out waiting for a shared request to the tenant", retry_after=1))
 
 
 class FailureReports:
-    """Reports failures of the code of others: to the log, in which many leave few records, and to observers.
+    """Reports failures of third-party code to the rate-limited log and to observers.
 
-    Of exceptions only the type is told: their messages may quote what was sent, and that holds tokens and
-    secrets.
+    Only the type of an exception is reported, because its message may contain tokens or secrets.
     """
 
     def __init__(self, notify: Notify | None) -> None:
@@ -46,7 +45,7 @@ class FailureReports:
         self._notify = notify
 
     def failed(self, purpose: str, error: Exception) -> Failure:
-        """Return the failure of a fetcher or resolver. Errors of this package pass as they are."""
+        """Return the failure of a fetcher or resolver; errors of this package are kept unchanged."""
         if isinstance(error, MonoCloudError):
             return Failure(error)
         kind = type(error).__name__
@@ -54,21 +53,21 @@ class FailureReports:
         return Failure(HttpError(f"the {purpose} failed with {kind}"))
 
     def cache_missed(self, operation: str, error: Exception) -> None:
-        """Report a claims cache that failed: to the request that is a miss (``get``), or nothing at all."""
+        """Report a claims cache failure in ``get`` or ``set``; the request continues."""
         kind = type(error).__name__
         message = "the claims cache failed to %s with %s"
         self._log.write(logging.WARNING, ("cache", operation), message, operation, kind)
         self._notify_cache(operation, kind)
 
     def cache_kept(self, error: Exception) -> Failure:
-        """Return the failure of a claims cache that could not remove an entry, which it may go on serving."""
+        """Return the failure of a claims cache that could not delete an entry and may still return it."""
         kind = type(error).__name__
         self._notify_cache("delete", kind)
-        message = f"the claims cache failed to delete with {kind}: it may still hold the token's claims"
+        message = f"the claims cache failed to delete with {kind}; it may still have the token's claims"
         return Failure(MonoCloudError(message))
 
     def went_wrong(self, error: BaseException) -> Failure:
-        """Return the failure of a shared flow that raised what no flow should: a defect of this package."""
+        """Return the failure of a shared flow that raised an unexpected exception: a bug of this package."""
         kind = type(error).__name__
         self._log.write(logging.ERROR, "defect", "a shared flow failed with %s", kind)
         return Failure(MonoCloudError(f"a shared flow failed with {kind}"))

@@ -1,14 +1,14 @@
-"""Limit the threads that introspect at the same time, so that slow introspections never occupy all of them.
+"""Limits concurrent introspections, so that slow ones never occupy all threads of a server.
 
-The library cannot know how many threads a server has, and an introspection occupies one until the tenant has
-responded. Rules:
+An introspection occupies a thread until the tenant responds, and the size of the server's thread pool is
+unknown. Rules:
 
-- at most three quarters of the threads that have introspected so far introspect at the same time, or
-  ``MIN_LIMIT`` where that is more. Of a pool, whose threads all have their turn, a quarter stays free;
-- others wait for their turn while the tenant answers within ``SLOW_SECONDS``. While it is slower they are
-  refused at once: a thread that waits is held as well;
+- at most three quarters of the threads that have introspected so far may introspect at the same time, or
+  ``MIN_LIMIT`` if that is more. So a quarter of the server's pool stays free;
+- further introspections wait while the tenant responds within ``SLOW_SECONDS``. If it is slower they fail at
+  once, because a waiting thread is occupied too;
 - with gevent or eventlet, whose threads are cheap, there is no limit;
-- a forked child process starts without introspections: those under way are in its parent.
+- a forked child process starts with an empty count, because the running introspections are in its parent.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ MIN_LIMIT: Final = 3
 
 
 class TooManyIntrospectionsError(Exception):
-    """No further introspection may begin now."""
+    """The limit is reached and the tenant is slow."""
 
 
 class IntrospectionLimit:
-    """Counts the introspections under way in the threads of a process."""
+    """Counts the running introspections of a process."""
 
     def __init__(self) -> None:
         self.reset_after_fork()
         reset_in_children(self)
 
     def reset_after_fork(self) -> None:
-        """Forget all introspections."""
+        """Reset the count."""
         self._ended = threading.Condition(threading.Lock())
         self._began: dict[object, float] = {}  # monotonic seconds; the oldest first
         self._last_seconds = 0.0
@@ -48,10 +48,10 @@ class IntrospectionLimit:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Count one introspection, which may have to wait for its turn.
+        """Count one introspection for the duration of a ``with`` block; wait first if the limit is reached.
 
         Raises:
-            TooManyIntrospectionsError: there are as many as there may be, and the tenant is slow.
+            TooManyIntrospectionsError: the limit is reached and the tenant is slow.
         """
         introspection = object()
         with self._ended:

@@ -1,4 +1,4 @@
-"""Tells an observer of events, where it cannot break a request."""
+"""Passes events to observers, whose exceptions must not affect requests."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _logger: Final = logging.getLogger("monocloud_mw")
 
 
 def notifier(*observers: Observer | ObserverFunction | None) -> Notify | None:
-    """Return what tells all observers of an event, or ``None`` where there is none.
+    """Return a function that passes an event to all observers, or ``None`` without observers.
 
-    An observer that raises is logged once, and goes on being told.
+    The first exception of an observer is logged; the observer still gets further events.
     """
     each = [_SafeObserver(observer) for observer in observers if observer is not None]
     if len(each) < 2:

@@ -1,4 +1,4 @@
-"""The driver for threads: performs each effect where it stands, and waits."""
+"""The driver for threads: performs each effect on the calling thread."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class SyncDriver:
         fetch: performs one HTTP exchange.
         cache: the claims cache, or ``None``.
         clock: reads both clocks.
-        wait_timeout: how long to wait for a run that another thread leads, in seconds.
-        notify: tells the observer of an event, where there is one.
+        wait_timeout: maximum wait for a run that another thread leads, in seconds.
+        notify: passes an event to the observer, if there is one.
     """
 
     def __init__(
@@ -96,9 +96,9 @@ class SyncDriver:
                 raise
 
     def close(self) -> None:
-        """Wait a moment for refreshes in the background; they end by themselves soon after."""
+        """Wait up to ``CLOSE_WAIT_SECONDS`` for each background refresh; others end by themselves later."""
         for thread in list(self._threads):
-            if thread.is_alive():  # and not about to be started
+            if thread.is_alive():  # false for a thread that has not been started yet
                 thread.join(CLOSE_WAIT_SECONDS)
 
     def _perform_fetch(self, effect: Fetch) -> HttpResponse | Failure:
@@ -149,14 +149,14 @@ class SyncDriver:
             result = self.run(start(run.began))
         except MonoCloudError as error:
             result = Failure(error)
-        except Exception as error:  # noqa: BLE001  those who wait must learn of it
+        except Exception as error:  # noqa: BLE001  waiting callers must get a result
             result = self._reports.went_wrong(error)
         finally:
             self._runs.finish(run, result)
         return result
 
     def _lead_in_background(self, run: Run, start: Callable[[Instant], Flow[Any]]) -> bool:
-        """Lead a run in a thread of its own, or return false where there is none to be had."""
+        """Lead a run in a new thread; return false if no thread can be started."""
 
         def lead() -> None:
             try:
@@ -168,7 +168,7 @@ class SyncDriver:
         self._threads.add(thread)
         try:
             thread.start()
-        except RuntimeError:  # the interpreter is shutting down, or has no thread to give
+        except RuntimeError:  # the interpreter is shutting down, or the system has no more threads
             self._threads.discard(thread)
             return False
         return True

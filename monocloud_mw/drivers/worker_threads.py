@@ -1,10 +1,10 @@
-"""A bounded pool of threads for what would block an event loop.
+"""A bounded thread pool for functions that would block an event loop.
 
-Unlike the executors of the standard library:
+Differences from the executors of the standard library:
 
-- the threads are daemons: a program that ends does not wait for a hanging tenant;
+- the threads are daemons: the program can exit while a request to the tenant hangs;
 - closing cancels nothing: another event loop may be waiting for a pending job;
-- every exception is passed on, also ``StopIteration``, which a future cannot hold (it becomes a
+- every exception is passed on, including ``StopIteration``, which a future cannot hold (it becomes a
   ``RuntimeError``, as in PEP 479);
 - a forked child process starts without threads, because they exist only in its parent.
 """
@@ -28,11 +28,10 @@ DEFAULT_MAX_THREADS: Final = 32
 
 
 class WorkerThreads:
-    """Runs blocking functions for coroutines, in a pool of its own.
+    """Runs blocking functions for coroutines in a separate thread pool.
 
-    The event loop's default pool is shared with the whole application, name resolution included, and a
-    hanging tenant must not use it up. Threads start as they are needed, and end with :meth:`close` or with
-    the pool itself.
+    The event loop's default pool is shared with the application and with name resolution; a hanging tenant
+    must not exhaust it. Threads are started on demand and stop after :meth:`close` or with the pool itself.
     """
 
     def __init__(self, max_threads: int = DEFAULT_MAX_THREADS) -> None:
@@ -41,7 +40,7 @@ class WorkerThreads:
         reset_in_children(self)
 
     def __del__(self) -> None:
-        # Without the lock: when the interpreter ends, a daemon thread may be stopped for good holding it.
+        # Without the lock: at interpreter exit, a daemon thread may have been stopped while holding it.
         self._pool.stop_threads()
 
     def reset_after_fork(self) -> None:
@@ -49,7 +48,7 @@ class WorkerThreads:
         self._pool = _Pool(self._max_threads)
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
-        """Return ``function(*arguments)``, called in a thread; what it raises comes out here."""
+        """Call ``function(*arguments)`` in a thread and return its result or raise its exception."""
         outcome: Future[tuple[T, None] | tuple[None, BaseException]] = Future()
 
         def job() -> None:
@@ -57,17 +56,17 @@ class WorkerThreads:
                 return  # the caller was cancelled
             try:
                 outcome.set_result((function(*arguments), None))
-            except BaseException as error:  # noqa: BLE001  it is raised where the function was called
+            except BaseException as error:  # noqa: BLE001  raised in the calling coroutine
                 outcome.set_result((None, error))
 
         while not self._pool.submit(job):
-            pass  # it has just been closed, and replaced by a new one
+            pass  # closed and replaced in the meantime
         result, error = await asyncio.wrap_future(outcome)
         if error is not None:
             try:
                 raise error
             finally:
-                del error  # which refers to this frame
+                del error  # breaks the reference cycle with this frame
         return result  # type: ignore[return-value]
 
     def close(self) -> None:

@@ -268,7 +268,7 @@ def test_a_cache_that_cannot_delete_is_a_failure(harness: Harness, error: Except
     with pytest.raises(MonoCloudError) as caught:
         harness(cache=Broken()).run(ask(CacheDelete("key")))
     assert str(caught.value).startswith("the claims cache failed to delete with ")
-    assert str(caught.value).endswith(": it may still hold the token's claims")
+    assert str(caught.value).endswith("; it may still have the token's claims")
     assert SECRET not in str(caught.value)
 
 

@@ -390,7 +390,7 @@ KNOWN: Final = f"supported: {', '.join(SIGNATURE_ALGORITHMS)}"
             "http://acme.example",
             "must be https:// (http:// only for localhost or a loopback address, in development)",
         ),
-        ("tenant_domain", "https://u:p@acme.example", "must not hold user info"),
+        ("tenant_domain", "https://u:p@acme.example", "must not contain user info"),
         ("tenant_domain", "https://acme.example?a=b", "must not have a query"),
         ("tenant_domain", "https://acme.example/?", "must not have a query"),
         ("tenant_domain", "https://acme.example/#", "must not have a fragment"),

@@ -178,7 +178,7 @@ def test_an_endpoint_is_used_byte_for_byte(url: str) -> None:
             "(http:// only for localhost or a loopback address, in development)",
         ),
         ("http://127.0.0.1:6379/", "the jwks_uri of the discovery document must be https://"),
-        ("https://u:p@acme.example/", "the jwks_uri of the discovery document must not hold user info"),
+        ("https://u:p@acme.example/", "the jwks_uri of the discovery document must not contain user info"),
         ("https://acme.example/#x", "the jwks_uri of the discovery document must not have a fragment"),
         (
             f"{JWKS_URI}\r\nX: y",
