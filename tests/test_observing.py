@@ -181,7 +181,7 @@ def test_a_scheme_inside_the_token_is_found_out(token: str) -> None:
     with BackendClient(options(observer=_of_requests(told))) as client, pytest.raises(TokenError):
         client.validate_jwt_access_token(token)
     assert [event.hint for event in told] == [
-        'the token begins with "Bearer " itself; send the scheme once',
+        'the token itself begins with "Bearer "; send the scheme once',
         'the token begins with "Bearer "; pass it without its scheme',
     ]
 

@@ -1,4 +1,4 @@
-"""A local tenant, with which you test your own API: real HTTP, real signatures, and mistakes on request.
+"""A local tenant to test your own API with: real HTTP, real signatures, and faults on request.
 
 A fixture for pytest::
 
@@ -18,7 +18,7 @@ A fixture for pytest::
         response = client.get("/orders", headers={"Authorization": f"Bearer {token}"})
         assert response.status_code == 403
 
-Everything is in :class:`LocalTenant`; :mod:`monocloud_mw.testing.faults` are its ways to fail.
+Start with :class:`LocalTenant`. Its faults are in :mod:`monocloud_mw.testing.faults`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tests of an application without tokens: say who calls, instead of minting a token for it."""
+"""Test an application without tokens by setting the caller directly."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ["as_caller"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 _active: Final[list[Caller]] = []
-"""Who calls in each block that has not ended, in the order in which they began."""
+"""The callers of all open blocks, in the order in which the blocks were entered."""
 
 _lock: Final = threading.Lock()
 
 
 class as_caller(ContextDecorator):  # noqa: N801  used like a function
-    """Let every protected request of this process come from one caller: a context manager and a decorator.
+    """Make every protected request of this process come from one caller: a context manager and a decorator.
 
-    No token is read, no key is needed and no tenant is contacted. Scopes and groups are still required, so a
-    view that asks for more answers 403. It works for every adapter and for ``validate_authorization`` of a
-    client, in all threads, and ends with the block. Blocks may be nested; the innermost counts. It decorates
-    sync and async functions.
+    No token, key or tenant is needed. Scopes and groups are still checked, so a view that requires more than
+    the caller has answers 403. It works for all adapters and for ``validate_authorization`` of a client, in
+    all threads, until the end of the block. Blocks can be nested; the innermost applies. It can decorate sync
+    and async functions.
 
     ::
 
@@ -38,13 +38,13 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
             with as_caller("alice", scopes="orders:read") as claims:
                 yield claims
 
-    Entered, it gives the claims that the application sees.
+    ``with as_caller(...) as claims`` returns the claims that the application gets.
 
     Args:
-        subject: the claim ``sub``; ``None`` for a token without one.
-        scopes: what the token has, as a list or one string.
+        subject: the claim ``sub``; ``None`` for none.
+        scopes: the scopes of the token, as a list or a space-separated string.
         groups: the groups of the caller, as strings or ``{"id": ..., "name": ...}`` objects.
-        claims: more claims, or others.
+        claims: further claims, which replace those above.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
     def __exit__(self, *_: object) -> None:
         with _lock:
             _active.reverse()
-            _active.remove(self._caller)  # the latest of this one; blocks of other threads may end later
+            _active.remove(self._caller)  # the last occurrence; blocks of other threads may be open
             _active.reverse()
             replace_caller(_active[-1] if _active else None)
 

@@ -1,8 +1,8 @@
-"""What a local tenant does wrong on request: one small function for each way to fail.
+"""Faults for a local tenant: one function for each way to fail.
 
-A :class:`Fault` gets the exchange and returns a response in place of the right answer, which it can ask
-for and spoil. It is put on with :meth:`LocalTenant.fail` or :meth:`LocalTenant.failing`. Time passes
-inside faults only, and ends at once where the client goes away or the tenant stops.
+A :class:`Fault` is called with the exchange and returns a response instead of the correct one, which it can
+also request and modify. Activate it with :meth:`LocalTenant.fail` or :meth:`LocalTenant.failing`. A fault
+that waits ends immediately if the client disconnects or the tenant stops.
 """
 
 from __future__ import annotations
@@ -29,40 +29,40 @@ _UNEXPECTED: Final = {"unexpected": "document"}
 
 @attrs.frozen
 class Exchange:
-    """One request, and the right answer to it."""
+    """One request and its correct response."""
 
     request: Request
     answer: Callable[[], Response]
 
     @property
     def connection(self) -> socket.socket:
-        """The connection that the request came on."""
+        """The connection of the request."""
         connection: socket.socket = self.request.environ["werkzeug.socket"]
         return connection
 
     def wait(self, seconds: float | None = None) -> None:
-        """Let time pass: ``None`` is for ever.
+        """Wait; ``None`` means forever.
 
         Raises:
-            ConnectionAbortedError: the client went away, or the tenant stopped.
+            ConnectionAbortedError: the client disconnected, or the tenant stopped.
         """
         with selectors.DefaultSelector() as selector:
             selector.register(self.connection, selectors.EVENT_READ)
-            if selector.select(seconds):  # the request has been read whole, so this is its end
+            if selector.select(seconds):  # the request has been read completely, so the connection has ended
                 raise ConnectionAbortedError
 
 
 Fault: TypeAlias = Callable[[Exchange], Response]
-"""Answers a request wrongly; a ``ConnectionError`` that it raises drops the connection."""
+"""Returns a faulty response; a ``ConnectionError`` that it raises drops the connection."""
 
 
 def status(code: int = 503, headers: Mapping[str, str] = MappingProxyType({})) -> Fault:
-    """Answer with a status and an empty body."""
+    """Respond with a status and an empty body."""
     return lambda _exchange: Response(status=code, headers=dict(headers))
 
 
 def delay(seconds: float | None = 1.0, then: Fault | None = None) -> Fault:
-    """Answer late: rightly, or with another fault; ``None`` is never."""
+    """Delay the correct response, or that of another fault; ``None`` means never respond."""
 
     def respond(exchange: Exchange) -> Response:
         exchange.wait(seconds)
@@ -72,22 +72,22 @@ def delay(seconds: float | None = 1.0, then: Fault | None = None) -> Fault:
 
 
 def hang() -> Fault:
-    """Accept the request and never answer."""
+    """Accept the request and never respond."""
     return delay(None)
 
 
 def stall() -> Fault:
-    """Send the headers and half of the right body, and then nothing more."""
+    """Send the headers and half of the correct body, then nothing more."""
     return _spoiled(lambda exchange, body: _half(body, exchange.wait))
 
 
 def half_body() -> Fault:
-    """Send the headers and half of the right body, and close the connection."""
+    """Send the headers and half of the correct body, then close the connection."""
     return _spoiled(lambda _exchange, body: _half(body, _drop))
 
 
 def trickle(interval_seconds: float = 0.5) -> Fault:
-    """Send the right body, but one byte at a time."""
+    """Send the correct body one byte at a time."""
 
     def slowly(exchange: Exchange, body: bytes) -> Iterator[bytes]:
         for value in body:
@@ -98,7 +98,7 @@ def trickle(interval_seconds: float = 0.5) -> Fault:
 
 
 def close() -> Fault:
-    """Close the connection without an answer."""
+    """Close the connection without a response."""
 
     def respond(_exchange: Exchange) -> NoReturn:
         _drop()
@@ -107,10 +107,10 @@ def close() -> Fault:
 
 
 def reset() -> Fault:
-    """Reset the connection (TCP RST) without an answer."""
+    """Reset the connection (TCP RST) without a response."""
 
     def respond(exchange: Exchange) -> NoReturn:
-        # Lingering for zero seconds turns the close into a reset; closed here, nobody says goodbye first.
+        # SO_LINGER with zero seconds turns close() into RST; closed here, before TLS or Werkzeug can do it.
         exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         exchange.connection.close()
         _drop()
@@ -119,29 +119,29 @@ def reset() -> Fault:
 
 
 def html(code: int = 200) -> Fault:
-    """Answer with a web page, as a proxy or a maintenance page would."""
+    """Respond with a web page, like a proxy or a maintenance page."""
     page = "<!doctype html><title>Maintenance</title><h1>We will be back soon</h1>"
     return lambda _exchange: Response(page, status=code, content_type="text/html; charset=utf-8")
 
 
 def garbage() -> Fault:
-    """Answer with bytes that are no JSON, under the name of JSON."""
+    """Respond with invalid JSON and the content type of JSON."""
     return lambda _exchange: Response(b"\xff\x00{]", content_type="application/json")
 
 
 def document(value: Any = _UNEXPECTED) -> Fault:
-    """Answer with another JSON document: the wrong one, an array, an old one."""
+    """Respond with another JSON value, such as an outdated document or an array."""
     body = json.dumps(value)
     return lambda _exchange: Response(body, content_type="application/json")
 
 
 def empty_key_set() -> Fault:
-    """Answer with a key set without keys."""
+    """Respond with an empty key set."""
     return document({"keys": []})
 
 
 def content_type(value: str = "text/plain") -> Fault:
-    """Answer rightly under the wrong content type."""
+    """Send the correct response with the wrong content type."""
 
     def respond(exchange: Exchange) -> Response:
         answer = exchange.answer()
@@ -152,7 +152,7 @@ def content_type(value: str = "text/plain") -> Fault:
 
 
 def redirect(location: str | None = None, code: int = 302) -> Fault:
-    """Redirect elsewhere; by default to the same address, for ever."""
+    """Redirect; default: to the same address, in an endless loop."""
 
     def respond(exchange: Exchange) -> Response:
         return Response(status=code, headers={"Location": location or exchange.request.url})
@@ -161,7 +161,7 @@ def redirect(location: str | None = None, code: int = 302) -> Fault:
 
 
 def oversized(size_bytes: int = 64 * 1024 * 1024) -> Fault:
-    """Answer rightly, with so much white space behind it."""
+    """Send the correct response followed by this much white space."""
 
     def padded(_exchange: Exchange, body: bytes) -> Iterator[bytes]:
         yield body
@@ -172,7 +172,7 @@ def oversized(size_bytes: int = 64 * 1024 * 1024) -> Fault:
 
 
 def gzip_bomb(size_bytes: int = 64 * 1024 * 1024) -> Fault:
-    """Answer with a small compressed body that is this large when it is undone."""
+    """Respond with a small compressed body that decompresses to this size."""
 
     def respond(_exchange: Exchange) -> Response:
         return Response(
@@ -207,11 +207,11 @@ FAULTS: Final[Mapping[str, Callable[..., Fault]]] = MappingProxyType(
         )
     }
 )
-"""Every kind of fault by name; each can be made without arguments."""
+"""All faults by name; each can be created without arguments."""
 
 
 def _spoiled(spoil: Callable[[Exchange, bytes], Iterator[bytes]], *, keep_length: bool = True) -> Fault:
-    """Send the right answer with a body that ``spoil`` makes of the right one."""
+    """Send the correct response with its body modified by ``spoil``."""
 
     def respond(exchange: Exchange) -> Response:
         answer = exchange.answer()
@@ -234,5 +234,5 @@ def _drop() -> NoReturn:
 
 @functools.cache
 def _compressed_spaces(size_bytes: int) -> bytes:
-    """Compress JSON's white space; kept, because it takes a while and is the same every time."""
+    """Return compressed spaces; cached, because compression is slow and the result is always the same."""
     return gzip.compress(b" " * size_bytes)

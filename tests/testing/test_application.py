@@ -201,7 +201,7 @@ def test_tokens_are_bound_to_the_certificate_in_tls(tls_tenant: LocalTenant, pre
             "introspection",
             [("token", "a"), ("token", "b")],
             "invalid_request",
-            "a parameter is there more than once",
+            "a parameter is repeated",
         ),
     ],
 )

@@ -205,7 +205,7 @@ def test_client_id_must_agree(tenant: LocalTenant) -> None:
     tenant.register_client("api", "client_secret_basic", secret="right")
     _assert_refused(
         _introspect(tenant, {"client_id": "other"}, headers=_basic("api", "right")),
-        "client_id is not the client that authenticates",
+        "client_id differs from the authenticated client",
     )
 
 

@@ -262,7 +262,7 @@ def test_the_environment_of_an_api(tls_tenant: LocalTenant) -> None:
 def test_a_key_does_not_fit_into_the_environment(tenant: LocalTenant) -> None:
     """The error says so, instead of handing on the name of an object."""
     account = tenant.register_client("api", "private_key_jwt")
-    with pytest.raises(ValueError, match="does not fit into an environment variable"):
+    with pytest.raises(ValueError, match="cannot be an environment variable"):
         tenant.environment(account)
 
 

@@ -184,7 +184,7 @@ def test_a_key_of_ones_own_signs(issuer: Issuer) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"groups": "admin"}, "groups must be several"),
+        ({"groups": "admin"}, "groups must be a list"),
         ({"certificate": "not a certificate"}, "a certificate must be PEM or DER"),
     ],
 )

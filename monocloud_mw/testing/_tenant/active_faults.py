@@ -1,4 +1,4 @@
-"""Which faults are on, and for which requests."""
+"""The active faults of a local tenant, and the requests they apply to."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class _Active:
 
 
 class FaultBoard:
-    """The faults that are on; may be shared by threads. The one put on last goes first."""
+    """The active faults; thread-safe. The most recently added fault applies first."""
 
     def __init__(self) -> None:
         self._active: list[_Active] = []
         self._lock = threading.Lock()
 
     def add(self, fault: Fault, endpoint: EndpointName | None, times: int | None) -> Callable[[], None]:
-        """Put a fault on, and return what takes it off again."""
+        """Activate a fault; return a function that removes it."""
         active = _Active(fault, endpoint, times)
         with self._lock:
             self._active.append(active)
@@ -41,7 +41,7 @@ class FaultBoard:
         return remove
 
     def clear(self) -> None:
-        """Take all faults off."""
+        """Remove all faults."""
         with self._lock:
             self._active.clear()
 

@@ -1,11 +1,11 @@
-"""The local tenant over HTTP: what each endpoint answers.
+"""The HTTP endpoints of the local tenant.
 
-Discovery and key set are plain documents. The token endpoint speaks the client credentials grant
-(RFC 6749 section 4.4) with more parameters than a real one: everything that
-:meth:`~monocloud_mw.testing.LocalTenant.mint` can do, so that a shell script can ask for a bad token too.
-It redeems the codes of the authorization endpoint as well (:mod:`.authorization`).
-Introspection is RFC 7662, revocation RFC 7009. Scripts at the origin of a registered redirect URI may read
-the answers (CORS), as those of Swagger UI do.
+Discovery and key set are static documents. The token endpoint supports the client credentials grant (RFC 6749
+section 4.4), with additional parameters for everything that
+:meth:`~monocloud_mw.testing.LocalTenant.mint` can do, so that shell scripts can request invalid tokens too.
+It also redeems the codes of the authorization endpoint (:mod:`.authorization`). Introspection is RFC 7662,
+revocation RFC 7009. Scripts at the origin of a registered redirect URI may read the responses (CORS), which
+Swagger UI needs.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class Application:
 
     Args:
         path: the tenant's path below the origin; empty for none.
-        addresses: what the discovery document says.
-        issuer: mints, introspects and revokes.
-        authenticator: checks clients.
+        addresses: the addresses in the discovery document.
+        issuer: mints, introspects and revokes tokens.
+        authenticator: authenticates clients.
         authorization: issues codes.
-        faults: what goes wrong on request.
-        requests: where every request is recorded, faulty or not, before it is answered.
+        faults: the active faults.
+        requests: log of every request, written before the response, with or without a fault.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Application:
         }
 
     def at(self, listener: Listener) -> WSGIApplication:
-        """Return the application as one listener serves it."""
+        """Return the WSGI application for one listener."""
 
         def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             return self._respond(Request(environ), listener)(environ, start_response)
@@ -95,7 +95,7 @@ class Application:
     def _respond(self, request: Request, listener: Listener) -> Response:
         request.max_content_length = request.max_form_memory_size = MAX_FORM_BYTES
         try:
-            request.get_data(parse_form_data=True)  # the whole request is read, faults or not
+            request.get_data(parse_form_data=True)  # read the whole request, even if a fault follows
         except RequestEntityTooLarge as error:
             return Response(status=error.code)
         name = self._names.get(request.path)
@@ -202,7 +202,7 @@ def _check_form(request: Request) -> None:
         raise OAuthError("invalid_request", "the content type must be application/x-www-form-urlencoded")
     repeated = [name for name, values in request.form.lists() if len(values) > 1 and name != "resource"]
     if repeated:
-        raise OAuthError("invalid_request", "a parameter is there more than once")
+        raise OAuthError("invalid_request", "a parameter is repeated")
 
 
 def _required(request: Request, name: str) -> str:

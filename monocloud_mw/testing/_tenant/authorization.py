@@ -1,7 +1,7 @@
-"""The authorization endpoint with its page: who logs in is who is typed in.
+"""The authorization endpoint with a login page on which any subject can be entered.
 
 RFC 6749 section 4.1 (code flow), RFC 7636 (PKCE, required, S256 only), RFC 9207 (``iss`` in the response).
-A request whose client or ``redirect_uri`` is wrong is answered here; all others are sent back to the client.
+A request with a wrong client or ``redirect_uri`` gets an error response; other errors are sent to the client.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class AuthorizationEndpoint:
 
     Args:
         issuer: the tenant.
-        clients: who may ask.
-        codes: are issued here.
+        clients: the registered clients.
+        codes: issues the codes.
     """
 
     issuer: str
@@ -75,14 +75,14 @@ class AuthorizationEndpoint:
     codes: AuthorizationCodes
 
     def respond(self, request: Request) -> Response:
-        """Show the page to a ``GET``; issue a code, or say why not, to what it posts.
+        """Return the page for a ``GET``; for the form's ``POST``, redirect with a code or an error.
 
         Raises:
-            OAuthError: there is no client to send an answer to [invalid_request, invalid_client].
+            OAuthError: there is no client to redirect to [invalid_request, invalid_client].
         """
         fields = request.args if request.method == "GET" else request.form
         if any(len(values) > 1 for _, values in fields.lists()):
-            raise OAuthError("invalid_request", "a parameter is there more than once")
+            raise OAuthError("invalid_request", "a parameter is repeated")
         client = self.clients.find(fields.get("client_id", ""))
         if client is None:
             raise OAuthError("invalid_request", "there is no such client")

@@ -1,4 +1,4 @@
-"""Authorization codes: what a user has allowed a client, to be redeemed once.
+"""Authorization codes: single-use references to what a user has granted to a client.
 
 RFC 6749 section 4.1, RFC 7636 (PKCE with S256, which every client must use here).
 """
@@ -28,15 +28,15 @@ VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 @attrs.frozen(kw_only=True)
 class Grant:
-    """What was allowed.
+    """What a user has granted.
 
     Args:
-        client_id: to whom.
-        redirect_uri: where the code went.
+        client_id: the client.
+        redirect_uri: the URI that the code was sent to.
         challenge: the ``code_challenge`` of the request, for S256.
-        scopes: with spaces between them.
-        subject: by whom.
-        groups: of the user.
+        scopes: the granted scopes, separated by spaces.
+        subject: the user.
+        groups: the groups of the user.
     """
 
     client_id: str
@@ -48,7 +48,7 @@ class Grant:
 
 
 class AuthorizationCodes:
-    """The codes of one tenant; may be shared by threads.
+    """The codes of one tenant; thread-safe.
 
     Args:
         clock: returns Unix seconds.
@@ -67,16 +67,16 @@ class AuthorizationCodes:
         return code
 
     def redeem(self, form: Mapping[str, str], client_id: str) -> Grant:
-        """Return what a code stands for, once.
+        """Return the grant of a code; a code can be used once.
 
         Args:
             form: the fields of a token request.
-            client_id: the client that makes it.
+            client_id: the client that sends the request.
 
         Raises:
             OAuthError: [invalid_grant]
         """
-        with self._lock:  # a code that was tried is used up, whatever is wrong with the request
+        with self._lock:  # the code is used up even if the request is invalid
             grant, expires_at = self._grants.pop(form.get("code", ""), (None, 0.0))
         if grant is None or expires_at <= self._clock():
             raise OAuthError("invalid_grant", "the code is unknown, used or older than a minute")

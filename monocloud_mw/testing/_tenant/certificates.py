@@ -1,4 +1,4 @@
-"""Certificates made on the spot: an authority, its server, and clients that present a certificate in TLS."""
+"""Generates certificates: an authority, server certificates and client certificates."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 __all__ = ["CertificateAuthority", "ClientCertificate", "certificate_thumbprint", "load_certificate"]
 
 LIFETIME: Final = datetime.timedelta(days=30)
-BACKDATED: Final = datetime.timedelta(hours=1)  # for machines whose clocks differ
+BACKDATED: Final = datetime.timedelta(hours=1)  # tolerates clocks that differ
 
 
 def load_certificate(certificate: str | bytes) -> x509.Certificate:
     """Read a certificate in PEM or DER.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the certificate is neither PEM nor DER.
     """
     data = certificate.encode() if isinstance(certificate, str) else certificate
     load = x509.load_pem_x509_certificate if b"-----BEGIN" in data else x509.load_der_x509_certificate
@@ -42,7 +42,7 @@ def certificate_thumbprint(certificate: str | bytes) -> str:
     """Return ``x5t#S256`` of a certificate in PEM or DER: base64url of its SHA-256 (RFC 8705 section 3.1).
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the certificate is neither PEM nor DER.
     """
     digest = hashlib.sha256(load_certificate(certificate).public_bytes(Encoding.DER)).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
@@ -62,7 +62,7 @@ class ClientCertificate:
 
     @property
     def paths(self) -> tuple[str, str]:
-        """Both paths, as ``mtls_certificate`` and the ``cert`` of ``requests`` take them."""
+        """Both paths, in the form of ``mtls_certificate`` and of ``cert`` of ``requests``."""
         return self.certificate, self.key
 
     @property
@@ -87,7 +87,7 @@ class ClientCertificate:
 
 
 class CertificateAuthority:
-    """Issues certificates on elliptic curve P-256, and keeps their files in ``directory``."""
+    """Issues certificates with P-256 keys and stores their files in ``directory``."""
 
     def __init__(self, directory: Path, name: str = "Local tenant") -> None:
         self._directory = directory
@@ -96,10 +96,10 @@ class CertificateAuthority:
         builder = _builder(subject, self._key, subject, self._key)
         self.certificate = _signed(builder, self._key, [_CA, _CA_USAGE])
         self.bundle = self._save("authority", self.certificate)
-        """Path of the PEM bundle that verifies what this authority issued."""
+        """Path of the PEM bundle that verifies the certificates of this authority."""
 
     def issue_server(self, host: str) -> tuple[str, str]:
-        """Issue a certificate for a server at an IP address, and at ``localhost``; return both PEM files."""
+        """Issue a server certificate for an IP address and ``localhost``; return the paths of its files."""
         names: list[x509.GeneralName] = [
             x509.IPAddress(ipaddress.ip_address(host)),
             x509.DNSName("localhost"),
@@ -108,14 +108,14 @@ class CertificateAuthority:
         return issued.paths
 
     def issue_client(self, common_name: str, *, spiffe_id: str | None = None) -> ClientCertificate:
-        """Issue a client certificate; with a SPIFFE id it is an X.509-SVID."""
+        """Issue a client certificate; with ``spiffe_id``, an X.509-SVID."""
         names: list[x509.GeneralName] = (
             [] if spiffe_id is None else [x509.UniformResourceIdentifier(spiffe_id)]
         )
         return self._issue(common_name, names, ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def self_sign_client(self, common_name: str) -> ClientCertificate:
-        """Make a client certificate that nobody has vouched for."""
+        """Create a self-signed client certificate."""
         key, subject = ec.generate_private_key(ec.SECP256R1()), _name(common_name)
         return self._files(_signed(_builder(subject, key, subject, key), key, []), key)
 
@@ -138,7 +138,7 @@ class CertificateAuthority:
     def _save(
         self, kind: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey | None = None
     ) -> str:
-        """Write the certificate, or its key where one is given, and return the path."""
+        """Write the certificate, or the key if one is given, and return the path."""
         if key is None:
             pem = certificate.public_bytes(Encoding.PEM)
         else:
@@ -177,7 +177,7 @@ def _builder(
     issuer: x509.Name,
     issuer_key: ec.EllipticCurvePrivateKey,
 ) -> x509.CertificateBuilder:
-    """Begin a certificate. The key identifiers tell issuers apart that go by the same name."""
+    """Return a certificate builder; the key identifiers distinguish issuers with the same name."""
     now = datetime.datetime.now(datetime.UTC)
     subject_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())

@@ -1,8 +1,8 @@
-"""Whether a request really comes from the client it names: every method is checked in full.
+"""Authenticates clients, with all checks of each method.
 
 RFC 6749 section 2.3.1 (secrets), RFC 7523 section 3 (signed assertions), RFC 8705 section 2 (certificates),
-draft-ietf-oauth-spiffe-client-auth (SPIFFE identities). A refusal says exactly what is wrong, which a real
-tenant would not: here it saves a developer an hour.
+draft-ietf-oauth-spiffe-client-auth (SPIFFE identities). For debugging, the error description says exactly
+what is wrong; a real tenant does not.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _DIGESTS: Final = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
 
 
 class ClientAuthenticator:
-    """Authenticates the clients of one tenant; may be shared by threads.
+    """Authenticates the clients of one tenant; thread-safe.
 
     Args:
-        clients: who is registered.
-        audiences: what ``aud`` of an assertion may be: the issuer and the endpoints.
+        clients: the registered clients.
+        audiences: accepted values of ``aud`` in assertions: the issuer and the endpoints.
     """
 
     def __init__(self, clients: ClientRegistry, audiences: Iterable[str]) -> None:
@@ -50,10 +50,11 @@ class ClientAuthenticator:
         self._lock = threading.Lock()
 
     def authenticate(self, request: Request, listener: Listener) -> Client:
-        """Return the client that a request comes from.
+        """Return the authenticated client of a request.
 
         Raises:
-            OAuthError: it proves nothing [invalid_client], or too much [invalid_request].
+            OAuthError: authentication failed [invalid_client], or the request has more than one
+                authentication [invalid_request].
         """
         presented = read_presentation(request, mutual_tls=listener.mutual_tls)
         client = self.clients.find(presented.client_id)
@@ -70,10 +71,11 @@ class ClientAuthenticator:
         return client
 
     def identify(self, request: Request, listener: Listener) -> Client:
-        """Return the client that redeems a code: one that authenticates, or a public one by its name alone.
+        """Return the client that redeems a code: authenticated, or a public client by its ``client_id``.
 
         Raises:
-            OAuthError: as :meth:`authenticate`.
+            OAuthError: authentication failed [invalid_client], or the request has more than one
+                authentication [invalid_request].
         """
         client = self.clients.find(request.form.get("client_id", ""))
         is_public = client is not None and not client.methods
@@ -82,10 +84,10 @@ class ClientAuthenticator:
         return client
 
     def check_lifetime_and_audience(self, claims: Mapping[str, Any]) -> float:
-        """Check the claims that say when and where an assertion serves (RFC 7523 section 3).
+        """Check the time claims and ``aud`` of an assertion (RFC 7523 section 3).
 
         Returns:
-            When it expires, in Unix seconds.
+            The time when it expires, in Unix seconds.
         """
         audience = claims.get("aud")
         values = (audience,) if isinstance(audience, str) else audience if isinstance(audience, list) else ()
@@ -103,7 +105,7 @@ class ClientAuthenticator:
         return expires_at
 
     def use_once(self, client: Client, token_id: Any, expires_at: float) -> None:
-        """Refuse an assertion that has been used before (RFC 7523 section 3, rule 7)."""
+        """Raise an error for an assertion that has been used before (RFC 7523 section 3, rule 7)."""
         if not isinstance(token_id, str) or not token_id:
             raise _refused("the assertion has no jti")
         now = self.clients.clock() - CLOCK_TOLERANCE_SECONDS
@@ -119,7 +121,7 @@ def _refused(description: str) -> OAuthError:
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float:
-    """Return a time in Unix seconds; one that is missing lies in the distant past."""
+    """Return a time claim in Unix seconds, or minus infinity if it is missing."""
     value = claims.get(name, -math.inf)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _refused(f"{name} of the assertion is not a number")
@@ -164,7 +166,7 @@ def _check_assertion(authenticator: ClientAuthenticator, client: Client, claims:
 
 
 def _check_jwt_svid(authenticator: ClientAuthenticator, client: Client, presented: Presentation) -> None:
-    """Check an SVID, which serves until it expires and not only once."""
+    """Check an SVID, which may be used repeatedly until it expires."""
     claims = _verified_claims(client, presented.proof)
     if claims.get("sub") != client.spiffe_id:
         raise _refused("sub of the SVID is not the SPIFFE id of the client")
@@ -182,7 +184,7 @@ def _verified_claims(client: Client, assertion: str) -> Mapping[str, Any]:
 def _check_issued_certificate(
     authenticator: ClientAuthenticator, client: Client, presented: Presentation
 ) -> x509.Certificate:
-    """Check the issuer: TLS has done so, but it trusts registered self-signed certificates as well."""
+    """Check the issuer; the TLS check is not enough, because it also trusts registered self-signed ones."""
     certificate = load_certificate(presented.proof)
     try:
         certificate.verify_directly_issued_by(authenticator.clients.authority(client.trust_store).certificate)
@@ -217,7 +219,7 @@ def _check_x509_svid(authenticator: ClientAuthenticator, client: Client, present
 
 @attrs.frozen
 class Method:
-    """A client authentication method: the kind of proof it takes, and what raises where that is wrong."""
+    """A client authentication method: the kind of proof, and a function that raises if it is wrong."""
 
     kind: Kind
     check: Callable[[ClientAuthenticator, Client, Presentation], None]

@@ -1,7 +1,7 @@
-"""What a request presents to prove which client it comes from; nothing of it is believed here.
+"""Reads the client credentials of a request, without checking them.
 
-A request presents one proof (RFC 6749 section 2.3): Basic credentials, a secret or an assertion among its
-form fields (RFC 7521 section 4.2), or else the certificate of its TLS connection (RFC 8705 section 2).
+A request has one proof (RFC 6749 section 2.3): Basic credentials, a secret or an assertion in the form fields
+(RFC 7521 section 4.2), or else the certificate of the TLS connection (RFC 8705 section 2).
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _ASSERTION_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
 
 @attrs.frozen
 class Presentation:
-    """A proof, not checked yet.
+    """Unchecked client credentials.
 
     Args:
         kind: the form of the proof.
-        client_id: the client that it names; a SPIFFE id where only that is known.
+        client_id: the ``client_id``, or a SPIFFE id if only that is known.
         proof: the secret, the assertion, or the certificate in PEM.
     """
 
@@ -48,14 +48,14 @@ class Presentation:
 
 
 def read_presentation(request: Request, *, mutual_tls: bool) -> Presentation:
-    """Return what a request presents.
+    """Return the client credentials of a request.
 
     Args:
-        request: its form fields may each be there once only.
-        mutual_tls: whether it came to a listener that asks for certificates.
+        request: a request whose form fields are not repeated.
+        mutual_tls: whether the listener requests client certificates.
 
     Raises:
-        OAuthError: it presents nothing that can be read [invalid_client], or too much [invalid_request].
+        OAuthError: there are no readable credentials [invalid_client], or more than one [invalid_request].
     """
     found = [
         proof for read in (_read_basic, _read_assertion, _read_secret) if (proof := read(request)) is not None
@@ -65,7 +65,7 @@ def read_presentation(request: Request, *, mutual_tls: bool) -> Presentation:
     client_id = request.form.get("client_id")
     if found:
         if client_id not in (None, found[0].client_id):
-            raise OAuthError("invalid_client", "client_id is not the client that authenticates")
+            raise OAuthError("invalid_client", "client_id differs from the authenticated client")
         return found[0]
     certificate = request.environ.get("SSL_CLIENT_CERT")
     if client_id and mutual_tls and certificate:
@@ -108,7 +108,7 @@ def _read_assertion(request: Request) -> Presentation | None:
 
 
 def _unverified_subject(assertion: str) -> str:
-    """Return whom an assertion is about, to find the keys that verify it."""
+    """Return ``sub`` of an assertion, to find the keys that verify it."""
     try:
         return str(parse_json_object(base64url.decode(assertion.split(".")[1])).get("sub", ""))
     except (TokenError, IndexError):

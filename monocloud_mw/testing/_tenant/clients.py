@@ -1,7 +1,7 @@
-"""The clients that a local tenant knows: how each one authenticates, and what it needs for that.
+"""The registered clients of a local tenant, their authentication methods and credentials.
 
-:meth:`ClientRegistry.register` makes whatever it is not given (a secret, a key pair, a certificate, an
-SVID), so that one line per client is enough, with any of the eight methods.
+:meth:`ClientRegistry.register` generates missing credentials (a secret, a key pair, a certificate, an SVID),
+so that one line registers a client with any of the eight methods.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from .certificates import CertificateAuthority, ClientCertificate
 
 __all__ = ["Client", "ClientRegistry"]
 
-SECRET_BYTES: Final = 48  # as long as the longest digest of client_secret_jwt needs it to be, and more
+SECRET_BYTES: Final = 48  # 64 characters: enough for HS512, the longest digest of client_secret_jwt
 SVID_LIFETIME_SECONDS: Final = 300
 TRUST_DOMAIN: Final = "spiffe://local.test"
 
 
 @attrs.frozen(kw_only=True)
 class Client:
-    """A client: what the tenant knows of it, and what it proves its identity with.
+    """A registered client and its credentials.
 
     Args:
         client_id: its identifier.
-        methods: how it may authenticate; it uses the first. None at all makes it a public client.
+        methods: the methods it may authenticate with; it uses the first. A public client has none.
         secret: the shared secret.
-        jwks: the public keys that verify its assertions; those of its trust domain for SPIFFE.
-        credential: what goes into the option ``client_secret``, where that is not the shared secret: the
-            private key, or a callable that returns the current SVID.
-        certificate: what it presents in TLS.
+        jwks: the public keys that verify its assertions; for SPIFFE, those of its trust domain.
+        credential: the value of the option ``client_secret``, if that is not the shared secret: the private
+            key, or a callable that returns the current SVID.
+        certificate: its certificate for TLS.
         spiffe_id: its SPIFFE id.
-        trust_store: the id of the trust store that its certificate belongs to; ``None`` is the common one.
-        redirect_uris: where it may have authorization codes sent, exactly as it names them.
+        trust_store: the id of the trust store of its certificate; ``None`` is the default one.
+        redirect_uris: the redirect URIs for authorization codes; compared exactly.
     """
 
     client_id: str
@@ -66,10 +66,10 @@ class Client:
 
 
 class ClientRegistry:
-    """The clients by their id; may be shared by threads.
+    """The registered clients; thread-safe.
 
     Args:
-        authorities: who issues client certificates, by trust store; ``None`` names the common one.
+        authorities: the issuers of client certificates by trust store; ``None`` is the default one.
         issuer: the audience of SVIDs.
         clock: returns Unix seconds.
     """
@@ -87,7 +87,7 @@ class ClientRegistry:
         self._lock = threading.Lock()
 
     def find(self, name: str) -> Client | None:
-        """Return a client by its id, or by its SPIFFE id."""
+        """Return a client by ``client_id`` or SPIFFE id, or ``None``."""
         with self._lock:
             client = self._clients.get(name)
             if client is None:
@@ -95,17 +95,17 @@ class ClientRegistry:
         return client
 
     def has_redirect_to(self, origin: str) -> bool:
-        """Tell whether a client has a redirect URI at an origin, so that its scripts call from there."""
+        """Return whether a client has a redirect URI at an origin, from which scripts may call the tenant."""
         with self._lock:
             uris = [urlsplit(uri) for client in self._clients.values() for uri in client.redirect_uris]
         return any(f"{uri.scheme}://{uri.netloc}" == origin for uri in uris)
 
     def register(self, client: Client) -> Client:
-        """Make what a client still lacks for its methods, and know it from now on.
+        """Register a client and generate the credentials that its methods need.
 
         Raises:
-            ValueError: a method is unknown, its ``jwks`` is no key set, or it needs TLS, which this tenant
-                does not have.
+            ValueError: a method is unknown, ``jwks`` is not a key set, or the method needs TLS, which this
+                tenant does not have.
         """
         for method in client.methods:
             if method not in _PROVISIONS:
@@ -116,10 +116,10 @@ class ClientRegistry:
         return client
 
     def authority(self, trust_store: str | None) -> CertificateAuthority:
-        """Return who issues the certificates of a trust store.
+        """Return the authority of a trust store.
 
         Raises:
-            ValueError: there is no such trust store, or no TLS at all.
+            ValueError: there is no such trust store, or the tenant has no TLS.
         """
         if trust_store not in self.authorities:
             raise ValueError(
@@ -168,7 +168,7 @@ def _with_jwt_svid(registry: ClientRegistry, client: Client) -> Client:
     key = _new_key(client)
 
     def current_svid() -> str:
-        """Return a fresh JWT-SVID, as a SPIFFE workload API would."""
+        """Return a new JWT-SVID, as a SPIFFE workload API does."""
         claims = {
             "sub": client.spiffe_id,
             "aud": [registry.issuer],

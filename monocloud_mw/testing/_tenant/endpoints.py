@@ -1,4 +1,4 @@
-"""Where a local tenant's endpoints are, and the document that says so.
+"""The endpoints of a local tenant and its discovery document.
 
 OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2, RFC 8705 section 5.
 """
@@ -16,7 +16,7 @@ __all__ = ["ENDPOINTS", "Addresses", "Endpoint", "EndpointName", "Listener", "re
 EndpointName: TypeAlias = Literal[
     "discovery", "jwks", "authorization", "token", "introspection", "revocation"
 ]
-"""The name of an endpoint, wherever one is asked for."""
+"""The name of an endpoint."""
 
 
 @attrs.frozen(kw_only=True)
@@ -24,10 +24,10 @@ class Endpoint:
     """One endpoint.
 
     Args:
-        path: below the tenant domain.
-        methods: the HTTP methods it takes.
+        path: the path below the tenant domain.
+        methods: the HTTP methods it accepts.
         member: its name in the discovery document; ``None`` for the document itself.
-        authenticates: whether clients authenticate there, so that it has aliases for mutual TLS.
+        authenticates: whether clients authenticate there; then it has aliases for mutual TLS.
     """
 
     path: str
@@ -58,11 +58,11 @@ ENDPOINTS: Final[Mapping[EndpointName, Endpoint]] = MappingProxyType(
 
 @attrs.frozen(kw_only=True)
 class Listener:
-    """Where a request comes in: at the tenant domain, or where client certificates are asked for.
+    """A listener: for the tenant domain, or for mutual TLS.
 
     Args:
-        mutual_tls: whether they are.
-        trust_store: whose certificates; ``None`` is the common one.
+        mutual_tls: whether it requests client certificates.
+        trust_store: the trust store of these certificates; ``None`` is the default one.
     """
 
     mutual_tls: bool = False
@@ -71,12 +71,12 @@ class Listener:
 
 @attrs.frozen(kw_only=True)
 class Addresses:
-    """Where the tenant can be reached: origins with the tenant's path, without a trailing slash.
+    """The addresses of the tenant: origins with the tenant's path, without a trailing slash.
 
     Args:
         issuer: the tenant domain.
-        mutual_tls: where client certificates are asked for; ``None`` without TLS.
-        trust_stores: the same for each additional trust store, by its id.
+        mutual_tls: the address for mutual TLS; ``None`` without TLS.
+        trust_stores: the addresses for mutual TLS of additional trust stores, by id.
     """
 
     issuer: str
@@ -89,7 +89,7 @@ class Addresses:
 
     @property
     def assertion_audiences(self) -> frozenset[str]:
-        """What ``aud`` of a client assertion may be: the issuer, or any endpoint that takes assertions."""
+        """The accepted values of ``aud`` in client assertions: the issuer and the endpoints."""
         places = (self.issuer, self.mutual_tls, *self.trust_stores.values())
         paths = [row.path for row in ENDPOINTS.values() if row.authenticates]
         return frozenset({self.issuer, *(place + path for place in places if place for path in paths)})
@@ -99,8 +99,8 @@ def render_metadata(addresses: Addresses, methods: tuple[str, ...]) -> dict[str,
     """Return the discovery document.
 
     Args:
-        addresses: where the endpoints are.
-        methods: the client authentication methods that the tenant can check.
+        addresses: the addresses of the tenant.
+        methods: the supported client authentication methods.
     """
     document: dict[str, Any] = {
         "issuer": addresses.issuer,
@@ -116,7 +116,7 @@ def render_metadata(addresses: Addresses, methods: tuple[str, ...]) -> dict[str,
             if row.authenticates
         },
     }
-    document["token_endpoint_auth_methods_supported"].append("none")  # of public clients, for codes
+    document["token_endpoint_auth_methods_supported"].append("none")  # public clients redeem codes
     if addresses.mutual_tls is not None:
         document["tls_client_certificate_bound_access_tokens"] = True
         document["mtls_endpoint_aliases"] = _aliases(addresses.mutual_tls)

@@ -1,8 +1,8 @@
-"""The signing keys of a local tenant: what signs its tokens, and what its key set publishes.
+"""The signing keys of a local tenant and its published key set.
 
-One current key per algorithm. A rotation replaces the current keys; the old ones stay published until a
-rotation withdraws them. Besides there are keys that are not the tenant's: a *stranger's* goes by a key id
-that was never published, an *impostor's* by the id of the tenant's current key.
+There is one current key per algorithm. A rotation replaces the current keys; the old ones stay published
+until a rotation withdraws them. For invalid tokens there are keys that are not published: that of
+``stranger`` has an unknown key id, that of ``impostor`` has the key id of the tenant's current key.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["DEFAULT_ALGORITHMS", "KeyRing", "Signer"]
 DEFAULT_ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 
 Signer: TypeAlias = Literal["tenant", "stranger", "impostor"]
-"""Who signs a token: the tenant, somebody with an unknown key, or somebody who claims to be the tenant."""
+"""The signer of a token: the tenant, an unknown key, or a wrong key with the tenant's key id."""
 
 
 class KeyRing:
-    """Holds keys for ``algorithms``, of which the first is the default; may be shared by threads.
+    """Has keys for ``algorithms``, the first of which is the default; thread-safe.
 
     Raises:
-        ValueError: an algorithm is unknown, or there is none.
+        ValueError: an algorithm is unknown, or none is given.
     """
 
     def __init__(self, algorithms: Iterable[str] = DEFAULT_ALGORITHMS) -> None:
@@ -39,7 +39,7 @@ class KeyRing:
         self._foreign: dict[tuple[str, str], SigningKey] = {}
 
     def key(self, algorithm: str | None = None, signer: Signer = "tenant") -> SigningKey:
-        """Return the key with which ``signer`` signs.
+        """Return the signing key of ``signer``.
 
         Raises:
             ValueError: the tenant has no key for the algorithm, or there is no such signer.
@@ -61,8 +61,8 @@ class KeyRing:
         """Sign with new keys from now on.
 
         Args:
-            algorithms: whose keys are replaced; by default all.
-            withdraw: publish no older key any more, also none from earlier rotations.
+            algorithms: the algorithms whose keys are replaced; default: all.
+            withdraw: stop publishing all older keys, including those of earlier rotations.
 
         Raises:
             ValueError: the tenant has no key for an algorithm.

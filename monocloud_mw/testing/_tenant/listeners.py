@@ -24,9 +24,9 @@ class Listeners:
     """Opens and closes all listeners together; each keeps its port.
 
     Args:
-        port: of the tenant domain; 0 takes a free one.
-        path: of the tenant domain; empty for none.
-        tls: certificates and trust; ``None`` for plain ``http``.
+        port: the port of the tenant domain; 0 selects a free one.
+        path: the path of the tenant domain; empty for none.
+        tls: certificates and trust; ``None`` for ``http``.
     """
 
     def __init__(self, port: int, path: str, tls: TlsSetup | None) -> None:
@@ -38,14 +38,15 @@ class Listeners:
         self._ports = {DOMAIN: port} | {Listener(mutual_tls=True, trust_store=name): 0 for name in mutual}
 
     def open(self, application: Callable[[Addresses], Callable[[Listener], WSGIApplication]]) -> None:
-        """Take the ports and serve.
+        """Open the ports and serve.
 
         Args:
-            application: returns, once the addresses are known, what each listener serves.
+            application: called with the addresses; returns a function that returns each listener's
+                application.
 
         Raises:
-            OSError: a port is taken; then none is held.
-            RuntimeError: they are open.
+            OSError: a port is in use; then no port is opened.
+            RuntimeError: the listeners are already open.
         """
         with self._lock, contextlib.ExitStack() as undo:
             if self._servers:
@@ -62,7 +63,7 @@ class Listeners:
             self._servers = servers
 
     def close(self) -> None:
-        """Free the ports and cut every connection."""
+        """Close the ports and all connections."""
         with self._lock:
             servers, self._servers = self._servers, {}
             for server in servers.values():

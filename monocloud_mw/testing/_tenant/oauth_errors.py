@@ -1,4 +1,4 @@
-"""How a local tenant refuses a request: RFC 6749 section 5.2."""
+"""Error responses of a local tenant (RFC 6749 section 5.2)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _STATUSES: Final = {"invalid_client": 401}
 
 
 class OAuthError(Exception):
-    """A refusal that the caller sees.
+    """An error response to the caller.
 
     Args:
-        error: the code, ``invalid_request`` for example.
-        description: what is wrong, for the developer who reads it; never a secret.
+        error: the code, such as ``invalid_request``.
+        description: what is wrong, for developers; never contains a secret.
     """
 
     def __init__(self, error: str, description: str) -> None:

@@ -1,4 +1,4 @@
-"""Which requests reached a local tenant, so that a test can count them."""
+"""The requests that a local tenant has received, for tests to count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["RecordedRequest", "RequestLog"]
 
 @attrs.frozen(kw_only=True)
 class RecordedRequest:
-    """One request: its method and path, and the endpoint it was for (``None`` for a path without one)."""
+    """One request: its method, path and endpoint (``None`` for an unknown path)."""
 
     method: str
     path: str
@@ -22,7 +22,7 @@ class RecordedRequest:
 
 
 class RequestLog:
-    """The requests so far, in the order in which they arrived; may be shared by threads."""
+    """The requests so far, in order of arrival; thread-safe."""
 
     def __init__(self) -> None:
         self._requests: list[RecordedRequest] = []
@@ -37,26 +37,26 @@ class RequestLog:
             return len(self._requests)
 
     def count(self, endpoint: EndpointName) -> int:
-        """Return how many requests an endpoint has had."""
+        """Return the number of requests to an endpoint."""
         return sum(request.endpoint == endpoint for request in self)
 
     def wait_for(self, endpoint: EndpointName, count: int = 1, timeout_seconds: float = 10.0) -> None:
-        """Wait until an endpoint has had that many requests.
+        """Wait until an endpoint has received ``count`` requests.
 
         Raises:
-            TimeoutError: it has not, in time.
+            TimeoutError: it has not received them in time.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self.count(endpoint) >= count, timeout_seconds):
                 raise TimeoutError(f"{endpoint} had {self.count(endpoint)} requests, not {count}")
 
     def clear(self) -> None:
-        """Forget them all, and count from zero."""
+        """Remove all requests."""
         with self._changed:
             self._requests.clear()
 
     def record(self, request: RecordedRequest) -> None:
-        """Add a request; the tenant does this when one arrives."""
+        """Add a request; called by the tenant."""
         with self._changed:
             self._requests.append(request)
             self._changed.notify_all()

@@ -1,12 +1,12 @@
-"""A loopback HTTP server that starts on a free port and stops at once.
+"""A loopback HTTP server that uses a free port and stops immediately.
 
-Werkzeug's development server does the HTTP; what differs from it here:
+It is based on Werkzeug's development server, with these differences:
 
-- it listens on the loopback interface only, and a port that is taken is an ``OSError``;
-- :meth:`LoopbackServer.stop` cuts open connections, as a crash would, and joins every thread, so that no
-  thread, socket or warning is left behind;
-- TLS handshakes happen in the connection's own thread: a client that never speaks holds up nobody else;
-- requests are logged to the logger ``monocloud_mw.testing`` at level ``INFO``, which is silent by default.
+- it listens on the loopback interface only, and a port in use raises ``OSError``;
+- :meth:`LoopbackServer.stop` cuts open connections, as a crash does, and joins all threads, so that no
+  thread, socket or warning remains;
+- the TLS handshake runs in the connection's own thread, so a silent client does not block others;
+- requests are logged to the logger ``monocloud_mw.testing`` at level ``INFO``.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ __all__ = ["HOST", "LoopbackServer"]
 
 HOST: Final = "127.0.0.1"
 BACKLOG: Final = 1024  # a test may open hundreds of connections at the same moment
-POLL_SECONDS: Final = 0.02  # how long stop() waits at most for the accept loop to notice
+POLL_SECONDS: Final = 0.02  # maximum time until the accept loop notices stop()
 JOIN_SECONDS: Final = 10.0
 
 _logger = logging.getLogger("monocloud_mw.testing")
 
 
 class LoopbackServer:
-    """Serves one WSGI application on one port, each connection in a thread of its own.
+    """Serves one WSGI application on one port, with a thread for each connection.
 
-    The port is taken at once, so that clients can already connect; they are answered after :meth:`start`.
+    The constructor opens the port, so clients can connect; they get responses after :meth:`start`.
 
     Args:
-        port: 0 takes a free one.
-        tls: wraps every connection.
+        port: the port; 0 selects a free one.
+        tls: the TLS context; ``None`` for ``http``.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
 
     def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
@@ -70,7 +70,7 @@ class LoopbackServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Cut every connection, free the port and wait for all threads to end."""
+        """Cut all connections, close the port and wait for all threads to end."""
         self._socket.close()
         if self._server is not None and self._thread is not None:
             self._server.shutdown()
@@ -110,38 +110,38 @@ class _Server(ThreadedWSGIServer):
                 encrypted.do_handshake()
             self.finish_request(connection, client_address)
         except OSError:
-            pass  # the client went away, spoke no TLS or was refused there, or stop() cut it off
+            pass  # the client disconnected, the TLS handshake failed, or stop() cut the connection
         finally:
             self.shutdown_request(connection)
             with self._lock:
                 del self._connections[threading.current_thread()]
 
     def _wrap(self, connection: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
-        """Put TLS around a connection, known to :meth:`cut_connections` before the handshake can block."""
+        """Wrap a connection in TLS and register it before the handshake, which can block."""
         with self._lock:
             wrapped = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             self._connections[threading.current_thread()] = wrapped
         return wrapped
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002
-        """Report a failure of the application: Werkzeug logs nothing else here."""
+        """Log an error of the application, the only messages that Werkzeug logs here."""
         _logger.error(message, *args)
 
 
 class _RequestHandler(WSGIRequestHandler):
     def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:  # noqa: ARG002
-        """Close a connection that the application has given up, instead of waiting for a next request."""
+        """Close a connection that the application has dropped, instead of waiting for a further request."""
         self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         _logger.info("%a %s %s", self.requestline, code, size)
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002
-        """Note what is wrong with a request: the client's mistake, so it stays quiet as well."""
+        """Log an invalid request at ``INFO``, because it is an error of the client."""
         _logger.info(message, *args)
 
 
 def _cut(connection: socket.socket) -> None:
-    """End a connection under the feet of the thread that serves it, without a word of TLS."""
-    with contextlib.suppress(OSError):  # it may have ended already
+    """Shut down a connection while another thread serves it, without a TLS close message."""
+    with contextlib.suppress(OSError):  # already closed
         socket.socket.shutdown(connection, socket.SHUT_RDWR)

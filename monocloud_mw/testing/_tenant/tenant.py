@@ -1,4 +1,4 @@
-"""A MonoCloud tenant on this machine: the public object, and what belongs to it."""
+"""The public class of the local tenant."""
 
 from __future__ import annotations
 
@@ -38,24 +38,23 @@ class LocalTenant:
     ...     claims.subject
     'local-user'
 
-    Tenants share nothing: as many as you like run at once. All methods may be called from any thread.
-    Making a pair of RSA keys takes a tenth of a second, so a test suite shares one tenant among its tests,
-    or signs with ``algorithms=["ES256"]``, which starts at once.
+    Several tenants can run at the same time. All methods are thread-safe. Generating an RSA key takes about
+    0.1 s, so share one tenant among the tests of a suite, or use ``algorithms=["ES256"]``, which is faster.
 
     Args:
-        audience: the API whose tokens it issues by default.
-        algorithms: what it signs with; one key for each, the first is the default.
-        path: the path of the tenant domain, ``"/acme"`` for example.
-        port: of the server; 0 takes a free one, and keeps it over restarts.
-        tls: serve ``https`` under an authority of its own (:attr:`ca_bundle`), with endpoints for mutual
-            TLS on another port. Without it the tenant speaks plain ``http``.
-        trust_stores: ids of additional trust stores (``mtls_additional_endpoint_aliases``), each with an
-            authority and a port of its own; needs ``tls``.
-        introspects_jwts: whether introspection knows JWTs, or only opaque tokens.
-        clock: returns Unix seconds; tokens are issued and judged by it.
+        audience: the default audience of tokens.
+        algorithms: the signature algorithms, with one key each; the first is the default.
+        path: the path of the tenant domain, such as ``"/acme"``.
+        port: the port of the server; 0 selects a free one, which is kept over restarts.
+        tls: serve ``https`` with a certificate of its own authority (:attr:`ca_bundle`), and endpoints for
+            mutual TLS on another port. Without it, the tenant serves ``http``.
+        trust_stores: ids of additional trust stores (``mtls_additional_endpoint_aliases``), each with its
+            own authority and port; needs ``tls``.
+        introspects_jwts: whether JWTs can be introspected, or only opaque tokens.
+        clock: returns Unix seconds, for issuing and introspecting tokens.
 
     Raises:
-        ValueError: an argument makes no sense.
+        ValueError: an argument is invalid.
     """
 
     def __init__(
@@ -89,16 +88,16 @@ class LocalTenant:
         self._known: Site | None = None
 
     def start(self) -> None:
-        """Listen; a tenant that was stopped comes back on the same port, as it was.
+        """Start the server; after :meth:`stop`, on the same port, with the same keys and tokens.
 
         Raises:
-            OSError: the port is taken.
-            RuntimeError: it runs already.
+            OSError: the port is in use.
+            RuntimeError: the tenant is already running.
         """
         self._listeners.open(self._application)
 
     def stop(self) -> None:
-        """Stop listening and cut every connection, as if the machine were gone; keys and tokens remain."""
+        """Stop the server and cut all connections; keys and tokens are kept."""
         self._listeners.close()
 
     def __enter__(self) -> Self:
@@ -110,14 +109,14 @@ class LocalTenant:
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
-        """Be down for the duration of a ``with`` block."""
+        """Stop the tenant for the duration of a ``with`` block."""
         self.stop()
         try:
             yield
         finally:
             self.start()
 
-    # What it is called, and how an API gets to know it
+    # Addresses and settings
 
     @property
     def domain(self) -> str:
@@ -126,26 +125,26 @@ class LocalTenant:
 
     @property
     def token_endpoint(self) -> str:
-        """Where clients get access tokens; :mod:`.token_request` lists the parameters."""
+        """The URL of the token endpoint; :mod:`.token_request` lists its parameters."""
         return self._site.addresses.url("token")
 
     @property
     def ca_bundle(self) -> str:
-        """Path of the PEM bundle that verifies its servers; only with ``tls``."""
+        """Path of the PEM bundle that verifies the tenant's servers; only with ``tls``."""
         return self.authority().bundle
 
     @property
     def client(self) -> Client:
-        """The client that is registered from the start; it sends its secret as Basic or in the form."""
+        """The default client; it authenticates with its secret, as Basic or in the form."""
         client = self._site.clients.find(DEFAULT_CLIENT_ID)
         assert client is not None
         return client
 
     def settings(self, client: Client | None = None) -> dict[str, Any]:
-        """Return the options with which a ``BackendClient`` trusts this tenant.
+        """Return the options of a ``BackendClient`` for this tenant.
 
         Args:
-            client: the API's own account, for introspection.
+            client: the API's client, for introspection.
         """
         settings: dict[str, Any] = {"tenant_domain": self.domain, "audience": self.audience}
         if self._tls is not None:
@@ -153,17 +152,20 @@ class LocalTenant:
         return settings if client is None else settings | client.settings
 
     def environment(self, client: Client | None = None) -> dict[str, str]:
-        """Return the same as environment variables, for an API in another process.
+        """Return the options as environment variables, for an API in another process.
+
+        Args:
+            client: the API's client, for introspection.
 
         Raises:
-            ValueError: the client's credential is no text.
+            ValueError: the client's credential is not a string.
         """
         variables = self.settings(client)
         paths = variables.pop("mtls_certificate", None)
         if paths is not None:
             variables |= {"mtls_certificate": paths[0], "mtls_certificate_key": paths[1]}
         if not all(isinstance(value, str) for value in variables.values()):
-            raise ValueError("the credential of this client does not fit into an environment variable")
+            raise ValueError("the credential of this client cannot be an environment variable")
         return {f"MONOCLOUD_BACKEND_{name.upper()}": value for name, value in variables.items()}
 
     def metadata(self) -> dict[str, Any]:
@@ -180,50 +182,50 @@ class LocalTenant:
         header: Mapping[str, Any] | None = None,
         **parameters: Unpack[AccessTokenParameters],
     ) -> str:
-        """Return an access token as a JWT; without arguments a good one.
+        """Return an access token as a JWT; without arguments, a valid one.
 
-        Whatever can be wrong with a token can be asked for::
+        Arguments can make it invalid in any way::
 
             tenant.mint(lifetime_seconds=-300)          # expired
             tenant.mint(starts_in_seconds=300)          # not valid yet
             tenant.mint(audience="https://other.test")  # for another API
-            tenant.mint(claims={"iss": "https://other.test", "exp": None})  # wrong, or missing
-            tenant.mint(signed_by="stranger")           # by a key that nobody knows
-            tenant.mint(signed_by="impostor")           # by a wrong key under the id of the right one
+            tenant.mint(claims={"iss": "https://other.test", "exp": None})  # wrong issuer, no exp
+            tenant.mint(signed_by="stranger")           # signed by an unknown key
+            tenant.mint(signed_by="impostor")           # signed by a wrong key with the right key id
             tenant.mint(header={"typ": "dpop+jwt", "kid": None})
 
         Args:
-            algorithm: which of the tenant's keys signs.
-            signed_by: who signs; a :class:`~monocloud_mw.jose.SigningKey` brings its own algorithm.
-            header: parameters to add or replace; ``None`` takes one out.
+            algorithm: the algorithm of the tenant's key that signs.
+            signed_by: the signer; a :class:`~monocloud_mw.jose.SigningKey` has its own algorithm.
+            header: header parameters to add or replace; ``None`` removes one.
             parameters: see :class:`AccessTokenParameters`.
 
         Raises:
-            ValueError: the tenant has no key for the algorithm, or a parameter makes no sense.
+            ValueError: the tenant has no key for the algorithm, or a parameter is invalid.
         """
         return self._site.issuer.mint(parameters, algorithm=algorithm, signed_by=signed_by, header=header)
 
     def mint_opaque(self, **parameters: Unpack[AccessTokenParameters]) -> str:
-        """Return an access token that only introspection understands.
+        """Return an opaque access token.
 
         Args:
             parameters: see :class:`AccessTokenParameters`.
 
         Raises:
-            ValueError: a parameter makes no sense.
+            ValueError: a parameter is invalid.
         """
         return self._site.issuer.mint_opaque(parameters)
 
     def revoke(self, token: str) -> None:
-        """Let introspection call a token inactive; a JWT stays valid to those who only verify it."""
+        """Revoke a token: introspection returns it as inactive. The signature of a JWT remains valid."""
         self._site.issuer.revoke(token)
 
     def rotate_keys(self, algorithms: Iterable[str] | None = None, *, withdraw: bool = False) -> None:
         """Sign with new keys from now on.
 
         Args:
-            algorithms: whose keys are replaced; by default all.
-            withdraw: take all older keys out of the key set, instead of leaving them beside the new ones.
+            algorithms: the algorithms whose keys are replaced; default: all.
+            withdraw: remove all older keys from the key set instead of keeping them published.
 
         Raises:
             ValueError: the tenant has no key for an algorithm.
@@ -248,21 +250,21 @@ class LocalTenant:
         trust_store: str | None = None,
         redirect_uris: Iterable[str] = (),
     ) -> Client:
-        """Register a client, or another way for it to authenticate; what is not given is made.
+        """Register a client; missing credentials are generated.
 
         Args:
-            client_id: its identifier; a client of that name is replaced.
-            method: how it authenticates, one of the eight of the option ``client_auth_method``, or ``none``
-                for a public client (a browser, an app), which can only redeem authorization codes.
-            secret: for the methods with ``client_secret`` in their name.
-            jwks: the public keys for ``private_key_jwt``, or of the trust domain for ``spiffe_jwt``.
-            certificate: for the methods in TLS; from :meth:`authority`, unless it is self-signed.
-            spiffe_id: for the SPIFFE methods.
-            trust_store: where its certificate belongs.
-            redirect_uris: where it may have authorization codes sent; compared exactly.
+            client_id: its identifier; an existing client with this id is replaced.
+            method: its authentication method: a value of the option ``client_auth_method``, or ``none`` for a
+                public client (a browser, an app), which can only redeem authorization codes.
+            secret: the secret for the ``client_secret_...`` methods.
+            jwks: the public keys for ``private_key_jwt``, or those of the trust domain for ``spiffe_jwt``.
+            certificate: the certificate for the TLS methods; from :meth:`authority`, unless self-signed.
+            spiffe_id: the SPIFFE id for the SPIFFE methods.
+            trust_store: the id of the trust store of its certificate.
+            redirect_uris: the redirect URIs for authorization codes; compared exactly.
 
         Returns:
-            The client; ``client.settings`` are the options of a ``BackendClient`` that acts as it.
+            The client; ``client.settings`` has the options of a ``BackendClient`` that authenticates as it.
 
         Raises:
             ValueError: the method is unknown, or needs TLS or a trust store that this tenant does not have.
@@ -288,43 +290,49 @@ class LocalTenant:
         return client
 
     def authority(self, trust_store: str | None = None) -> CertificateAuthority:
-        """Return who issues certificates: ``tenant.authority().issue_client("somebody")``.
+        """Return the certificate authority of a trust store: ``tenant.authority().issue_client("caller")``.
 
         Raises:
-            ValueError: there is no such trust store, or no TLS.
+            ValueError: there is no such trust store, or the tenant has no TLS.
         """
         if self._tls is None or trust_store not in self._tls.authorities:
             raise ValueError("there is no such trust store" if self._tls else "certificates need tls=True")
         return self._tls.authorities[trust_store]
 
-    # What goes wrong
+    # Faults
 
     def fail(self, fault: Fault, *, endpoint: EndpointName | None = None, times: int | None = None) -> None:
-        """Do something wrong from now on: ``tenant.fail(faults.status(503), endpoint="jwks")``.
+        """Activate a fault: ``tenant.fail(faults.status(503), endpoint="jwks")``.
 
         Args:
-            fault: from :mod:`monocloud_mw.testing.faults`, or a function of your own.
-            endpoint: where; by default everywhere.
-            times: for how many requests; by default until :meth:`recover`.
+            fault: from :mod:`monocloud_mw.testing.faults`, or your own function.
+            endpoint: the affected endpoint; default: all.
+            times: the number of affected requests; default: until :meth:`recover`.
         """
         self._faults.add(fault, endpoint, times)
 
     def recover(self) -> None:
-        """Do everything right again."""
+        """Remove all faults."""
         self._faults.clear()
 
     @contextlib.contextmanager
     def failing(
         self, fault: Fault, *, endpoint: EndpointName | None = None, times: int | None = None
     ) -> Iterator[None]:
-        """Do something wrong for the duration of a ``with`` block, as :meth:`fail`."""
+        """Activate a fault for the duration of a ``with`` block.
+
+        Args:
+            fault: from :mod:`monocloud_mw.testing.faults`, or your own function.
+            endpoint: the affected endpoint; default: all.
+            times: the number of affected requests; default: all in the block.
+        """
         remove = self._faults.add(fault, endpoint, times)
         try:
             yield
         finally:
             remove()
 
-    # How it is put together
+    # Internal parts
 
     @property
     def _site(self) -> Site:

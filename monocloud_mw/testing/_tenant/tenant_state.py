@@ -1,4 +1,4 @@
-"""What a local tenant consists of from its first start on, when it has an address; wired here."""
+"""The parts of a local tenant that need its address, created at its first start."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .tokens import Issuer
 __all__ = ["DEFAULT_CLIENT_ID", "Site", "create_site"]
 
 DEFAULT_CLIENT_ID: Final = "local-client"
-DEFAULT_CLIENT_SECRET: Final = "local-secret"  # noqa: S105  # fixed, so that a curl line can be written down
+DEFAULT_CLIENT_SECRET: Final = "local-secret"  # noqa: S105  # fixed, for curl commands in documentation
 
 
 @attrs.frozen(kw_only=True)
 class Site:
-    """The parts of a tenant that know its address."""
+    """The parts of a tenant that depend on its address."""
 
     addresses: Addresses
     issuer: Issuer
@@ -47,7 +47,7 @@ def create_site(
     faults: FaultBoard,
     requests: RequestLog,
 ) -> Site:
-    """Put the parts together, and register the default client."""
+    """Create the parts and register the default client."""
     issuer = Issuer(
         url=addresses.issuer,
         audience=audience,

@@ -1,4 +1,4 @@
-"""TLS for a local tenant: its authorities, their files, and what its listeners show and ask for."""
+"""TLS for a local tenant: its authorities, their files, and the TLS contexts of its listeners."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["TlsSetup"]
 class TlsSetup:
     """One authority for the tenant's server and its clients, and one for the clients of each trust store.
 
-    The files are in a temporary directory, which goes away with this object or the process.
+    The files are in a temporary directory, which is removed with this object or at the end of the process.
 
     Args:
         trust_stores: ids of additional trust stores.
@@ -39,14 +39,14 @@ class TlsSetup:
         self.mutual = {name: self._mutual_context(authority) for name, authority in self.authorities.items()}
 
     def trust(self, certificate: str, trust_store: str | None) -> None:
-        """Let a client's self-signed certificate through the handshake from now on.
+        """Accept a client's self-signed certificate in TLS handshakes.
 
-        OpenSSL refuses a certificate that it cannot trace before anybody could ask whose it is, so a
-        certificate that is not registered fails in TLS and not with ``invalid_client``.
+        OpenSSL rejects unknown certificates during the handshake, so an unregistered certificate fails in TLS
+        and not with ``invalid_client``.
 
         Args:
-            certificate: PEM.
-            trust_store: of the listener; ``None`` is the common one.
+            certificate: the certificate in PEM.
+            trust_store: the trust store of the listener; ``None`` is the default one.
         """
         self.mutual[trust_store].load_verify_locations(cadata=certificate)
 
@@ -57,12 +57,12 @@ class TlsSetup:
 
     def _mutual_context(self, authority: CertificateAuthority) -> ssl.SSLContext:
         context = self._context()
-        context.verify_mode = ssl.CERT_OPTIONAL  # a client without one hears of it from the endpoint
+        context.verify_mode = ssl.CERT_OPTIONAL  # without a certificate, the endpoint responds with an error
         context.load_verify_locations(authority.bundle)
         return context
 
 
 def _remove(directory: Path, process: int) -> None:
-    """Remove the files, unless this is a forked child on its way out: they are still the parent's."""
+    """Remove the files, except in a forked child process, where they still belong to the parent."""
     if os.getpid() == process:
         shutil.rmtree(directory, ignore_errors=True)

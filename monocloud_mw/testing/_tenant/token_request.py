@@ -1,19 +1,19 @@
-"""What a request to the token endpoint asks for, beyond what a real tenant would give.
+"""Parameters of the token endpoint, including those that a real tenant does not have.
 
 =====================  =========================================================================
 parameter              meaning
 =====================  =========================================================================
 ``grant_type``         ``client_credentials``
-``scope``              scopes with spaces between them
-``audience``           the API, or several with spaces between them; ``resource`` (RFC 8707) is the same
-``groups``             group names with spaces between them
-``subject``            ``sub``; by default the client
-``lifetime_seconds``   a number, also a negative one
+``scope``              scopes, separated by spaces
+``audience``           one or more APIs, separated by spaces; ``resource`` (RFC 8707) means the same
+``groups``             group names, separated by spaces
+``subject``            ``sub``; default: the client
+``lifetime_seconds``   a number; may be negative
 ``starts_in_seconds``  a number
-``certificate``        PEM of the certificate to bind to; by default the one presented in TLS
-``claims``             a JSON object of claims to add, replace or (``null``) take out
-``header``             the same for the header
-``algorithm``          signs with the tenant's key for it
+``certificate``        PEM of the certificate to bind to; default: that of the TLS connection
+``claims``             a JSON object of claims to add, replace or (``null``) remove
+``header``             a JSON object of header parameters to add, replace or (``null``) remove
+``algorithm``          the algorithm of the tenant's key that signs
 ``signed_by``          ``tenant``, ``stranger`` or ``impostor``
 ``token_format``       ``jwt`` or ``opaque``
 =====================  =========================================================================
@@ -38,7 +38,7 @@ __all__ = ["TokenRequest", "parse_token_request"]
 
 @attrs.frozen(kw_only=True)
 class TokenRequest:
-    """A token to mint."""
+    """The parsed parameters of a token to mint."""
 
     parameters: AccessTokenParameters
     opaque: bool
@@ -52,8 +52,8 @@ def parse_token_request(form: MultiDict[str, str], client_id: str, certificate: 
 
     Args:
         form: all fields.
-        client_id: the client that has authenticated.
-        certificate: PEM of what it presented in TLS.
+        client_id: the authenticated client.
+        certificate: PEM of the client certificate in TLS, or ``None``.
 
     Raises:
         OAuthError: [unsupported_grant_type], [invalid_request]

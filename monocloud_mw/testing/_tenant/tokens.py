@@ -1,7 +1,7 @@
-"""What a local tenant issues: access tokens as JWTs (RFC 9068) or as opaque strings (RFC 6750).
+"""The access tokens of a local tenant: JWTs (RFC 9068) or opaque strings (RFC 6750).
 
-Everything about a token has a sensible default, and everything can be wrong on request: any claim and any
-header parameter can be replaced or, with ``None``, left out, and somebody else can sign.
+All parameters have defaults that give a valid token. For invalid tokens, claims and header parameters can be
+replaced or (``None``) removed, and the token can be signed by another key.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ TOKEN_BYTES: Final = 32
 
 
 class AccessTokenParameters(TypedDict, total=False):
-    """What an access token says; every member may be left out.
+    """The parameters of an access token; all are optional.
 
-    - ``scopes``: one string with spaces in it, or several (``scope``).
+    - ``scopes``: a space-separated string, or a list (``scope``).
     - ``groups``: names, or objects with ``id`` and ``name`` (``groups``).
-    - ``audience``: the APIs it is for (``aud``); by default the tenant's audience.
+    - ``audience``: one or more APIs (``aud``); default: the tenant's audience.
     - ``subject``: the user (``sub``).
-    - ``client_id``: whom it was issued to (``client_id``).
-    - ``lifetime_seconds``: how long it is valid (``exp``), by default an hour; a negative one has ended.
-    - ``starts_in_seconds``: when it becomes valid, counted from now (``nbf``).
+    - ``client_id``: the client that it is issued to (``client_id``).
+    - ``lifetime_seconds``: seconds from now until it expires (``exp``); default: one hour. A negative value
+      gives an expired token.
+    - ``starts_in_seconds``: seconds from now until it becomes valid (``nbf``).
     - ``certificate``: PEM or DER of the client certificate that it is bound to (``cnf``, RFC 8705).
-    - ``claims``: more claims; they replace those above, and ``None`` takes a claim out.
+    - ``claims``: further claims, which replace those above; ``None`` removes a claim.
     """
 
     scopes: str | Iterable[str]
@@ -49,15 +50,15 @@ class AccessTokenParameters(TypedDict, total=False):
 
 
 class Issuer:
-    """Mints tokens, knows which are good, and forgets none that it revoked; may be shared by threads.
+    """Mints, introspects and revokes tokens; thread-safe.
 
     Args:
         url: the value of ``iss``.
         audience: the default of ``aud``.
         client_id: the default of ``client_id``.
-        keys: sign the JWTs.
+        keys: the signing keys.
         clock: returns Unix seconds.
-        introspects_jwts: whether introspection knows JWTs too, or opaque tokens only.
+        introspects_jwts: whether JWTs can be introspected too, or only opaque tokens.
     """
 
     def __init__(
@@ -91,16 +92,16 @@ class Issuer:
         """Return an access token as a compact JWS.
 
         Raises:
-            ValueError: the tenant has no key for the algorithm, or a parameter makes no sense.
+            ValueError: the tenant has no key for the algorithm, or a parameter is invalid.
         """
         key = signed_by if isinstance(signed_by, SigningKey) else self.keys.key(algorithm, signed_by)
         return sign_compact(self._claims(**parameters), key, {"typ": "at+jwt", **(header or {})})
 
     def mint_opaque(self, parameters: AccessTokenParameters) -> str:
-        """Return an access token that says nothing by itself: 43 characters of base64url.
+        """Return an opaque access token: 43 characters of base64url.
 
         Raises:
-            ValueError: a parameter makes no sense.
+            ValueError: a parameter is invalid.
         """
         claims = self._claims(**parameters)
         token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -109,12 +110,12 @@ class Issuer:
         return token
 
     def revoke(self, token: str) -> None:
-        """Let a token be inactive from now on, whatever kind it is (RFC 7009)."""
+        """Revoke a token of either kind (RFC 7009)."""
         with self._lock:
             self._revoked.add(token)
 
     def introspect(self, token: str) -> dict[str, Any]:
-        """Return what introspection says of a token (RFC 7662 section 2.2)."""
+        """Return the introspection response for a token (RFC 7662 section 2.2)."""
         with self._lock:
             claims: Mapping[str, Any] | None = None if token in self._revoked else self._opaque.get(token)
             revoked = token in self._revoked
@@ -125,7 +126,7 @@ class Issuer:
         return {"active": True, "token_type": "Bearer", **claims}
 
     def _claims_of_jwt(self, token: str) -> Mapping[str, Any] | None:
-        """Return the claims of a JWT that one of the published keys has signed for this issuer."""
+        """Return the claims of a JWT of this issuer that is signed by a published key, or ``None``."""
         try:
             verified = verify_compact(token, KeySet.from_dict(self.keys.published()))
             claims = parse_json_object(verified.payload)
@@ -134,7 +135,7 @@ class Issuer:
         return claims if claims.get("iss") == self.url else None
 
     def _is_valid_now(self, claims: Mapping[str, Any]) -> bool:
-        """Tell whether now is between ``nbf`` and ``exp``; one that is missing or no number sets no limit."""
+        """Return whether now is between ``nbf`` and ``exp``; a missing or non-numeric one is ignored."""
         now = self._clock()
         expires_at, not_before = claims.get("exp"), claims.get("nbf")
         return not (
@@ -156,7 +157,7 @@ class Issuer:
         claims: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         if isinstance(groups, str):
-            raise ValueError("groups must be several strings or objects")
+            raise ValueError("groups must be a list of strings or objects, not one string")
         now = int(self._clock())
         expires_at = now + starts_in_seconds + lifetime_seconds
         audience = self._audience if audience is None else audience
