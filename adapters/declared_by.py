@@ -1,8 +1,8 @@
-"""Names the view for which a wrong requirement is written, where that is evaluated before the view exists.
+"""Adds the name of the view to errors about invalid requirements, even if the view is not defined yet.
 
 ``dependencies=[Security(protect.needing(groups=5))]``, ``auth=AccessTokenAuth(scopes=5)`` and
-``permission_classes = [HasScopes(5)]`` fail while the function or class around them is not yet defined. Where
-the call was made says which one it is: the class whose body runs, or, in the source, what the line decorates.
+``permission_classes = [HasScopes(5)]`` fail before their view or class is defined. Its name is found from the
+calling frame: the class whose body runs, or the function that the calling source line decorates.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _SKIPPED: Final = ("monocloud_mw.", "django.utils.", "contextlib")
 
 @contextmanager
 def naming(name: str | None = None) -> Iterator[None]:
-    """Put the name of a view in front of what is wrong with its declaration.
+    """Add the name of a view to a ``ConfigurationError`` about its requirements.
 
     Args:
-        name: of the view; by default that of the view which the running code of the application declares.
+        name: the name of the view; default: that of the view that the calling code declares.
 
     Raises:
-        ConfigurationError: the same, with the name.
+        ConfigurationError: the original problems with the name of the view.
     """
     try:
         yield
     except ConfigurationError as error:
-        wrong = f"{name or caller_name()} is protected in a wrong way"
+        wrong = f"{name or caller_name()} has an invalid requirement"
         raise ConfigurationError(
             [Problem(f"{wrong}: {each.option}", each.variable, each.message) for each in error.problems]
         ) from error
 
 
 def caller_name() -> str:
-    """Return the dotted name of the view that the code of the application declares at the moment."""
+    """Return the dotted name of the view that the calling application code declares."""
     frame: FrameType | None = inspect.currentframe()
     while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(_SKIPPED):
         frame = frame.f_back
@@ -56,7 +56,7 @@ def caller_name() -> str:
 
 
 def _declared_at(source: str, line: int) -> str | None:
-    """Return the name of what is decorated on a line, or has a default or an annotation there."""
+    """Return the name of the function or class with a decorator, default or annotation on a line."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):

@@ -12,7 +12,6 @@ was registered, so Flask never calls its result. Both are found from the registe
 - in a class-based view, the declaration of the method that serves the request takes precedence over that of
   the class.
 
-
 Marks are attributes of functions. ``functools.wraps`` copies attributes, so each mark names its function.
 """
 
@@ -165,7 +164,7 @@ def _find(view: Any) -> Declared:
 
 
 def _decorated(view: Any) -> Iterator[Any]:
-    """Yield a view and the functions that it decorates, without those whose name it only borrows."""
+    """Yield a view and the functions that it decorates, without those whose name it only copies."""
     layers = list(_layers(view))
     yield layers[0]
     for layer, wrapped in pairwise(layers):

@@ -53,7 +53,7 @@ def flask_on_error(on_error: FlaskOnError) -> OnError:
         try:
             return default if changed is None else current_app.make_response(changed)
         except TypeError as error:
-            message = f"must return what a view may return, or None, not {quoted(type(changed).__name__)}"
+            message = f"must return a response of a view, or None, not {quoted(type(changed).__name__)}"
             raise ConfigurationError([Problem("on_error", None, message)]) from error
 
     return answer

@@ -112,15 +112,15 @@ def require_claims(answer: Any) -> AccessTokenClaims:
 
 
 def require_application(answer: Any, kind: str, arguments: int) -> Any:
-    """Return what ``on_error`` of a middleware answered, if that can be sent.
+    """Return the result of ``on_error`` of a middleware, if it is an application or ``None``.
 
     Args:
-        answer: an application, or ``None``.
-        kind: ``"a WSGI application"``, say, for the message.
-        arguments: how many it is called with.
+        answer: the result.
+        kind: the expected kind for the message, such as ``"a WSGI application"``.
+        arguments: the number of arguments of the application.
 
     Raises:
-        ConfigurationError: it is something else; the request does not pass.
+        ConfigurationError: the result is something else; the request is refused.
     """
     if answer is None or (callable(answer) and not isinstance(answer, type) and _takes(answer, arguments)):
         return answer

@@ -179,8 +179,10 @@ class Guard:
             if optional and isinstance(error, CredentialsError) and not error.malformed:
                 return None
             refusal = error
-        except Exception as error:  # noqa: BLE001  of a client that is not from this package
-            refusal = ConfigurationError(f"client raised {type(error).__name__}, which is no MonoCloudError")
+        except Exception as error:  # noqa: BLE001  raised by a custom client
+            refusal = ConfigurationError(
+                f"client raised {type(error).__name__}, which is not a MonoCloudError"
+            )
             refusal.__cause__ = error
         else:
             notify = self._notify

@@ -1,13 +1,13 @@
-"""Finds what a decorated function wraps, and whether a mark on it is its own.
+"""Finds the function that a function wraps, and whether a mark on it is its own.
 
-``functools.wraps`` copies attributes and sets ``__wrapped__``, for two uses that look the same from outside:
+``functools.wraps`` copies attributes and sets ``__wrapped__`` in two cases that look the same:
 
-- a decorator returns a function that calls what it decorates: a mark on that holds for both;
-- a function borrows the name and the documentation of another (``@wraps(other)``): a mark of the other says
-  nothing about it, and must not make it public.
+- a decorator returns a function that calls the decorated one: a mark on that applies to both;
+- a function only copies the name and docstring of another (``@wraps(other)``): a mark on that does not apply,
+  and must not make it public.
 
-They are told apart by what the function holds: a decorator needs what it decorates, in a closure or an
-attribute.
+They are distinguished by references: a decorator's function refers to the decorated one in its closure or in
+an attribute.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from typing import Any, Final
 
 __all__ = ["MAX_LAYERS", "closure_of", "holds", "is_marked", "unbound", "wrapped_by"]
 
-MAX_LAYERS: Final = 100  # of functions around a view; more would be a loop
+MAX_LAYERS: Final = 100  # functions around a view; more means a loop
 
 
 def unbound(function: Any) -> Any:
-    """Return the function of a bound method, which has no attributes of its own."""
+    """Return the function of a bound method, whose own attributes cannot be set."""
     return getattr(function, "__func__", function)
 
 
 def wrapped_by(function: Any) -> Any:
-    """Return what a function says that it wraps, or ``None``."""
+    """Return the function that a function wraps, or ``None``."""
     return function.func if isinstance(function, partial) else getattr(function, "__wrapped__", None)
 
 
 def holds(function: Any, wrapped: Any, depth: int = 2) -> bool:
-    """Tell whether a function can call what it says that it wraps.
+    """Return whether a function refers to the function that it wraps, and so can call it.
 
     Args:
-        function: what ``functools.wraps`` was applied to.
+        function: the function that ``functools.wraps`` was applied to.
         wrapped: its ``__wrapped__``.
-        depth: how many functions may be between the two.
+        depth: the maximum number of functions between the two.
     """
     if isinstance(function, partial):
         return True
@@ -51,7 +51,7 @@ def holds(function: Any, wrapped: Any, depth: int = 2) -> bool:
 
 
 def closure_of(function: Any) -> list[Any]:
-    """Return the values that a function has from around it."""
+    """Return the values in the closure of a function."""
     values = []
     for cell in getattr(function, "__closure__", None) or ():
         try:
@@ -62,7 +62,7 @@ def closure_of(function: Any) -> list[Any]:
 
 
 def is_marked(function: Any, name: str) -> bool:
-    """Tell whether a mark is on a function, or on what it decorates.
+    """Return whether a mark is on a function or on one that it decorates.
 
     Args:
         function: a view, as the framework calls it.

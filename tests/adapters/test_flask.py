@@ -725,7 +725,7 @@ def test_an_on_error_that_returns_nonsense_is_named(app: Flask, client: BackendC
     """And not the view, which has returned nothing; the request goes no further."""
     app.testing = True
     app.add_url_rule("/", "view", protect_api(client, on_error=lambda *_: answer)(lambda: "reached"))
-    with pytest.raises(ConfigurationError, match=r"^on_error: must return what a view may return"):
+    with pytest.raises(ConfigurationError, match=r"^on_error: must return a response of a view"):
         _get(app)
 
 

@@ -356,15 +356,15 @@ _PROTECT: Any = protect  # called without its types, which refuse some of these 
 WRONG: Final = {
     "scopes": (
         lambda: _PROTECT(scopes=5)(_view),
-        "test_django._view: @protect has invalid arguments: scopes: must be",
+        "test_django._view has an invalid requirement: scopes: must be",
     ),
     "any_scopes": (
         lambda: _PROTECT(any_scopes={"a": 1})(_view),
-        "_view: @protect has invalid arguments: any_scopes",
+        "_view has an invalid requirement: any_scopes",
     ),
     "groups": (
         lambda: _PROTECT(groups=[""])(_view),
-        "_view: @protect has invalid arguments: groups: every entry",
+        "_view has an invalid requirement: groups: every entry",
     ),
     "optional": (lambda: _PROTECT(optional="no")(_view), "optional: must be True or False, not str"),
     "both": (lambda: _PROTECT(public(_view)), "test_django._view is both public and protected"),

@@ -171,7 +171,7 @@ def test_a_wrong_requirement_names_the_view(declare: Declare, wrong: dict[str, A
     """And the argument; a view is named by its module and name, or by those of its class."""
     with pytest.raises(ConfigurationError) as raised:
         declare(wrong)
-    view, _, problem = str(raised.value).partition(" is protected in a wrong way: ")
+    view, _, problem = str(raised.value).partition(" has an invalid requirement: ")
     assert view.startswith(f"{__name__}.")
     assert view.rpartition(".")[2].lower() == "orders"
     assert problem.startswith(f"{next(iter(wrong))}: ")
@@ -180,12 +180,12 @@ def test_a_wrong_requirement_names_the_view(declare: Declare, wrong: dict[str, A
 
 def test_without_a_view_the_line_is_named() -> None:
     """What is made beforehand belongs to no view yet."""
-    with pytest.raises(ConfigurationError, match=rf"^the view at {__file__}:\d+ is protected in a wrong way"):
+    with pytest.raises(ConfigurationError, match=rf"^the view at {__file__}:\d+ has an invalid requirement"):
         auth(scopes=5)
 
 
 def test_without_a_source_the_line_is_named() -> None:
     """In a console, or where only compiled code is installed."""
     code = compile("make(scopes=5)", "<typed>", "exec")
-    with pytest.raises(ConfigurationError, match=r"^the view at <typed>:1 is protected in a wrong way"):
+    with pytest.raises(ConfigurationError, match=r"^the view at <typed>:1 has an invalid requirement"):
         exec(code, {"make": auth})

@@ -213,7 +213,7 @@ def test_a_client_that_raises_what_it_should_not_lets_nothing_through(
     refused = _refusal(lambda check: asyncio.run(_run_async(check)), check)
     assert isinstance(refused.error, ConfigurationError)
     assert refused.error.__cause__ is error
-    assert str(refused.error) == f"client raised {type(error).__name__}, which is no MonoCloudError"
+    assert str(refused.error) == f"client raised {type(error).__name__}, which is not a MonoCloudError"
     assert (refused.response.status, b"server_error" in refused.response.body) == (500, True)
     assert "canary" not in caplog.text
 
