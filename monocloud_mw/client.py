@@ -222,7 +222,7 @@ class BackendClient(_Client):
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         if (caller := find_caller()) is not None:
             return caller(requirements, self.options.groups_match_all)
-        presented = Presented(self._parse_header(authorization), client_certificate=client_certificate)
+        presented = Presented(self._parse_header(authorization), "Bearer", client_certificate)
         return driver.run(self._calls.authenticate(presented, requirements, driver.now()))
 
     def validate_access_token(
@@ -249,7 +249,7 @@ class BackendClient(_Client):
                 wrong type.
             AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
-        presented = Presented(token, client_certificate=client_certificate)
+        presented = Presented(token, "Bearer", client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return driver.run(self._calls.validate(presented, requirements, driver.now()))
 
@@ -276,7 +276,7 @@ class BackendClient(_Client):
             ConfigurationError: a requirement has a wrong type.
             AuthorizationServerError: the tenant's keys had to be loaded and the request failed.
         """
-        presented = Presented(token, client_certificate=client_certificate)
+        presented = Presented(token, "Bearer", client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return driver.run(self._calls.validate_jwt(presented, requirements, driver.now()))
 
@@ -303,7 +303,7 @@ class BackendClient(_Client):
             ConfigurationError: ``client_id`` is not set, or a requirement has a wrong type.
             AuthorizationServerError: the introspection request failed.
         """
-        presented = Presented(token, client_certificate=client_certificate)
+        presented = Presented(token, "Bearer", client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return driver.run(self._calls.introspect(presented, requirements, driver.now()))
 
@@ -435,7 +435,7 @@ class AsyncBackendClient(_Client):
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         if (caller := find_caller()) is not None:
             return caller(requirements, self.options.groups_match_all)
-        presented = Presented(self._parse_header(authorization), client_certificate=client_certificate)
+        presented = Presented(self._parse_header(authorization), "Bearer", client_certificate)
         return await driver.run(self._calls.authenticate(presented, requirements, driver.now()))
 
     async def validate_access_token(
@@ -462,7 +462,7 @@ class AsyncBackendClient(_Client):
                 wrong type.
             AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
-        presented = Presented(token, client_certificate=client_certificate)
+        presented = Presented(token, "Bearer", client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return await driver.run(self._calls.validate(presented, requirements, driver.now()))
 
@@ -489,7 +489,7 @@ class AsyncBackendClient(_Client):
             ConfigurationError: a requirement has a wrong type.
             AuthorizationServerError: the tenant's keys had to be loaded and the request failed.
         """
-        presented = Presented(token, client_certificate=client_certificate)
+        presented = Presented(token, "Bearer", client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return await driver.run(self._calls.validate_jwt(presented, requirements, driver.now()))
 
@@ -516,7 +516,7 @@ class AsyncBackendClient(_Client):
             ConfigurationError: ``client_id`` is not set, or a requirement has a wrong type.
             AuthorizationServerError: the introspection request failed.
         """
-        presented = Presented(token, client_certificate=client_certificate)
+        presented = Presented(token, "Bearer", client_certificate)
         requirements, driver = Requirements.of(scopes, groups, any_scopes), self._driver
         return await driver.run(self._calls.introspect(presented, requirements, driver.now()))
 

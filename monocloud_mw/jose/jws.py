@@ -121,16 +121,18 @@ def verify(header: JwsHeader, signature: bytes, signing_input: bytes, key_set: K
     """
     algorithm = header.algorithm
     search = key_set.search(algorithm.name, header.key_id)
-    tries = 0
+    failures = 0
     if search is not None:
-        for tries, key in enumerate(search.start(), 1):
+        for key in search.start():
             try:
                 algorithm.verify(key.public_key, signature, signing_input)
             except (InvalidSignature, ValueError, UnsupportedAlgorithm):
+                failures += 1
                 continue
-            search.found(key, tries)
+            if failures:
+                search.found(key, failures)
             return key
-        search.failed(tries)
+        search.failed(failures)
     key_id = _quoted_key_id(header.key_id)
     wanted = f"alg {algorithm.name} and {'no kid' if key_id is None else f'kid {key_id}'}"
     if search is not None:

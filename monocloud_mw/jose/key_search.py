@@ -24,6 +24,7 @@ MAX_KEYS_TRIED: Final = 3
 class KeySearch:
     """The keys of a set for one algorithm and one ``kid`` (or any), in the order in which to try them.
 
+    The allowance is charged with the first try at once, and with further ones when a message has been tried.
     Threads may share it: a race can only change the order, or use an allowance twice.
     """
 
@@ -34,20 +35,22 @@ class KeySearch:
         self._allowance = len(keys)
 
     def start(self) -> tuple[Jwk, ...]:
-        """Return the keys to try for one message, the likeliest first."""
+        """Return the keys to try for one message, the likeliest first; there is at least one."""
         order = self._order
-        self._allowance = min(len(order), self._allowance + MAX_KEYS_TRIED)
-        return order[: self._allowance]
+        if len(order) <= MAX_KEYS_TRIED:
+            return order  # each message may try them all
+        allowance = min(len(order), self._allowance + MAX_KEYS_TRIED)
+        self._allowance = allowance - 1
+        return order[:allowance]
 
-    def found(self, key: Jwk, tries: int) -> None:
-        """Record the key that verified the message, and the number of tries including the successful one."""
-        self._allowance = max(0, self._allowance - tries)
-        if tries > 1:
-            self._order = (key, *(other for other in self._order if other is not key))
+    def found(self, key: Jwk, failures: int) -> None:
+        """Record the key that verified a message after others had failed to."""
+        self._allowance = max(0, self._allowance - failures)
+        self._order = (key, *(other for other in self._order if other is not key))
 
-    def failed(self, tries: int) -> None:
-        """Record that none of the keys verified the message."""
-        self._allowance = max(0, self._allowance - tries)
+    def failed(self, failures: int) -> None:
+        """Record that none of the keys tried, one or more, verified the message."""
+        self._allowance = max(0, self._allowance - (failures - 1))
         order = self._order
-        if tries < len(order):
-            self._order = (order[0], *order[tries:], *order[1:tries])
+        if failures < len(order):
+            self._order = (order[0], *order[failures:], *order[1:failures])

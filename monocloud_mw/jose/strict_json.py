@@ -86,12 +86,12 @@ def _object(members: list[tuple[str, Any]]) -> FrozenDict:
 def _strict(item: Any) -> Any:
     """Return a read-only list for an array, and other values unchanged; reject numbers out of range."""
     kind = type(item)
-    if kind is list:
-        return frozen_list([element if type(element) is str else _strict(element) for element in item])
     if kind is int:
         if _NEGATIVE_BOUND < item < INTEGER_BOUND:
             return item
         raise ValueError("integer too long")
+    if kind is list:
+        return frozen_list([element if type(element) is str else _strict(element) for element in item])
     if kind is float and not math.isfinite(item):
         raise ValueError("number out of range")
     return item

@@ -8,9 +8,9 @@ Adapters only convert requests and responses of their framework. The steps betwe
 4. on failure: build the response, log it, call ``on_error``;
 5. notify the client's observer, if there is one.
 
-:meth:`Guard.check` is a generator. It yields the results of the application's functions and of the client,
-which may be awaitables, and is sent the awaited values. :func:`run` drives it on a thread, :func:`run_async`
-on an event loop.
+:meth:`Guard.check` is a generator. It yields the results of the application's functions and of an async
+client, which may be awaitables, and is sent the awaited values. :func:`run` drives it on a thread,
+:func:`run_async` on an event loop.
 
 A request passes only if the generator returns. A refusal is raised as :class:`Refused`, so that an adapter
 that does not handle it fails closed.
@@ -174,7 +174,8 @@ class Guard:
                     answer = yield self._certificate_resolver(request)
                 certificate = parse_certificate(answer)
             presented = Presented(token, "Bearer", certificate, method, url)
-            claims = require_claims((yield self.client.authenticate(presented, requirements)))
+            answer = self.client.authenticate(presented, requirements)
+            claims = answer if isinstance(answer, AccessTokenClaims) else require_claims((yield answer))
         except MonoCloudError as error:
             if optional and isinstance(error, CredentialsError) and not error.malformed:
                 return None
@@ -254,7 +255,7 @@ def run(check: Check) -> AccessTokenClaims | None:
             claims: AccessTokenClaims | None = end.value
             return claims
         failure = None
-        if not isinstance(answer, AccessTokenClaims) and isinstance(answer, Awaitable):
+        if isinstance(answer, Awaitable):
             if isinstance(answer, CoroutineType):
                 answer.close()  # avoids the warning that it was never awaited
             failure = ConfigurationError(

@@ -13,12 +13,11 @@ with made-up ones.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 import attrs
 
-from ...claims import AccessTokenClaims
+from ...claims import frozen_claims
 from ...errors import HttpError, Reason, TokenError, quoted, quoted_list
 from ...jose import (
     CompactParts,
@@ -100,9 +99,6 @@ class JwtAccessTokenVerifier:
         self._verified: TwoGenerationCache[bytes, VerifiedToken] = TwoGenerationCache(options.jwt_cache_size)
         # Headers of valid tokens only, so that callers cannot fill the cache. Issuers use few different ones.
         self._headers: TwoGenerationCache[str, JwsHeader] = TwoGenerationCache(MAX_HEADERS)
-        self._to_claims = partial(
-            AccessTokenClaims, groups_claim=options.groups_claim, scopes_claim=options.scopes_claim
-        )
         self.cache_key = token_cache_key("jwt", options)
         self.cached: Callable[[bytes], VerifiedToken | None] = self._verified.get
 
@@ -110,18 +106,17 @@ class JwtAccessTokenVerifier:
         """Remove a token from the verified ones."""
         self._verified.discard(self.cache_key(token))
 
-    def recheck_key(self, cache_key: bytes, now: Instant) -> Flow[VerifiedToken | None]:
+    def recheck_key(self, known: VerifiedToken, cache_key: bytes, now: Instant) -> Flow[VerifiedToken | None]:
         """Return a cached token if its key is in the current key set, and ``None`` otherwise.
 
         Raises:
             AuthorizationServerError: the key set cannot be loaded.
         """
-        known = self.cached(cache_key)
-        if known is None:
-            return None
         keys = yield from self._keys.current(now)
         if known.key in keys:
-            return self._remember(cache_key, attrs.evolve(known, keys=keys))
+            rechecked = attrs.evolve(known, keys=keys)
+            self._verified.put(cache_key, rechecked)
+            return rechecked
         self._verified.discard(cache_key)
         return None
 
@@ -151,14 +146,12 @@ class JwtAccessTokenVerifier:
                     if error.reason is Reason.UNKNOWN_KEY:
                         add_named_issuer(error, payload, self._options.tenant_domain)
                     raise
-        claims = self._to_claims(parse_json_object(payload))
+        options = self._options
+        claims = frozen_claims(parse_json_object(payload), options.groups_claim, options.scopes_claim)
         issuer = yield from self._tenant.jwt_issuer(now)
-        verified = verify_claims(claims, issuer, self._options, key=key, keys=keys)
+        verified = verify_claims(claims, issuer, options, key=key, keys=keys)
         if known_header is None:
             self._headers.put(encoded_header, header)
-        return self._remember(cache_key, verified)
-
-    def _remember(self, cache_key: bytes, verified: VerifiedToken) -> VerifiedToken:
         self._verified.put(cache_key, verified)
         return verified
 

@@ -38,6 +38,7 @@ class Validator:
         self.tenant = Tenant(options)
         self._jwt = JwtAccessTokenVerifier(options, self.tenant)
         self._introspection = Introspection(options, self.tenant) if options.client_id else None
+        self._opaque_refusal = REFUSE_OPAQUE if self._introspection is None else None
 
     def authenticate(
         self, presented: Presented, requirements: Requirements, now: Instant
@@ -54,8 +55,7 @@ class Validator:
         check_token_text(presented.token, self._max_size)
         if self._introspects_jwts:
             return self._introspect(presented, requirements, now)
-        refusal = REFUSE_OPAQUE if self._introspection is None else None
-        return self._validate_jwt(presented, requirements, now, refusal)
+        return self._validate_jwt(presented, requirements, now, self._opaque_refusal)
 
     def validate(
         self, presented: Presented, requirements: Requirements, now: Instant
@@ -118,16 +118,23 @@ class Validator:
         cache_key = self._jwt.cache_key(presented.token)
         token = self._jwt.cached(cache_key)
         if token is None or token.keys is not self.tenant.keys.fresh(now):
-            token, now = yield from timed(self._verify(presented.token, cache_key, opaque_refusal, now), now)
+            verification = self._verify(presented.token, token, cache_key, opaque_refusal, now)
+            token, now = yield from timed(verification, now)
         check_request(token, presented, requirements, self._options, now)
         return token.claims
 
     def _verify(
-        self, token: str, cache_key: bytes, opaque_refusal: str | None, now: Instant
+        self,
+        token: str,
+        known: VerifiedToken | None,
+        cache_key: bytes,
+        opaque_refusal: str | None,
+        now: Instant,
     ) -> Flow[VerifiedToken]:
-        known = yield from self._jwt.recheck_key(cache_key, now)
         if known is not None:
-            return known
+            known = yield from self._jwt.recheck_key(known, cache_key, now)
+            if known is not None:
+                return known
         parts = split_compact(token)
         if parts is not None:
             try:

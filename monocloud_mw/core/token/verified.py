@@ -40,12 +40,14 @@ class VerifiedToken:
         lifetime: when the token is accepted.
         key: the key that signed it; ``None`` for an introspected token.
         keys: the last key set that contained this key; ``None`` for an introspected token.
+        is_plain: whether ``sub`` is valid or absent and no certificate is needed, as for nearly all tokens.
     """
 
     claims: AccessTokenClaims = attrs.field(repr=False)
     lifetime: Lifetime
     key: Jwk | None = None
     keys: KeySet | None = None
+    is_plain: bool = False
 
 
 def verify_claims(
@@ -82,7 +84,12 @@ def verify_claims(
     except TokenError as error:
         _add_log_context(error, claims, key)
         raise
-    return VerifiedToken(claims, lifetime, key, keys)
+    is_plain = (
+        "cnf" not in claims
+        and options.validate_certificate_binding != "required"
+        and isinstance(claims.get("sub", ""), str)
+    )
+    return VerifiedToken(claims, lifetime, key, keys, is_plain)
 
 
 def check_request(
@@ -97,8 +104,8 @@ def check_request(
     claims = token.claims
     try:
         check_lifetime(token.lifetime, now)
-        check_subject(claims)
-        if "cnf" in claims or options.validate_certificate_binding == "required":
+        if not token.is_plain:
+            check_subject(claims)
             check_confirmation(claims, presented.client_certificate, options.validate_certificate_binding)
         if requirements.scopes or requirements.any_scopes:
             check_scopes(claims, requirements)

@@ -60,7 +60,7 @@ class Scene(World):
         cache_key = self.reader.cache_key(token)
         known = self.reader.cached(cache_key)
         if known is not None and known.keys is not self.tenant.keys.fresh(self.now):
-            known = self.run(self.reader.recheck_key(cache_key, self.now))
+            known = self.run(self.reader.recheck_key(known, cache_key, self.now))
         if known is not None:
             return known
         parts = split_compact(token)
