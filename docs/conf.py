@@ -34,7 +34,7 @@ html_title = f"{project} {version}"
 html_favicon = "images/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_js_files = ["pictures.js"]
+html_js_files = ["site.js"]
 pygments_style = "default"
 pygments_dark_style = "github-dark"
 copybutton_exclude = ".linenos, .gp, .go"
@@ -88,18 +88,17 @@ def document_public_modules(_app: Sphinx, page: str, source: list[str]) -> None:
     """Add a section for each public module to the page on the API; each name is in the first that has it."""
     if page != "reference/api":
         return
-    source[0] = source[0].partition("What is not on this page")[0]
-    documented: set[int] = set()
+    source[0] = re.sub(r"^- (?=`)", "- {py:mod}", source[0], flags=re.MULTILINE)
+    documented: dict[int, str] = {}
     for module in PUBLIC:
         names = {name: getattr(import_module(module), name) for name in import_module(module).__all__}
+        elsewhere = [documented[id(value)] for value in names.values() if id(value) in documented]
         left_out = [
             name
             for name, value in names.items()
             if id(value) in documented or name in ("__version__", "current_claims", "faults")
         ]
-        documented.update(id(value) for value in names.values())
-        if len(left_out) == len(names):
-            continue
+        documented = {id(value): f"{module}.{name}" for name, value in names.items()} | documented
         options = [":members:", ":imported-members:", ":inherited-members: dict, Exception, str, object"]
         options += [f":exclude-members: {', '.join(left_out)}"] * bool(left_out)
         block = "\n   ".join([f".. automodule:: {module}", *options])
@@ -109,7 +108,17 @@ def document_public_modules(_app: Sphinx, page: str, source: list[str]) -> None:
             )
         if "faults" in names:
             block += f"\n\n.. automodule:: {module}.faults\n   :members:"
+        if elsewhere:
+            block += "\n\nDescribed above: " + ", ".join(f":py:obj:`{name}`" for name in elsewhere)
         source[0] += f"\n## {module}\n\n```{{eval-rst}}\n{block}\n```\n"
+
+
+def keep_colons(
+    _app: Sphinx, kind: str, _name: str, _object: object, _options: object, lines: list[str]
+) -> None:
+    """Start docstrings of attributes with an empty line: napoleon reads ``a: b`` there as a type."""
+    if kind in ("attribute", "data", "property"):
+        lines.insert(0, "")
 
 
 def write_llms_txt(app: Sphinx, error: Exception | None) -> None:
@@ -130,5 +139,6 @@ def write_llms_txt(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Connect the above."""
     app.connect("source-read", document_public_modules)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # napoleon has 500
     app.connect("doctree-read", point_to_the_public_name)
     app.connect("build-finished", write_llms_txt)

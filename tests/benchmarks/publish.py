@@ -43,13 +43,13 @@ def publish(results: Path) -> None:
 def _charts(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     groups = [Bars(algorithm, tuple(_bars(sections[f"new-{algorithm}"]))) for algorithm in ALGORITHMS]
     note = f"Processor time for one token, as a multiple of {BARE}. Less is better."
-    yield "new", draw_chart("A token nobody has seen yet, all checks", note, groups, ours=OURS)
+    yield "new", draw_chart("A new token, all checks", note, groups, ours=OURS)
 
     repeated = Bars("RS256", tuple(_bars(sections["repeated"])))
     note = f"Processor time for one token, as a multiple of {OURS}. Less is better."
     yield (
         "repeated",
-        draw_chart("A token that comes again, all checks of the request", note, [repeated], ours=OURS),
+        draw_chart("A repeated token, all checks of a request", note, [repeated], ours=OURS),
     )
 
     servers = [Bars(name, tuple(_bars(sections[f"serving-{name.replace(' ', '-')}"]))) for name in SERVERS]

@@ -68,11 +68,7 @@ PUBLIC_MODULES = [
     "monocloud_mw.transports.httpcore2",
     "monocloud_mw.transports.requests",
 ]
-FOR_CONTRIBUTORS = (
-    "docs/explanation/decisions/",
-    "docs/explanation/how-a-token-flows.md",
-    "docs/reference/internals.md",
-)
+FOR_CONTRIBUTORS = ("docs/explanation/decisions/", "docs/explanation/how-a-token-flows.md")
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
