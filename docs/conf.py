@@ -10,6 +10,7 @@ from django.conf import settings
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 settings.configure(
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"]
@@ -121,6 +122,58 @@ def keep_colons(
         lines.insert(0, "")
 
 
+# What people search for, and the page or section that answers it. The search of Sphinx ignores numbers in the
+# text, but finds them in the index, and lists what is in the index first.
+SEARCH_WORDS = {
+    "troubleshooting": "400, 401, 403, 500, 503, unauthorized, forbidden, invalid_token, invalid_request",
+    "explanation/outages": "503, Retry-After, circuit breaker",
+    "explanation/performance": "benchmark, speed",
+    "explanation/security-model": "security, threat model, DPoP, replay",
+    "how-to/asgi#middleware-order": "CORS, preflight",
+    "how-to/caches": "Redis, Valkey, cache",
+    "how-to/deployment": "gunicorn, uWSGI, mod_wsgi, gevent, serverless",
+    "how-to/deployment#aws-lambda-with-mangum": "AWS Lambda, Lambda",
+    "how-to/doctor": "doctor, explain, debug",
+    "how-to/flask": "Flask, decorator",
+    "how-to/flask#cors": "CORS, preflight",
+    "how-to/migrate-from-authlib": "Authlib",
+    "how-to/migrate-from-flask-jwt-extended": "flask-jwt-extended",
+    "how-to/migrate-from-node-sdk": "Node",
+    "how-to/migrate-from-pyjwt": "PyJWT, python-jose",
+    "how-to/monocloud-dashboard": "dashboard, resource, .env",
+    "how-to/monocloud-dashboard#groups-in-tokens": "groups, roles",
+    "how-to/mutual-tls-and-proxies": "mTLS, mutual TLS, nginx, Envoy, client certificate",
+    "how-to/observability": "metrics, OpenTelemetry, Prometheus",
+    "how-to/opaque-tokens": "opaque, introspection, revocation, reference token",
+    "how-to/several-machines": "several machines, multiple processes",
+    "how-to/several-machines#kubernetes": "Kubernetes",
+    "how-to/testing": "test, testing, pytest, mock",
+    "how-to/wsgi#middleware-order": "CORS, preflight",
+    "project/where-a-new-thing-goes": "contribute, signature algorithm",
+    "reference/errors": "invalid_token, insufficient_scope, WWW-Authenticate",
+    "reference/options#tokens-of-another-provider": "Auth0, Okta, Keycloak",
+    "tutorials/django": "Django",
+    "tutorials/django-rest-framework": "Django, Swagger, drf-spectacular, Ninja",
+    "tutorials/fastapi": "FastAPI",
+    "tutorials/fastapi#the-authorize-button": "Swagger, OpenAPI",
+    "tutorials/flask": "Flask",
+    "tutorials/starlette": "Starlette",
+}
+
+
+def add_search_words(app: Sphinx, document: nodes.document) -> None:
+    """Add the words of ``SEARCH_WORDS`` to the index, so that a search lists their page first."""
+    for place, words in SEARCH_WORDS.items():
+        page, _, heading = place.partition("#")
+        if page == app.env.docname:
+            sections = list(document.findall(nodes.section))
+            (target,) = [section for section in sections if heading in section["ids"]] or sections[:1]
+            if heading and target is sections[0]:
+                raise ExtensionError(f"SEARCH_WORDS: {page} has no heading {heading}")
+            entries = [("single", word, target["ids"][0], "main", None) for word in words.split(", ")]
+            target.insert(1, addnodes.index(entries=entries))
+
+
 def write_llms_txt(app: Sphinx, error: Exception | None) -> None:
     """Write an index of all pages for language models: ``llms.txt`` (llmstxt.org)."""
     if error is not None or app.builder.format != "html":
@@ -141,4 +194,5 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", document_public_modules)
     app.connect("autodoc-process-docstring", keep_colons, priority=400)  # napoleon has 500
     app.connect("doctree-read", point_to_the_public_name)
+    app.connect("doctree-read", add_search_words)
     app.connect("build-finished", write_llms_txt)

@@ -229,6 +229,26 @@ def test_the_start_page_has_the_words_that_people_search_for(word: str) -> None:
     assert any(word in row["you want to"] and "](" in row["read"] for row in rows)
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("400", "401", "403", "500", "503", "invalid_token", "insufficient_scope", "CORS", "mTLS", "nginx"),
+        *("Swagger", "Django", "FastAPI", "Flask", "Kubernetes", "Lambda", "Redis", "PyJWT", "Auth0"),
+        *("opaque", "introspection", "revocation", "gunicorn", "pytest", "DPoP", "roles"),
+    ],
+)
+def test_the_search_knows_the_words_that_people_search_for(word: str) -> None:
+    """``docs/conf.py`` puts each into the index for at most three pages, which the search lists first."""
+    (words,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse((ROOT / "docs/conf.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SEARCH_WORDS"
+    )
+    places = [place.partition("#")[0] for place, listed in words.items() if word in listed.split(", ")]
+    assert 1 <= len(places) <= 3
+    assert [place for place in places if f"docs/{place}.md" not in PAGES] == []
+
+
 FILE: Final = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 
 
