@@ -13,7 +13,8 @@
   the view each have one, all must pass; the token is validated once.
 - FastAPI parses the request body before it runs dependencies. It runs them only for views of the application
   and of its included routers: **not for mounted applications**, plain Starlette routes or its own pages
-  (``/docs``, ``/openapi.json``).
+  (``/docs``, ``/openapi.json``). A mount that does not protect itself stops the start, unless
+  ``public_mounts`` names it.
 - A refused request raises :class:`.AccessRefused` or :class:`.WebSocketRefused`.
 - The dependency returns the claims; they are also in ``request.scope["monocloud.claims"]``.
 - Invalid declarations raise an error at start (``lifespan``), or else at the first request (:mod:`.routes`).
@@ -39,7 +40,7 @@ from fastapi.security import SecurityScopes
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.client import AsyncBackendClient
 from monocloud_mw.core.token.requirements import Requirements
-from monocloud_mw.errors import ConfigurationError
+from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
@@ -75,6 +76,8 @@ class ProtectApi(Protection):
         groups: the caller must be in at least one.
         optional: let requests without a token pass, with ``None`` as claims; a token that is sent is still
             checked.
+        public_mounts: paths of mounts and plain Starlette routes, and names of hosts, that need no token
+            although the application is protected as a whole, such as ``["/static"]``.
         allow_cors_preflight: let CORS preflights pass to views for ``OPTIONS``. Not needed with
             ``CORSMiddleware``, which answers them before any view.
         token_resolver: called with the connection (``Request`` or ``WebSocket``), sync or async; returns the
@@ -100,6 +103,7 @@ class ProtectApi(Protection):
         any_scopes: str | Iterable[str] = (),
         groups: str | Iterable[str] = (),
         optional: bool = False,
+        public_mounts: Iterable[str] = (),
         allow_cors_preflight: bool = False,
         token_resolver: Resolver | None = None,
         certificate_resolver: Resolver | None = None,
@@ -109,9 +113,10 @@ class ProtectApi(Protection):
         token_url: str | None = None,
         scope_descriptions: Mapping[str, str] | None = None,
     ) -> None:
-        requirements, client_, *_ = collect_problems(
+        requirements, client_, mounts, *_ = collect_problems(
             lambda: Requirements.of(scopes, groups, any_scopes),
             lambda: select_client(client, AsyncBackendClient),
+            lambda: _check_mounts(public_mounts),
             lambda: check_boolean("optional", optional),
             lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
             lambda: check_boolean("authorization_code", authorization_code),
@@ -130,6 +135,7 @@ class ProtectApi(Protection):
             ),
             owns_client=client is None,
             allow_cors_preflight=allow_cors_preflight,
+            public_mounts=mounts,
         )
         self._set_up(requirements, optional)
 
@@ -253,10 +259,10 @@ class ProtectApi(Protection):
         """Check the declarations on the routes of an application; add their scopes to its OpenAPI document.
 
         ``lifespan`` calls it at start. Call it yourself if you do not use ``lifespan``, such as in a test.
-        A mount that the application's protection does not cover is logged as a warning.
 
         Raises:
-            ConfigurationError: names each invalid declaration and what to write instead.
+            ConfigurationError: names each invalid declaration, each mount that the dependencies of the
+                application do not cover, and what to write instead.
         """
         self._shared.check_routes(app)
 
@@ -273,6 +279,15 @@ class ProtectApi(Protection):
         """
         async with self._shared.running(app):
             yield
+
+
+def _check_mounts(names: Iterable[str]) -> frozenset[str]:
+    if isinstance(names, (list, tuple, set, frozenset)) and all(
+        isinstance(name, str) and name for name in names
+    ):
+        return frozenset(name.rstrip("/") or "/" for name in names)
+    message = 'must be a list of paths and hosts, such as ["/static"]'
+    raise ConfigurationError([Problem("public_mounts", None, message)])
 
 
 def _is_preflight(connection: HTTPConnection) -> bool:

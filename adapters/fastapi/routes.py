@@ -6,8 +6,9 @@ FastAPI accepts some declarations but interprets them differently than intended.
 - scopes of a wrong type, or containing spaces;
 - an annotation that cannot be resolved: FastAPI treats the parameter as a query parameter;
 - a view that is ``@public`` and requires a token itself;
-- mounts and routes that the dependencies of the application do not cover. FastAPI runs dependencies only for
-  views of the application and of included routers, so such a mount is unprotected.
+- mounts, hosts and plain routes that the dependencies of the application do not cover. FastAPI runs
+  dependencies only for views of the application and of included routers, so such a mount must protect itself
+  or be named in ``public_mounts``.
 
 Dependencies are read as FastAPI reads them: from signatures (``Annotated`` or default), with the scopes of
 each level added to those of the levels above.
@@ -16,24 +17,33 @@ each level added to those of the levels above.
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Annotated, Any, Final, ForwardRef, NamedTuple, get_args, get_origin
 
 from fastapi import FastAPI
 from fastapi.dependencies.utils import get_typed_signature
 from fastapi.params import Depends, Security
 from fastapi.security.base import SecurityBase
-from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Host, Mount
 
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, Problem, quoted
+from monocloud_mw.protect.wrappers import MAX_LAYERS
 
 from ..asgi import ProtectApiMiddleware
+from ..wsgi import ProtectApiMiddleware as WsgiMiddleware
 from .public import is_public
 
 __all__ = ["Declarations", "Protection", "read_declarations"]
 
+
+NOT_COVERED: Final = (
+    "is not protected, since the dependencies of an application do not cover it: give a mounted application "
+    "dependencies=[Security(protect)], wrap it in monocloud_mw.adapters.asgi.ProtectApiMiddleware, or make "
+    "it public with ProtectApi(public_mounts=[{path}])"
+)
 
 _DEPENDS: Final = re.compile(r"\b(Security|Depends|AccessTokenClaims)\b")
 
@@ -56,50 +66,105 @@ class Declarations:
     """The result of reading the routes.
 
     Attributes:
-        problems: invalid declarations.
-        uncovered: mounts and routes that the application's own protection does not cover.
+        problems: invalid declarations, and mounts and routes that are not protected.
         scopes: all required scopes, in the order of the routes.
+        lifted: for each operation, by path and method, the names of the security schemes that ``@public``
+            lifts from it.
     """
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.uncovered: list[str] = []
         self.scopes: dict[str, None] = {}
+        self.lifted: dict[tuple[str, str], frozenset[str]] = {}
 
 
-def read_declarations(app: FastAPI) -> Declarations:
-    """Read the declarations of an application, its included routers and mounted FastAPI applications."""
+def read_declarations(app: FastAPI, public_mounts: Collection[str] = ()) -> Declarations:
+    """Read the declarations of an application, its included routers and mounted FastAPI applications.
+
+    Args:
+        app: the application.
+        public_mounts: paths of mounts and plain routes, and names of hosts, that are open on purpose.
+    """
     declarations = Declarations()
-    _read_app(app, "", declarations)
+    _read_app(app, "", declarations, public_mounts)
     return declarations
 
 
-def _read_app(app: FastAPI, prefix: str, found: Declarations) -> None:
-    is_protected = any(True for _ in _protections_of(app.router.dependencies))
-    own_pages = {app.openapi_url, app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url}
+def _read_app(app: FastAPI, prefix: str, found: Declarations, public_mounts: Collection[str]) -> None:
+    must_cover = _is_protected(app) and not _has_middleware(app)
     inherited = {id(depends) for router in _routers(app.router) for depends in router.dependencies}
     for original, route in _effective_routes(app.router.routes):
         path = prefix + getattr(route, "path", "")
         if isinstance(route, (Mount, Host)):
             mounted = route.app
             if isinstance(mounted, FastAPI):
-                _read_app(mounted, path, found)
-                covers_itself = any(True for _ in _protections_of(mounted.router.dependencies))
-            else:
-                covers_itself = isinstance(mounted, ProtectApiMiddleware)
-            if is_protected and not covers_itself:
-                found.uncovered.append(f"{type(route).__name__} {path or getattr(route, 'host', '/')}")
+                _read_app(mounted, path, found, public_mounts)
+            name = path or getattr(route, "host", "") or "/"
+            if must_cover and name not in public_mounts and not _covers_itself(mounted):
+                _add_uncovered(route, name, found)
         elif hasattr(route, "dependencies"):
             own = [depends for depends in original.dependencies if id(depends) not in inherited]
-            _read_view(route, _name(path, route), own, found)
-        elif is_protected and isinstance(route, (Route, WebSocketRoute)) and route.path not in own_pages:
-            found.uncovered.append(f"{type(route).__name__} {path}")
+            _read_view(route, _name(path, route), own, found, is_documented=not prefix)
+        elif must_cover and path not in public_mounts and not _is_own_page(app, route):
+            _add_uncovered(route, path, found)
 
 
-def _read_view(route: Any, name: str, own: Iterable[Depends], found: Declarations) -> None:
+def _add_uncovered(route: Any, name: str, found: Declarations) -> None:
+    message = NOT_COVERED.format(path=json.dumps(name))
+    found.problems.append(Problem(f"{type(route).__name__} {name}", None, message))
+
+
+def _is_protected(app: FastAPI) -> bool:
+    return any(not each.protection.optional for each in _protections_of(app.router.dependencies))
+
+
+def _has_middleware(app: Any) -> bool:
+    kinds = [middleware.cls for middleware in getattr(app, "user_middleware", ())]
+    return any(isinstance(kind, type) and issubclass(kind, ProtectApiMiddleware) for kind in kinds)
+
+
+def _is_own_page(app: FastAPI, route: Any) -> bool:
+    pages = (app.openapi_url, app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url)
+    owner = getattr(getattr(route, "endpoint", None), "__module__", None)
+    return getattr(route, "path", None) in pages and owner == FastAPI.__module__
+
+
+def _covers_itself(mounted: Any) -> bool:
+    """Tell whether a mounted application needs a token for everything that is not public in it."""
+    for _ in range(MAX_LAYERS):
+        if isinstance(mounted, (ProtectApiMiddleware, WsgiMiddleware)) or _has_middleware(mounted):
+            return True
+        if isinstance(mounted, FastAPI):
+            return _is_protected(mounted) or all(map(_is_covered, _mounted_routes(mounted)))
+        mounted = getattr(mounted, "app", None)  # of another middleware
+    return False
+
+
+def _mounted_routes(app: FastAPI) -> Iterator[Any]:
+    return (route for _, route in _effective_routes(app.router.routes) if not _is_own_page(app, route))
+
+
+def _is_covered(route: Any) -> bool:
+    if isinstance(route, (Mount, Host)):
+        return _covers_itself(route.app)
+    view = getattr(route, "endpoint", None)
+    if not hasattr(route, "dependencies") or not callable(view):
+        return False
+    return is_public(view) or any(
+        not each.protection.optional
+        for each in (*_protections_of(route.dependencies), *_declared_by(view, (), None))
+    )
+
+
+def _read_view(
+    route: Any, name: str, own: Iterable[Depends], found: Declarations, *, is_documented: bool
+) -> None:
     view = getattr(route, "endpoint", None)
     in_view = list(_declared_by(view, (), None)) if callable(view) else []
-    for declared in [*_protections_of(route.dependencies), *in_view]:
+    every = [*_protections_of(route.dependencies), *in_view]
+    if is_documented:
+        _read_lifted(route, is_public(view), every, found)
+    for declared in every:
         if declared.text is not None:
             words = ", ".join(map(quoted, declared.text.split()))
             message = (
@@ -123,6 +188,17 @@ def _read_view(route: Any, name: str, own: Iterable[Depends], found: Declaration
     if is_public(view) and next(required, None) is not None:
         message = "is @public and also requires a token; remove one of the two, or use optional=True"
         found.problems.append(Problem(name, None, message))
+
+
+def _read_lifted(route: Any, is_open: bool, every: Iterable[_Declared], found: Declarations) -> None:
+    """Find the schemes of an operation that ``@public`` lifts; of several on one path, all must be public."""
+    named: dict[bool, set[str]] = {True: set(), False: set()}
+    for declared in every:
+        named[is_open and not declared.protection.optional].add(declared.protection.scheme_name)
+    for method in getattr(route, "methods", None) or ():
+        key = route.path_format, method.lower()
+        lifted = frozenset(named[True] - named[False])
+        found.lifted[key] = found.lifted.get(key, lifted) & lifted
 
 
 class _Declared(NamedTuple):

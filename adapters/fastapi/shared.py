@@ -17,7 +17,7 @@ from monocloud_mw.protect.guard import Guard
 from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
 
 from .routes import read_declarations
-from .scheme import Scheme
+from .scheme import Scheme, unlock_public_operations
 
 if TYPE_CHECKING:
     from .protect_api import ProtectApi
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Shared"]
 
 _LOGGER: Final = logging.getLogger("monocloud_mw")
-
-NOT_COVERED: Final = (
-    "%s is not protected: the dependencies of an application do not cover it. Protect it separately, for "
-    "example with monocloud_mw.adapters.asgi.ProtectApiMiddleware"
-)
 
 
 class Shared:
@@ -40,19 +35,27 @@ class Shared:
         scheme: the security scheme in the OpenAPI document.
         owns_client: close the client when the application stops.
         allow_cors_preflight: let CORS preflights pass.
+        public_mounts: mounts and plain routes that are open on purpose.
 
     Attributes:
         derived: the derived protections, by requirements and ``optional``.
     """
 
     def __init__(
-        self, guard: Guard, scheme: Scheme, *, owns_client: bool, allow_cors_preflight: bool
+        self,
+        guard: Guard,
+        scheme: Scheme,
+        *,
+        owns_client: bool,
+        allow_cors_preflight: bool,
+        public_mounts: frozenset[str],
     ) -> None:
         self.guard = guard
         self.scheme = scheme
         self.allow_cors_preflight = allow_cors_preflight
         self.derived: dict[tuple[Requirements, bool], ProtectApi] = {}
         self._owns_client = owns_client
+        self._public_mounts = public_mounts
         self._checked: WeakSet[FastAPI] = WeakSet()
 
     def check_once(self, app: Any, scopes: tuple[str, ...]) -> None:
@@ -73,15 +76,13 @@ class Shared:
         Raises:
             ConfigurationError: lists every invalid declaration.
         """
-        declarations = read_declarations(app)
+        declarations = read_declarations(app, self._public_mounts)
         if declarations.problems:
             raise ConfigurationError(declarations.problems)
         self.scheme.add_scopes(declarations.scopes)
         app.openapi_schema = None  # regenerate it with the scopes
-        if app not in self._checked:
-            self._checked.add(app)
-            for name in declarations.uncovered:
-                _LOGGER.warning(NOT_COVERED, name)
+        unlock_public_operations(app, declarations.lifted)
+        self._checked.add(app)
 
     @contextlib.asynccontextmanager
     async def running(self, app: FastAPI) -> AsyncIterator[None]:

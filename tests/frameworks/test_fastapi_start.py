@@ -10,13 +10,11 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
 from fastapi.openapi.utils import get_openapi
-from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient
-from monocloud_mw.adapters.asgi import ProtectApiMiddleware
 from monocloud_mw.adapters.fastapi import RESPONSES, ProtectApi, public
 from monocloud_mw.core.tenant.metadata import parse_metadata
 from monocloud_mw.errors import ConfigurationError, HttpError
@@ -240,46 +238,6 @@ def test_needing_gives_the_same_object_for_the_same_requirements(protect: Protec
     assert admin.needing() is admin
     assert protect.needing(optional=False) is protect
     assert protect.needing(optional=True).needing(groups="g").optional
-
-
-# Mounts
-
-
-def test_unprotected_mounts_are_logged(
-    protect: ProtectApi, tmp_path: Any, caplog: pytest.LogCaptureFixture, async_client: AsyncBackendClient
-) -> None:
-    """Mounts, hosts and plain routes are not protected with the application, so they are logged."""
-
-    async def plain(request: Request) -> Response:
-        return Response()
-
-    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
-    bare, own = FastAPI(), FastAPI(dependencies=[Security(protect)])
-    for mounted in (bare, own):
-        mounted.get("/")(view)
-    app.mount("/bare", bare)
-    app.mount("/own", own)
-    app.mount("/static", StaticFiles(directory=tmp_path))
-    app.mount("/wrapped", ProtectApiMiddleware(bare, async_client))
-    app.host("other.example.com", bare)
-    app.add_route("/plain", plain)
-    with TestClient(app) as client:
-        statuses = {path: client.get(path).status_code for path in ("/bare/", "/own/", "/wrapped/")}
-        assert client.get("/", headers={"Host": "other.example.com"}).status_code == 200
-    assert statuses == {"/bare/": 200, "/own/": 401, "/wrapped/": 401}
-    named = [record.args for record in caplog.records if record.levelno == logging.WARNING]
-    assert named == [("Mount /bare",), ("Mount /static",), ("Host other.example.com",), ("Route /plain",)]
-
-
-def test_mounts_of_an_application_without_protection_are_not_logged(
-    protect: ProtectApi, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Mounts of an application that is not protected as a whole are not logged."""
-    app = FastAPI(lifespan=protect.lifespan)
-    app.mount("/bare", FastAPI())
-    with TestClient(app):
-        pass
-    assert caplog.records == []
 
 
 # Start and stop of the client

@@ -1,0 +1,257 @@
+"""FastAPI: what an application's own protection does not cover, and public operations in its document."""
+
+# No `from __future__ import annotations`: views here are declared in functions, with local protections.
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import pytest
+from fastapi import APIRouter, FastAPI, Request, Response, Security
+from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.openapi.utils import get_openapi
+from fastapi.security import APIKeyHeader
+from fastapi.staticfiles import StaticFiles
+from fastapi.testclient import TestClient
+from starlette.routing import Route, Router, WebSocketRoute
+
+from monocloud_mw import AccessTokenClaims, AsyncBackendClient
+from monocloud_mw.adapters.asgi import ProtectApiMiddleware
+from monocloud_mw.adapters.fastapi import ProtectApi, public
+from monocloud_mw.errors import ConfigurationError
+
+from .conftest import Bearer
+
+FILES: Final = StaticFiles(directory=Path(__file__).parent)
+
+
+@pytest.fixture
+def protect(async_client: AsyncBackendClient) -> ProtectApi:
+    """Return a protection with the client of the tests."""
+    return ProtectApi(async_client)
+
+
+async def view() -> str:
+    """Answer."""
+    return "in"
+
+
+@public
+async def open_view() -> str:
+    """Answer without a token."""
+    return "in"
+
+
+async def plain(request: Request) -> Response:
+    """Answer, as a view of Starlette."""
+    return Response()
+
+
+def sub_application(*views: Any, **settings: Any) -> FastAPI:
+    """Return an application that serves views at /0, /1, ..."""
+    app = FastAPI(**settings)
+    for number, each in enumerate(views):
+        app.get(f"/{number}")(each)
+    return app
+
+
+def with_middleware(client: AsyncBackendClient) -> FastAPI:
+    """Return an application that a middleware protects."""
+    app = sub_application(view)
+    app.add_middleware(ProtectApiMiddleware, client=client)
+    return app
+
+
+def with_mount(mounted: Any, **settings: Any) -> FastAPI:
+    """Return an application with another one mounted in it."""
+    app = FastAPI(**settings)
+    app.mount("/inner", mounted)
+    return app
+
+
+Mounted = Callable[[ProtectApi, AsyncBackendClient], Any]
+
+UNCOVERED: Final[dict[str, Mounted]] = {
+    "a bare application": lambda protect, client: sub_application(view),
+    "an optional token": lambda protect, client: sub_application(
+        view, dependencies=[Security(protect.needing(optional=True))]
+    ),
+    "one view of two": lambda protect, client: sub_application(open_view, view),
+    "static files": lambda protect, client: FILES,
+    "routes": lambda protect, client: Router([Route("/", plain)]),
+    "another middleware": lambda protect, client: GZipMiddleware(sub_application(view)),
+    "an inner mount": lambda protect, client: with_mount(sub_application(view)),
+}
+COVERED: Final[dict[str, Mounted]] = {
+    "dependencies": lambda protect, client: sub_application(view, dependencies=[Security(protect)]),
+    "public views": lambda protect, client: sub_application(open_view, open_view),
+    "no views": lambda protect, client: FastAPI(),
+    "a middleware around it": lambda protect, client: ProtectApiMiddleware(FILES, client),
+    "a middleware in it": lambda protect, client: with_middleware(client),
+    "a middleware beneath another": lambda protect, client: GZipMiddleware(
+        ProtectApiMiddleware(sub_application(view), client)
+    ),
+    "an inner mount": lambda protect, client: with_mount(
+        sub_application(view, dependencies=[Security(protect)])
+    ),
+}
+
+
+@pytest.mark.parametrize("mounted", UNCOVERED.values(), ids=UNCOVERED)
+@pytest.mark.parametrize(("how", "name"), [("mount", "/sub"), ("host", "sub.example.com")])
+def test_an_uncovered_mount_stops_the_start(
+    how: str, name: str, mounted: Mounted, protect: ProtectApi, async_client: AsyncBackendClient
+) -> None:
+    """The error names the mount and says what to do."""
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    getattr(app, how)(name, mounted(protect, async_client))
+    with pytest.raises(ConfigurationError) as raised, TestClient(app):
+        pass
+    (problem,) = raised.value.problems
+    assert problem.option == f"{how.title()} {name}"
+    assert problem.message.startswith("is not protected, since the dependencies of an application")
+    assert f'ProtectApi(public_mounts=["{name}"])' in problem.message
+
+
+@pytest.mark.parametrize("mounted", COVERED.values(), ids=COVERED)
+def test_a_mount_that_protects_itself_is_accepted(
+    mounted: Mounted, protect: ProtectApi, async_client: AsyncBackendClient
+) -> None:
+    """It may be protected as a whole, or in each of its views."""
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    app.mount("/sub", mounted(protect, async_client))
+    with TestClient(app):
+        pass
+
+
+def test_plain_routes_are_uncovered_too(protect: ProtectApi) -> None:
+    """All are named in one error; the pages of FastAPI itself stay open."""
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    app.add_route("/plain", plain)
+    app.router.routes.append(WebSocketRoute("/feed", plain))
+    app.mount("/", FILES)
+    router = APIRouter()
+    router.add_route("/router", plain)
+    app.include_router(router)
+    with pytest.raises(ConfigurationError) as raised:
+        protect.check_routes(app)
+    named = [problem.option for problem in raised.value.problems]
+    assert named == ["Route /plain", "WebSocketRoute /feed", "Mount /", "Route /router"]
+
+
+def test_a_page_at_the_path_of_the_documentation_is_not_one_of_fastapi(protect: ProtectApi) -> None:
+    """A route of the application does not become public by its path."""
+    app = FastAPI(dependencies=[Security(protect)], docs_url=None)
+    app.docs_url = "/plain"
+    app.add_route("/plain", plain)
+    with pytest.raises(ConfigurationError, match=r"^Route /plain: is not protected"):
+        protect.check_routes(app)
+
+
+def test_mounts_may_be_public(async_client: AsyncBackendClient) -> None:
+    """A name is the whole path of the mount; a similar name opens nothing."""
+    names = ["/static/", "/plain", "other.example.com", "/own/inner"]
+    protect = ProtectApi(async_client, public_mounts=names)
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    app.mount("/static", FILES)
+    app.mount("/own", with_mount(sub_application(view), dependencies=[Security(protect)]))
+    app.host("other.example.com", sub_application(view))
+    app.add_route("/plain", plain)
+    with TestClient(app) as client:
+        for path in ("/static/conftest.py", "/plain", "/own/inner/0"):
+            assert client.get(path).status_code == 200
+    app.mount("/statics", FILES)
+    with pytest.raises(ConfigurationError, match=r"^Mount /statics: is not protected"):
+        protect.check_routes(app)
+
+
+def test_without_a_lifespan_an_uncovered_mount_is_a_500(
+    protect: ProtectApi, bearer: Bearer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every protected request is refused, and the log says why."""
+    app = FastAPI(dependencies=[Security(protect)])
+    app.get("/")(view)
+    app.mount("/sub", sub_application(view))
+    client = TestClient(app, raise_server_exceptions=False)
+    assert [client.get("/", headers=bearer()).status_code for _ in range(2)] == [500, 500]
+    assert "Mount /sub: is not protected" in caplog.text
+
+
+@pytest.mark.parametrize("names", ["/static", b"/static", [""], [5], {"/static": True}, 5])
+def test_public_mounts_must_be_a_list(names: Any, async_client: AsyncBackendClient) -> None:
+    """A string would be a list of letters."""
+    with pytest.raises(ConfigurationError, match=r"^public_mounts: must be a list of paths and hosts"):
+        ProtectApi(async_client, public_mounts=names)
+
+
+@pytest.mark.parametrize("is_optional", [True, False])
+def test_mounts_of_an_application_that_requires_no_token_are_accepted(
+    is_optional: bool, protect: ProtectApi
+) -> None:
+    """They are as open as the application itself."""
+    dependencies = [Security(protect.needing(optional=True))] if is_optional else []
+    app = FastAPI(lifespan=protect.lifespan, dependencies=dependencies)
+    app.mount("/bare", sub_application(view))
+    with TestClient(app) as client:
+        assert client.get("/bare/0").status_code == 200
+
+
+def test_a_middleware_of_the_application_covers_mounts(
+    protect: ProtectApi, async_client: AsyncBackendClient
+) -> None:
+    """The middleware sees every request."""
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    app.add_middleware(ProtectApiMiddleware, client=async_client)
+    app.mount("/bare", sub_application(view))
+    with TestClient(app) as client:
+        assert client.get("/bare/0").status_code == 401
+
+
+# The OpenAPI document
+
+
+def test_public_operations_have_no_lock(protect: ProtectApi) -> None:
+    """``@public`` lifts the scheme of the protection from an operation; other schemes stay."""
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    router = APIRouter(prefix="/router", dependencies=[Security(protect)])
+    router.get("/open")(open_view)
+    router.get("/locked")(view)
+    app.include_router(router)
+    app.get("/open", dependencies=[Security(APIKeyHeader(name="X-Key"))])(open_view)
+    app.get("/both/{name}")(open_view)
+    app.post("/both/{name}")(view)
+
+    async def optional(
+        claims: Annotated[AccessTokenClaims | None, Security(protect.needing(optional=True))],
+    ) -> None: ...
+
+    app.get("/optional")(public(optional))
+    with TestClient(app) as client:
+        document = client.get("/openapi.json").json()
+    locks = {
+        f"{method} {path}": operation.get("security")
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    locked: Any = [{"MonoCloud": []}]
+    assert locks == {
+        "get /router/open": None,
+        "get /router/locked": locked,
+        "get /open": [{"APIKeyHeader": []}],
+        "get /both/{name}": None,
+        "post /both/{name}": locked,
+        "get /optional": locked,
+    }
+    protect.check_routes(app)  # again, as for a route that is added later
+    assert app.openapi()["paths"] == document["paths"]
+
+
+def test_a_custom_document_has_no_lock_either(protect: ProtectApi) -> None:
+    """An application may replace ``app.openapi``, as FastAPI's documentation shows."""
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    app.get("/open")(open_view)
+    app.openapi = lambda: get_openapi(title="Own", version="1", routes=app.routes)  # type: ignore[method-assign]
+    with TestClient(app) as client:
+        document = client.get("/openapi.json").json()
+    assert document["info"]["title"] == "Own"
+    assert "security" not in document["paths"]["/open"]["get"]
