@@ -17,7 +17,8 @@ from ...options import Options
 from ..effects import Emit, Flow, Instant
 from .first_load import outage_once_loaded
 from .http_json import fetch_document
-from .last_known_good import LastKnownGood, in_time
+from .interruption import in_time
+from .last_known_good import LastKnownGood
 from .metadata import Metadata, resolve
 from .refresh_policy import RefreshPolicy
 

@@ -19,7 +19,8 @@ from ...urls import parse_url
 from ..effects import Failure, Flow, Instant, call
 from .first_load import outage_once_loaded
 from .http_json import fetch_document
-from .last_known_good import LastKnownGood, in_time
+from .interruption import in_time
+from .last_known_good import LastKnownGood
 from .refresh_policy import RefreshPolicy
 
 __all__ = ["Metadata", "metadata_source", "parse_metadata"]

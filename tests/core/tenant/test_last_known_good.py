@@ -20,7 +20,9 @@ from monocloud_mw.core.effects import (
     RunOnceInBackground,
     call,
 )
-from monocloud_mw.core.tenant.last_known_good import InterruptedLoadError, LastKnownGood, in_time
+from monocloud_mw.core.tenant.interruption import InterruptedLoadError
+from monocloud_mw.core.tenant.last_known_good import LastKnownGood
+from monocloud_mw.core.tenant.load_record import Attempts
 from monocloud_mw.core.tenant.refresh_policy import RefreshPolicy
 from monocloud_mw.errors import HttpError, MonoCloudError
 
@@ -336,42 +338,6 @@ def test_a_failure_does_not_hide_that_attempts_are_interrupted(scene: Scene) -> 
     assert scene.current() == ("document 3", ["wait"])
 
 
-def late(error: HttpError) -> Flow[str]:
-    """Return a flow that fails, long after its timeout unless in_time."""
-    yield ReadClock()
-    raise error
-
-
-@pytest.mark.parametrize(
-    ("seconds", "raised"), [(0.0, HttpError), (15.0, HttpError), (15.1, InterruptedLoadError)]
-)
-@pytest.mark.parametrize("clock", ["unix", "monotonic"])
-def test_a_failure_long_after_the_timeout_is_an_interruption(
-    seconds: float, raised: type, clock: str
-) -> None:
-    """A stopped process or suspended machine finds its connection closed; that is not a failure of the
-    tenant.
-    """
-    flow = in_time(late(HttpError("timeout")), 10.0)
-    assert step(flow) == ReadClock()
-    assert step(flow, NOW) == ReadClock()
-    assert step(flow) == ReadClock()
-    ended = NOW._replace(**{clock: getattr(NOW, clock) + seconds})
-    with pytest.raises(HttpError, match="timeout") as caught:
-        flow.send(ended)
-    assert type(caught.value) is raised
-
-
-def test_a_late_response_is_used() -> None:
-    """A response that arrives late is used."""
-
-    def answer() -> Flow[str]:
-        yield ReadClock()
-        return "answer"
-
-    assert World().run(in_time(answer(), 10.0)) == "answer"
-
-
 def test_an_interrupted_load_is_not_a_failure(scene: Scene) -> None:
     """The waiting request tries again at once; a second interruption in a row counts as a failure."""
     scene.source.down = True
@@ -458,9 +424,7 @@ def test_a_request_does_not_wait_twice_for_one_hang(scene: Scene) -> None:
     scene.hangs = True
     scene.pass_time(100.4)
     assert scene.current() == ("document 1", ["wait"])
-    scene.kept._last_tried = scene.kept._last_tried.__class__(
-        1, began=scene.now
-    )  # a waiting request is not done
+    scene.kept._record._attempts = Attempts(1, began=scene.now)  # a waiting request is not done
     for waited, left in ((0.6, 0.4), (3.0, 0.0)):
         flow = scene.kept.current(asked_at)
         assert step(flow) == ReadClock()
