@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from monocloud_mw.cli.doctor.run import CHECKS
+from monocloud_mw.documentation import docs_address
 from monocloud_mw.testing import LocalTenant
 
 from ..stores.redis_server import PASSWORD, RedisServer
@@ -42,6 +43,7 @@ def test_a_failure_is_found(name: str, tenant: LocalTenant, command: Command, tm
     found = checks[failure.check]
     assert failure.detail in "\n".join([found["detail"], *found["items"]])
     assert failure.advice in found["advice"]
+    assert found["docs"] == docs_address(f"doctor-{failure.check}")
     unmade = {row.name for row in CHECKS if failure.check in row.needs}
     assert {checks[other]["detail"] for other in unmade} <= {f"not checked, since {failure.check} failed"}
 
@@ -81,6 +83,7 @@ def test_text_of_a_failure(tenant: LocalTenant, command: Command) -> None:
     assert result.status == 1
     assert "FAILED   introspection" in result.out
     assert "what to do: check MONOCLOUD_BACKEND_CLIENT_ID" in result.out
+    assert f" see: {docs_address('doctor-introspection')}\n" in result.out
     assert result.out.splitlines()[-1] == "Failed: introspection."
 
 

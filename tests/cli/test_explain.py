@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from monocloud_mw.cli.explain.advice import ADVICE
+from monocloud_mw.documentation import docs_address
 from monocloud_mw.errors import Reason
 from monocloud_mw.testing import LocalTenant, faults
 
@@ -19,6 +21,7 @@ JWT_STEPS = [
     *("text", "form", "encoding", "header", "type", "payload", "key set", "key", "signature", "claims"),
     *("issuer", "audience", "dates", "lifetime", "subject", "binding", "scopes", "groups"),
 ]
+NEARLY: Final = "they differ only in a slash at the end or in case; write both in the same way"
 OPAQUE_STEPS = ["text", "form", "introspection", *JWT_STEPS[10:]]
 
 
@@ -102,6 +105,7 @@ def test_a_refused_jwt(
     assert found in checks[step]["found"]
     assert document["status"] == (403 if reason.startswith("insufficient") else 401)
     assert document["advice"] == ADVICE[Reason(reason)]
+    assert document["docs"] == docs_address(reason)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +190,7 @@ def test_offline(tenant: LocalTenant, command: Command, tmp_path: Path) -> None:
     )
     document, _ = _explain(command, token, *offline, "--issuer", tenant.domain + "/")
     assert document["reason"] == "wrong_issuer"
-    assert document["hints"] == ["issuer: both are the same up to a slash at the end or the case of letters"]
+    assert document["hints"] == [f"issuer: {NEARLY}"]
     assert _explain(command, tenant.mint_opaque(), *offline)[0]["reason"] == "malformed"
     assert len(tenant.requests) == before
 
@@ -233,12 +237,11 @@ def test_hints(tenant: LocalTenant, command: Command, token: str, hint: str) -> 
     assert any(hint in found for found in document["hints"])
 
 
-def test_a_slash_more(tenant: LocalTenant, command: Command) -> None:
-    """An audience that differs by a slash is named."""
-    document, _ = _explain(command, tenant.mint(audience=f"{tenant.audience}/"))
-    assert document["hints"] == [
-        "audience: both are the same up to a slash at the end or the case of letters"
-    ]
+@pytest.mark.parametrize("change", [lambda it: f"{it}/", str.upper], ids=["slash", "case"])
+def test_nearly_the_same(tenant: LocalTenant, command: Command, change: Callable[[str], str]) -> None:
+    """An audience that differs by a slash, or by the case of letters, is named."""
+    document, _ = _explain(command, tenant.mint(audience=change(tenant.audience)))
+    assert document["hints"] == [f"audience: {NEARLY}"]
 
 
 def test_where_a_token_comes_from(tenant: LocalTenant, command: Command, tmp_path: Path) -> None:
@@ -258,6 +261,7 @@ def test_where_a_token_comes_from(tenant: LocalTenant, command: Command, tmp_pat
         assert "lifetime       FAILED [expired]\n" in result.out
         assert "\nRefused [expired]: The access token has expired. The caller gets 401.\n" in result.out
         assert f"\nWhat to do: {ADVICE[Reason.EXPIRED]}.\n" in result.out
+        assert f"\nSee: {docs_address('expired')}\n" in result.out
 
 
 def test_a_tenant_that_is_away(tenant: LocalTenant, command: Command) -> None:
@@ -266,6 +270,7 @@ def test_a_tenant_that_is_away(tenant: LocalTenant, command: Command) -> None:
         document, checks = _explain(command, tenant.mint())
         assert (document["reason"], document["status"], checks["key set"]["state"]) == (None, 503, "failed")
         assert "monocloud-mw doctor" in document["advice"]
+        assert document["docs"] == docs_address("tenant_unavailable")
         _, checks = _explain(command, tenant.mint_opaque())
         assert (checks["introspection"]["state"], checks["issuer"]["state"]) == ("failed", "not reached")
         result = command("explain", stdin=tenant.mint().encode())
@@ -279,6 +284,18 @@ def test_a_tenant_that_does_not_answer(command: Command) -> None:
         command.set_variables({"MONOCLOUD_BACKEND_TENANT_DOMAIN": f"https://127.0.0.1:{port}"})
         document, _ = _explain(command, other.mint(), "--timeout", "0.5")
     assert document["status"] == 503
+
+
+def test_the_verdict_has_what_the_log_of_the_api_has(tenant: LocalTenant, command: Command) -> None:
+    """What the validator expected and found, beside the steps."""
+    token = tenant.mint(scopes="orders:write")
+    document, _ = _explain(command, token, "--scope", "orders:read")
+    assert (document["expected"], document["found"]) == (
+        "all of the scopes 'orders:read'",
+        "the scopes 'orders:write'",
+    )
+    result = command("explain", "--scope", "orders:read", stdin=token.encode())
+    assert "\nExpected: all of the scopes 'orders:read'.\nFound: the scopes 'orders:write'.\n" in result.out
 
 
 def test_every_reason_has_advice() -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from ...documentation import docs_address
 from ...errors import ConfigurationError, HttpError, MonoCloudError
 
 __all__ = ["Check", "State", "failed", "failed_by", "passed", "skipped"]
@@ -32,9 +33,14 @@ class Check:
     advice: str | None = None
     items: tuple[str, ...] = ()
 
+    @property
+    def docs(self) -> str:
+        """The address of the section of the documentation about this check."""
+        return docs_address(f"doctor-{self.name}")
+
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        return attrs.asdict(self)
+        return {**attrs.asdict(self), "docs": self.docs}
 
 
 def passed(name: str, detail: str, *, advice: str | None = None, items: Iterable[str] = ()) -> Check:

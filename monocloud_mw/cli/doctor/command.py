@@ -71,3 +71,5 @@ def _print(check: Check) -> None:
         print_line(f"{'':23} - {item}")
     if check.advice is not None:
         print_line(f"{'':23} what to do: {check.advice}")
+    if check.state == "failed":
+        print_line(f"{'':23} see: {check.docs}")

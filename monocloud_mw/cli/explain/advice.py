@@ -1,4 +1,4 @@
-"""``explain``: what to do about each reason, and hints where two values are nearly the same."""
+"""``explain``: what to do about each reason, and hints at mistakes that are often made."""
 
 from __future__ import annotations
 
@@ -63,17 +63,5 @@ def hints_for(token: str, steps: tuple[Step, ...]) -> list[str]:
         hints.append("it has white space in it or around it, as if it was wrapped when it was copied")
     if any(step.name in ("key", "signature") and step.state == "failed" for step in steps):
         hints.append("the claims are shown as they are in the token; no signature proves them")
-    for step in steps:
-        expected, found = step.expected or "", step.found or ""
-        if step.state == "failed" and step.name in ("issuer", "audience") and _nearly_same(expected, found):
-            hints.append(f"{step.name}: both are the same up to a slash at the end or the case of letters")
+    hints += [f"{step.name}: {step.hint}" for step in steps if step.hint is not None]
     return hints
-
-
-def _nearly_same(expected: str, found: str) -> bool:
-    """Tell whether one of the quoted values is the same as one of the others but for a slash, or case."""
-    return bool(_quoted_values(expected) & _quoted_values(found))
-
-
-def _quoted_values(text: str) -> set[str]:
-    return {value.rstrip("/").lower() for value in text.split("'")[1::2] if value}

@@ -18,13 +18,15 @@ def to_dict(explanation: Explanation, token: str) -> dict[str, Any]:
     """Return what was found, for JSON."""
     verdict = explanation.verdict
     result: dict[str, Any] = {"accepted": verdict is None, "reason": None, "error": None, "status": 200}
+    if isinstance(verdict, TokenError):
+        result |= {"reason": str(verdict.reason), **_facts(verdict)}
     if verdict is not None:
         result |= {
-            "reason": str(verdict.reason) if isinstance(verdict, TokenError) else None,
             "error": str(verdict),
             "status": error_response(verdict).status,
             "advice": advice_for(verdict),
             "hints": hints_for(token, explanation.steps),
+            "docs": verdict.docs,
         }
     steps = [
         {"name": s.name, "state": s.state, "expected": s.expected, "found": s.found, "reason": s.reason}
@@ -44,12 +46,16 @@ def print_text(explanation: Explanation, token: str) -> None:
         return
     if isinstance(verdict, TokenError):
         print_line(f"Refused [{verdict.reason}]: {verdict.description}. The caller gets {_status(verdict)}.")
+        for name, value in _facts(verdict).items():
+            if value is not None:
+                print_line(f"{name.capitalize()}: {value}.")
     else:
         kind = "The tenant is needed" if isinstance(verdict, HttpError) else "The API cannot check it"
         print_line(f"{kind}: {verdict}. The caller gets {_status(verdict)}.")
     print_line(f"What to do: {advice_for(verdict)}.")
     for hint in hints_for(token, explanation.steps):
         print_line(f"Hint: {hint}.")
+    print_line(f"See: {verdict.docs}")
 
 
 def _print_step(step: Step) -> None:
@@ -59,6 +65,11 @@ def _print_step(step: Step) -> None:
         print_line(f"{'':15}expected: {step.expected}")
     if step.found is not None:
         print_line(f"{'':15}found:    {step.found}")
+
+
+def _facts(verdict: TokenError) -> dict[str, str | None]:
+    """Return what the validator expected and found, as the log of the API says it."""
+    return {"expected": verdict.expected, "found": verdict.found}
 
 
 def _status(verdict: Any) -> int:

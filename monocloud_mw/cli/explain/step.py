@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 import attrs
 
@@ -26,6 +26,7 @@ class Step:
         expected: what the token must have.
         found: what it has; text of the token is escaped and shortened.
         reason: why the token is refused here.
+        hint: the usual cause, where the token shows one.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Step:
     expected: str | None = None
     found: str | None = None
     reason: str | None = None
+    hint: str | None = None
 
 
 @attrs.frozen
@@ -78,24 +80,33 @@ class Walk:
         try:
             value = function()
         except TokenError as error:
-            shown = found if isinstance(found, str) else error.detail
-            self._add(name, "failed", expected, shown, str(error.reason))
+            shown = found if isinstance(found, str) else error.found or error.detail
+            self._add(name, "failed", expected or error.expected, shown, str(error.reason), error.hint)
             return Outcome(False)
         except MonoCloudError as error:
-            self._add(name, "failed", expected, str(error), None)
+            self._add(name, "failed", expected, str(error))
             return Outcome(False)
-        self._add(name, "passed", expected, found(value) if callable(found) else found, None)
+        self._add(name, "passed", expected, found(value) if callable(found) else found)
         return Outcome(True, value)
 
     def skip(self, name: str, why: str) -> None:
         """Note a check that does not apply."""
-        self._add(name, "skipped", None, why, None)
+        self._add(name, "skipped", None, why)
 
     def miss(self, *names: str) -> None:
         """Note checks that an earlier failure prevents."""
         for name in names:
-            self._add(name, "not reached", None, None, None)
+            self._add(name, "not reached", None, None)
 
-    def _add(self, name: str, state: State, *texts: Any) -> None:
-        expected, found, reason = texts
-        self.steps.append(Step(name=name, state=state, expected=expected, found=found, reason=reason))
+    def _add(
+        self,
+        name: str,
+        state: State,
+        expected: str | None,
+        found: str | None,
+        reason: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.steps.append(
+            Step(name=name, state=state, expected=expected, found=found, reason=reason, hint=hint)
+        )

@@ -63,9 +63,9 @@ def check_audience(claims: Mapping[str, Any], audience: tuple[str, ...]) -> None
 
 def _hint(found: Iterable[object], expected: Iterable[str]) -> str | None:
     """Return a hint where values differ in nothing but what is easily overlooked."""
-    plain = {text.rstrip("/") for text in expected}
-    if any(isinstance(text, str) and text.rstrip("/") in plain for text in found):
-        return "they differ only in a slash at the end; both must be the same, character by character"
+    plain = {text.rstrip("/").lower() for text in expected}
+    if any(isinstance(text, str) and text.rstrip("/").lower() in plain for text in found):
+        return "they differ only in a slash at the end or in case; write both in the same way"
     return None
 
 

@@ -20,7 +20,7 @@ from monocloud_mw.jose import base64url, parse_header
 from monocloud_mw.protect.logs import describe_refusal
 
 TENANT: Final = "https://acme.us.monocloud.com"
-SLASH: Final = "they differ only in a slash at the end; both must be the same, character by character"
+SLASH: Final = "they differ only in a slash at the end or in case; write both in the same way"
 NOW: Final = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 
 
