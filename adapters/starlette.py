@@ -77,6 +77,8 @@ __all__ = [
 
 View = TypeVar("View", bound=Callable[..., Any])
 
+_REQUIREMENTS: Final = "__monocloud_requirements__"
+
 
 class TokenRefused(AuthenticationError):  # noqa: N818  like its two siblings
     """Raised by the backend for a refused token; rendered by :func:`on_error`.
@@ -268,10 +270,17 @@ def requires(
             check(args, kwargs)
             return view(*args, **kwargs)
 
-        chosen = protected if inspect.iscoroutinefunction(view) else protected_sync
+        chosen: Any = protected if inspect.iscoroutinefunction(view) else protected_sync
+        chosen.__dict__[_REQUIREMENTS] = requirements
         return cast(View, chosen)
 
     return decorate
+
+
+def requirements_of(view: Any) -> Requirements | None:
+    """Return what :func:`requires` asks of a view; ``None`` without it."""
+    found = getattr(view, "__dict__", {}).get(_REQUIREMENTS)
+    return found if isinstance(found, Requirements) else None
 
 
 def _check(connection: HTTPConnection, requirements: Requirements) -> None:

@@ -14,18 +14,25 @@ import pytest
 from fastapi import APIRouter, FastAPI, Security
 from flask import Blueprint, Flask
 from starlette.applications import Starlette
+from starlette.authentication import requires as starlette_requires
+from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.routing import Host, Mount, Router, WebSocketRoute
 from starlette.routing import Route as StarletteRoute
+from starlette.staticfiles import StaticFiles
 
 from monocloud_mw import Rule
 from monocloud_mw.adapters import asgi, wsgi
 from monocloud_mw.adapters import fastapi as fastapi_adapter
 from monocloud_mw.adapters import flask as flask_adapter
+from monocloud_mw.adapters import starlette as starlette_adapter
 from monocloud_mw.testing import LocalTenant
 
 from ..project.sources import ROOT
 from .conftest import Command
+
+NOTHING = "unknown: no check by monocloud_mw was found"
 
 
 def _view(**_: Any) -> str:
@@ -143,34 +150,238 @@ def test_fastapi(tenant: LocalTenant, command: Command, monkeypatch: pytest.Monk
     }
 
 
+@pytest.mark.parametrize("routes", [[], [Rule("/<path:rest>", public=True)]], ids=["unknown", "public"])
+def test_only_what_is_declared_is_public(
+    routes: list[Rule], tenant: LocalTenant, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no check is found, a view may have one of its own."""
+    plain: Any = Flask("an_application", static_folder=None)
+    plain.add_url_rule("/orders", "orders", _view)
+    if routes:
+        plain.wsgi_app = wsgi.ProtectApiMiddleware(plain.wsgi_app, rules=routes)
+    found = "public" if routes else NOTHING
+    assert _list(command, monkeypatch, plain)[0] == {"GET /orders": found}
+
+
+def test_starlette_with_its_own_authentication(
+    tenant: LocalTenant, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ``requires``, on functions, methods and WebSockets, and the backend that reads tokens."""
+
+    class Endpoint(HTTPEndpoint):
+        @starlette_requires(["authenticated", "orders:read"])
+        async def get(self, request: Any) -> Any: ...
+
+        @starlette_adapter.requires("orders:write", groups=["staff"])
+        async def post(self, request: Any) -> Any: ...
+
+    @starlette_adapter.requires(any_scopes=["a", "b"])
+    async def socket(websocket: Any) -> None: ...
+
+    routes = [
+        StarletteRoute("/endpoint", Endpoint),
+        StarletteRoute("/plain", _asgi_view, methods=["GET", "POST"]),
+        StarletteRoute("/any", _AnyEndpoint()),
+        StarletteRoute("/empty", type("Empty", (HTTPEndpoint,), {})),
+        WebSocketRoute("/socket", socket),
+    ]
+    backend = starlette_adapter.MonoCloudBackend()
+    app = Starlette(routes=routes, middleware=[Middleware(AuthenticationMiddleware, backend=backend)])
+    listed, _ = _list(command, monkeypatch, app)
+    assert listed == {
+        "GET /endpoint": "token, optional; requires authenticated orders:read",
+        "POST /endpoint": "token; scopes orders:write; groups staff",
+        "GET POST /plain": "token, optional",
+        "ANY /any": "token, optional",
+        "ANY /empty": "token, optional",
+        "WEBSOCKET /socket": "token; any scope of a b",
+    }
+
+
+class _Wrapper:
+    """Stands for an adapter from WSGI to ASGI, such as that of a2wsgi."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+
+class _AnyEndpoint:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+
+def test_mounts(tenant: LocalTenant, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Applications of all kinds are looked into; what cannot be read is not called public."""
+    protect = fastapi_adapter.ProtectApi()
+    inner = FastAPI(dependencies=[Security(protect, scopes=["inner"])], docs_url=None, redoc_url=None)
+    inner.get("/items")(lambda: "")
+    flask_app = Flask("an_application", static_folder=None)
+    flask_app.add_url_rule("/legacy", "legacy", flask_adapter.protect_api()(_view))
+    rules = [Rule("/secret/<path:rest>", scopes=["secret"]), Rule("/nowhere")]
+    app = Starlette(
+        routes=[
+            Mount("/fastapi", inner),
+            Mount("/flask", _Wrapper(flask_app)),
+            Mount("/files", StaticFiles(directory=str(ROOT / "docs"))),
+            Mount("/closed", asgi.ProtectApiMiddleware(_AnyEndpoint(), rules=rules)),
+            Host("api.example.com", Router([StarletteRoute("/hosted", _asgi_view)])),
+            Mount("/router", Router([StarletteRoute("/", _asgi_view)])),
+        ]
+    )
+    listed, unused = _list(command, monkeypatch, app)
+    assert listed == {
+        "GET /fastapi/openapi.json": "public",
+        "GET /fastapi/items": "token; scopes inner",
+        "GET /flask/legacy": "token",
+        "ANY /files/{path:path}": "unknown: mounts StaticFiles",
+        "ANY /closed/{path:path}": "token; unknown: mounts _AnyEndpoint; "
+        "unknown: some of its paths have rules of their own: "
+        "rules[0] '/secret/<path:rest>', rules[1] '/nowhere'",
+        "GET /hosted": NOTHING,
+        "GET /router/": NOTHING,
+    }
+    assert unused == []
+
+
+def test_a_rule_for_some_of_the_paths_of_a_route(
+    tenant: LocalTenant, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The route does not get what only some of its paths need, and the rule does not count as unused."""
+    rules = [
+        Rule("/orders/latest", groups=["staff"]),
+        Rule("/orders/<int:id>", public=True),
+        Rule("/items/latest"),
+        Rule("/typed/<uuid:id>", scopes=["typed"]),
+    ]
+    routes = [
+        StarletteRoute("/orders/{name}", _asgi_view),
+        StarletteRoute("/items/{number:int}", _asgi_view, methods=["GET", "PUT"]),
+        StarletteRoute("/typed/{id:uuid}", _asgi_view),
+    ]
+    listed, unused = _list(
+        command, monkeypatch, asgi.ProtectApiMiddleware(Starlette(routes=routes), rules=rules)
+    )
+    assert listed == {
+        "GET /orders/{name}": "token; unknown: some of its paths have rules of their own: "
+        "rules[0] '/orders/latest', rules[1] '/orders/<int:id>'",
+        "GET PUT /items/{number:int}": "token",
+        "GET /typed/{id:uuid}": "token; scopes typed",
+    }
+    assert unused == ["rules[2] '/items/latest'"]
+
+
+def test_methods_that_need_different_things_are_listed_apart(
+    tenant: LocalTenant, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A route with several methods has a line for each thing that is asked for."""
+    app = FastAPI(openapi_url=None)
+    app.api_route("/orders", methods=["GET", "POST", "PUT"])(lambda: "")
+    rules = [Rule("/orders", methods=["GET"], public=True), Rule("/orders", methods=["POST"], scopes=["w"])]
+    listed, _ = _list(command, monkeypatch, asgi.ProtectApiMiddleware(app, rules=rules))
+    assert listed == {"GET /orders": "public", "POST /orders": "token; scopes w", "PUT /orders": "token"}
+
+
 DJANGO = """
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
-from django.urls import include, path
-
-from monocloud_mw.adapters.django import protect, public
+from django.urls import include, path, re_path
 
 settings.configure(
     ROOT_URLCONF="main",
     SECRET_KEY="for tests",
     MIDDLEWARE=["monocloud_mw.adapters.django.ProtectApiMiddleware"],
+    MONOCLOUD_BACKEND={"scopes": ["api"], "public_views": ["main.Listed"], "public_apps": ["ninja"]},
+    REST_FRAMEWORK={"UNAUTHENTICATED_USER": None, "DEFAULT_AUTHENTICATION_CLASSES": []},
 )
 app = get_wsgi_application()
 
+from django.views import View
+from django.views.decorators.http import require_http_methods, require_safe
+from ninja import NinjaAPI
+from ninja.security import HttpBearer
+from rest_framework.decorators import api_view, permission_classes
+from rest_framework.permissions import IsAdminUser
+from rest_framework.routers import SimpleRouter
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
+
+from monocloud_mw.adapters.django import protect, public
+from monocloud_mw.adapters.django.ninja import AccessTokenAuth
+from monocloud_mw.adapters.django.rest_framework import AccessTokenAuthentication, HasGroups, HasScopes
+
 def view(request, **_):
     return HttpResponse()
+
+class Listed(View):
+    def get(self, request): ...
+    def post(self, request): ...
+
+class Plain(View):
+    def delete(self, request): ...
+
+class Orders(ViewSet):
+    authentication_classes = [AccessTokenAuthentication]
+    permission_classes = [HasScopes("orders:read", "b") & ~HasGroups("suspended") | IsAdminUser]
+    def list(self, request): ...
+    def create(self, request): ...
+
+class Own(APIView):
+    def get_permissions(self): ...
+    def put(self, request): ...
+
+@api_view(["PATCH"])
+@permission_classes([IsAdminUser])
+def function(request): ...
+
+class Other(HttpBearer):
+    def authenticate(self, request, token): ...
+
+ninja = NinjaAPI(docs_url=None, openapi_url=None)
+ninja.get("/items", auth=AccessTokenAuth(scopes=["items"]))(lambda request: "")
+ninja.post("/items", auth=[AccessTokenAuth(), Other()])(lambda request: "")
+ninja.get("/open")(lambda request: "")
+
+router = SimpleRouter()
+router.register("viewset", Orders, basename="orders")
 
 urlpatterns = [
     path("healthz", public(view)),
     path("undeclared", view),
     path("api/", include([path("orders/<int:id>", protect(scopes=["orders:read"])(view))])),
+    re_path(r"^old/(?P<id>[0-9]+)/$", require_http_methods(["GET", "PUT"])(view)),
+    path("safe", require_safe(view)),
+    path("listed", Listed.as_view()),
+    path("plain", Plain.as_view()),
+    path("own", Own.as_view()),
+    path("function", function),
+    path("", include(router.urls)),
+    path("ninja/", ninja.urls),
 ]
 """
+DJANGO_ROUTES = [
+    "ANY      /healthz              public",
+    "ANY      /undeclared           token; scopes api",
+    "ANY      /api/orders/<int:id>  token; scopes api orders:read",
+    "GET,PUT  /old/<id>/            token; scopes api",
+    "GET      /safe                 token; scopes api",
+    "GET,POST /listed               public",
+    "DELETE   /plain                token; scopes api",
+    "PUT      /own                  token; scopes api; authentication none;"
+    " unknown: get_permissions() decides",
+    "PATCH    /function             token; scopes api; authentication none; permissions IsAdminUser",
+    "GET,POST /viewset/             token; scopes api; authentication AccessTokenAuthentication;"
+    " permissions ((HasScopes(b, orders:read) & ~HasGroups(suspended)) | IsAdminUser)",
+    "GET      /ninja/items          token; scopes items",
+    "POST     /ninja/items          auth AccessTokenAuth or Other",
+    f"GET      /ninja/open           {NOTHING}",
+    f"ANY      /ninja/               {NOTHING}",
+]
 
 
 def test_django(tenant: LocalTenant, tmp_path: Path) -> None:
-    """Nested patterns, in a process of their own: Django has one set of settings."""
+    """All kinds of views, in a process of their own: Django has one set of settings."""
     (tmp_path / "main.py").write_text(DJANGO)
     finished = subprocess.run(
         [sys.executable, "-m", "monocloud_mw", "routes", "main:app"],
@@ -181,11 +392,7 @@ def test_django(tenant: LocalTenant, tmp_path: Path) -> None:
         check=False,
     )
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert finished.stdout.splitlines() == [
-        "GET      /healthz              public",
-        "GET      /undeclared           token",
-        "GET      /api/orders/<int:id>  token; scopes orders:read",
-    ]
+    assert finished.stdout.splitlines() == DJANGO_ROUTES
 
 
 @pytest.mark.parametrize(

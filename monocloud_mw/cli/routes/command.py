@@ -15,7 +15,8 @@ __all__ = ["add_to"]
 
 DESCRIPTION = (
     "List what each route of an application needs, and the rules of its middlewares that match no route."
-    " The application is imported, and not started. Exit status 1 if a rule matches no route."
+    " 'public' is only what is declared so; 'unknown' is said of what cannot be read. The application is"
+    " imported, and not started. Exit status 1 if a rule matches no route."
 )
 
 
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace, _log: list[str]) -> int:
         return 1 if unused else 0
     width = max((len(route.path) for route in routes), default=0)
     for route in routes:
-        print_line(f"{','.join(route.methods):<8} {route.path:<{width}}  {route.text}")
+        print_line(f"{','.join(route.method_names):<8} {route.path:<{width}}  {route.text}")
     for name in unused:
         print_line(f"matches no route: {name}")
     return 1 if unused else 0

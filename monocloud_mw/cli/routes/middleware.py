@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
+
+import attrs
 
 from ...adapters.asgi import ProtectApiMiddleware as AsgiMiddleware
 from ...adapters.wsgi import ProtectApiMiddleware as WsgiMiddleware
-from .route import Need, Route, sample_path
+from .route import Need, Route, is_served_by, sample_path
 
 __all__ = ["apply_middleware", "unwrap", "unwrap_wsgi"]
 
 _KINDS = (AsgiMiddleware, WsgiMiddleware)
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")  # of a route that serves any
 
 
 def unwrap(app: Any) -> tuple[Any, list[Any]]:
     """Return the application inside of middlewares, and those of this package around it."""
     found = []
-    while isinstance(getattr(app, "app", None), object) and not _has_routes(app):
-        inner = getattr(app, "app", None)
-        if inner is None:
-            break
+    while not _has_routes(app) and getattr(app, "app", None) is not None:
         if isinstance(app, _KINDS):
             found.append(app)
-        app = inner
+        app = app.app
     return app, found
 
 
@@ -37,28 +37,66 @@ def unwrap_wsgi(app: Any) -> list[Any]:
     return found
 
 
-def apply_middleware(middlewares: Iterable[Any], routes: list[Route]) -> tuple[list[Route], list[str]]:
-    """Return the routes with what the middlewares ask for, and the rules that match no route."""
+def apply_middleware(
+    middlewares: Iterable[Any], routes: list[Route], prefix: str = ""
+) -> tuple[list[Route], list[str]]:
+    """Return the routes with what the middlewares ask for, and the rules that match no route.
+
+    Args:
+        middlewares: around the application.
+        routes: of the application.
+        prefix: where it is mounted.
+    """
     unused = []
     for middleware in middlewares:
         policy, optional = middleware._policy, middleware._optional  # noqa: SLF001
-        routes = [route.with_needs(_needs(policy, optional, route)) for route in routes]
-        for rule in policy.rules:
-            unused += [] if any(_matches(rule, route) for route in routes) else [rule.name]
+        routes = [checked for route in routes for checked in _apply(policy, optional, route, prefix)]
+        unused += [
+            rule.name
+            for rule in policy.rules
+            if not any(_matches(rule, route) or _matches_partly(rule, route) for route in routes)
+        ]
     return routes, unused
 
 
-def _needs(policy: Any, optional: bool, route: Route) -> Iterator[Need]:
-    for method in route.methods:
-        requirements = policy.requirements_for(method, sample_path(route.path))
-        if requirements is not None:
-            yield Need(requirements, optional)
+def _apply(policy: Any, optional: bool, route: Route, prefix: str) -> Iterator[Route]:
+    """Yield a route with what a middleware asks for: several where it asks for other things by method."""
+    path = sample_path(route.path)
+    asked: dict[Any, list[str]] = {}
+    for method in route.methods or _METHODS:
+        handshake = "GET" if method == "WEBSOCKET" else method
+        asked.setdefault(policy.requirements_for(handshake, path, prefix=prefix), []).append(method)
+    for requirements, methods in asked.items():
+        split = attrs.evolve(route, methods=route.methods if len(asked) == 1 else tuple(methods))
+        partly = [rule.name for rule in policy.rules if _matches_partly(rule, split)]
+        unknown = (f"some of its paths have rules of their own: {', '.join(partly)}",) if partly else ()
+        yield attrs.evolve(
+            split,
+            needs=split.needs if requirements is None else (*split.needs, Need(requirements, optional)),
+            public=split.public or requirements is None,
+            unknown=(*split.unknown, *unknown),
+        )
 
 
 def _matches(rule: Any, route: Route) -> bool:
     path = sample_path(route.path)
-    return any(map(rule.holds_for, route.methods)) and (
+    return _holds_for(rule, route) and (
         rule.pattern.matches(path) if rule.public else rule.pattern.may_match(path)
+    )
+
+
+def _matches_partly(rule: Any, route: Route) -> bool:
+    """Tell whether a rule is for some of the paths of a route, and not for all."""
+    return (
+        _holds_for(rule, route)
+        and not _matches(rule, route)
+        and is_served_by(sample_path(rule.pattern.name), route.path)
+    )
+
+
+def _holds_for(rule: Any, route: Route) -> bool:
+    return any(
+        rule.holds_for("GET" if method == "WEBSOCKET" else method) for method in route.methods or _METHODS
     )
 
 
