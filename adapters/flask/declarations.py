@@ -17,7 +17,7 @@ Marks are attributes of functions. ``functools.wraps`` copies attributes, so eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -32,7 +32,16 @@ from monocloud_mw.protect.wrappers import MAX_LAYERS, holds, unbound, wrapped_by
 if TYPE_CHECKING:
     from .protect_api import ProtectApi
 
-__all__ = ["Declaration", "Declared", "declare", "find_declared", "merge", "name_of", "public"]
+__all__ = [
+    "Declaration",
+    "Declared",
+    "declare",
+    "find_declared",
+    "find_unregistered",
+    "merge",
+    "name_of",
+    "public",
+]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -171,6 +180,27 @@ def _decorated(view: Any) -> Iterator[Any]:
         if not holds(layer, wrapped):
             return
         yield wrapped
+
+
+def find_unregistered(view: Any, registered: Collection[Any]) -> tuple[Declaration, ...]:
+    """Return what ``@protect`` above the route of a view declares, where no registered view checks it.
+
+    Args:
+        view: what Flask has registered.
+        registered: all views of the application.
+    """
+    view = unbound(view)
+    marks = _read(view)
+    if marks is None or not marks.above or _has_its_name(view):
+        return ()
+    checked = []
+    for other in registered:
+        layers = list(_layers(other))
+        if any(layer is view for layer in layers):
+            checked += [
+                each.checks for each in map(_read, layers) if each is not None and each.checks is not None
+            ]
+    return tuple(each for each in marks.above if not any(each.asks_as(check) for check in checked))
 
 
 def _find_handler(view: Any, method: str | None) -> Any:

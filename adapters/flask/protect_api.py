@@ -17,8 +17,8 @@
 - ``ProtectApi(app)``, or ``init_app(app)`` in an application factory, checks the declarations of views before
   Flask calls them. With ``deny_by_default``, views without a declaration need a token, and so do static files
   and errors (:mod:`.protected_views`). Write ``@protect`` below or above the route decorator.
-- Without ``ProtectApi(app)`` or ``init_app(app)``, write ``@protect`` below the route decorator, so that the
-  route registers the protected function.
+- Without ``ProtectApi(app)`` or ``init_app(app)``, only views with ``@protect`` are checked
+  (:mod:`.above_routes`).
 - It works on sync and async views, on ``before_request`` functions, and as ``protect(blueprint)`` or
   ``protect(app)`` for everything that these serve. In class-based views, put it in ``decorators`` or on
   methods. If several apply, all must pass.
@@ -56,6 +56,7 @@ from monocloud_mw.protect.resolvers import Resolver
 
 from ..declared_by import naming
 from ..wsgi import list_authorization
+from .above_routes import CHECKED_APPS
 from .claims import attach_claims, drop_foreign_claims, was_met
 from .config import ApplicationClient, get_client
 from .declarations import Declaration, declare
@@ -167,6 +168,7 @@ class ProtectApi:
             views.check_declarations(app)
             app.before_request(views.check)
             self._apps.add(app)
+            CHECKED_APPS.add(app)
 
     @overload
     def __call__(self, target: Target, /) -> Target: ...
@@ -244,6 +246,8 @@ class ProtectApi:
     def _protect(self, declaration: Declaration, target: Any) -> Any:
         if isinstance(target, (Flask, Blueprint)):
             target.before_request(ProtectedViews(declaration).check)
+            if isinstance(target, Flask):
+                CHECKED_APPS.add(target)
             return target
         check_target(target)
         is_async = inspect.iscoroutinefunction(target)

@@ -1,0 +1,59 @@
+"""Checks views with ``@protect`` above their route, in applications without ``ProtectApi(app)``.
+
+Flask registers such a view before ``@protect`` decorates it, and never calls what ``@protect`` returns. The
+mark on the view is found when a request starts: Flask sends the signal ``request_started`` for every
+application, and handles an exception that is raised there like one of the view.
+
+Only views that would otherwise be open are checked here: those for which no registered view has the check.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from weakref import WeakKeyDictionary, WeakSet
+
+from flask import Flask, Request, request, request_started
+
+from .claims import mark_as_met
+from .declarations import Declaration, find_unregistered
+
+if TYPE_CHECKING:
+    from werkzeug.local import LocalProxy
+
+__all__ = ["CHECKED_APPS", "check_view"]
+
+CHECKED_APPS: Final[WeakSet[Flask]] = WeakSet()
+"""Applications that check each of their views before Flask calls it."""
+
+
+class _Known(NamedTuple):
+    """What the view of an endpoint needs, valid while the application has the same views."""
+
+    view: Any
+    views: int
+    declarations: tuple[Declaration, ...]
+
+
+_known: Final[WeakKeyDictionary[Flask, dict[str, _Known]]] = WeakKeyDictionary()
+
+
+@request_started.connect
+def check_view(app: Flask, **_: Any) -> None:
+    """Check the current request for what is declared above the route of its view.
+
+    Raises:
+        HTTPException: it must not pass; the response is in it.
+    """
+    incoming = cast("LocalProxy[Request]", request)._get_current_object()  # noqa: SLF001
+    endpoint = incoming.endpoint
+    if endpoint is None or app in CHECKED_APPS:
+        return
+    endpoints = _known.setdefault(app, {})
+    view, count = app.view_functions.get(endpoint), len(app.view_functions)
+    known = endpoints.get(endpoint)
+    if known is None or known.view is not view or known.views != count:
+        declarations = find_unregistered(view, app.view_functions.values())
+        known = endpoints[endpoint] = _Known(view, count, declarations)
+    for declaration in known.declarations:
+        declaration.protection.check(declaration, incoming)
+        mark_as_met(incoming, (declaration,))
