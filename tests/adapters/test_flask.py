@@ -627,9 +627,11 @@ def test_every_mistake_is_reported_at_once(async_client: AsyncBackendClient) -> 
 
 def test_a_wrong_requirement_is_refused_where_a_view_is_declared(client: BackendClient) -> None:
     """A requirement of a wrong type is refused when the view is declared."""
-    with pytest.raises(ConfigurationError, match=r"view at .* wrong way: groups: must be a string"):
+    with pytest.raises(ConfigurationError, match=r"view at .* invalid requirement: groups: must be a string"):
         protect_api(client)(groups={"admin": True})
-    with pytest.raises(ConfigurationError, match=r"test_flask\._who is .* wrong way: groups: must be"):
+    with pytest.raises(
+        ConfigurationError, match=r"test_flask\._who has an invalid requirement: groups: must be"
+    ):
         protect_api(client)(groups={"admin": True})(_who)
 
 
