@@ -114,12 +114,15 @@ def document_public_modules(_app: Sphinx, page: str, source: list[str]) -> None:
         source[0] += f"\n## {module}\n\n```{{eval-rst}}\n{block}\n```\n"
 
 
-def keep_colons(
+def undo_inline_types(
     _app: Sphinx, kind: str, _name: str, _object: object, _options: object, lines: list[str]
 ) -> None:
-    """Start docstrings of attributes with an empty line: napoleon reads ``a: b`` there as a type."""
+    """Put the start of an attribute's docstring back, where napoleon has read ``start: rest`` as a type."""
     if kind in ("attribute", "data", "property"):
-        lines.insert(0, "")
+        for number, line in enumerate(lines):
+            if line.startswith(":type: "):
+                lines[number] = ""
+                lines[0] = f"{line.removeprefix(':type: ')}: {lines[0]}"
 
 
 # What people search for, and the page or section that answers it. The search of Sphinx ignores numbers in the
@@ -192,7 +195,7 @@ def write_llms_txt(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Connect the above."""
     app.connect("source-read", document_public_modules)
-    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # napoleon has 500
+    app.connect("autodoc-process-docstring", undo_inline_types, priority=600)  # napoleon has 500
     app.connect("doctree-read", point_to_the_public_name)
     app.connect("doctree-read", add_search_words)
     app.connect("build-finished", write_llms_txt)

@@ -1,6 +1,6 @@
 document.addEventListener("DOMContentLoaded", () => {
   // Let long names in tables break after a separator.
-  for (const code of document.querySelectorAll(".content td .pre")) {
+  for (const code of document.querySelectorAll(".content td .pre, .content td a:not(:has(*))")) {
     code.innerHTML = code.innerHTML.replace(/(?<=\w)(_|::|\/|\.)(?=\w)/g, "$1<wbr>");
   }
 
