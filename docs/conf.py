@@ -125,6 +125,28 @@ def undo_inline_types(
                 lines[0] = f"{line.removeprefix(':type: ')}: {lines[0]}"
 
 
+RFC = re.compile(r"RFC (\d{3,5})(?: section ([\d.]*\d))?")
+
+
+def link_rfcs(_app: Sphinx, document: nodes.document) -> None:
+    """Link each mention of an RFC, with its section where one is named."""
+    for text in list(document.findall(nodes.Text)):
+        ancestors, node = set(), text.parent
+        while node is not None:
+            ancestors.add(type(node))
+            node = node.parent
+        if ancestors & {nodes.reference, nodes.literal, nodes.literal_block, nodes.title}:
+            continue
+        parts, end = [], 0
+        for found in RFC.finditer(text):
+            number, section = found.groups()
+            address = f"https://www.rfc-editor.org/rfc/rfc{number}" + f"#section-{section}" * bool(section)
+            parts += [nodes.Text(text[end : found.start()]), nodes.reference("", found[0], refuri=address)]
+            end = found.end()
+        if parts:
+            text.parent.replace(text, [*parts, nodes.Text(text[end:])])
+
+
 # What people search for, and the page or section that answers it. The search of Sphinx ignores numbers in the
 # text, but finds them in the index, and lists what is in the index first.
 SEARCH_WORDS = {
@@ -198,4 +220,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", undo_inline_types, priority=600)  # napoleon has 500
     app.connect("doctree-read", point_to_the_public_name)
     app.connect("doctree-read", add_search_words)
+    app.connect("doctree-read", link_rfcs)
     app.connect("build-finished", write_llms_txt)
