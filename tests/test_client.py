@@ -38,7 +38,7 @@ from monocloud_mw.stores import MemoryCache
 from monocloud_mw.testing import LocalTenant, faults
 from monocloud_mw.transports.requests import RequestsTransport
 
-PATIENCE_SECONDS = 120.0
+TIMEOUT_SECONDS = 120.0
 THREADS = 50
 TASKS = 200
 VALIDATIONS = ["validate_access_token", "validate_jwt_access_token", "introspect_access_token"]
@@ -101,7 +101,7 @@ def connect(
     with ExitStack() as stack:
 
         def connect(**settings: Any) -> Caller:
-            patient = {"response_timeout": PATIENCE_SECONDS}
+            patient = {"response_timeout": TIMEOUT_SECONDS}
             client = kind(**patient | tenant.settings(tenant.client) | settings)
             caller = Caller(client, stack.enter_context(asyncio.Runner()))
             stack.callback(caller.close)
@@ -366,10 +366,10 @@ def test_a_tenant_that_fails_is_an_error_of_the_tenant(
 def test_threads_that_start_cold_cost_two_requests(tenant: LocalTenant) -> None:
     """One for the metadata and one for the keys, however many need them at the same moment."""
     together = threading.Barrier(THREADS)
-    with BackendClient(**tenant.settings(), response_timeout=PATIENCE_SECONDS) as client:
+    with BackendClient(**tenant.settings(), response_timeout=TIMEOUT_SECONDS) as client:
 
         def validate(token: str) -> str | None:
-            together.wait(PATIENCE_SECONDS)
+            together.wait(TIMEOUT_SECONDS)
             return client.validate_access_token(token).subject
 
         subjects = [f"user {number}" for number in range(THREADS)]
@@ -382,7 +382,7 @@ def test_tasks_that_start_cold_cost_two_requests(tenant: LocalTenant) -> None:
     """The same on an event loop."""
 
     async def main() -> list[str | None]:
-        async with AsyncBackendClient(**tenant.settings(), response_timeout=PATIENCE_SECONDS) as client:
+        async with AsyncBackendClient(**tenant.settings(), response_timeout=TIMEOUT_SECONDS) as client:
             tokens = [tenant.mint(subject=name) for name in subjects]
             validated = await asyncio.gather(*map(client.validate_access_token, tokens))
             return [claims.subject for claims in validated]

@@ -1,1 +1,1 @@
-"""Both drivers: what they perform, and what happens when many ask for the same thing at once."""
+"""Both drivers: performing effects, and sharing concurrent runs."""

@@ -1,4 +1,4 @@
-"""One way to run a flow on either driver, so that one suite serves both."""
+"""Run a flow on either driver, so that one suite tests both."""
 
 from __future__ import annotations
 
@@ -16,14 +16,24 @@ from monocloud_mw.drivers.worker_threads import WorkerThreads
 from monocloud_mw.http import HttpRequest, HttpResponse
 
 __all__ = [
-    "NOW", "PATIENCE_SECONDS", "REQUEST", "RESPONSE", "AsyncHarness", "CountedRuns", "Harness",
-    "SyncHarness", "ask", "new_async_driver", "new_sync_driver", "shared",
+    "NOW",
+    "REQUEST",
+    "RESPONSE",
+    "TIMEOUT_SECONDS",
+    "AsyncHarness",
+    "CountedRuns",
+    "Harness",
+    "SyncHarness",
+    "ask",
+    "new_async_driver",
+    "new_sync_driver",
+    "shared",
 ]  # fmt: skip
 
 NOW: Final = Instant(1_800_000_000.0, 42.0)
 REQUEST: Final = HttpRequest(url="https://tenant.example.test/", timeout_seconds=30.0, max_body_bytes=100)
 RESPONSE: Final = HttpResponse(status=200, body=b"{}")
-PATIENCE_SECONDS: Final = 120.0  # what must not run out in a test, on the busiest machine
+TIMEOUT_SECONDS: Final = 120.0  # a timeout that must not expire in a test, even on a busy machine
 
 
 def _respond(_request: HttpRequest) -> HttpResponse:
@@ -31,30 +41,30 @@ def _respond(_request: HttpRequest) -> HttpResponse:
 
 
 def new_sync_driver(**settings: Any) -> SyncDriver:
-    """Return a driver for threads."""
+    """Return a synchronous driver."""
     defaults = {
-        "fetch": _respond, "cache": None, "clock": lambda: NOW, "wait_timeout": PATIENCE_SECONDS
+        "fetch": _respond, "cache": None, "clock": lambda: NOW, "wait_timeout": TIMEOUT_SECONDS
     }  # fmt: skip
     return SyncDriver(**defaults | settings)
 
 
 def new_async_driver(**settings: Any) -> AsyncDriver:
-    """Return a driver for event loops."""
+    """Return an asynchronous driver."""
     defaults = {
-        "fetch": _respond, "cache": None, "clock": lambda: NOW, "wait_timeout": PATIENCE_SECONDS,
+        "fetch": _respond, "cache": None, "clock": lambda: NOW, "wait_timeout": TIMEOUT_SECONDS,
         "workers": WorkerThreads(),
     }  # fmt: skip
     return AsyncDriver(**defaults | settings)
 
 
 class SyncHarness:
-    """Runs flows on the driver for threads."""
+    """Runs flows on the synchronous driver."""
 
     def __init__(self, **settings: Any) -> None:
         self.driver = new_sync_driver(**settings)
 
     def run(self, flow: Flow[Any]) -> Any:
-        """Run a flow, and then whatever it started in the background."""
+        """Run a flow, and then what it started in the background."""
         try:
             return self.driver.run(flow)
         finally:
@@ -63,13 +73,13 @@ class SyncHarness:
 
 
 class AsyncHarness:
-    """Runs flows on the driver for event loops, in a loop of their own."""
+    """Runs flows on the asynchronous driver, in an event loop of their own."""
 
     def __init__(self, **settings: Any) -> None:
         self.driver = new_async_driver(**settings)
 
     def run(self, flow: Flow[Any]) -> Any:
-        """Run a flow, and then whatever it started in the background."""
+        """Run a flow, and then what it started in the background."""
         return asyncio.run(self._run(flow))
 
     async def _run(self, flow: Flow[Any]) -> Any:
@@ -81,7 +91,7 @@ class AsyncHarness:
 
 
 class Harness:
-    """Makes harnesses of one kind, and functions of the kind that suits them.
+    """Creates harnesses and functions of one kind.
 
     Args:
         kind: ``sync``, ``async`` (with coroutine functions) or ``async with plain functions``.
@@ -106,7 +116,7 @@ class Harness:
         return AsyncHarness(**settings)
 
     def function(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a plain function as one of this harness's kind."""
+        """Return a plain function as a function of this harness's kind."""
         if self._kind != "async":
             return function
 
@@ -118,7 +128,7 @@ class Harness:
 
 
 def ask(effect: Effect) -> Flow[Any]:
-    """Yield one effect, and return its answer; raise a failure as every flow does."""
+    """Yield one effect and return its result; raise a failure as flows do."""
     answer = yield effect
     if isinstance(answer, Failure):
         raise answer.copy()
@@ -126,14 +136,14 @@ def ask(effect: Effect) -> Flow[Any]:
 
 
 def shared(start: Callable[[Instant], Flow[Any]], key: Hashable = "key") -> Flow[Any]:
-    """Return a flow that shares another one, and raises its failure."""
+    """Return a flow that shares another one and raises its failure."""
     return ask(RunOnce(key, start))
 
 
 class CountedRuns(RunOnceTable):
-    """A table of runs that tells when a number of callers have joined.
+    """A table of runs that sets an event when a number of callers have joined.
 
-    A leader that waits for :attr:`full` finishes only when everybody who is to wait for it does.
+    A leader that waits for :attr:`full` finishes only when all callers have joined.
     """
 
     def __init__(self, expected: int) -> None:

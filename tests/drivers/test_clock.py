@@ -1,4 +1,4 @@
-"""Reading both clocks at once."""
+"""The system clock: both clocks read together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_the_system_clock_reads_both_clocks() -> None:
 
 
 def test_the_wall_time_can_be_replaced() -> None:
-    """Freshness still goes by the system's monotonic time, which nobody can set back."""
+    """Freshness still uses the system's monotonic time, which cannot be set back."""
     times = iter([1.0, 2.0])
     read = system_clock(lambda: next(times))
     first, second = read(), read()

@@ -1,4 +1,4 @@
-"""What both drivers do with every effect: one suite, run on threads and on event loops."""
+"""Performing every effect: one suite for both drivers."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ SECRET = "top-secret-value"
 
 @pytest.fixture(params=["sync", "async", "async with plain functions"])
 def harness(request: pytest.FixtureRequest) -> Harness:
-    """Return what runs flows, on each driver in turn."""
+    """Return a harness for each driver."""
     return Harness(request.param)
 
 
 class InterruptError(BaseException):
-    """Something that no ``except Exception`` stops."""
+    """An exception that ``except Exception`` does not catch."""
 
 
 def raising(error: BaseException) -> Any:
@@ -50,7 +50,7 @@ def raising(error: BaseException) -> Any:
 
 
 def failure(effect: Any) -> Flow[Any]:
-    """Return the answer to an effect as it comes back into a flow."""
+    """Return the result of an effect as the flow gets it."""
     return (yield effect)
 
 
@@ -58,8 +58,8 @@ def failure(effect: Any) -> Flow[Any]:
 
 
 @pytest.mark.parametrize("result", [None, 0, "text", (1, 2)])
-def test_a_flow_that_asks_for_nothing_has_its_result(harness: Harness, result: object) -> None:
-    """The case of nearly every request: nothing is waited for."""
+def test_a_flow_without_effects_has_its_result(harness: Harness, result: object) -> None:
+    """Nearly every request has no effects and no wait."""
 
     def flow() -> Flow[object]:
         yield from ()
@@ -68,8 +68,8 @@ def test_a_flow_that_asks_for_nothing_has_its_result(harness: Harness, result: o
     assert harness().run(flow()) == result
 
 
-def test_answers_go_to_the_effects_they_answer(harness: Harness) -> None:
-    """Effects are performed one after the other, in the flow's order."""
+def test_each_effect_gets_its_result(harness: Harness) -> None:
+    """Effects are performed in the flow's order, and each gets its own result."""
 
     def flow() -> Flow[list[object]]:
         answers = []
@@ -81,8 +81,8 @@ def test_answers_go_to_the_effects_they_answer(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("error", [HttpError("x"), ValueError("x"), InterruptError("x")])
-def test_what_a_flow_raises_comes_out(harness: Harness, error: BaseException) -> None:
-    """The very exception, for the caller to see."""
+def test_an_error_of_a_flow_is_raised(harness: Harness, error: BaseException) -> None:
+    """The caller gets the same exception object."""
 
     def flow() -> Flow[None]:
         yield ReadClock()
@@ -95,8 +95,8 @@ def test_what_a_flow_raises_comes_out(harness: Harness, error: BaseException) ->
 
 @pytest.mark.parametrize("error", [InterruptError(), KeyboardInterrupt(), SystemExit(3)], ids=repr)
 @pytest.mark.parametrize("where", ["fetch", "call", "cache"])
-def test_an_interrupt_ends_the_flow_and_comes_out(harness: Harness, error: BaseException, where: str) -> None:
-    """It is not a failure for the flow to handle, but the flow still gets to clean up."""
+def test_an_interrupt_ends_the_flow_and_is_raised(harness: Harness, error: BaseException, where: str) -> None:
+    """The flow cannot handle it but is closed, so it can clean up."""
 
     class Cache:
         get = set = staticmethod(raising(error))
@@ -123,7 +123,7 @@ def test_an_interrupt_ends_the_flow_and_comes_out(harness: Harness, error: BaseE
 
 
 def test_fetch_performs_an_exchange(harness: Harness) -> None:
-    """The request goes to the fetcher and the response into the flow, both as they are."""
+    """Request and response are passed unchanged."""
     requests = []
 
     def fetch(request: HttpRequest) -> HttpResponse:
@@ -143,18 +143,20 @@ FOREIGN_ERRORS = [ValueError(SECRET), TimeoutError(SECRET), OSError(SECRET), Key
 
 
 @pytest.mark.parametrize("error", OUR_ERRORS)
-def test_our_errors_come_back_as_they_are(harness: Harness, error: MonoCloudError) -> None:
-    """Of a fetcher and of a function alike; they are values in a flow, never thrown into it."""
+def test_errors_of_the_library_are_unchanged(harness: Harness, error: MonoCloudError) -> None:
+    """Errors of the library are returned to the flow as values, never thrown into it."""
     running = harness(fetch=raising(error))
     assert running.run(failure(Fetch(REQUEST))) == Failure(error)
     assert running.run(failure(Call(harness.function(raising(error)), "jwks_resolver"))) == Failure(error)
 
 
 @pytest.mark.parametrize("error", FOREIGN_ERRORS, ids=lambda error: type(error).__name__)
-def test_errors_of_others_come_back_as_http_errors(
+def test_foreign_errors_become_http_errors(
     harness: Harness, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """To a request a broken fetcher is a tenant that is away; the foreign message may hold secrets."""
+    """To the flow a broken fetcher is an unreachable tenant; the foreign message may hold secrets and is
+    dropped.
+    """
     running = harness(fetch=raising(error))
     call = Call(harness.function(raising(error)), "jwks_resolver")
     for answer in running.run(failure(Fetch(REQUEST))), running.run(failure(call)):
@@ -167,7 +169,7 @@ def test_errors_of_others_come_back_as_http_errors(
 
 
 def test_a_function_that_runs_out_of_items_has_failed(harness: Harness) -> None:
-    """StopIteration means nothing to whoever waits for the function."""
+    """A StopIteration of a function is an error, not the end of the flow."""
     running = harness(fetch=raising(StopIteration(SECRET)))
     call = Call(harness.function(raising(StopIteration(SECRET))), "jwks_resolver")
     for answer in running.run(failure(Fetch(REQUEST))), running.run(failure(call)):
@@ -177,7 +179,7 @@ def test_a_function_that_runs_out_of_items_has_failed(harness: Harness) -> None:
 
 @pytest.mark.parametrize("answer", [None, b"{}", {"status": 200}, Failure(HttpError("x"))])
 def test_a_fetcher_that_returns_no_response_has_failed(harness: Harness, answer: object) -> None:
-    """Its author reads in the error what was expected."""
+    """The error says what a fetcher must return."""
     with pytest.raises(HttpError, match=f"the fetcher returned {type(answer).__name__}, not HttpResponse"):
         harness(fetch=lambda _request: answer).run(ask(Fetch(REQUEST)))
 
@@ -187,12 +189,12 @@ def test_a_fetcher_that_returns_no_response_has_failed(harness: Harness, answer:
 
 @pytest.mark.parametrize("result", [None, {"keys": []}, "text", ValueError("returned, not raised")])
 def test_call_returns_what_the_function_returns(harness: Harness, result: object) -> None:
-    """Whatever that is: judging it is the flow's business."""
+    """Any result is returned unchanged; the flow checks it."""
     assert harness().run(ask(Call(harness.function(lambda: result), "function"))) is result
 
 
-def test_the_clock_is_read_when_it_is_asked_for(harness: Harness) -> None:
-    """A flow that has waited learns how late it is."""
+def test_the_clock_is_read_on_demand(harness: Harness) -> None:
+    """A flow that has waited gets the current time."""
     times = [Instant(1.0, 10.0), Instant(2.0, 20.0)]
 
     def flow() -> Flow[list[Instant]]:
@@ -202,8 +204,8 @@ def test_the_clock_is_read_when_it_is_asked_for(harness: Harness) -> None:
     assert running.run(flow()) == times
 
 
-def test_a_clock_that_ends_does_not_end_the_flow_as_if_it_had_a_result(harness: Harness) -> None:
-    """A token must not count as validated because StopIteration looks like a flow's end."""
+def test_a_clock_that_raises_stop_iteration_does_not_end_the_flow(harness: Harness) -> None:
+    """StopIteration of a clock must not look like the result of a flow."""
     with pytest.raises((StopIteration, RuntimeError)):
         harness(clock=iter(()).__next__).run(ask(ReadClock()))
 
@@ -212,7 +214,7 @@ def test_a_clock_that_ends_does_not_end_the_flow_as_if_it_had_a_result(harness: 
 
 
 class Cache:
-    """A cache that remembers what it was told."""
+    """A cache that records its calls."""
 
     def __init__(self) -> None:
         self.entries: dict[str, tuple[Mapping[str, Any], float]] = {}
@@ -228,7 +230,7 @@ class Cache:
 
 
 def test_the_cache_is_read_and_written(harness: Harness) -> None:
-    """What was set comes back, and an entry that is not there is None."""
+    """A stored value is found, and a missing entry is None."""
     cache = Cache()
     running = harness(cache=cache)
     claims = {"active": True}
@@ -244,7 +246,7 @@ def test_the_cache_is_read_and_written(harness: Harness) -> None:
 def test_a_cache_that_fails_is_a_miss(
     harness: Harness, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is logged, and fails no request."""
+    """The failure is logged and the request continues."""
 
     class Broken:
         get = set = staticmethod(raising(error))
@@ -260,7 +262,7 @@ def test_a_cache_that_fails_is_a_miss(
 
 @pytest.mark.parametrize("error", [*OUR_ERRORS, *FOREIGN_ERRORS, StopIteration(SECRET)], ids=repr)
 def test_a_cache_that_cannot_delete_is_a_failure(harness: Harness, error: Exception) -> None:
-    """An entry that may still be there must not look like one that is gone."""
+    """Otherwise an entry that may still be there would look deleted."""
 
     class Broken:
         delete = staticmethod(raising(error))
@@ -272,11 +274,11 @@ def test_a_cache_that_cannot_delete_is_a_failure(harness: Harness, error: Except
     assert SECRET not in str(caught.value)
 
 
-# RunOnce and RunOnceInBackground, alone; test_sharing.py has the crowds
+# RunOnce and RunOnceInBackground without concurrency; for that see test_sharing.py
 
 
 def test_share_runs_what_it_starts(harness: Harness) -> None:
-    """At the instant at which it starts; and again for the next who asks, since nothing is kept."""
+    """The flow starts at the current time, and again for the next caller, since results are not kept."""
     instants = [Instant(1.0, 10.0), Instant(2.0, 20.0)]
     begun = []
 
@@ -291,7 +293,7 @@ def test_share_runs_what_it_starts(harness: Harness) -> None:
 
 
 def test_shares_nest(harness: Harness) -> None:
-    """The key set's flow shares the metadata's."""
+    """The flow of the key set shares that of the metadata."""
 
     def inner(_now: Instant) -> Flow[object]:
         return (yield Fetch(REQUEST))
@@ -304,7 +306,7 @@ def test_shares_nest(harness: Harness) -> None:
 
 @pytest.mark.parametrize("error", OUR_ERRORS)
 def test_an_error_of_a_shared_flow_is_a_failure(harness: Harness, error: MonoCloudError) -> None:
-    """It comes back as a value, and each who raises it raises a copy."""
+    """The error is a value in the flow, and each caller that raises it raises a copy."""
 
     def start(_now: Instant) -> Flow[None]:
         yield ReadClock()
@@ -324,7 +326,7 @@ def test_an_error_of_a_shared_flow_is_a_failure(harness: Harness, error: MonoClo
 def test_a_defect_in_a_shared_flow_is_a_failure_too(
     harness: Harness, defect: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Those who wait must learn of it; whether it happens at the start of the flow or in it."""
+    """Waiting callers get the failure, whether it happens at the start of the flow or later."""
 
     def start(_now: Instant) -> Flow[None]:
         raise defect
@@ -345,7 +347,7 @@ def test_a_defect_in_a_shared_flow_is_a_failure_too(
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)], ids=repr)
 def test_an_interrupted_leader_leaves_nothing_behind(harness: Harness, error: BaseException) -> None:
-    """The next who asks leads a new flight, at once."""
+    """The next caller starts a new run at once."""
     running = harness(fetch=raising(error))
     with pytest.raises(type(error)):
         running.run(shared(lambda _now: ask(Fetch(REQUEST))))
@@ -353,16 +355,16 @@ def test_an_interrupted_leader_leaves_nothing_behind(harness: Harness, error: Ba
     assert running.run(shared(lambda now: ask(ReadClock()))) == NOW
 
 
-def test_an_interrupt_of_somebodys_own_ends_all_who_asked(harness: Harness) -> None:
-    """A thread that leads raises it; a task that leads stands for others, and tells them of a failure."""
+def test_an_interrupt_of_a_leader(harness: Harness) -> None:
+    """In a thread that leads, it is raised; in a task that leads for others, it becomes a failure."""
     running = harness(fetch=raising(InterruptError()))
     with pytest.raises((InterruptError, MonoCloudError)):
         running.run(shared(lambda _now: ask(Fetch(REQUEST))))
     assert running.driver._runs._runs == {}
 
 
-def test_background_starts_and_answers_none(harness: Harness) -> None:
-    """What it starts runs to its end, and its result goes nowhere."""
+def test_background_runs_return_none(harness: Harness) -> None:
+    """The background run completes, and its result is dropped."""
     done = []
 
     def start(now: Instant) -> Flow[str]:
@@ -377,8 +379,8 @@ def test_background_starts_and_answers_none(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("error", [HttpError("x"), ValueError("x")])
-def test_a_failure_in_the_background_harms_nobody(harness: Harness, error: Exception) -> None:
-    """Whoever needs what it would have brought will see for itself."""
+def test_a_failure_in_the_background_is_not_raised(harness: Harness, error: Exception) -> None:
+    """The failure is not raised; a later caller tries again."""
 
     def start(_now: Instant) -> Flow[None]:
         yield ReadClock()

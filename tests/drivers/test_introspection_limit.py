@@ -1,4 +1,4 @@
-"""Slow introspections hold a part of the threads, never all of them, and never those that fetch keys."""
+"""Slow introspections use only a part of the threads, so other threads can fetch keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from monocloud_mw.errors import HttpError, MonoCloudError
 from monocloud_mw.http import HttpRequest, HttpResponse
 from monocloud_mw.testing import LocalTenant, faults
 
-from .harness import PATIENCE_SECONDS, REQUEST, RESPONSE, ask, new_async_driver, new_sync_driver
+from .harness import REQUEST, RESPONSE, TIMEOUT_SECONDS, ask, new_async_driver, new_sync_driver
 
 INTROSPECTION = attrs.evolve(REQUEST, method="POST")
 
@@ -37,8 +37,10 @@ def introspecting(limit: IntrospectionLimit, count: int, stack: ExitStack) -> No
 
 
 @pytest.mark.parametrize(("size", "expected"), [(1, MIN_LIMIT), (4, MIN_LIMIT), (8, 6), (32, 24)])
-def test_a_part_of_the_threads_may_introspect(size: int, expected: int) -> None:
-    """Three quarters of those that ever did; a few always may. More are refused where the tenant is slow."""
+def test_a_part_of_the_threads_can_introspect(size: int, expected: int) -> None:
+    """Three quarters of the threads that have ever introspected may do so, and always a few; more are
+    refused if slow.
+    """
     limit = IntrospectionLimit()
     limit._threads.update(pool := [AliveThread() for _ in range(size - 1)])
     limit._last_seconds = 1.0
@@ -50,7 +52,7 @@ def test_a_part_of_the_threads_may_introspect(size: int, expected: int) -> None:
 
 
 def test_threads_that_have_ended_do_not_count() -> None:
-    """A server that starts a thread per request has no pool."""
+    """A server that starts one thread per request has no pool, so ended threads do not count."""
     limit = IntrospectionLimit()
     limit._threads.update(ended := [threading.Thread() for _ in range(100)])
     limit._last_seconds = 1.0
@@ -62,14 +64,14 @@ def test_threads_that_have_ended_do_not_count() -> None:
 
 
 class AliveThread(threading.Thread):
-    """A thread that seems to run."""
+    """A thread that looks alive."""
 
     def is_alive(self) -> bool:
         return True
 
 
-def test_whoever_comes_while_the_tenant_is_fast_waits_for_a_turn() -> None:
-    """A burst of good tokens is served, one after the other."""
+def test_callers_wait_while_the_tenant_is_fast() -> None:
+    """A burst of valid tokens is served one after the other."""
     limit = IntrospectionLimit()
     with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
         introspecting(limit, MIN_LIMIT, stack)
@@ -80,13 +82,13 @@ def test_whoever_comes_while_the_tenant_is_fast_waits_for_a_turn() -> None:
 
         waiting = pool.submit(introspect)
         stack.close()
-        assert waiting.result(PATIENCE_SECONDS) == "served"
+        assert waiting.result(TIMEOUT_SECONDS) == "served"
 
 
-def test_whoever_waits_is_refused_when_the_tenant_turns_out_slow(
+def test_waiting_callers_are_refused_when_the_tenant_is_slow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nobody waits longer than a fast tenant takes, and then nobody waits any more."""
+    """A caller waits no longer than a fast introspection takes; then all waiting callers are refused."""
     monkeypatch.setattr(introspection_limit, "SLOW_SECONDS", 0.05)
     limit = IntrospectionLimit()
     with ExitStack() as stack:
@@ -98,10 +100,10 @@ def test_whoever_waits_is_refused_when_the_tenant_turns_out_slow(
         pass
 
 
-def test_where_threads_cost_nothing_there_is_no_limit(
+def test_green_threads_have_no_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """gevent's locks are not those of the interpreter."""
+    """gevent's locks are not those of the interpreter, and its threads cost little."""
     limit = IntrospectionLimit()
 
     class Lock:
@@ -114,7 +116,7 @@ def test_where_threads_cost_nothing_there_is_no_limit(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_counts_its_own() -> None:
-    """Introspections of the parent never end in a child."""
+    """Introspections of the parent never end in a child, so the child starts at zero."""
     limit = IntrospectionLimit()
     limit._last_seconds = 1.0
     with ExitStack() as stack:
@@ -127,7 +129,7 @@ def test_a_forked_child_counts_its_own() -> None:
 
 
 class SlowTenant:
-    """Answers everything but introspections at once, and these when it is told to."""
+    """Responds at once, except to introspections, which wait for an event."""
 
     def __init__(self) -> None:
         self.over = threading.Event()
@@ -136,17 +138,17 @@ class SlowTenant:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method == "POST":
             self.asked.release()
-            assert self.over.wait(PATIENCE_SECONDS)
+            assert self.over.wait(TIMEOUT_SECONDS)
         return RESPONSE
 
     def await_introspections(self, count: int) -> None:
-        """Wait until so many have begun."""
+        """Wait until a number of introspections have begun."""
         for _ in range(count):
-            assert self.asked.acquire(timeout=PATIENCE_SECONDS)
+            assert self.asked.acquire(timeout=TIMEOUT_SECONDS)
 
 
 def test_threads_are_left_for_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A burst of introspections is refused beyond the limit as our own fault, and keys are fetched."""
+    """Introspections beyond the limit are refused as a local failure, and keys are fetched."""
     monkeypatch.setattr(introspection_limit, "SLOW_SECONDS", 0.0)
     tenant = SlowTenant()
     driver = new_sync_driver(fetch=tenant)
@@ -162,7 +164,7 @@ def test_threads_are_left_for_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_burst_leaves_threads_of_a_pool_for_jwts() -> None:
-    """Two hundred made-up tokens come first, and the tenant takes a second for each it is asked about."""
+    """With 200 made-up tokens and a tenant that takes a second for each, JWTs still get threads."""
     workers = 8
     with LocalTenant() as tenant, BackendClient(**tenant.settings(tenant.client)) as client:
         tenant.fail(faults.delay(1.0), endpoint="introspection")
@@ -181,11 +183,11 @@ def test_a_burst_leaves_threads_of_a_pool_for_jwts() -> None:
             served_after = len(refused) - sum(refused)
             for introspection in burst:
                 introspection.result()
-    assert served_after < 4 * workers  # of 200: the queue was through when a few had been asked about
+    assert served_after < 4 * workers  # of 200: the others were refused when a few had been introspected
 
 
 def test_worker_threads_are_left_for_keys() -> None:
-    """Introspections have worker threads of their own; one that gets none in time is our own fault."""
+    """Introspections use worker threads of their own; a timeout while waiting for one is a local failure."""
     tenant = SlowTenant()
     driver = new_async_driver(fetch=tenant)
     driver._introspection_workers = WorkerThreads(2)
@@ -206,13 +208,15 @@ def test_worker_threads_are_left_for_keys() -> None:
     assert not tenant.asked.acquire(blocking=False)
 
 
-def test_the_time_of_an_exchange_begins_with_the_exchange() -> None:
-    """Waiting for a worker thread takes none of it; an exchange that takes too long is the tenant's fault."""
+def test_the_timeout_starts_with_the_exchange() -> None:
+    """Waiting for a worker thread does not reduce the time for the exchange; a slow exchange is the
+    tenant's fault.
+    """
     over = threading.Event()
 
     def fetch(request: HttpRequest) -> HttpResponse:
         if request.timeout_seconds < 1.0:
-            over.wait(PATIENCE_SECONDS)
+            over.wait(TIMEOUT_SECONDS)
         return RESPONSE
 
     driver = new_async_driver(fetch=fetch)

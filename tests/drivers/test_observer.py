@@ -1,4 +1,4 @@
-"""Observers are told of events, and cannot break a request."""
+"""Observers get events and cannot break a request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .harness import Harness
 CLOSED = CircuitClosed()
 
 
-def test_a_function_is_told_of_any_event() -> None:
+def test_a_function_gets_every_event() -> None:
     """It is called with the event."""
     told: list[Event] = []
     notify = notifier(told.append)
@@ -26,8 +26,8 @@ def test_a_function_is_told_of_any_event() -> None:
     assert told == [CLOSED]
 
 
-def test_an_object_is_told_by_the_method_of_the_event() -> None:
-    """Events for which it has no method are dropped."""
+def test_an_object_gets_events_by_method() -> None:
+    """Events without a method on the object are dropped."""
     told: list[Any] = []
 
     class Some:
@@ -42,21 +42,23 @@ def test_an_object_is_told_by_the_method_of_the_event() -> None:
 
 
 def test_an_observer_has_a_method_for_each_event() -> None:
-    """Each does nothing, and is named after the event."""
+    """Each method does nothing and is named after its event."""
     for kind in get_args(Event):
         event = kind(**dict.fromkeys((field.name for field in attrs.fields(kind)), "x"))
         assert getattr(Observer(), kind.handler)(event) is None
         assert kind.handler.replace("_", "") == kind.__name__.lower()
 
 
-def test_without_an_observer_there_is_nobody_to_tell() -> None:
-    """So that nothing needs to be made."""
+def test_without_an_observer() -> None:
+    """Without an observer no events need to be created."""
     assert notifier() is None
     assert notifier(None, None) is None
 
 
-def test_several_observers_are_all_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Also when the first of them raises, which is logged once, without its message."""
+def test_all_observers_are_called(caplog: pytest.LogCaptureFixture) -> None:
+    """All observers are called even if the first one raises; its error is logged once, without the
+    message.
+    """
     told: list[Event] = []
 
     def fail(event: Event) -> None:
@@ -78,7 +80,7 @@ def test_several_observers_are_all_told(caplog: pytest.LogCaptureFixture) -> Non
 
 @pytest.fixture(params=["sync", "async"])
 def harness(request: pytest.FixtureRequest) -> Harness:
-    """Return a way to run flows on each driver."""
+    """Return a harness for each driver."""
     return Harness(request.param)
 
 
@@ -87,8 +89,8 @@ def _emit() -> Flow[Any]:
     return answer
 
 
-def test_a_driver_tells_the_observer(harness: Harness) -> None:
-    """Where there is one; the flow goes on either way."""
+def test_a_driver_calls_the_observer(harness: Harness) -> None:
+    """The observer gets the event, and the flow continues with or without one."""
     told: list[Event] = []
     assert harness(notify=told.append).run(_emit()) is None
     assert harness().run(_emit()) is None
@@ -96,7 +98,7 @@ def test_a_driver_tells_the_observer(harness: Harness) -> None:
 
 
 def test_a_cache_that_fails_is_an_event(harness: Harness) -> None:
-    """By operation and kind of exception."""
+    """The event has the operation and the type of the exception."""
     from monocloud_mw.core.effects import CacheDelete, CacheGet, CacheSet
 
     def fail(*_arguments: object) -> None:

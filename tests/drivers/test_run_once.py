@@ -1,4 +1,4 @@
-"""The table of runs itself; test_sharing.py has those who join."""
+"""The table of runs; test_sharing.py tests joining it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def at(monotonic: float) -> Instant:
 
 
 def test_a_run_cannot_be_cancelled() -> None:
-    """Cancelling a task that waits reaches for what it waits for, and must not take it from the others."""
+    """Cancelling a waiting task would cancel what it waits for, so a run refuses cancellation."""
     run, leads = RunOnceTable().join("key", NOW)
     assert leads
     assert not run.future.cancel()
@@ -24,7 +24,7 @@ def test_a_run_cannot_be_cancelled() -> None:
 
 
 def test_a_run_finishes_once() -> None:
-    """What comes second (forgotten, or finished by a callback as well) changes nothing."""
+    """A second end of a run has no effect."""
     table = RunOnceTable()
     run, _ = table.join("key", NOW)
     table.finish(run, "first")
@@ -33,7 +33,7 @@ def test_a_run_finishes_once() -> None:
 
 
 def test_a_leader_may_be_garbage_collected_at_any_point() -> None:
-    """It finishes on whatever thread happens to be collecting, which may be in the middle of joining."""
+    """A garbage collected leader finishes its run on any thread, possibly while that thread joins one."""
     table = RunOnceTable()
     run, _ = table.join("key", NOW)
     with table._lock:
@@ -41,8 +41,8 @@ def test_a_leader_may_be_garbage_collected_at_any_point() -> None:
     assert run.future.result() is INTERRUPTED
 
 
-def test_a_run_that_was_forgotten_leaves_its_successor_alone() -> None:
-    """It still finishes for those who wait for it."""
+def test_a_forgotten_run_does_not_affect_its_successor() -> None:
+    """The forgotten run still finishes for its waiting callers."""
     table = RunOnceTable()
     first, _ = table.join("key", NOW)
     table.forget(first)
@@ -57,7 +57,9 @@ def test_a_run_that_was_forgotten_leaves_its_successor_alone() -> None:
     ("since", "joins"), [(None, True), (99.0, True), (100.0, True), (100.001, False), (200.0, False)]
 )
 def test_a_run_that_began_too_early_is_replaced(since: float | None, joins: bool) -> None:
-    """Whoever needs a younger one leads it; the others join that one, and the first still has its result."""
+    """A caller that needs a younger run leads a new one, which others join; the first still has its
+    result.
+    """
     table = RunOnceTable()
     first, _ = table.join("key", at(100.0))
     second, leads = table.join("key", at(150.0), since)

@@ -1,7 +1,7 @@
-"""Many who ask for the same thing at the same moment: one run, and nobody is forgotten.
+"""Concurrent callers with one key: one run, and every caller gets its result.
 
-Nothing here depends on how long anything takes: a leader lands when a table of flights has counted
-everybody aboard who is to wait for it (:class:`~tests.drivers.harness.CountedRuns`).
+The tests do not depend on timing: a leader finishes when the table of runs has counted all callers that have
+to join it (:class:`~tests.drivers.harness.CountedRuns`).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from monocloud_mw.http import HttpRequest, HttpResponse
 from monocloud_mw.stores import MemoryCache
 
 from .harness import (
-    PATIENCE_SECONDS,
     REQUEST,
     RESPONSE,
+    TIMEOUT_SECONDS,
     CountedRuns,
     ask,
     new_async_driver,
@@ -55,7 +55,7 @@ TASKS = 200
 
 
 class Runs:
-    """What a flight does: it waits for something, counts itself, and has a result or raises."""
+    """A flow that waits, counts its runs, and returns a number or raises."""
 
     def __init__(self, wait: Callable[[], Any], error: Exception | None = None) -> None:
         self._wait = wait
@@ -84,23 +84,23 @@ def in_threads(work: Callable[[int], Any], count: int) -> list[Any]:
         return list(pool.map(caught, range(count)))
 
 
-def patient(event: threading.Event) -> Callable[[], None]:
-    """Return a function that waits for an event, and fails a test that would wait for ever."""
+def wait_for(event: threading.Event) -> Callable[[], None]:
+    """Return a function that waits for an event, with a timeout that fails the test."""
 
     def wait() -> None:
-        assert event.wait(PATIENCE_SECONDS)
+        assert event.wait(TIMEOUT_SECONDS)
 
     return wait
 
 
-def aboard(driver: SyncDriver | AsyncDriver, count: int) -> threading.Event:
-    """Count who boards from now on; return what is set when all are aboard."""
-    flights = driver._runs = CountedRuns(count)
-    return flights.full
+def when_joined(driver: SyncDriver | AsyncDriver, count: int) -> threading.Event:
+    """Count callers from now on; return an event that is set when all have joined."""
+    table = driver._runs = CountedRuns(count)
+    return table.full
 
 
 def copies_of(error: Exception, raised: Iterable[Exception]) -> bool:
-    """Tell whether all are copies of an error, each with a traceback of its own."""
+    """Return whether all are copies of an error, each with a traceback of its own."""
     seen = [error, *raised]
     tracebacks = [id(one.__traceback__) for one in seen if one.__traceback__ is not None]
     return (
@@ -115,9 +115,9 @@ def copies_of(error: Exception, raised: Iterable[Exception]) -> bool:
 
 
 def test_threads_share_one_run() -> None:
-    """Fifty threads that ask at the same moment cost one run."""
+    """Fifty threads with the same key cause one run."""
     driver = new_sync_driver()
-    runs = Runs(patient(aboard(driver, THREADS)))
+    runs = Runs(wait_for(when_joined(driver, THREADS)))
     assert in_threads(lambda _number: driver.run(shared(runs)), THREADS) == [1] * THREADS
     assert runs.count == 1
 
@@ -126,7 +126,7 @@ def test_each_thread_gets_an_error_of_its_own() -> None:
     """One exception object raised in fifty threads would mix up their tracebacks."""
     driver = new_sync_driver()
     error = HttpError("away", status=503)
-    runs = Runs(patient(aboard(driver, THREADS)), error)
+    runs = Runs(wait_for(when_joined(driver, THREADS)), error)
     raised = in_threads(lambda _number: driver.run(shared(runs)), THREADS)
     assert runs.count == 1
     assert copies_of(error, raised)
@@ -134,25 +134,25 @@ def test_each_thread_gets_an_error_of_its_own() -> None:
 
 
 def test_different_keys_are_different_runs() -> None:
-    """Nobody waits for what somebody else asked for."""
+    """Callers wait only for runs of their own key."""
     driver = new_sync_driver()
-    all_aboard = aboard(driver, 8)
-    runs = [Runs(patient(all_aboard)) for _ in range(4)]
+    all_joined = when_joined(driver, 8)
+    runs = [Runs(wait_for(all_joined)) for _ in range(4)]
     in_threads(lambda number: driver.run(shared(runs[number % 4], number % 4)), 8)
     assert [run.count for run in runs] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
-def test_a_thread_that_is_interrupted_hands_over(interrupt: type[BaseException]) -> None:
-    """It raises its interrupt; of those who waited, one leads anew and all have its result."""
+def test_an_interrupted_thread_is_replaced(interrupt: type[BaseException]) -> None:
+    """It raises its interrupt; one of the waiting threads runs the flow again, and all get its result."""
     driver = new_sync_driver()
-    all_aboard = aboard(driver, 10)
+    all_joined = when_joined(driver, 10)
     begun = []
 
     def fetch(_request: HttpRequest) -> HttpResponse:
         begun.append(threading.current_thread())
         if len(begun) == 1:
-            patient(all_aboard)()
+            wait_for(all_joined)()
             raise interrupt
         return RESPONSE
 
@@ -162,19 +162,19 @@ def test_a_thread_that_is_interrupted_hands_over(interrupt: type[BaseException])
     assert len(begun) >= 2
 
 
-def test_a_thread_loses_patience_and_the_next_leads() -> None:
-    """A leader that never lands holds up nobody after the first who gave it up."""
+def test_a_thread_times_out_and_the_next_one_leads() -> None:
+    """If a leader hangs, the first waiting thread times out and later ones do not wait for it."""
     driver = new_sync_driver(wait_timeout=0.05)
     begun, over = threading.Event(), threading.Event()
 
     def hang() -> None:
         begun.set()
-        patient(over)()
+        wait_for(over)()
 
     hanging = Runs(hang)
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(driver.run, shared(hanging))
-        patient(begun)()
+        wait_for(begun)()
         with pytest.raises(HttpError, match="timed out waiting for a shared request to the tenant"):
             driver.run(shared(hanging))
         assert driver.run(shared(Runs(lambda: None))) == 1
@@ -184,46 +184,46 @@ def test_a_thread_loses_patience_and_the_next_leads() -> None:
     assert driver.run(shared(hanging)) == 2
 
 
-def test_a_thread_that_waits_for_a_bounded_time_leaves_the_leader_to_the_others() -> None:
-    """A short wait says nothing about the leader: whoever comes later still shares its run."""
+def test_a_short_timeout_does_not_abandon_the_run() -> None:
+    """A short timeout does not abandon the run: later callers still share it."""
     driver = new_sync_driver()
     begun, over = threading.Event(), threading.Event()
 
     def hang() -> None:
         begun.set()
-        patient(over)()
+        wait_for(over)()
 
     hanging = Runs(hang)
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(driver.run, shared(hanging))
-        patient(begun)()
+        wait_for(begun)()
         for wait_seconds in (0.0, 0.05):
             with pytest.raises(HttpError, match="no answer in time"):
                 driver.run(ask(RunOnce("key", hanging, wait_seconds)))
-        joined = aboard_existing(driver, 1)
+        joined = when_joined_existing(driver, 1)
         follower = pool.submit(driver.run, shared(hanging))
-        patient(joined)()
+        wait_for(joined)()
         over.set()
         assert (leader.result(), follower.result(), hanging.count) == (1, 1, 1)
 
 
 def test_a_thread_that_leads_waits_in_full() -> None:
-    """The bound is for those who wait for another."""
+    """The timeout applies only to callers that wait for another's run."""
     driver = new_sync_driver()
     assert driver.run(ask(RunOnce("key", Runs(lambda: None), 0.0))) == 1
 
 
 def test_only_one_refresh_runs_in_the_background() -> None:
-    """However many ask for it while it runs; none of them waits, and who needs its result may join it."""
+    """However many callers start it, one refresh runs; none waits, and a later caller may join it."""
     driver = new_sync_driver()
     over = threading.Event()
-    runs = Runs(patient(over))
+    runs = Runs(wait_for(over))
     for _ in range(20):
         assert driver.run(ask(RunOnceInBackground("key", runs))) is None
-    all_aboard = aboard_existing(driver, 1)
+    all_joined = when_joined_existing(driver, 1)
     with ThreadPoolExecutor(1) as pool:
         joined = pool.submit(driver.run, shared(runs))
-        patient(all_aboard)()
+        wait_for(all_joined)()
         over.set()
         assert joined.result() == 1
     driver.close()
@@ -231,16 +231,16 @@ def test_only_one_refresh_runs_in_the_background() -> None:
     assert driver._threads == set()
 
 
-def aboard_existing(driver: SyncDriver, count: int) -> threading.Event:
-    """Count who boards from now on, with the flights under way kept."""
-    flights = CountedRuns(count)
-    flights._runs = driver._runs._runs
-    driver._runs = flights
-    return flights.full
+def when_joined_existing(driver: SyncDriver, count: int) -> threading.Event:
+    """Count callers from now on and keep the current runs."""
+    table = CountedRuns(count)
+    table._runs = driver._runs._runs
+    driver._runs = table
+    return table.full
 
 
-def test_a_refresh_that_gets_no_thread_is_left_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system without threads to give, or an interpreter that shuts down, is no reason to fail a request."""
+def test_a_refresh_without_a_thread_is_left_to_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a new thread, or at interpreter shutdown, the request succeeds and the next one tries again."""
     driver = new_sync_driver()
     runs = Runs(lambda: None)
 
@@ -255,11 +255,11 @@ def test_a_refresh_that_gets_no_thread_is_left_to_the_next(monkeypatch: pytest.M
 
 
 def test_closing_waits_a_moment_for_refreshes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not longer: one that hangs ends with the process. One that has yet to start is not waited for."""
+    """Closing waits briefly for running refreshes, and not for those that have yet to start."""
     monkeypatch.setattr("monocloud_mw.drivers.threads.CLOSE_WAIT_SECONDS", 0.01)
     driver = new_sync_driver()
     over = threading.Event()
-    driver.run(ask(RunOnceInBackground("key", Runs(patient(over)))))
+    driver.run(ask(RunOnceInBackground("key", Runs(wait_for(over)))))
     (refresh,) = driver._threads
     unstarted = threading.Thread()
     driver._threads.add(unstarted)
@@ -274,9 +274,9 @@ def test_closing_waits_a_moment_for_refreshes(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_tasks_share_one_run() -> None:
-    """Two hundred tasks that ask at the same moment cost one run."""
+    """Two hundred tasks with the same key cause one run."""
     driver = new_async_driver()
-    runs = Runs(patient(aboard(driver, TASKS)))
+    runs = Runs(wait_for(when_joined(driver, TASKS)))
 
     async def main() -> list[Any]:
         results = await asyncio.gather(*(driver.run(shared(runs)) for _ in range(TASKS)))
@@ -288,10 +288,10 @@ def test_tasks_share_one_run() -> None:
 
 
 def test_each_task_gets_an_error_of_its_own() -> None:
-    """As each thread does."""
+    """One exception object raised in many tasks would mix up their tracebacks."""
     driver = new_async_driver()
     error = HttpError("away", status=503)
-    runs = Runs(patient(aboard(driver, TASKS)), error)
+    runs = Runs(wait_for(when_joined(driver, TASKS)), error)
 
     async def main() -> list[Any]:
         return await asyncio.gather(*(driver.run(shared(runs)) for _ in range(TASKS)), return_exceptions=True)
@@ -301,16 +301,16 @@ def test_each_task_gets_an_error_of_its_own() -> None:
     assert copies_of(error, raised)
 
 
-def test_a_cancelled_caller_harms_nobody() -> None:
-    """Whoever asked first may go away; the run goes on for those who came later, and they all have it."""
+def test_a_cancelled_caller_does_not_end_the_run() -> None:
+    """The run continues for later callers when the first caller is cancelled."""
     driver = new_async_driver()
-    all_aboard = aboard(driver, 6)
+    all_joined = when_joined(driver, 6)
     over = threading.Event()
-    runs = Runs(patient(over))
+    runs = Runs(wait_for(over))
 
     async def main() -> list[Any]:
         tasks = [asyncio.create_task(driver.run(shared(runs))) for _ in range(6)]
-        await asyncio.to_thread(patient(all_aboard))
+        await asyncio.to_thread(wait_for(all_joined))
         tasks[0].cancel()
         tasks[3].cancel()
         await asyncio.wait([tasks[0], tasks[3]])
@@ -323,10 +323,10 @@ def test_a_cancelled_caller_harms_nobody() -> None:
     assert runs.count == 1
 
 
-def test_a_cancelled_leader_hands_over() -> None:
-    """Where the leading task itself is stopped, one of those who wait leads anew."""
+def test_a_cancelled_leader_is_replaced() -> None:
+    """If the leading task itself is cancelled, one of the waiting tasks leads a new run."""
     driver = new_async_driver()
-    all_aboard = aboard(driver, 6)
+    all_joined = when_joined(driver, 6)
 
     async def hang_at_first() -> None:
         if runs.count == 1:
@@ -336,7 +336,7 @@ def test_a_cancelled_leader_hands_over() -> None:
 
     async def main() -> list[Any]:
         waiting = [asyncio.create_task(driver.run(shared(runs))) for _ in range(6)]
-        await asyncio.to_thread(patient(all_aboard))
+        await asyncio.to_thread(wait_for(all_joined))
         (leader,) = driver._tasks
         leader.cancel()
         return await asyncio.gather(*waiting)
@@ -344,8 +344,8 @@ def test_a_cancelled_leader_hands_over() -> None:
     assert asyncio.run(main()) == [2] * 6
 
 
-def test_a_leader_that_was_cancelled_before_it_began_hands_over() -> None:
-    """Its flight lands although its coroutine never ran, and nothing warns of it."""
+def test_a_leader_cancelled_before_its_start_is_replaced() -> None:
+    """The run finishes although its coroutine never ran, without a warning."""
     driver = new_async_driver()
     runs = Runs(lambda: None)
 
@@ -359,11 +359,11 @@ def test_a_leader_that_was_cancelled_before_it_began_hands_over() -> None:
     assert asyncio.run(main()) == 1
 
 
-def test_a_task_loses_patience_and_the_next_leads() -> None:
-    """As a thread does."""
+def test_a_task_times_out_and_the_next_one_leads() -> None:
+    """If a leader hangs, the first waiting task times out and later ones do not wait for it."""
     driver = new_async_driver(wait_timeout=0.05)
     over = threading.Event()
-    hanging = Runs(patient(over))
+    hanging = Runs(wait_for(over))
 
     async def main() -> None:
         await driver.run(ask(RunOnceInBackground("key", hanging)))
@@ -377,11 +377,11 @@ def test_a_task_loses_patience_and_the_next_leads() -> None:
     assert hanging.count == 1
 
 
-def test_a_task_that_waits_for_a_bounded_time_leaves_the_leader_to_the_others() -> None:
-    """As a thread does; the task that started the run waits in full."""
+def test_a_short_timeout_of_a_task_does_not_abandon_the_run() -> None:
+    """A short timeout does not abandon the run; the task that started it waits in full."""
     driver = new_async_driver()
     over = threading.Event()
-    hanging = Runs(patient(over))
+    hanging = Runs(wait_for(over))
 
     async def main() -> None:
         leader = asyncio.create_task(driver.run(ask(RunOnce("key", hanging, 0.05))))
@@ -399,10 +399,10 @@ def test_a_task_that_waits_for_a_bounded_time_leaves_the_leader_to_the_others() 
 
 
 def test_only_one_refresh_task_runs_in_the_background() -> None:
-    """As with threads; closing stops it and waits until it has stopped."""
+    """Closing cancels the refresh task and waits for its end."""
     driver = new_async_driver()
     over = threading.Event()
-    runs = Runs(patient(over))
+    runs = Runs(wait_for(over))
 
     async def main() -> None:
         for _ in range(20):
@@ -417,7 +417,7 @@ def test_only_one_refresh_task_runs_in_the_background() -> None:
 
 
 def test_the_exchange_is_bounded_where_the_fetcher_is_not() -> None:
-    """A coroutine that hangs is cancelled when the time of its request is up."""
+    """A hanging coroutine is cancelled at the request's timeout."""
     cancelled = []
 
     async def fetch(_request: HttpRequest) -> HttpResponse:
@@ -433,8 +433,8 @@ def test_the_exchange_is_bounded_where_the_fetcher_is_not() -> None:
     assert cancelled == [True]
 
 
-def test_exchanges_hold_up_no_lookup() -> None:
-    """A caller who makes up tokens fills all threads with exchanges, and none of those of the cache."""
+def test_exchanges_do_not_delay_cache_lookups() -> None:
+    """Made-up tokens that occupy all threads with introspections do not delay cache look-ups."""
     began, looked_up = threading.Event(), threading.Event()
 
     def fetch(_request: HttpRequest) -> HttpResponse:
@@ -458,7 +458,7 @@ def test_exchanges_hold_up_no_lookup() -> None:
 
 @pytest.mark.parametrize("where", ["fetch", "call", "cache"])
 def test_a_function_that_cancels_itself_has_failed(where: str) -> None:
-    """Passed on, its CancelledError would send one leader after the other into the same fate."""
+    """Its CancelledError is an error of the function and does not cancel the leader."""
     calls = []
 
     async def function(*_arguments: object) -> HttpResponse:
@@ -475,7 +475,7 @@ def test_a_function_that_cancels_itself_has_failed(where: str) -> None:
 
 
 def shared_answer(start: Callable[[Instant], Flow[Any]]) -> Flow[Any]:
-    """Return a flow that shares another, and returns the answer as it comes back."""
+    """Return a flow that shares another and returns its result."""
     return (yield RunOnce("key", start))
 
 
@@ -483,9 +483,9 @@ def shared_answer(start: Callable[[Instant], Flow[Any]]) -> Flow[Any]:
 
 
 def test_event_loops_share_one_run() -> None:
-    """Ten event loops on one driver, twenty tasks each: one run, and everybody has its result."""
+    """Ten event loops with twenty tasks each on one driver cause one run."""
     driver = new_async_driver()
-    runs = Runs(patient(aboard(driver, 200)))
+    runs = Runs(wait_for(when_joined(driver, 200)))
 
     async def main() -> list[Any]:
         return await asyncio.gather(*(driver.run(shared(runs)) for _ in range(20)))
@@ -494,10 +494,10 @@ def test_event_loops_share_one_run() -> None:
     assert runs.count == 1
 
 
-def test_an_event_loop_that_ends_hands_over() -> None:
-    """Tasks of other event loops wait for a leader whose own loop ends under it; one of them leads anew."""
+def test_a_leader_on_an_ended_event_loop_is_replaced() -> None:
+    """If the leader's event loop ends, a task of another loop leads a new run."""
     driver = new_async_driver()
-    led, all_aboard = threading.Event(), aboard(driver, 5)
+    led, all_joined = threading.Event(), when_joined(driver, 5)
 
     async def hang() -> None:
         led.set()
@@ -505,10 +505,10 @@ def test_an_event_loop_that_ends_hands_over() -> None:
 
     async def short_lived() -> None:
         await driver.run(ask(RunOnceInBackground("key", Runs(hang))))
-        await asyncio.to_thread(patient(all_aboard))
+        await asyncio.to_thread(wait_for(all_joined))
 
     async def long_lived() -> list[Any]:
-        await asyncio.to_thread(patient(led))
+        await asyncio.to_thread(wait_for(led))
         return await asyncio.gather(*(driver.run(shared(Runs(lambda: None))) for _ in range(4)))
 
     mains: list[Callable[[], Any]] = [short_lived, long_lived]
@@ -518,20 +518,20 @@ def test_an_event_loop_that_ends_hands_over() -> None:
 
 
 @pytest.mark.parametrize("asks", [RunOnceInBackground, RunOnce])
-def test_an_event_loop_that_was_closed_under_its_leader_holds_nobody_up(
+def test_a_leader_on_a_closed_event_loop_is_replaced(
     asks: type[RunOnceInBackground] | type[RunOnce], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing cancels what is left on a loop that is only closed; whoever asks next leads at once."""
+    """A closed loop cancels nothing, so the next caller starts a new run at once."""
     driver = new_async_driver()
     begun, over = threading.Event(), threading.Event()
 
     def hang() -> None:
         begun.set()
-        patient(over)()
+        wait_for(over)()
 
     async def start() -> None:
         await driver.run(ask(RunOnceInBackground("key", Runs(hang))))
-        await asyncio.to_thread(patient(begun))
+        await asyncio.to_thread(wait_for(begun))
 
     with contextlib.closing(asyncio.new_event_loop()) as short_lived:
         short_lived.run_until_complete(start())
@@ -546,7 +546,7 @@ def test_an_event_loop_that_was_closed_under_its_leader_holds_nobody_up(
     assert (runs.count, driver._tasks, driver._runs._runs) == (1, {}, {})
     over.set()
     gc.collect()
-    assert {record.name for record in caplog.records} <= {"asyncio"}  # which says that a task was left behind
+    assert {record.name for record in caplog.records} <= {"asyncio"}  # asyncio's warning about a pending task
 
 
 FORKING = """
@@ -588,26 +588,26 @@ workers._pool._lock.release()
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 def test_a_forked_child_starts_with_an_empty_table() -> None:
-    """Leaders, worker threads and whoever held a lock have stayed behind in the parent."""
+    """The child does not wait for leaders, worker threads or locks of the parent."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORKING],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
 
-# No wake-up is lost: many short flights, interrupted at random
+# Many short runs, interrupted at random: every waiting caller is woken
 
 ROUNDS = 300
 
 
 @pytest.fixture
 def _hasty_threads() -> Iterator[None]:
-    """Let threads take turns as often as possible."""
+    """Switch between threads as often as possible."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -615,8 +615,8 @@ def _hasty_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_hasty_threads")
-def test_no_thread_is_forgotten() -> None:
-    """Short flights end while others board, hundreds of times; some of the leaders are interrupted."""
+def test_every_waiting_thread_is_woken() -> None:
+    """Short runs end while other threads join, hundreds of times; some leaders are interrupted."""
     driver = new_sync_driver()
     chance = random.Random(1)
     interrupted = [chance.random() < 0.3 for _ in range(ROUNDS * 8)]
@@ -625,12 +625,12 @@ def test_no_thread_is_forgotten() -> None:
         results = 0
         for turn in range(ROUNDS):
             try:
-                results += driver.run(shared(flight(interrupted[number * ROUNDS + turn])))
+                results += driver.run(shared(interruptible(interrupted[number * ROUNDS + turn])))
             except KeyboardInterrupt:
                 results += 1
         return results
 
-    def flight(is_interrupted: bool) -> Callable[[Instant], Flow[int]]:
+    def interruptible(is_interrupted: bool) -> Callable[[Instant], Flow[int]]:
         def start(_now: Instant) -> Flow[int]:
             yield Fetch(REQUEST)
             if is_interrupted:
@@ -643,7 +643,7 @@ def test_no_thread_is_forgotten() -> None:
     assert driver._runs._runs == {}
 
 
-def test_no_task_is_forgotten() -> None:
+def test_every_waiting_task_is_woken() -> None:
     """The same on three event loops at once, where tasks are cancelled while they wait or lead."""
     driver = new_async_driver()
 

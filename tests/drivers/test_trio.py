@@ -1,4 +1,4 @@
-"""Event loops of another library than asyncio: refused at once, with what to do."""
+"""Event loops other than asyncio are refused at once, with an explanation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPERATIONS: dict[str, Callable[[AsyncBackendClient, str], Awaitable[Any]]] = {
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_trio_is_refused_at_once(operation: Callable[..., Awaitable[Any]]) -> None:
-    """Nothing is left under way that the next request on asyncio would wait for."""
+    """No run is left behind that a later request on asyncio would wait for."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         client = AsyncBackendClient(**tenant.settings(tenant.client))
         token = tenant.mint()

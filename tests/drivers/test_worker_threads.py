@@ -1,4 +1,4 @@
-"""Threads for what would block an event loop: bounded, reused, and never in the way."""
+"""The worker threads that run blocking functions: bounded, reused, and daemonic."""
 
 from __future__ import annotations
 
@@ -15,47 +15,49 @@ import pytest
 
 from monocloud_mw.drivers.worker_threads import WorkerThreads
 
-from .harness import PATIENCE_SECONDS
+from .harness import TIMEOUT_SECONDS
 
 WorkersAlive = Callable[[], set[threading.Thread]]
 
 
 @pytest.fixture(autouse=True)
 def workers_alive() -> Iterator[WorkersAlive]:
-    """Return a function that lists the worker threads of a test's own pools; it may leave none behind."""
+    """Return a function that lists the worker threads of this test, which must have ended by the end of
+    the test.
+    """
 
     def list_workers() -> set[threading.Thread]:
         return {thread for thread in threading.enumerate() if thread.name == "monocloud-worker"}
 
     gc.collect()
-    others = list_workers()  # of clients that serve whole modules of tests
+    others = list_workers()  # of clients used by whole modules of tests
     yield lambda: list_workers() - others
     gc.collect()
     for thread in list_workers() - others:
-        thread.join(PATIENCE_SECONDS)
+        thread.join(TIMEOUT_SECONDS)
         assert not thread.is_alive()
 
 
 def wait(event: threading.Event) -> None:
-    """Wait for an event, and fail a test that would wait for ever."""
-    assert event.wait(PATIENCE_SECONDS)
+    """Wait for an event, with a timeout that fails the test."""
+    assert event.wait(TIMEOUT_SECONDS)
 
 
 async def running(pool: WorkerThreads, count: int) -> tuple[list[asyncio.Task[Any]], threading.Event]:
-    """Keep a number of threads busy until the event that comes back is set."""
+    """Keep a number of threads busy until the returned event is set."""
     over, begun = threading.Event(), threading.Barrier(count + 1)
 
     def work() -> None:
-        begun.wait(PATIENCE_SECONDS)
+        begun.wait(TIMEOUT_SECONDS)
         wait(over)
 
     tasks = [asyncio.create_task(pool.run(work)) for _ in range(count)]
-    await asyncio.to_thread(begun.wait, PATIENCE_SECONDS)
+    await asyncio.to_thread(begun.wait, TIMEOUT_SECONDS)
     return tasks, over
 
 
 def test_a_function_runs_in_a_daemon_thread() -> None:
-    """Its arguments arrive, its result comes back, and its thread holds up no program that ends."""
+    """Arguments and result are passed on, and the daemon thread does not keep a program from ending."""
 
     def function(*arguments: object) -> tuple[object, ...]:
         return arguments, threading.current_thread()
@@ -69,7 +71,7 @@ def test_a_function_runs_in_a_daemon_thread() -> None:
 
 
 class InterruptError(BaseException):
-    """Something that no ``except Exception`` stops."""
+    """An exception that ``except Exception`` does not catch."""
 
 
 @pytest.mark.parametrize(
@@ -82,10 +84,10 @@ class InterruptError(BaseException):
         (StopIteration, RuntimeError),
     ],
 )
-def test_what_a_function_raises_comes_out(
+def test_an_error_of_a_function_is_raised(
     error: type[BaseException], expected: type[BaseException], workers_alive: WorkersAlive
 ) -> None:
-    """In the coroutine that waits; the thread lives on."""
+    """The waiting coroutine gets the error, and the thread stays."""
 
     def function() -> None:
         raise error
@@ -101,7 +103,7 @@ def test_what_a_function_raises_comes_out(
 
 
 def test_idle_threads_are_used_again() -> None:
-    """One after the other needs one thread, and another while the first is still putting its tools away."""
+    """Successive functions use one thread, or two while the first is about to become idle."""
 
     async def main() -> set[int]:
         pool = WorkerThreads()
@@ -111,7 +113,7 @@ def test_idle_threads_are_used_again() -> None:
 
 
 def test_the_number_of_threads_is_bounded(workers_alive: WorkersAlive) -> None:
-    """What comes when all are busy waits for its turn."""
+    """When all threads are busy, functions wait for their turn."""
 
     async def main() -> None:
         pool = WorkerThreads(3)
@@ -127,8 +129,8 @@ def test_the_number_of_threads_is_bounded(workers_alive: WorkersAlive) -> None:
     asyncio.run(main())
 
 
-def test_what_was_cancelled_before_its_turn_never_runs() -> None:
-    """What runs already cannot be stopped, but nobody waits for it any more."""
+def test_a_function_cancelled_before_its_turn_never_runs() -> None:
+    """A function that runs already cannot be stopped, but its result is dropped."""
     calls: list[str] = []
 
     async def main() -> None:
@@ -149,7 +151,7 @@ def test_what_was_cancelled_before_its_turn_never_runs() -> None:
 
 
 def test_closing_ends_idle_threads_and_cancels_nothing(workers_alive: WorkersAlive) -> None:
-    """Somebody on another event loop may wait for what is still to be done."""
+    """Pending functions still run, since another event loop may wait for them."""
 
     async def main() -> None:
         pool = WorkerThreads(2)
@@ -164,14 +166,14 @@ def test_closing_ends_idle_threads_and_cancels_nothing(workers_alive: WorkersAli
         assert await waiting == 0
         await asyncio.gather(*busy)
         for thread in threads:
-            await asyncio.to_thread(thread.join, PATIENCE_SECONDS)
+            await asyncio.to_thread(thread.join, TIMEOUT_SECONDS)
             assert not thread.is_alive()
 
     asyncio.run(main())
 
 
-def test_an_event_loop_that_is_closed_meanwhile_misses_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """What its function returns has nowhere to go, and the thread says nothing and lives on."""
+def test_the_result_for_a_closed_event_loop_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    """The result is dropped, and the thread logs nothing and stays."""
     pool = WorkerThreads(1)
     loop = asyncio.new_event_loop()
     (busy,), over = loop.run_until_complete(running(pool, 1))
@@ -181,18 +183,18 @@ def test_an_event_loop_that_is_closed_meanwhile_misses_nothing(caplog: pytest.Lo
     assert asyncio.run(pool.run(int)) == 0
     assert caplog.records == []
     del busy
-    gc.collect()  # asyncio says that a task was left behind: here, and not in another test
+    gc.collect()  # asyncio's warning about a pending task belongs to this test
 
 
-def test_a_pool_that_is_forgotten_takes_its_threads_along(workers_alive: WorkersAlive) -> None:
-    """A client that nobody closed leaks no thread."""
+def test_the_threads_of_a_collected_pool_end(workers_alive: WorkersAlive) -> None:
+    """A client that was never closed leaks no thread."""
     pool = WorkerThreads()
     asyncio.run(pool.run(int))
     threads = workers_alive()
     del pool
     gc.collect()
     for thread in threads:
-        thread.join(PATIENCE_SECONDS)
+        thread.join(TIMEOUT_SECONDS)
         assert not thread.is_alive()
 
 
@@ -211,10 +213,10 @@ pool._pool._lock.acquire()
 
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
-def test_a_program_ends_although(ending: str) -> None:
-    """Whatever the threads are at: nobody waits for them, and nothing is said about it.
+def test_a_program_ends_with_worker_threads(ending: str) -> None:
+    """The interpreter does not wait for the threads, and nothing is printed.
 
-    In development mode asyncio would tell of each step that takes a tenth of a second, hence ``debug=False``.
+    In development mode asyncio would log each step that takes a tenth of a second, hence ``debug=False``.
     """
     script = (
         "import asyncio, threading\n"
@@ -226,14 +228,14 @@ def test_a_program_ends_although(ending: str) -> None:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_work_that_meets_a_pool_being_closed_goes_to_the_next_threads() -> None:
-    """Closing in one thread and asking in another may come at the same moment."""
+def test_a_function_submitted_during_close_gets_new_threads() -> None:
+    """Closing in one thread and submitting in another may happen at the same time."""
     pool = WorkerThreads()
 
     class Closed:
@@ -247,10 +249,10 @@ def test_work_that_meets_a_pool_being_closed_goes_to_the_next_threads() -> None:
     assert asyncio.run(pool.run(int)) == 0
 
 
-def test_a_system_without_more_threads_is_an_error_only_where_there_is_none(
+def test_without_any_thread_there_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With one thread at least, work waits for its turn."""
+    """With at least one thread, functions wait for their turn."""
 
     def start(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

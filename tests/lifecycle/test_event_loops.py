@@ -1,4 +1,4 @@
-"""One resource per event loop: who gets which, and when it is closed."""
+"""One resource per event loop: who gets it and when it is closed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monocloud_mw.lifecycle.event_loops import PerLoop
 
 @attrs.define(eq=False)
 class Resource:
-    """Remembers on which loop it was closed."""
+    """A resource that records the loop on which it was closed."""
 
     closed_on: asyncio.AbstractEventLoop | None = None
 
@@ -34,7 +34,7 @@ def _per_loop() -> tuple[PerLoop[Resource], list[Resource]]:
 
 
 def test_tasks_of_one_loop_share_one_resource() -> None:
-    """However many tasks ask at once, one resource is made."""
+    """However many tasks need it at once, one resource is created."""
     per_loop, made = _per_loop()
 
     async def ask() -> None:
@@ -46,7 +46,7 @@ def test_tasks_of_one_loop_share_one_resource() -> None:
 
 
 def test_a_loop_that_shuts_down_closes_its_resource() -> None:
-    """The resource is closed on the loop it was made for, while that still runs."""
+    """The resource is closed on its own loop while that still runs."""
     per_loop, made = _per_loop()
 
     async def ask() -> asyncio.AbstractEventLoop:
@@ -58,7 +58,7 @@ def test_a_loop_that_shuts_down_closes_its_resource() -> None:
 
 
 def test_loops_in_threads_do_not_share() -> None:
-    """Each of several loops that run at once has a resource of its own."""
+    """Each of several concurrent loops has its own resource."""
     per_loop, made = _per_loop()
     together = Barrier(4)
 
@@ -75,8 +75,8 @@ def test_loops_in_threads_do_not_share() -> None:
     assert all(resource.closed_on is not None for resource in made)
 
 
-def test_closing_is_for_the_running_loop() -> None:
-    """An early close happens once, and the next call makes a new resource."""
+def test_closing_affects_the_running_loop() -> None:
+    """Closing early happens once, and the next call creates a new resource."""
     per_loop, made = _per_loop()
 
     async def ask() -> None:
@@ -92,8 +92,10 @@ def test_closing_is_for_the_running_loop() -> None:
     assert all(resource.closed_on is not None for resource in made)
 
 
-def test_a_loop_that_was_closed_rudely_is_forgotten() -> None:
-    """A loop that did not close its generators keeps neither its memory nor the next loop from working."""
+def test_a_loop_closed_without_shutdown_is_forgotten() -> None:
+    """A loop that was closed without closing its generators leaks no memory and does not affect the next
+    loop.
+    """
     per_loop, made = _per_loop()
     loop = asyncio.new_event_loop()
     loop.run_until_complete(per_loop.get())

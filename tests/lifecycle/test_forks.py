@@ -1,4 +1,4 @@
-"""Whatever holds locks starts afresh in a forked child; test_sharing.py and the transports' tests fork."""
+"""Resetting objects with locks in a forked child; test_sharing.py and the transports' tests fork."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from monocloud_mw.lifecycle import forks as fork_safety
 
 
 class Inherited:
-    """Counts how often it started afresh."""
+    """Counts its resets."""
 
     def __init__(self, count: list[int]) -> None:
         self._count = count
 
     def reset_after_fork(self) -> None:
-        """Count."""
+        """Count the reset."""
         self._count.append(1)
 
 
-def test_all_that_are_alive_reset_all() -> None:
-    """Being on the list keeps nothing alive."""
+def test_all_live_objects_are_reset() -> None:
+    """All live objects are reset, and being registered keeps no object alive."""
     lived: list[int] = []
     died: list[int] = []
     alive, forgotten = Inherited(lived), Inherited(died)

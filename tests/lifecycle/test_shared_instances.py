@@ -1,4 +1,4 @@
-"""One instance for each key, made once, and gone when nothing uses it."""
+"""One instance per key, created once and dropped when it is unused."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from monocloud_mw.lifecycle.shared_instances import SharedInstances
 
 
 class Instance:
-    """Something that may be referred to weakly."""
+    """An object that supports weak references."""
 
 
 def test_a_key_has_one_instance() -> None:
-    """Another key has another."""
+    """Another key has another instance."""
     shared: SharedInstances[Instance] = SharedInstances()
     first, second = shared.get("a", Instance), shared.get("b", Instance)
     assert (shared.get("a", Instance), shared.get("b", Instance)) == (first, second)
     assert first is not second
 
 
-def test_an_instance_that_nothing_uses_is_gone() -> None:
-    """The next who asks has a new one made."""
+def test_an_unused_instance_is_dropped() -> None:
+    """The next caller gets a new instance."""
     shared: SharedInstances[Instance] = SharedInstances()
     shared.get("a", Instance)
     gc.collect()
@@ -33,8 +33,8 @@ def test_an_instance_that_nothing_uses_is_gone() -> None:
     assert isinstance(shared.get("a", Instance), Instance)
 
 
-def test_threads_that_ask_together_get_one() -> None:
-    """It is made once."""
+def test_concurrent_threads_get_one_instance() -> None:
+    """The instance is created once."""
     shared: SharedInstances[Instance] = SharedInstances()
     together = threading.Barrier(8)
     made: list[Instance] = []
@@ -53,8 +53,8 @@ def test_threads_that_ask_together_get_one() -> None:
     assert len(made) == 1
 
 
-def test_what_cannot_be_made_is_tried_again() -> None:
-    """An error is the caller's, and leaves nothing behind."""
+def test_a_failed_creation_is_repeated() -> None:
+    """The error is raised to the caller, and nothing is kept."""
     shared: SharedInstances[Instance] = SharedInstances()
 
     def fail() -> Instance:
@@ -66,7 +66,7 @@ def test_what_cannot_be_made_is_tried_again() -> None:
 
 
 def test_a_forked_child_does_not_wait_for_a_lock_of_its_parent() -> None:
-    """Another thread may have held it; what is shared stays."""
+    """Another thread may have held the lock; instances are kept."""
     shared: SharedInstances[Instance] = SharedInstances()
     instance = shared.get("a", Instance)
     assert shared._lock.acquire(blocking=False)

@@ -38,7 +38,7 @@ DUE: Final = 80.0  # where the refresh ahead begins
 MAX_STALE: Final = 1000.0
 GONE: Final = LIFETIME + MAX_STALE
 COOLDOWN: Final = 10.0
-PATIENCE_SECONDS: Final = 60.0  # what must not run out in a test
+TIMEOUT_SECONDS: Final = 60.0  # what must not run out in a test
 SHORT_SECONDS: Final = 0.05
 
 SETTINGS: Final = {
@@ -46,7 +46,7 @@ SETTINGS: Final = {
     "metadata_cache_duration": LIFETIME,
     "max_stale": MAX_STALE,
     "refresh_cooldown": COOLDOWN,
-    "response_timeout": PATIENCE_SECONDS,
+    "response_timeout": TIMEOUT_SECONDS,
 }
 
 ACCEPTED: Final = "accepted"
@@ -82,7 +82,7 @@ class Gate:
 
     def __call__(self, exchange: Exchange) -> Response:
         self._reached.set()
-        assert self._opened.wait(PATIENCE_SECONDS)
+        assert self._opened.wait(TIMEOUT_SECONDS)
         return exchange.answer()
 
     def open(self) -> None:
@@ -91,7 +91,7 @@ class Gate:
 
     def await_request(self) -> None:
         """Wait until a request stands before the gate."""
-        assert self._reached.wait(PATIENCE_SECONDS)
+        assert self._reached.wait(TIMEOUT_SECONDS)
 
 
 class OldAnswer(Gate):
@@ -100,7 +100,7 @@ class OldAnswer(Gate):
     def __call__(self, exchange: Exchange) -> Response:
         answer = exchange.answer()
         self._reached.set()
-        assert self._opened.wait(PATIENCE_SECONDS)
+        assert self._opened.wait(TIMEOUT_SECONDS)
         return answer
 
 
@@ -117,7 +117,7 @@ class Line:
         with self._lock:
             self._attempts += 1
         short = self._impatient_with is not None and request.url.endswith(self._impatient_with)
-        timeout = SHORT_SECONDS if short else PATIENCE_SECONDS
+        timeout = SHORT_SECONDS if short else TIMEOUT_SECONDS
         return self._transport(attrs.evolve(request, timeout_seconds=timeout))
 
     @contextmanager
@@ -160,7 +160,7 @@ class Face(abc.ABC):
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call a method of the client, and return its result."""
-        return self.begin(method, *arguments).result(PATIENCE_SECONDS)
+        return self.begin(method, *arguments).result(TIMEOUT_SECONDS)
 
     def submit(self, tokens: Iterable[str]) -> list[Future[Any]]:
         """Present tokens at the same time."""
@@ -183,7 +183,7 @@ def judge(results: Iterable[Future[Any]]) -> set[str]:
 
 def _judge(result: Future[Any]) -> str:
     try:
-        result.result(PATIENCE_SECONDS)
+        result.result(TIMEOUT_SECONDS)
     except TokenError as error:
         return str(error.reason)
     except MonoCloudError as error:
@@ -207,7 +207,7 @@ class ThreadsFace(Face):
         while threads := list(self.client._driver._threads):
             for thread in threads:
                 if thread.is_alive():  # and not about to be started
-                    thread.join(PATIENCE_SECONDS)
+                    thread.join(TIMEOUT_SECONDS)
 
     def close(self) -> None:
         self.settle()
@@ -235,12 +235,12 @@ class EventLoopFace(Face):
             while tasks := list(self.client._driver._tasks):
                 await asyncio.gather(*tasks)
 
-        self._submit(gather()).result(PATIENCE_SECONDS)
+        self._submit(gather()).result(TIMEOUT_SECONDS)
 
     def close(self) -> None:
-        self._submit(self.client.aclose()).result(PATIENCE_SECONDS)
+        self._submit(self.client.aclose()).result(TIMEOUT_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE_SECONDS)
+        self._thread.join(TIMEOUT_SECONDS)
         self._loop.close()
         self.line.close()
 

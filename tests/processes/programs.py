@@ -15,10 +15,10 @@ from werkzeug import Response
 
 from monocloud_mw.testing.faults import Exchange
 
-__all__ = ["PATIENCE_SECONDS", "ROOT", "Gate", "Program", "environment", "running"]
+__all__ = ["ROOT", "TIMEOUT_SECONDS", "Gate", "Program", "environment", "running"]
 
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE_SECONDS: Final = 120.0  # what must not run out in a test, on the busiest machine
+TIMEOUT_SECONDS: Final = 120.0  # what must not run out in a test, on the busiest machine
 STRICT: Final = ("-X", "dev", "-W", "error", "-W", "ignore:This process:DeprecationWarning")
 """Every warning ends a program, but that of Python 3.12 about forks beside threads, which are the point."""
 
@@ -59,7 +59,7 @@ class Gate:
 
     def __call__(self, exchange: Exchange) -> Response:
         self._reached.set()
-        assert self._opened.wait(PATIENCE_SECONDS)
+        assert self._opened.wait(TIMEOUT_SECONDS)
         return exchange.answer()
 
     def open(self) -> None:
@@ -68,7 +68,7 @@ class Gate:
 
     def await_request(self) -> None:
         """Wait until a request stands before the gate."""
-        assert self._reached.wait(PATIENCE_SECONDS)
+        assert self._reached.wait(TIMEOUT_SECONDS)
 
 
 class Program:
@@ -90,7 +90,7 @@ class Program:
 
     def end(self) -> tuple[int, str]:
         """Wait for the program's end; return its exit code and what it wrote to stderr."""
-        _, errors = self._process.communicate(timeout=PATIENCE_SECONDS)
+        _, errors = self._process.communicate(timeout=TIMEOUT_SECONDS)
         return self._process.returncode, errors
 
 

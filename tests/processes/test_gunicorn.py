@@ -16,7 +16,7 @@ import pytest
 
 from monocloud_mw.testing import LocalTenant
 
-from .programs import PATIENCE_SECONDS, ROOT, Gate, environment
+from .programs import ROOT, TIMEOUT_SECONDS, Gate, environment
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -58,7 +58,7 @@ def gunicorn(kind: str, preload: str, tenant: LocalTenant) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
             process.terminate()
-            _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+            _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
             assert (process.returncode, errors) == (0, "")
         finally:
             process.kill()
@@ -68,7 +68,7 @@ def gunicorn(kind: str, preload: str, tenant: LocalTenant) -> Iterator[str]:
 def ask(address: str, token: str) -> str:
     """Call the API on a connection of its own; return the process that served it."""
     request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
         process: str = response.read().decode()
     return process
 

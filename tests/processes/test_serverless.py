@@ -21,7 +21,7 @@ from monocloud_mw.adapters.asgi import ProtectApiMiddleware
 from monocloud_mw.testing import LocalTenant
 
 from ..conftest import unavailable
-from .programs import PATIENCE_SECONDS, environment
+from .programs import TIMEOUT_SECONDS, environment
 
 LIFETIME = 2.0
 STEP = 0.05
@@ -87,10 +87,10 @@ def _serving(*command: str, app: str, directory: Path, tenant: LocalTenant) -> I
         )
     url = f"http://127.0.0.1:{port}/"
     try:
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        give_up = time.monotonic() + TIMEOUT_SECONDS
         while True:
             try:
-                requests.get(url, timeout=PATIENCE_SECONDS)
+                requests.get(url, timeout=TIMEOUT_SECONDS)
                 break
             except requests.ConnectionError:
                 assert process.poll() is None, log.read_text()
@@ -133,7 +133,7 @@ def test_uwsgi_refreshes_keys(tenant: LocalTenant, tmp_path: Path, threads: tupl
 
         def status(token: str) -> int:
             headers = {"Authorization": f"Bearer {token}"}
-            return requests.get(url, headers=headers, timeout=PATIENCE_SECONDS).status_code
+            return requests.get(url, headers=headers, timeout=TIMEOUT_SECONDS).status_code
 
         withdrawn = tenant.mint()
         assert status(withdrawn) == 200
@@ -163,6 +163,6 @@ def test_hypercorn_needs_its_asyncio_worker(
     command = (sys.executable, "-m", "hypercorn", "-k", worker, "-b", "127.0.0.1:{port}", "served:app")
     with _serving(*command, app=TRIO_APP, directory=tmp_path, tenant=tenant) as url:
         headers = {"Authorization": f"Bearer {tenant.mint()}"}
-        assert requests.get(url, headers=headers, timeout=PATIENCE_SECONDS).status_code == status
-        assert requests.get(url, timeout=PATIENCE_SECONDS).status_code == 401
+        assert requests.get(url, headers=headers, timeout=TIMEOUT_SECONDS).status_code == status
+        assert requests.get(url, timeout=TIMEOUT_SECONDS).status_code == 401
     assert ("asyncio" in (tmp_path / "log").read_text()) is (worker == "trio")

@@ -1,1 +1,1 @@
-"""Claims caches, against a real redis-server."""
+"""Claims caches, tested with a real redis-server."""

@@ -1,4 +1,4 @@
-"""Fixtures: a real redis-server per session, in working order and empty for each test."""
+"""Fixtures: one redis-server per session, running and empty for each test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .redis_server import RedisServer
 
 
 class FixedClock:
-    """A clock in Unix seconds that moves when a test says so."""
+    """A clock in Unix seconds that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -28,7 +28,9 @@ class FixedClock:
 
 
 class Blocking:
-    """An async cache that answers at once, on an event loop of its own: one suite serves both kinds."""
+    """An async cache called synchronously, on an event loop of its own, so that one suite tests both
+    kinds.
+    """
 
     def __init__(self, cache: AsyncClaimsCache, runner: asyncio.Runner) -> None:
         self._cache = cache
@@ -45,20 +47,20 @@ class Blocking:
 
 
 class Connect(Protocol):
-    """Makes a cache on Redis, and closes it after the test."""
+    """Creates a cache on Redis and closes it after the test."""
 
     def __call__(self, url: str, **settings: Any) -> ClaimsCache: ...
 
 
 @pytest.fixture
 def clock() -> FixedClock:
-    """Return a clock that stands still."""
+    """Return a fixed clock."""
     return FixedClock()
 
 
 @pytest.fixture
 def connectors(clock: FixedClock) -> Iterator[dict[str, Connect]]:
-    """Return what makes sync and async caches, by the fixed clock; patient, for machines may be busy."""
+    """Return functions that create sync and async caches with the fixed clock and a long timeout."""
     patient: dict[str, Any] = {"clock": clock, "timeout_seconds": 30.0, "cooldown_seconds": 0.0}
     with ExitStack() as stack:
 
@@ -78,7 +80,7 @@ def connectors(clock: FixedClock) -> Iterator[dict[str, Connect]]:
 
 @pytest.fixture(params=["sync", "async"])
 def connect(request: pytest.FixtureRequest, connectors: dict[str, Connect]) -> Connect:
-    """Return what makes caches on Redis, once sync and once async."""
+    """Return a function that creates caches on Redis, sync and async in turn."""
     return connectors[request.param]
 
 
@@ -94,7 +96,7 @@ def _redis_process(
 
 @pytest.fixture
 def redis_server(_redis_process: RedisServer) -> Iterator[RedisServer]:
-    """Return the server, running and empty; it is mended after the test, whatever the test did to it."""
+    """Return the server, running and empty; it is repaired after the test."""
     _redis_process.start()
     with _redis_process.client() as client:
         client.flushall()
@@ -104,6 +106,6 @@ def redis_server(_redis_process: RedisServer) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def raw(redis_server: RedisServer) -> Iterator[redis.Redis]:
-    """Return a client that sees Redis as it is."""
+    """Return a client with direct access to Redis."""
     with redis_server.client() as client:
         yield client

@@ -1,4 +1,4 @@
-"""A real redis-server that tests can stop, freeze and start again, on a plain and a TLS port."""
+"""A real redis-server that tests can stop, freeze and restart, on a plain and a TLS port."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _free_port() -> int:
 
 
 class RedisServer:
-    """One server process, which keeps its ports and forgets its data when it is started again.
+    """One server process that keeps its ports and loses its data when restarted.
 
     Args:
         program: path of ``redis-server``.
@@ -55,11 +55,11 @@ class RedisServer:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process lives."""
+        """Whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the process and return when it accepts connections; nothing happens if it runs."""
+        """Start the process if necessary and return when it accepts connections."""
         if self.is_running:
             return
         process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -85,16 +85,16 @@ class RedisServer:
         self._process = None
 
     def freeze(self) -> None:
-        """Let the process hang: connections stay open, and nothing answers."""
+        """Stop the process with SIGSTOP: connections stay open without responses."""
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGSTOP)
         os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def thaw(self) -> None:
-        """Let a frozen process go on."""
+        """Continue a frozen process."""
         if self._process is not None:
             os.kill(self._process.pid, signal.SIGCONT)
 
     def client(self) -> redis.Redis:
-        """Return a client of the tests' own, to look at and to meddle with what is stored."""
+        """Return a client for tests to read and change what is stored."""
         return redis.Redis.from_url(self.url)

@@ -1,4 +1,4 @@
-"""The written form of an entry: what is believed, and what is refused and why."""
+"""The serialised form of an entry: what is accepted, and what is refused and why."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def _code(payload: bytes, secret: bytes = SECRET) -> bytes:
 
 
 def test_an_entry_is_json() -> None:
-    """Without an integrity key the entry is what the documentation shows, and nothing else."""
+    """Without an integrity key the entry is the JSON in the documentation."""
     fields = {"key": "key", "expires_at": NEVER, "claims": {"sub": "someone"}}
     assert json.loads(_rendered(PLAIN)) == fields
 
 
 def test_an_integrity_key_puts_a_code_before_it() -> None:
-    """The code is the HMAC-SHA256 of the JSON that follows, computed here the long way round."""
+    """The code is the HMAC-SHA256 of the JSON after it, computed here independently."""
     entry = _rendered(SEALED)
     assert (entry[:64], entry[64:]) == (_code(_rendered(PLAIN)), _rendered(PLAIN))
 
 
 @pytest.mark.parametrize("entry_format", [PLAIN, SEALED])
-def test_what_was_written_is_read(entry_format: EntryFormat) -> None:
-    """Claims and expiry come back."""
+def test_an_entry_is_read_as_written(entry_format: EntryFormat) -> None:
+    """Claims and expiry are read as written."""
     entry = entry_format.parse("key", _rendered(entry_format))
     assert (entry.claims, entry.expires_at) == ({"sub": "someone"}, NEVER)
 
@@ -76,15 +76,15 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("entry", "why"), REFUSED)
-def test_what_is_no_entry_is_refused(entry: bytes, why: str) -> None:
-    """Each rule is checked, whatever stands in the storage."""
+def test_an_invalid_entry_is_refused(entry: bytes, why: str) -> None:
+    """Every rule is checked, whatever is stored."""
     with pytest.raises(EntryError, match=why):
         PLAIN.parse("key", entry)
 
 
 @pytest.mark.parametrize(("entry", "why"), REFUSED)
-def test_a_code_does_not_replace_the_other_rules(entry: bytes, why: str) -> None:
-    """An authentic entry is held to the same form."""
+def test_an_entry_with_a_code_is_validated(entry: bytes, why: str) -> None:
+    """An entry with a valid code must meet the other rules too."""
     with pytest.raises(EntryError, match=why):
         SEALED.parse("key", _code(entry) + entry)
 
@@ -104,26 +104,26 @@ def test_a_code_does_not_replace_the_other_rules(entry: bytes, why: str) -> None
     ids=["empty", "no code", "another secret", "upper case", "longer", "claims", "expiry", "key"],
 )
 def test_forged_entries_are_refused(entry: bytes) -> None:
-    """With an integrity key, nothing that was not written with it is believed."""
+    """With an integrity key, only entries written with it are accepted."""
     with pytest.raises(EntryError, match="not written with the configured integrity key"):
         SEALED.parse("key", entry)
 
 
 def test_an_authentic_entry_belongs_to_one_key() -> None:
-    """Copying an entry to another key does not make another token valid."""
+    """An entry copied to another cache key is refused."""
     with pytest.raises(EntryError, match="belongs to another key"):
         SEALED.parse("key", _rendered(SEALED, key="other"))
 
 
-def test_an_entry_with_a_code_is_none_without_the_key() -> None:
-    """A process that lost its integrity key does not fall back to believing."""
+def test_an_entry_with_a_code_is_refused_without_the_key() -> None:
+    """A process without the integrity key refuses entries that have a code."""
     with pytest.raises(EntryError, match="not a JSON object"):
         PLAIN.parse("key", _rendered(SEALED))
 
 
 @given(position=st.integers(0, len(_rendered(SEALED)) * 8 - 1))
-def test_no_changed_bit_is_believed(position: int) -> None:
-    """Every bit of an authentic entry counts."""
+def test_a_changed_bit_is_detected(position: int) -> None:
+    """Changing any bit of an authentic entry makes it invalid."""
     entry = bytearray(_rendered(SEALED))
     entry[position // 8] ^= 1 << position % 8
     with pytest.raises(EntryError):
@@ -131,15 +131,15 @@ def test_no_changed_bit_is_believed(position: int) -> None:
 
 
 @given(entry=st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
-def test_no_input_escapes_the_one_error(entry: bytes) -> None:
-    """Whatever bytes are found, they are an entry or an :class:`EntryError`."""
+def test_any_input_is_an_entry_or_an_entry_error(entry: bytes) -> None:
+    """Any bytes are an entry or raise :class:`EntryError`."""
     for entry_format in (PLAIN, SEALED):
         with pytest.raises(EntryError):
             entry_format.parse("key", entry)
 
 
 def test_the_bound_is_the_same_for_writing_and_reading() -> None:
-    """The longest entry that is written is read, and one byte more is not written."""
+    """The longest entry that is written is read, and a longer one is not written."""
     room = MAX_ENTRY_BYTES - len(_rendered(SEALED, claims={"sub": ""}))
     longest = _rendered(SEALED, claims={"sub": "x" * room})
     assert len(longest) == MAX_ENTRY_BYTES
@@ -149,25 +149,25 @@ def test_the_bound_is_the_same_for_writing_and_reading() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), b"bytes", {1}])
 def test_claims_that_are_not_json_are_the_callers_error(value: Any) -> None:
-    """Nothing is written that could not be read again."""
+    """Claims that could not be read again are not written."""
     with pytest.raises((TypeError, ValueError)):
         PLAIN.render("key", {"claim": value}, NEVER)
 
 
 @pytest.mark.parametrize("secret", [b"", "", b"short", "k" * 31])
-def test_an_integrity_key_that_protects_nothing_is_refused(secret: bytes | str) -> None:
-    """A short secret can be guessed, and an empty one (a variable that is not set) is none."""
+def test_a_weak_integrity_key_is_refused(secret: bytes | str) -> None:
+    """A short secret can be guessed, and an empty one may be an unset variable."""
     with pytest.raises(ConfigurationError, match="integrity_key: must have at least 32 bytes"):
         EntryFormat(secret)
 
 
 def test_text_and_bytes_are_the_same_key() -> None:
-    """A secret from the environment and one from a file agree."""
+    """A secret given as text or as bytes gives the same key."""
     assert EntryFormat("ключ" * 4).integrity_key == "ключ".encode() * 4
 
 
 def test_errors_and_reprs_hold_neither_claims_nor_secret() -> None:
-    """What may end up in a log names no claim and no key material."""
+    """Errors and reprs contain no claim and no key material."""
     shown = repr(SEALED) + repr(PLAIN.parse("key", _rendered(PLAIN)))
     assert "someone" not in shown
     assert "0123456789" not in shown

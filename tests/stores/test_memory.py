@@ -1,4 +1,4 @@
-"""The cache in memory: its bounds, and the threads and children that share it."""
+"""The cache in memory: its bounds, and its use by threads and forked children."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ assert not failed and cache.get("mine") is None
 """
 
 
-def test_the_least_recently_used_entry_makes_room(clock: FixedClock) -> None:
-    """A read keeps an entry; the one that nobody read goes first."""
+def test_the_least_recently_used_entry_is_evicted(clock: FixedClock) -> None:
+    """A read keeps an entry; the entry not read for longest is evicted first."""
     cache = MemoryCache(max_entries=2, clock=clock)
     cache.set("a", {"sub": "a"}, clock.now + 300)
     cache.set("b", {"sub": "b"}, clock.now + 300)
@@ -56,15 +56,15 @@ def test_the_least_recently_used_entry_makes_room(clock: FixedClock) -> None:
 
 
 def test_a_write_counts_as_a_use(clock: FixedClock) -> None:
-    """An entry that was written anew is not the next one to go."""
+    """An entry that was just rewritten is not evicted next."""
     cache = MemoryCache(max_entries=2, clock=clock)
     for key in ("a", "b", "a", "c"):
         cache.set(key, {}, clock.now + 300)
     assert [cache.get(key) is not None for key in "abc"] == [True, False, True]
 
 
-def test_a_flood_stays_within_the_bound(clock: FixedClock) -> None:
-    """One-off entries push each other out, and an entry in steady use stays."""
+def test_many_new_entries_stay_within_the_bound(clock: FixedClock) -> None:
+    """New entries evict each other, and an entry in steady use stays."""
     cache = MemoryCache(max_entries=100, clock=clock)
     cache.set("busy", {"active": True}, clock.now + 300)
     for number in range(10_000):
@@ -74,8 +74,8 @@ def test_a_flood_stays_within_the_bound(clock: FixedClock) -> None:
 
 
 @pytest.mark.parametrize("max_entries", [200, 10_000])
-def test_made_up_tokens_push_out_no_good_ones(clock: FixedClock, max_entries: int) -> None:
-    """However many there are, and although none of the good ones is asked for meanwhile."""
+def test_made_up_tokens_do_not_evict_valid_ones(clock: FixedClock, max_entries: int) -> None:
+    """However many made-up tokens are stored, valid tokens stay even if unused."""
     cache = MemoryCache(max_entries, clock=clock)
     for number in range(200):
         cache.set(f"good {number}", {"active": True, "sub": str(number)}, clock.now + 300)
@@ -86,8 +86,8 @@ def test_made_up_tokens_push_out_no_good_ones(clock: FixedClock, max_entries: in
     assert cache.get("made up 9999") == {"active": False}
 
 
-def test_good_tokens_leave_room_for_inactive_ones(clock: FixedClock) -> None:
-    """A caller with a revoked token costs one introspection in a while, however busy the API is."""
+def test_valid_tokens_do_not_evict_inactive_ones(clock: FixedClock) -> None:
+    """A revoked token stays cached while valid tokens fill the cache."""
     cache = MemoryCache(max_entries=1, clock=clock)
     cache.set("revoked", {"active": False}, clock.now + 300)
     for number in range(100):
@@ -95,8 +95,8 @@ def test_good_tokens_leave_room_for_inactive_ones(clock: FixedClock) -> None:
     assert (cache.get("revoked"), len(cache)) == ({"active": False}, 2)
 
 
-def test_a_single_entry_is_bound_enough(clock: FixedClock) -> None:
-    """The smallest bound holds the entry written last."""
+def test_a_bound_of_one_keeps_the_last_entry(clock: FixedClock) -> None:
+    """A bound of 1 keeps the last entry."""
     cache = MemoryCache(max_entries=1, clock=clock)
     cache.set("a", {}, clock.now + 300)
     cache.set("b", {}, clock.now + 300)
@@ -104,7 +104,7 @@ def test_a_single_entry_is_bound_enough(clock: FixedClock) -> None:
 
 
 def test_reading_an_expired_entry_drops_it(clock: FixedClock) -> None:
-    """An expired entry takes no memory once it was asked for."""
+    """An expired entry is dropped when it is read."""
     cache = MemoryCache(clock=clock)
     cache.set("key", {}, clock.now + 1)
     clock.now += 1
@@ -113,7 +113,7 @@ def test_reading_an_expired_entry_drops_it(clock: FixedClock) -> None:
 
 
 def test_writes_drop_expired_entries_that_nobody_reads(clock: FixedClock) -> None:
-    """Claims do not lie around after their time: two expired entries go for one that comes."""
+    """Each write drops up to two expired entries."""
     cache = MemoryCache(clock=clock)
     for number in range(1_000):
         cache.set(f"old {number}", {"sub": "someone"}, clock.now + 1)
@@ -124,22 +124,22 @@ def test_writes_drop_expired_entries_that_nobody_reads(clock: FixedClock) -> Non
 
 
 @pytest.mark.parametrize("expires_at", [float("nan"), float("-inf")])
-def test_an_expiry_that_is_no_time_is_in_the_past(clock: FixedClock, expires_at: float) -> None:
-    """A comparison that cannot be made fails closed."""
+def test_an_invalid_expiry_is_in_the_past(clock: FixedClock, expires_at: float) -> None:
+    """An expiry that cannot be compared counts as expired."""
     cache = MemoryCache(clock=clock)
     cache.set("key", {}, expires_at)
     assert cache.get("key") is None
 
 
 @pytest.mark.parametrize("max_entries", [0, -1, 1.5, "10", True, None])
-def test_a_bound_that_cannot_work_is_refused(max_entries: Any) -> None:
-    """The bound is a whole number of at least 1."""
+def test_an_invalid_bound_is_refused(max_entries: Any) -> None:
+    """The bound must be a whole number of at least 1."""
     with pytest.raises(ConfigurationError, match="max_entries: must be a whole number of at least 1"):
         MemoryCache(max_entries)
 
 
 def test_threads_share_it(clock: FixedClock) -> None:
-    """Many threads that read, write and delete at once neither fail nor see each other's claims."""
+    """Threads that read, write and delete concurrently neither fail nor get each other's claims."""
     cache = MemoryCache(max_entries=50, clock=clock)
 
     def work(thread: int) -> None:
@@ -156,6 +156,6 @@ def test_threads_share_it(clock: FixedClock) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_forked_children_go_on_with_a_copy() -> None:
-    """A child that was forked while threads were writing has the entries, and never a lock held by nobody."""
+def test_a_forked_child_has_a_copy() -> None:
+    """A child forked while threads were writing has the entries and no locked lock."""
     subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK], check=True, timeout=60)

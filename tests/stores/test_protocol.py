@@ -1,4 +1,4 @@
-"""One contract for all claims caches: in memory, and on Redis by each way to reach it."""
+"""One contract for all claims caches: in memory, and on Redis, sync and async."""
 
 from __future__ import annotations
 
@@ -59,27 +59,29 @@ def cache(request: pytest.FixtureRequest, clock: FixedClock) -> ClaimsCache:
             return connect(server.url)
 
 
-def test_claims_come_out_as_they_went_in(cache: ClaimsCache, clock: FixedClock) -> None:
-    """What is stored is found, equal to what was stored as JSON."""
+def test_stored_claims_are_returned(cache: ClaimsCache, clock: FixedClock) -> None:
+    """Stored claims are equal to their JSON form when read."""
     cache.set("key", CLAIMS, clock.now + 300)
     assert json.loads(json.dumps(cache.get("key"))) == CLAIMS
 
 
 def test_a_key_that_was_never_set_is_a_miss(cache: ClaimsCache) -> None:
-    """An empty cache has nothing."""
+    """An unknown key is a miss."""
     assert cache.get("key") is None
 
 
 def test_the_last_write_counts(cache: ClaimsCache, clock: FixedClock) -> None:
-    """A token that has been revoked replaces what was known of it."""
+    """The last value stored for a key is returned."""
     cache.set("key", CLAIMS, clock.now + 300)
     cache.set("key", {"active": False}, clock.now + 300)
     assert cache.get("key") == {"active": False}
 
 
 @pytest.mark.parametrize("first", [{"active": True}, {"active": False}], ids=str)
-def test_a_token_may_change_its_state(cache: ClaimsCache, clock: FixedClock, first: dict[str, bool]) -> None:
-    """Whichever entry is written last is the only one."""
+def test_an_entry_replaces_one_of_the_other_state(
+    cache: ClaimsCache, clock: FixedClock, first: dict[str, bool]
+) -> None:
+    """An active entry may replace an inactive one and the reverse."""
     second = {"active": not first["active"]}
     cache.set("key", first, clock.now + 300)
     cache.set("key", second, clock.now + 300)
@@ -89,7 +91,7 @@ def test_a_token_may_change_its_state(cache: ClaimsCache, clock: FixedClock, fir
 
 
 def test_deleted_claims_are_gone(cache: ClaimsCache, clock: FixedClock) -> None:
-    """Deleting forgets one key, and only that; deleting what is not there is fine."""
+    """Deleting removes one key; an unknown key can be deleted."""
     cache.set("key", CLAIMS, clock.now + 300)
     cache.set("other", {"active": False}, clock.now + 300)
     cache.delete("key")
@@ -103,24 +105,24 @@ def test_deleted_claims_are_gone(cache: ClaimsCache, clock: FixedClock) -> None:
 def test_claims_are_served_until_they_expire(
     cache: ClaimsCache, clock: FixedClock, seconds_later: float, served: bool
 ) -> None:
-    """An entry is served while ``now < expires_at``, by our own clock."""
+    """An entry is returned while ``now < expires_at``, by the cache's clock."""
     cache.set("key", {"active": True}, clock.now + 300)
     clock.now += seconds_later
     assert (cache.get("key") == {"active": True}) is served
 
 
 @pytest.mark.parametrize("lifetime", [0, -1, -1e9])
-def test_claims_that_have_expired_replace_but_are_not_served(
+def test_expired_claims_replace_but_are_not_returned(
     cache: ClaimsCache, clock: FixedClock, lifetime: float
 ) -> None:
-    """Storing an expired entry leaves a miss, and not what was there before."""
+    """Storing an expired entry removes the previous one."""
     cache.set("key", {"active": True}, clock.now + 300)
     cache.set("key", {"active": False}, clock.now + lifetime)
     assert cache.get("key") is None
 
 
-def test_claims_are_detached_from_what_was_handed_in(cache: ClaimsCache, clock: FixedClock) -> None:
-    """Changing the stored object afterwards does not reach the cache."""
+def test_claims_are_copied_when_stored(cache: ClaimsCache, clock: FixedClock) -> None:
+    """Changing the stored object afterwards does not change the cache."""
     claims: dict[str, Any] = {"aud": ["api"], "cnf": {"jkt": "x"}}
     cache.set("key", claims, clock.now + 300)
     claims["aud"].append("other")
@@ -128,8 +130,8 @@ def test_claims_are_detached_from_what_was_handed_in(cache: ClaimsCache, clock: 
     assert json.loads(json.dumps(cache.get("key"))) == {"aud": ["api"], "cnf": {"jkt": "x"}}
 
 
-def test_claims_that_come_out_are_read_only(cache: ClaimsCache, clock: FixedClock) -> None:
-    """Whoever gets claims cannot write into those that others get."""
+def test_returned_claims_are_read_only(cache: ClaimsCache, clock: FixedClock) -> None:
+    """Claims that are returned cannot be changed."""
     cache.set("key", CLAIMS, clock.now + 300)
     claims: Any = cache.get("key")
     with pytest.raises(TypeError, match="read-only"):
@@ -141,8 +143,8 @@ def test_claims_that_come_out_are_read_only(cache: ClaimsCache, clock: FixedCloc
 
 
 @pytest.mark.parametrize("key", ["", " ", "ключ", "a\0b", "a\r\nDEL key", "*", "k" * 10_000])
-def test_keys_are_names_and_nothing_else(cache: ClaimsCache, clock: FixedClock, key: str) -> None:
-    """No character of a key means anything to a cache."""
+def test_keys_may_have_any_characters(cache: ClaimsCache, clock: FixedClock, key: str) -> None:
+    """No character of a key has a special meaning."""
     cache.set(key, {"sub": "one"}, clock.now + 300)
     cache.set(key + "x", {"sub": "two"}, clock.now + 300)
     assert (cache.get(key), cache.get(key + "x")) == ({"sub": "one"}, {"sub": "two"})
@@ -150,14 +152,16 @@ def test_keys_are_names_and_nothing_else(cache: ClaimsCache, clock: FixedClock, 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(claims=st.dictionaries(TEXT, JSON))
-def test_every_json_object_survives(cache: ClaimsCache, clock: FixedClock, claims: dict[str, Any]) -> None:
-    """No claim is lost or changed, whatever its type and depth."""
+def test_any_json_object_is_returned_unchanged(
+    cache: ClaimsCache, clock: FixedClock, claims: dict[str, Any]
+) -> None:
+    """Any JSON object is returned unchanged, whatever its types and depth."""
     cache.set("key", claims, clock.now + 300)
     assert json.loads(json.dumps(cache.get("key"))) == claims
 
 
 def test_the_protocols_describe_the_caches(clock: FixedClock) -> None:
-    """The caches have the methods of the protocols, and an unrelated object has not."""
+    """The caches have the methods of the protocols, and an unrelated object does not."""
     assert isinstance(MemoryCache(), ClaimsCache)
     assert isinstance(AsyncRedisCache.from_url("redis://localhost"), AsyncClaimsCache)
     assert not isinstance(clock, ClaimsCache)

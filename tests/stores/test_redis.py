@@ -1,4 +1,4 @@
-"""The caches on Redis where Redis is slow, gone, full of garbage or in other hands."""
+"""The caches on Redis when Redis is slow, down, or contains invalid or forged values."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ MISFITS: dict[str, Callable[[redis.Redis], Any]] = {
 
 
 @pytest.mark.parametrize("misfit", MISFITS)
-def test_a_misfit_is_a_miss(
+def test_an_invalid_value_is_a_miss(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis, clock: FixedClock,
     caplog: pytest.LogCaptureFixture, misfit: str,
 ) -> None:  # fmt: skip
-    """What this cache did not write is logged as a miss, unquoted, and the next write replaces it."""
+    """A value that this cache did not write is a logged miss, without its content, and is replaced."""
     cache = connect(redis_server.url)
     MISFITS[misfit](raw)
     assert cache.get("key") is None
@@ -89,10 +89,10 @@ def test_a_misfit_is_a_miss(
     assert cache.get("key") == {"active": True}
 
 
-def test_an_empty_value_is_a_plain_miss(
+def test_an_empty_value_is_a_miss(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An empty value looks like none at all, and is worth no warning."""
+    """An empty value is a miss without a warning."""
     raw.set("monocloud:key", b"")
     assert connect(redis_server.url).get("key") is None
     assert not caplog.records
@@ -109,28 +109,28 @@ def test_a_huge_value_is_not_transferred(
     assert raw.info("stats")["total_net_output_bytes"] - before < 2 * MAX_ENTRY_BYTES
 
 
-def test_claims_too_large_to_store_leave_nothing_behind(
+def test_claims_too_large_to_store_remove_the_entry(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis, clock: FixedClock
 ) -> None:
-    """An answer that does not fit also removes the one it would have replaced."""
+    """A response too large to store removes the entry it would have replaced."""
     cache = connect(redis_server.url)
     cache.set("key", {"active": True}, clock.now + 300)
     cache.set("key", {"active": True, "large": "x" * MAX_ENTRY_BYTES}, clock.now + 300)
     assert raw.exists("monocloud:key") == 0
 
 
-def test_redis_forgets_entries_by_itself(
+def test_entries_expire_in_redis(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis, clock: FixedClock
 ) -> None:
-    """Entries carry a lifetime, counted from our clock, whatever the time is at the server."""
+    """Entries have a lifetime in Redis that is independent of the server's clock."""
     connect(redis_server.url).set("key", {"active": True}, clock.now + 300)
     assert 240_000 < raw.pttl("monocloud:key") <= 300_000
 
 
-def test_a_restored_snapshot_revives_nothing(
+def test_a_restored_snapshot_has_no_expired_entries(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis, clock: FixedClock
 ) -> None:
-    """An entry whose lifetime in Redis was lost expires nevertheless."""
+    """An entry that has lost its lifetime in Redis still expires."""
     cache = connect(redis_server.url)
     cache.set("key", {"active": True}, clock.now + 300)
     raw.persist("monocloud:key")
@@ -138,8 +138,8 @@ def test_a_restored_snapshot_revives_nothing(
     assert cache.get("key") is None
 
 
-def test_prefixes_keep_apis_apart(connect: Connect, redis_server: RedisServer, clock: FixedClock) -> None:
-    """Two APIs on one Redis share nothing."""
+def test_prefixes_separate_apis(connect: Connect, redis_server: RedisServer, clock: FixedClock) -> None:
+    """Two APIs with different prefixes on one Redis share no entries."""
     one, other = connect(redis_server.url, prefix="one:"), connect(redis_server.url, prefix="other:")
     one.set("key", {"active": True}, clock.now + 300)
     assert other.get("key") is None
@@ -148,7 +148,7 @@ def test_prefixes_keep_apis_apart(connect: Connect, redis_server: RedisServer, c
 def test_both_kinds_of_caches_share_entries(
     connectors: dict[str, Connect], redis_server: RedisServer, clock: FixedClock
 ) -> None:
-    """A process with threads and one with event loops read what the other wrote."""
+    """The synchronous and the asynchronous cache read each other's entries."""
     for writer, reader in (("sync", "async"), ("async", "sync")):
         connectors[writer](redis_server.url, integrity_key=SECRET).set(
             writer, {"by": writer}, clock.now + 300
@@ -163,7 +163,7 @@ def test_a_forged_entry_makes_no_token_valid(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis, clock: FixedClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    """Who can write into Redis but lacks the integrity key can neither make nor move nor prolong entries."""
+    """Without the integrity key, entries cannot be created, copied to another key or prolonged."""
     cache = connect(redis_server.url, integrity_key=SECRET)
     connect(redis_server.url).set("planted", {"active": True}, clock.now + 300)
     connect(redis_server.url, integrity_key=SECRET[::-1]).set("guessed", {"active": True}, clock.now + 300)
@@ -176,13 +176,15 @@ def test_a_forged_entry_makes_no_token_valid(
     assert cache.get("own") == {"active": True, "sub": "someone"}
 
 
-# A Redis that is gone or slow
+# Redis is down or slow
 
 
-def test_a_redis_that_is_gone_raises_until_it_is_back(
+def test_a_redis_that_is_down_raises_until_it_is_back(
     connect: Connect, redis_server: RedisServer, clock: FixedClock
 ) -> None:
-    """A crash fails the calls, and the same cache works again after the restart, stale connections or not."""
+    """While Redis is down calls fail; after a restart the same cache works again, despite stale
+    connections.
+    """
     cache = connect(redis_server.url)
     cache.set("key", {"active": True}, clock.now + 300)
     redis_server.kill()
@@ -197,10 +199,10 @@ def test_a_redis_that_is_gone_raises_until_it_is_back(
     assert cache.get("key") == {"active": True}
 
 
-def test_a_restart_between_two_calls_goes_unnoticed(
+def test_a_restart_between_two_calls_is_no_error(
     connect: Connect, redis_server: RedisServer, clock: FixedClock
 ) -> None:
-    """A connection that went stale while idle is replaced, and not reported."""
+    """A stale connection is replaced without an error."""
     cache = connect(redis_server.url)
     cache.set("key", {"active": True}, clock.now + 300)
     redis_server.kill()
@@ -213,7 +215,9 @@ def test_a_restart_between_two_calls_goes_unnoticed(
 def test_a_redis_that_hangs_costs_the_timeout(
     connect: Connect, redis_server: RedisServer, clock: FixedClock, tls: bool, warm: bool
 ) -> None:
-    """Connected before or not: a frozen server fails the call in time, and serves again once it thaws."""
+    """A frozen server fails the call at the timeout, whether connected before or not, and works again
+    later.
+    """
     url, bundle = (redis_server.tls_url, redis_server.ca_bundle) if tls else (redis_server.url, None)
     connect(redis_server.url).set("key", {"active": True}, clock.now + 300)
     cache = connect(url, ca_bundle=bundle, timeout_seconds=0.1)
@@ -229,8 +233,8 @@ def test_a_redis_that_hangs_costs_the_timeout(
     assert connect(url, ca_bundle=bundle).get("key") == {"active": True}
 
 
-def test_late_answers_reach_nobody(connect: Connect, redis_server: RedisServer, clock: FixedClock) -> None:
-    """After a timeout, the answer to the question that was given up is not taken for the next one's."""
+def test_late_responses_are_dropped(connect: Connect, redis_server: RedisServer, clock: FixedClock) -> None:
+    """A late response is not taken for the response of the next request."""
     patient = connect(redis_server.url)
     for key in ("first", "second"):
         patient.set(key, {"sub": key}, clock.now + 300)
@@ -246,7 +250,7 @@ def test_late_answers_reach_nobody(connect: Connect, redis_server: RedisServer, 
 def test_slow_writes_do_not_stop_reads(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis, clock: FixedClock
 ) -> None:
-    """While Redis pauses writes (a failover), they time out and reads go on."""
+    """While Redis pauses writes, as in a failover, they time out and reads work."""
     cache = connect(redis_server.url, timeout_seconds=1.0)
     cache.set("key", {"active": True}, clock.now + 300)
     raw.client_pause(60_000, all=False)
@@ -261,7 +265,7 @@ def test_slow_writes_do_not_stop_reads(
 def test_a_redis_that_dies_in_the_middle_of_a_call_fails_it(
     connect: Connect, redis_server: RedisServer
 ) -> None:
-    """A caller that waits for a crashed server does not wait for its timeout."""
+    """A caller waiting for a server that crashes fails before the timeout."""
     cache = connect(redis_server.url)
     cache.get("key")
     redis_server.freeze()
@@ -271,10 +275,10 @@ def test_a_redis_that_dies_in_the_middle_of_a_call_fails_it(
         assert isinstance(waiting.exception(timeout=BOUND_SECONDS), FAILURES)
 
 
-def test_a_failing_redis_is_left_alone_for_a_while(
+def test_a_failing_redis_is_skipped_for_the_cooldown(
     connect: Connect, redis_server: RedisServer, clock: FixedClock
 ) -> None:
-    """One caller pays the timeout; the next ones have misses at once, and their writes are dropped."""
+    """One caller waits for the timeout; then reads are misses and writes are dropped, without delay."""
     cache = connect(redis_server.url, timeout_seconds=1.0, cooldown_seconds=3600.0)
     cache.set("key", {"active": True}, clock.now + 300)
     redis_server.freeze()
@@ -285,14 +289,14 @@ def test_a_failing_redis_is_left_alone_for_a_while(
         assert cache.get("key") is None
         cache.set("key", {}, clock.now + 300)
         with pytest.raises(redis.ConnectionError):
-            cache.delete("key")  # who deletes has to know that the entry is still there
+            cache.delete("key")  # delete raises, so the caller knows that the entry may still be there
     assert time.monotonic() - started < BOUND_SECONDS
 
 
 def test_a_refused_command_opens_no_circuit(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis, clock: FixedClock
 ) -> None:
-    """A Redis that is full refuses writes, which raise, and goes on serving reads."""
+    """A Redis that is full refuses writes, which raise; reads still work."""
     cache = connect(redis_server.url, cooldown_seconds=3600.0)
     cache.set("key", {"active": True}, clock.now + 300)
     raw.config_set("maxmemory", 1)
@@ -304,23 +308,23 @@ def test_a_refused_command_opens_no_circuit(
         raw.config_set("maxmemory", 0)
 
 
-def test_a_command_refused_on_reading_is_no_miss(
+def test_a_command_refused_on_reading_is_an_error(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis
 ) -> None:
-    """A user without the right to read is an error to be seen, not a cache that never hits."""
+    """A user without read permission gets an error, not a cache that is always empty."""
     raw.acl_setuser("writer", enabled=True, passwords=["+pw"], keys=["*"], commands=["+set", "+del"])
     url = redis_server.url.replace(f":{PASSWORD}", "writer:pw")
     with pytest.raises(redis.ResponseError):
         connect(url).get("key")
 
 
-# Clients of the user's own
+# Redis clients of the application
 
 
-def test_a_client_that_decodes_responses_will_do(
+def test_a_client_that_decodes_responses_works(
     redis_server: RedisServer, raw: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A client set up for text serves as well, and garbage that is no text is a miss."""
+    """A client with decode_responses works too, and a value that is not text is a miss."""
     with redis.Redis.from_url(redis_server.url, decode_responses=True) as client:
         cache = RedisCache(client, integrity_key=SECRET)
         cache.set("key", {"sub": "jürgen"}, time.time() + 300)
@@ -331,7 +335,7 @@ def test_a_client_that_decodes_responses_will_do(
 
 
 def test_a_function_makes_clients_for_the_async_cache(redis_server: RedisServer) -> None:
-    """Clients with settings of the user's own are made for each event loop, and closed with it."""
+    """Clients are created for each event loop by the function and closed with the loop."""
     made: list[redis.asyncio.Redis] = []
 
     def make() -> redis.asyncio.Redis:
@@ -349,7 +353,7 @@ def test_a_function_makes_clients_for_the_async_cache(redis_server: RedisServer)
 
 
 def test_the_async_cache_bounds_clients_that_would_wait(redis_server: RedisServer) -> None:
-    """A client without timeouts of its own is held to the cache's."""
+    """A client without timeouts is limited to the cache's timeout."""
 
     def make() -> redis.asyncio.Redis:
         return redis.asyncio.Redis.from_url(
@@ -365,7 +369,7 @@ def test_the_async_cache_bounds_clients_that_would_wait(redis_server: RedisServe
 
 
 def test_an_async_client_instead_of_a_function_is_refused() -> None:
-    """A client belongs to one event loop, so the cache must be able to make more."""
+    """A client belongs to one event loop, so the cache needs a function that creates clients."""
     client: Any = redis.asyncio.Redis()
     with pytest.raises(ConfigurationError, match="connect: must be a function that returns a new client"):
         AsyncRedisCache(client)
@@ -389,7 +393,7 @@ def test_many_threads_share_a_few_connections(redis_server: RedisServer, raw: re
 
 
 def test_many_tasks_share_a_few_connections(redis_server: RedisServer, raw: redis.Redis) -> None:
-    """Two hundred tasks that start cold all succeed."""
+    """Two hundred tasks that start without connections all succeed."""
     cache = AsyncRedisCache.from_url(redis_server.url, max_connections=4, timeout_seconds=30)
 
     async def work(number: int) -> None:
@@ -404,7 +408,7 @@ def test_many_tasks_share_a_few_connections(redis_server: RedisServer, raw: redi
 
 
 def test_one_cache_serves_several_event_loops(redis_server: RedisServer, raw: redis.Redis) -> None:
-    """Loops one after the other and at once work, and leave neither connections nor warnings behind."""
+    """Successive and concurrent loops work and leave no connections or warnings."""
     cache = AsyncRedisCache.from_url(redis_server.url, timeout_seconds=30)
 
     async def use(number: int) -> Any:
@@ -423,7 +427,7 @@ def test_one_cache_serves_several_event_loops(redis_server: RedisServer, raw: re
 
 
 def test_closing_early_closes_the_connections(redis_server: RedisServer, raw: redis.Redis) -> None:
-    """``aclose`` leaves no connection open, and a later call opens a new one."""
+    """``aclose`` closes all connections, and a later call opens a new one."""
     cache = AsyncRedisCache.from_url(redis_server.url, timeout_seconds=30)
 
     async def use() -> tuple[int, Any]:
@@ -439,9 +443,9 @@ def test_closing_early_closes_the_connections(redis_server: RedisServer, raw: re
 def test_closing_does_not_wait_for_a_frozen_redis(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture, tls: bool
 ) -> None:
-    """Taking leave of a server that hangs is bounded, raises nothing and logs nothing.
+    """Closing a connection to a hanging server is bounded, raises nothing and logs nothing.
 
-    Over TLS, asyncio leaves a socket whose peer does not say goodbye to the garbage collector, which warns.
+    Over TLS, asyncio leaves a socket without close_notify to the garbage collector, which warns.
     """
     url, bundle = (redis_server.tls_url, redis_server.ca_bundle) if tls else (redis_server.url, None)
     cache = AsyncRedisCache.from_url(url, ca_bundle=bundle, timeout_seconds=1.0)
@@ -457,8 +461,8 @@ def test_closing_does_not_wait_for_a_frozen_redis(
     gc.collect()
 
 
-def test_a_cancelled_task_leaves_the_others_their_own_answers(redis_server: RedisServer) -> None:
-    """Cancelling a caller in mid-flight neither breaks the cache nor mixes up answers."""
+def test_a_cancelled_task_does_not_mix_up_responses(redis_server: RedisServer) -> None:
+    """Cancelling a running call neither breaks the cache nor mixes up responses."""
     cache = AsyncRedisCache.from_url(redis_server.url, max_connections=1, timeout_seconds=30)
 
     async def use() -> Any:
@@ -466,7 +470,7 @@ def test_a_cancelled_task_leaves_the_others_their_own_answers(redis_server: Redi
             await cache.set(key, {"sub": key}, time.time() + 300)
         redis_server.freeze()
         cancelled = asyncio.create_task(cache.get("first"))
-        await asyncio.wait([cancelled], timeout=0.05)  # long enough to have sent its question
+        await asyncio.wait([cancelled], timeout=0.05)  # long enough to have sent the command
         cancelled.cancel()
         await asyncio.wait([cancelled])
         redis_server.thaw()
@@ -476,7 +480,7 @@ def test_a_cancelled_task_leaves_the_others_their_own_answers(redis_server: Redi
 
 
 def test_the_event_loop_goes_on_while_redis_hangs(redis_server: RedisServer) -> None:
-    """A hanging Redis holds up the task that asked, and no other."""
+    """Only the task that uses Redis waits; other tasks continue."""
     cache = AsyncRedisCache.from_url(redis_server.url, timeout_seconds=0.5)
 
     async def use() -> int:
@@ -492,13 +496,13 @@ def test_the_event_loop_goes_on_while_redis_hangs(redis_server: RedisServer) -> 
     assert asyncio.run(use()) > 100
 
 
-# What is shown, and what is needed
+# Redaction and imports
 
 
-def test_nothing_shows_the_password(
+def test_the_password_is_redacted(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture, clock: FixedClock
 ) -> None:
-    """Neither reprs nor logs nor errors hold what is in the URL, or the integrity key."""
+    """Reprs, logs and errors contain neither the URL's credentials nor the integrity key."""
     caplog.set_level(logging.DEBUG)
     url = redis_server.url.replace(PASSWORD, "wrong-password")
     asynchronous = AsyncRedisCache.from_url(url, integrity_key=SECRET)
@@ -511,24 +515,24 @@ def test_nothing_shows_the_password(
         asyncio.run(asynchronous.get("key"))
     shown.extend(traceback.format_exception(failure.value))
     seen = "".join(shown) + caplog.text
-    assert "wrong-password" not in seen.replace('"wrong-password"', "")  # the traceback quotes this test
+    assert "wrong-password" not in seen.replace('"wrong-password"', "")  # tracebacks show this source
     assert SECRET not in seen
 
 
 def test_without_the_redis_package_the_error_names_the_extra() -> None:
-    """The core works without the ``redis`` package; importing its cache says what to install."""
+    """The core works without the ``redis`` package; importing its cache names the extra to install."""
     result = subprocess.run([sys.executable, "-c", WITHOUT_REDIS], capture_output=True, text=True, timeout=60)
     assert "monocloud-mw[redis]" in result.stderr
 
 
 def test_importing_the_caches_does_not_import_redis() -> None:
-    """Who keeps claims in memory does not pay for the ``redis`` package."""
+    """The cache in memory does not import the ``redis`` package."""
     program = "import sys, monocloud_mw.stores; sys.exit('redis' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
-def test_made_up_tokens_leave_redis_within_seconds(redis_server: RedisServer, raw: redis.Redis) -> None:
-    """Redis holds only those of the last moments, whatever the cache duration; a good token stays."""
+def test_entries_of_made_up_tokens_expire_within_seconds(redis_server: RedisServer, raw: redis.Redis) -> None:
+    """Entries of made-up tokens expire within seconds, whatever the cache duration; a valid token stays."""
     with (
         LocalTenant() as tenant,
         contextlib.closing(RedisCache.from_url(redis_server.url, timeout_seconds=30.0)) as cache,
@@ -547,7 +551,7 @@ def test_made_up_tokens_leave_redis_within_seconds(redis_server: RedisServer, ra
 def test_entries_are_small(
     connect: Connect, redis_server: RedisServer, raw: redis.Redis, clock: FixedClock
 ) -> None:
-    """The value is compact JSON that names key, expiry and claims, as documented."""
+    """An entry is compact JSON with key, expiry and claims, as documented."""
     connect(redis_server.url).set("key", {"active": False}, clock.now + 300)
     value: Any = raw.get("monocloud:key")
     assert value == b'{"key":"monocloud:key","expires_at":1800000300.0,"claims":{"active":false}}'

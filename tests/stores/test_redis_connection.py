@@ -1,4 +1,4 @@
-"""Connecting to Redis: which settings are refused, and whom a client believes."""
+"""Connecting to Redis: invalid settings, and the verification of the server's certificate."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from .redis_server import RedisServer
         ("redis://localhost", {"integrity_key": ""}, "integrity_key"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(
+def test_invalid_settings_are_refused(
     connect: Connect, url: str, settings: dict[str, Any], option: str
 ) -> None:
-    """A cache that could never work is refused when it is made, and the password stays out of the error."""
+    """Invalid settings are refused at creation, and the password is not in the error."""
     with pytest.raises(ConfigurationError) as refusal:
         connect(url, **settings)
     assert [problem.option for problem in refusal.value.problems] == [option]
@@ -44,7 +44,7 @@ def test_settings_that_cannot_work_are_refused(
 
 
 def test_all_problems_are_reported_together(connect: Connect) -> None:
-    """One error lists everything that is wrong with the connection."""
+    """One error lists all problems of the connection."""
     with pytest.raises(ConfigurationError) as refusal:
         connect("redis://localhost", timeout_seconds=-1, max_connections=0, ca_bundle="x")
     assert [problem.option for problem in refusal.value.problems] == [
@@ -54,8 +54,8 @@ def test_all_problems_are_reported_together(connect: Connect) -> None:
     ]
 
 
-def test_an_impostor_is_not_believed(connect: Connect, redis_server: RedisServer, tmp_path: Path) -> None:
-    """Over TLS, the server's certificate must be from the authority we trust and name the host we asked."""
+def test_an_untrusted_server_is_refused(connect: Connect, redis_server: RedisServer, tmp_path: Path) -> None:
+    """Over TLS the certificate must be from the trusted authority and name the requested host."""
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
     with pytest.raises((redis.ConnectionError, OSError)):
         connect(redis_server.tls_url, ca_bundle=str(tmp_path / "other.pem")).get("key")

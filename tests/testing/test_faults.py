@@ -16,7 +16,7 @@ import urllib3
 from monocloud_mw import AuthorizationServerError, BackendClient
 from monocloud_mw.testing import LocalTenant, faults
 
-PATIENCE_SECONDS = 0.2  # of the client, where the tenant never answers
+TIMEOUT_SECONDS = 0.2  # of the client, where the tenant never answers
 
 
 @pytest.fixture(params=["http", "https"])
@@ -94,7 +94,7 @@ def test_no_answer_at_all(any_tenant: LocalTenant) -> None:
     threads = set(threading.enumerate())
     any_tenant.fail(faults.hang())
     with pytest.raises(requests.ReadTimeout):
-        _get(any_tenant, timeout=PATIENCE_SECONDS)
+        _get(any_tenant, timeout=TIMEOUT_SECONDS)
     for thread in set(threading.enumerate()) - threads:
         thread.join(10)
         assert not thread.is_alive()
@@ -103,7 +103,7 @@ def test_no_answer_at_all(any_tenant: LocalTenant) -> None:
 def test_half_an_answer_and_then_silence(any_tenant: LocalTenant) -> None:
     """The headers and half of the body arrive; the rest never does."""
     any_tenant.fail(faults.stall())
-    with _get(any_tenant, timeout=PATIENCE_SECONDS, stream=True) as response:
+    with _get(any_tenant, timeout=TIMEOUT_SECONDS, stream=True) as response:
         whole = json.dumps(any_tenant.jwks()).encode()
         assert response.headers["Content-Length"] == str(len(whole))
         assert response.raw.read(len(whole) // 2) == whole[: len(whole) // 2]
@@ -126,7 +126,7 @@ def test_a_trickle(tenant: LocalTenant) -> None:
     assert _get(tenant).json() == tenant.jwks()
     tenant.fail(faults.trickle(60))
     with pytest.raises(requests.exceptions.ConnectionError, match="timed out"):
-        _get(tenant, timeout=PATIENCE_SECONDS)
+        _get(tenant, timeout=TIMEOUT_SECONDS)
 
 
 def test_a_closed_connection(any_tenant: LocalTenant) -> None:
@@ -193,7 +193,7 @@ def test_faults_can_be_limited(tenant: LocalTenant) -> None:
 def test_no_fault_lets_a_token_through(tenant: LocalTenant, name: str) -> None:
     """Whatever goes wrong with discovery, our own client reports it as the tenant's failure, in time."""
     tenant.fail(faults.FAULTS[name](), endpoint="discovery")
-    with BackendClient(**tenant.settings(), response_timeout=PATIENCE_SECONDS) as client:
+    with BackendClient(**tenant.settings(), response_timeout=TIMEOUT_SECONDS) as client:
         if name == "content_type":  # harmless: the document is what counts
             client.validate_access_token(tenant.mint())
         else:
