@@ -1,4 +1,4 @@
-"""The command ``monocloud-mw``: ``doctor`` checks a set-up, ``explain`` a token."""
+"""The command ``monocloud-mw``: ``doctor`` checks a setup, ``explain`` a token, ``routes`` an application."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Command line arguments, read by ``argparse`` with errors that repeat none of them.
+"""An ``argparse`` parser whose error messages do not repeat arguments.
 
-One of the arguments may be a token, or a secret that was pasted by mistake. ``argparse`` quotes what it
-cannot read; :class:`ArgumentParser` names the option and says what it expects.
+An argument may be a token, or a secret that was pasted by mistake. ``argparse`` quotes invalid arguments;
+:class:`ArgumentParser` only names the option and what it expects.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["USAGE_ERROR", "ArgumentParser", "seconds"]
 
 USAGE_ERROR: Final = 2
 
-# Of these messages every part comes from the parser itself.
+# Messages that contain no argument values.
 _SAFE: Final = re.compile(
     r"the following arguments are required: .*"
     r"|argument [^:]+: (expected .*|not allowed with argument [^:]+|must be .*)"
@@ -23,7 +23,7 @@ _ARGUMENT: Final = re.compile(r"argument ([^:]+): ")
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """Exits with :data:`USAGE_ERROR` and a message that has no argument in it."""
+    """Exits with :data:`USAGE_ERROR` and a message without argument values."""
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and a message that is safe to show."""
@@ -32,7 +32,7 @@ class ArgumentParser(argparse.ArgumentParser):
             message = (
                 f"argument {named[1]}: invalid value"
                 if named
-                else "an argument is not known or not expected; it is not shown, since it may be a token"
+                else "unknown or unexpected argument (not shown, because it may be a token)"
             )
         super().error(message)
 

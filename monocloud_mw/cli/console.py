@@ -1,8 +1,7 @@
-"""What the commands print, and how they wait: text of ASCII only, and a word where it takes a while.
+"""Output of the commands, and waiting with progress messages.
 
 - Results go to standard output, progress and errors to standard error.
-- Whatever a server or a token had a hand in is printed without control characters, so that it cannot
-  change what a terminal shows.
+- Output is printable ASCII only, so that text from servers and tokens cannot control the terminal.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ __all__ = ["TookTooLongError", "plain", "print_error", "print_json", "print_line
 T = TypeVar("T")
 
 SILENT_SECONDS: Final = 1.0
-"""After this time, and then every few seconds, a line says what is being waited for."""
+"""Time until the first progress message; further ones follow every few seconds."""
 
 REPEAT_SECONDS: Final = 5.0
 
 
 class TookTooLongError(Exception):
-    """What was waited for did not end in time."""
+    """The function did not finish in time."""
 
 
 def plain(text: str) -> str:
-    """Return text as printable ASCII; everything else is escaped."""
+    """Return text as printable ASCII; other characters are escaped."""
     return "".join(
         letter if " " <= letter <= "~" else letter.encode("unicode_escape", "surrogatepass").decode()
         for letter in text
@@ -38,12 +37,12 @@ def plain(text: str) -> str:
 
 
 def print_line(text: str = "") -> None:
-    """Print one line of a result, at once."""
+    """Print one line of the result without buffering."""
     print(plain(text), flush=True)
 
 
 def print_error(text: str) -> None:
-    """Print one line beside the result."""
+    """Print one line to standard error."""
     print(plain(text), file=sys.stderr, flush=True)
 
 
@@ -53,10 +52,11 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def wait_for(what: str, function: Callable[[], T], limit_seconds: float) -> T:
-    """Call a function in a thread, and wait for it so long; say so where it takes a while.
+    """Call a function in a thread and wait for its result, with progress messages.
 
     Raises:
-        TookTooLongError: it has not ended in time. Its thread does not keep the process from ending.
+        TookTooLongError: it has not finished within ``limit_seconds``. Its thread does not keep the process
+            running.
     """
     future = run_in_thread(function)
     began = time.monotonic()
@@ -66,7 +66,7 @@ def wait_for(what: str, function: Callable[[], T], limit_seconds: float) -> T:
             return future.result(min(pause, left))
         except TimeoutError:
             if future.done():
-                raise  # the function's own
+                raise  # raised by the function
             pause = REPEAT_SECONDS
             print_error(f"waiting: {what} ({time.monotonic() - began:.0f} s)")
     raise TookTooLongError

@@ -1,4 +1,4 @@
-"""The log of the package while a command runs: collected, so that it does not mix with the output."""
+"""Collects the log of the package while a command runs, so that it does not mix with the output."""
 
 from __future__ import annotations
 

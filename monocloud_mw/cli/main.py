@@ -1,6 +1,6 @@
-"""The parts of the command line: subcommands, exit statuses, and no traceback for anything.
+"""The command line: subcommands, exit statuses, and errors without tracebacks.
 
-Exit status: 0 where all is well, 1 where something is not, 2 for arguments that cannot be read.
+Exit status: 0 for success, 1 for a failure, 2 for invalid arguments.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ FAILED: Final = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line, and return the exit status.
+    """Run the command line and return the exit status.
 
     Args:
-        arguments: without the name of the program; ``None`` for those of the process.
+        arguments: the arguments without the program name; default: those of the process.
     """
     parsed = _parser().parse_args(arguments)
     try:
@@ -36,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status: int = parsed.run(parsed, log)
     except KeyboardInterrupt:
         print_error("interrupted")
-    except BrokenPipeError:  # what reads the output has ended; Python would complain once more at exit
+    except BrokenPipeError:  # the reader has closed the pipe; prevents a second error at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except MonoCloudError as error:
         print_error(f"error: {error}")
-    except Exception as error:  # noqa: BLE001  its text may hold what was being read
+    except Exception as error:  # noqa: BLE001  its message may contain input
         print_error(f"error: unexpected {type(error).__name__}; please report it, with the command")
     else:
         return status
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
-        prog="monocloud-mw", description="Find out why an API does not accept a token.", allow_abbrev=False
+        prog="monocloud-mw", description="Find out why an API rejects a token.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"monocloud-mw {__version__}")
     subcommands = parser.add_subparsers(

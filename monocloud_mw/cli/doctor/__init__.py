@@ -1,1 +1,1 @@
-"""``monocloud-mw doctor``: checks, step by step, what an API needs to validate tokens."""
+"""``monocloud-mw doctor``: check step by step whether an API can validate tokens."""

@@ -1,4 +1,4 @@
-"""``doctor``: the claims cache on Redis, where ``--cache`` names one. The URL may hold a password."""
+"""``doctor``: check the claims cache on Redis given by ``--cache``. The URL may contain a password."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_cache(diagnosis: Diagnosis) -> Check:
     url = diagnosis.cache_url
     if url is None:
         return skipped(
-            NAME, "give the URL of a Redis, or the name of the variable that holds it, with --cache"
+            NAME, "no --cache is given (the URL of a Redis, or the name of an environment variable with it)"
         )
     if "://" not in url:
         name, url = url, diagnosis.environ.get(url, "")
@@ -46,12 +46,14 @@ def check_cache(diagnosis: Diagnosis) -> Check:
         cache.set(KEY, {"active": False}, time.time() + 60)
         found = cache.get(KEY)
         cache.delete(KEY)
-    except Exception as error:  # noqa: BLE001  the redis package has many, and their texts may hold the URL
+    except Exception as error:  # noqa: BLE001  redis has many exceptions, whose messages may contain the URL
         return _failed(where, error)
     finally:
         cache.close()
     if found is None:
-        return failed(NAME, f"Redis at {where} does not keep entries", "check its maxmemory and its policy")
+        return failed(
+            NAME, f"Redis at {where} does not keep entries", "check its maxmemory and maxmemory-policy"
+        )
     return passed(NAME, f"Redis at {where} keeps entries")
 
 
@@ -62,15 +64,15 @@ def _failed(where: str, error: Any) -> Check:
     elif kinds & {"NoPermissionError"}:
         advice = "allow this user GETRANGE, SET and DEL for keys that begin with monocloud (ACL)"
     elif kinds & {"SSLError", "SSLCertVerificationError"}:
-        advice = "give the authority of its certificate with --cache-ca-bundle"
+        advice = "pass the CA certificate of the Redis server with --cache-ca-bundle"
     elif kinds & {"ConnectionError", "TimeoutError", "OSError"}:
         advice = (
-            "check that Redis runs there and that this machine may connect to it (firewall, rediss:// for"
-            " TLS); until then every opaque token is introspected afresh"
+            "check that Redis runs there and that this machine can connect to it (firewall, rediss:// for"
+            " TLS); until then every request with an opaque token is introspected"
         )
     else:
-        advice = "check that the server is Redis, and look into its log"
-    return failed(NAME, f"Redis at {where} fails: {type(error).__name__}", advice)
+        advice = "check that the server is Redis, and read its log"
+    return failed(NAME, f"Redis at {where} failed: {type(error).__name__}", advice)
 
 
 def _without_password(url: str) -> str:

@@ -17,13 +17,13 @@ State: TypeAlias = Literal["ok", "failed", "skipped"]
 
 @attrs.frozen(kw_only=True)
 class Check:
-    """What was found.
+    """The result of a check.
 
     Args:
-        name: of the check; its section in the troubleshooting page has the anchor ``doctor-<name>``.
-        state: ``skipped`` where there is nothing to check, or where it cannot be checked.
+        name: the name of the check; its section in the troubleshooting page is ``doctor-<name>``.
+        state: the state; ``skipped`` if there is nothing to check or it cannot be checked.
         detail: what was found, in one line.
-        advice: what to do; always there where the check failed.
+        advice: what to do; always set if the check failed.
         items: further findings, one line each.
     """
 
@@ -35,26 +35,26 @@ class Check:
 
     @property
     def docs(self) -> str:
-        """The address of the section of the documentation about this check."""
+        """The address of the documentation about this check."""
         return docs_address(f"doctor-{self.name}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the check as a JSON object."""
         return {**attrs.asdict(self), "docs": self.docs}
 
 
 def passed(name: str, detail: str, *, advice: str | None = None, items: Iterable[str] = ()) -> Check:
-    """Return a check that found nothing wrong; ``advice`` may name what to look at all the same."""
+    """Return a passed check; ``advice`` may still recommend something."""
     return Check(name=name, state="ok", detail=detail, advice=advice, items=tuple(items))
 
 
 def failed(name: str, detail: str, advice: str, items: Iterable[str] = ()) -> Check:
-    """Return a check that found something wrong."""
+    """Return a failed check."""
     return Check(name=name, state="failed", detail=detail, advice=advice, items=tuple(items))
 
 
 def skipped(name: str, detail: str) -> Check:
-    """Return a check that was not made."""
+    """Return a skipped check."""
     return Check(name=name, state="skipped", detail=detail)
 
 
@@ -62,15 +62,15 @@ def failed_by(name: str, error: MonoCloudError, advice: str) -> Check:
     """Return a check that failed with an error of the package.
 
     Args:
-        name: of the check.
-        error: its own advice, where it has some, replaces ``advice``.
+        name: the name of the check.
+        error: the error; its own advice, if any, replaces ``advice``.
         advice: what to do.
     """
     if isinstance(error, ConfigurationError) and error.problems:
-        return failed(name, "settings cannot work", advice, map(str, error.problems))
+        return failed(name, "invalid settings", advice, map(str, error.problems))
     detail = str(error)
     if isinstance(error, HttpError) and error.advice is not None:
         detail, advice = detail.removesuffix(f"; {error.advice}"), error.advice
-    elif isinstance(error, HttpError) and error.status is None and "; " in detail:  # what is said of TLS
+    elif isinstance(error, HttpError) and error.status is None and "; " in detail:  # advice about TLS
         detail, _, advice = detail.partition("; ")
     return failed(name, detail, advice)

@@ -15,8 +15,8 @@ from .run import run_checks
 __all__ = ["add_to"]
 
 DESCRIPTION = (
-    "Check, step by step, what an API needs to validate tokens. Reads the same MONOCLOUD_BACKEND_ variables"
-    " as the API: run it in the same environment (container, user). Exit status 0 if all is well, 1 if not."
+    "Check step by step whether an API can validate tokens. Reads the same MONOCLOUD_BACKEND_ variables as the"
+    " API: run it in the same environment (container, user). Exit status 0 if all checks passed, 1 if not."
 )
 
 
@@ -27,19 +27,19 @@ def add_to(subcommands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
-        "--timeout", type=seconds, default=5.0, metavar="SECONDS", help="for each step, default 5"
+        "--timeout", type=seconds, default=5.0, metavar="SECONDS", help="time limit of each step (default: 5)"
     )
     parser.add_argument(
         "--cache",
         metavar="URL",
-        help="a claims cache on Redis to check too: its URL, or the variable with it",
+        help="also check this claims cache on Redis: its URL, or an environment variable with it",
     )
-    parser.add_argument("--cache-ca-bundle", metavar="FILE", help="PEM bundle that verifies that Redis")
+    parser.add_argument("--cache-ca-bundle", metavar="FILE", help="PEM bundle to verify that Redis")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, log: list[str]) -> int:
-    """Make the checks, print each as soon as it is made, and return the exit status."""
+    """Run the checks, print each result immediately, and return the exit status."""
     diagnosis = Diagnosis(
         os.environ,
         timeout_seconds=arguments.timeout,
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace, log: list[str]) -> int:
         print_json({"ok": not failures, "checks": [check.to_dict() for check in checks]})
     else:
         print_line()
-        print_line(f"Failed: {', '.join(failures)}." if failures else "All is well.")
+        print_line(f"Failed: {', '.join(failures)}." if failures else "All checks passed.")
     return 1 if failures else 0
 
 

@@ -1,4 +1,4 @@
-"""What the checks of ``doctor`` have found so far: each one adds what later ones need."""
+"""The shared state of ``doctor``'s checks: each check adds results that later ones need."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Diagnosis:
     """One run of ``doctor``.
 
     Args:
-        environ: the variables of the process.
-        timeout_seconds: bounds each step over the network.
-        cache_url: the Redis to check, if one is to be.
-        cache_ca_bundle: path of the PEM bundle that verifies it.
+        environ: the environment variables.
+        timeout_seconds: time limit of each network step.
+        cache_url: the URL of the Redis to check, if any.
+        cache_ca_bundle: path of the PEM bundle to verify it.
         log: warnings and errors that the package has logged so far.
     """
 
@@ -56,12 +56,12 @@ class Diagnosis:
 
     @property
     def tenant(self) -> SplitResult:
-        """The URL of the tenant, in its parts."""
+        """The parsed URL of the tenant."""
         return urlsplit(self.options.tenant_domain)
 
     @property
     def host(self) -> str:
-        """The host to connect to first: the proxy's, where there is one."""
+        """The host to connect to: the proxy, if there is one, or the tenant."""
         return (self.proxy or self.tenant).hostname or ""
 
     @property
@@ -70,7 +70,7 @@ class Diagnosis:
         return port_of(self.proxy or self.tenant)
 
     def run(self, flow: Flow[Any], *, client_certificate: tuple[str, str] | None = None) -> Any:
-        """Run a flow of the core, as a client would.
+        """Run a flow of the core, as a client does.
 
         Raises:
             MonoCloudError: what the flow raises.
@@ -97,5 +97,5 @@ class Diagnosis:
 
 
 def port_of(url: SplitResult) -> int:
-    """Return the port of a URL, or that of its scheme."""
+    """Return the port of a URL, or the default port of its scheme."""
     return url.port or DEFAULT_PORTS.get(url.scheme, 0)

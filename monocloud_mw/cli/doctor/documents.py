@@ -1,4 +1,4 @@
-"""``doctor``: the tenant's documents, and its clock: discovery, issuer and key set."""
+"""``doctor``: check discovery document, issuer and key set, and compare the clock with the tenant's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .diagnosis import Diagnosis
 __all__ = ["check_clock", "check_discovery", "check_issuer", "check_keys"]
 
 NOTICEABLE_SECONDS: Final = 5.0
-_PRECISION_SECONDS: Final = 2.0  # a Date header has whole seconds, and the response takes time
+_PRECISION_SECONDS: Final = 2.0  # Date has whole seconds, and responses take time
 
 
 def check_discovery(diagnosis: Diagnosis) -> Check:
@@ -34,14 +34,14 @@ def check_discovery(diagnosis: Diagnosis) -> Check:
 
 def _advice(error: HttpError, options: Options) -> str:
     if error.status is not None:
-        return "the tenant, or a gateway in front of it, fails: try again later, and look at its status page"
+        return "the tenant or a gateway in front of it fails: try again later, and check its status page"
     if options.tenant_domain.startswith("http://"):
         return (
-            f"check that a server runs there and speaks http; if it speaks TLS, write https:// in"
+            f"check that an HTTP server runs there; if it uses TLS, write https:// in"
             f" {VARIABLE_PREFIX}TENANT_DOMAIN"
         )
     return (
-        f"check the network on the way to the tenant; if it is only slow, raise {VARIABLE_PREFIX}"
+        f"check the network connection to the tenant; if it is only slow, increase {VARIABLE_PREFIX}"
         "RESPONSE_TIMEOUT (milliseconds)"
     )
 
@@ -56,7 +56,7 @@ def check_issuer(diagnosis: Diagnosis) -> Check:
 
 
 def check_keys(diagnosis: Diagnosis) -> Check:
-    """Fetch the key set, and say of each key what it is good for."""
+    """Fetch the key set and list whether each key is usable."""
     try:
         url = diagnosis.metadata.jwks_uri
         document = diagnosis.run(
@@ -75,13 +75,13 @@ def check_keys(diagnosis: Diagnosis) -> Check:
         advice = (
             f"allow an algorithm of these keys with {VARIABLE_PREFIX}ALGORITHMS"
             if keys
-            else "give the tenant a signing key that can be used: RSA of at least 2048 bits, EC or Ed25519"
+            else "configure a supported signing key at the tenant: RSA of at least 2048 bits, EC or Ed25519"
         )
         return failed("keys", f"none of the {len(items)} keys can be used", advice, items)
     return passed("keys", f"{usable} of {len(items)} keys can be used", items=items)
 
 
-_WRONG_ADDRESS: Final = "correct the jwks_uri at the tenant"
+_WRONG_ADDRESS: Final = "correct jwks_uri in the tenant's discovery document"
 
 
 def _describe(key: Jwk, accepted: tuple[str, ...]) -> str:
@@ -89,7 +89,7 @@ def _describe(key: Jwk, accepted: tuple[str, ...]) -> str:
     algorithms = _algorithms(key, accepted)
     if algorithms:
         return f"{name}: usable for {', '.join(algorithms)}"
-    return f"{name}: not usable, since algorithms ({VARIABLE_PREFIX}ALGORITHMS) has none of its algorithms"
+    return f"{name}: not usable, because {VARIABLE_PREFIX}ALGORITHMS lists none of its algorithms"
 
 
 def _algorithms(key: Jwk, accepted: tuple[str, ...]) -> list[str]:
@@ -99,12 +99,12 @@ def _algorithms(key: Jwk, accepted: tuple[str, ...]) -> list[str]:
 def check_clock(diagnosis: Diagnosis) -> Check:
     """Compare the clock of this machine with the ``Date`` of the tenant's last response."""
     if diagnosis.last_response is None:
-        return skipped("clock", "no response of the tenant to compare with")
+        return skipped("clock", "there is no response of the tenant to compare with")
     response, received_at = diagnosis.last_response
     date = _parse_date(response.headers.get("date", ""))
     if date is None:
         return skipped("clock", "the tenant's response has no Date header")
-    age = response.headers.get("age", "")  # of an answer from a cache (RFC 9111 section 5.1)
+    age = response.headers.get("age", "")  # set by HTTP caches (RFC 9111 section 5.1)
     date += int(age) if age.isascii() and age.isdigit() and len(age) < 9 else 0
     ahead = received_at + diagnosis.options.clock_skew - date
     detail = f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} the tenant's"
@@ -114,16 +114,17 @@ def check_clock(diagnosis: Diagnosis) -> Check:
         return failed(
             "clock",
             f"the clock of this machine is {detail}",
-            f"set it by NTP; until then tokens are refused {effect}: clock_tolerance is {tolerance:g} s",
+            f"synchronise it with NTP; until then tokens are rejected {effect}: clock_tolerance is"
+            f" {tolerance:g} s",
         )
-    advice = "set the clock by NTP" if abs(ahead) > NOTICEABLE_SECONDS else None
+    advice = "synchronise the clock with NTP" if abs(ahead) > NOTICEABLE_SECONDS else None
     if abs(ahead) < _PRECISION_SECONDS:
-        detail = "the same as the tenant's, as far as its Date header tells"
-    return passed("clock", f"it is {detail}", advice=advice)
+        detail = "the same as the tenant's, within the precision of its Date header"
+    return passed("clock", f"the clock of this machine is {detail}", advice=advice)
 
 
 def _parse_date(value: str) -> float | None:
-    """Read an HTTP date, in Unix seconds (RFC 9110 section 5.6.7)."""
+    """Return an HTTP date in Unix seconds, or ``None`` if it is invalid (RFC 9110 section 5.6.7)."""
     try:
         date = parsedate_to_datetime(value[:64])
         return date.replace(tzinfo=date.tzinfo or UTC).timestamp()

@@ -1,4 +1,4 @@
-"""``doctor``: whether the tenant lets this API's client introspect tokens."""
+"""``doctor``: check whether this API's client may introspect tokens."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["check_introspection"]
 NAME: Final = "introspection"
 
 _CREDENTIALS: Final = (
-    f"check {VARIABLE_PREFIX}CLIENT_ID and {VARIABLE_PREFIX}CLIENT_SECRET (expired, cut off, of another"
+    f"check {VARIABLE_PREFIX}CLIENT_ID and {VARIABLE_PREFIX}CLIENT_SECRET (expired, incomplete, of another"
     f" tenant?), and that the client at the tenant uses the method in {VARIABLE_PREFIX}CLIENT_AUTH_METHOD"
 )
-_RIGHTS: Final = "allow this client at the tenant to introspect tokens of the API (its scope or permission)"
+_RIGHTS: Final = "at the tenant, allow this client to introspect tokens of the API (its scope or permission)"
 _ADVICE: Final[Mapping[str, str]] = {
     "invalid_client": _CREDENTIALS,
     "unauthorized_client": _RIGHTS,
@@ -32,17 +32,17 @@ _ADVICE: Final[Mapping[str, str]] = {
 
 
 def check_introspection(diagnosis: Diagnosis) -> Check:
-    """Introspect a made-up token: the tenant must know the client, and say that the token is inactive."""
+    """Introspect a made-up token: the tenant must accept the client and return the token as inactive."""
     options = diagnosis.options
     if options.client_id is None:
-        return skipped(NAME, "no client_id is set: only JWTs are accepted, which need no introspection")
+        return skipped(NAME, "client_id is not set: only JWTs are accepted, which need no introspection")
     flow = Introspection(options, Tenant(options)).claims(secrets.token_urlsafe(32))
     try:
         diagnosis.run(flow, client_certificate=options.mtls_certificate)
     except TokenError as error:
         if error.reason is Reason.INACTIVE:
             return passed(
-                NAME, f"client {quoted(options.client_id)} may introspect; a made-up token is inactive"
+                NAME, f"client {quoted(options.client_id)} may introspect tokens; a made-up token is inactive"
             )
     except OAuthResponseError as error:
         default = _RIGHTS if error.status == 403 else _CREDENTIALS
@@ -53,11 +53,11 @@ def check_introspection(diagnosis: Diagnosis) -> Check:
         return failed_by(
             NAME,
             error,
-            f"choose a method that the tenant offers with {VARIABLE_PREFIX}CLIENT_AUTH_METHOD, or turn it on"
-            " at the tenant",
+            f"set {VARIABLE_PREFIX}CLIENT_AUTH_METHOD to a method that the tenant supports, or enable it at"
+            " the tenant",
         )
     return failed(
         NAME,
-        "the tenant says that a made-up token is active",
-        "do not use this tenant: report it to whoever runs it",
+        "the tenant returns a made-up token as active",
+        "do not use this tenant, and report this to its operator",
     )

@@ -1,4 +1,4 @@
-"""``doctor``: the way to the tenant: a proxy of the environment, the name, and a connection."""
+"""``doctor``: check the connection to the tenant: proxy, DNS and TCP."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ __all__ = ["check_dns", "check_proxy", "check_tcp", "connect"]
 
 
 def check_proxy(diagnosis: Diagnosis) -> Check:
-    """Find the proxy that the environment names for the tenant."""
+    """Find the proxy for the tenant in the environment variables."""
     try:
         proxy = proxy_for(diagnosis.options.tenant_domain)
     except HttpError as error:
         advice = "set HTTPS_PROXY to an HTTP proxy, or exclude the tenant's host with NO_PROXY"
         return failed("proxy", str(error), advice)
     if proxy is None:
-        return passed("proxy", "none is used for the tenant")
+        return passed("proxy", "no proxy is used for the tenant")
     try:
         diagnosis.proxy = urlsplit(proxy)
         where = f"{diagnosis.proxy.scheme}://{diagnosis.proxy.hostname}:{port_of(diagnosis.proxy)}"
     except ValueError:
-        return failed("proxy", "its URL cannot be read", "correct HTTPS_PROXY: http://host:port")
-    return passed("proxy", f"{quoted(where)} is used, as HTTPS_PROXY or the like says")
+        return failed("proxy", "the URL of the proxy is invalid", "correct HTTPS_PROXY: http://host:port")
+    return passed("proxy", f"{quoted(where)} is used, from HTTPS_PROXY or a similar variable")
 
 
 def check_dns(diagnosis: Diagnosis) -> Check:
-    """Look up the first host on the way."""
+    """Look up the host to connect to."""
     host = diagnosis.host
     try:
         found = look_up(host).result(diagnosis.timeout_seconds)
     except TimeoutError:
         return failed(
             "dns",
-            f"the name server did not answer for {quoted(host)} within {diagnosis.timeout_seconds:g} seconds",
+            f"no DNS response for {quoted(host)} within {diagnosis.timeout_seconds:g} seconds",
             "check the name servers of this machine or container (/etc/resolv.conf), and whether a firewall"
             " blocks port 53",
         )
@@ -53,7 +53,7 @@ def check_dns(diagnosis: Diagnosis) -> Check:
         return failed(
             "dns",
             f"{quoted(host)} cannot be looked up: {why}",
-            f"check {name} for typing errors, and whether this machine can look up names on the internet",
+            f"check {name} for typing errors, and whether this machine can resolve internet names",
         )
     diagnosis.addresses = found
     detail = "is an address" if _is_address(host) else f"is {', '.join(found)}"
@@ -61,32 +61,31 @@ def check_dns(diagnosis: Diagnosis) -> Check:
 
 
 def check_tcp(diagnosis: Diagnosis) -> Check:
-    """Connect to the first host on the way."""
+    """Connect to the host."""
     where = f"port {diagnosis.port} of {quoted(diagnosis.host)}"
     try:
         connect(diagnosis).close()
     except TimeoutError:
         return failed(
             "tcp",
-            f"{where} does not answer within {diagnosis.timeout_seconds:g} seconds",
+            f"{where} does not respond within {diagnosis.timeout_seconds:g} seconds",
             "allow outgoing connections to it (firewall, security group, network policy), or set HTTPS_PROXY"
-            " where this network needs a proxy",
+            " if this network needs a proxy",
         )
     except OSError as error:
         return failed(
             "tcp",
-            f"{where} cannot be connected to: {quoted(error)}",
-            "check the host and the port, that a server runs there, and that no firewall refuses the"
-            " connection",
+            f"cannot connect to {where}: {quoted(error)}",
+            "check host and port, that a server runs there, and that no firewall blocks the connection",
         )
     return passed("tcp", f"{where} accepts connections")
 
 
 def connect(diagnosis: Diagnosis) -> socket.socket:
-    """Connect to one of the addresses that were found, in their order and within the time limit.
+    """Connect to one of the found addresses, in order and within the time limit.
 
     Raises:
-        OSError: none accepts a connection; ``TimeoutError`` where the last one did not answer.
+        OSError: no address accepts a connection; ``TimeoutError`` if the last one did not respond.
     """
     until = time.monotonic() + diagnosis.timeout_seconds
     failure: OSError = TimeoutError()

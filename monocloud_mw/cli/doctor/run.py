@@ -1,4 +1,4 @@
-"""``doctor``: the checks in their order, and which of them need which."""
+"""``doctor``: the order of the checks and their dependencies."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .tls import check_tls
 __all__ = ["CHECKS", "run_checks"]
 
 STEPS_IN_A_CHECK: Final = 3
-"""How many exchanges one check makes at most; each is bounded by itself."""
+"""The maximum number of exchanges in one check; each has its own time limit."""
 
 
 class Row(NamedTuple):
-    """One check: its name, how it is made, and what must not have failed before."""
+    """One check: its name, its function, and the checks that must have passed before."""
 
     name: str
     check: Callable[[Diagnosis], Check]
@@ -47,14 +47,14 @@ CHECKS: Final = (
 
 
 def run_checks(diagnosis: Diagnosis) -> Iterator[Check]:
-    """Make all checks, each within its time; what needs one that failed is skipped."""
-    causes: dict[str, str] = {}  # of each check that has no result: the one that failed
+    """Run all checks, each within its time limit; skip checks that depend on a failed one."""
+    causes: dict[str, str] = {}  # by check without a result: the check that failed
     for row in CHECKS:
         cause = next((causes[name] for name in row.needs if name in causes), None)
         if cause is None:
             check = _make(row, diagnosis)
         else:
-            check = skipped(row.name, f"not checked, since {cause} failed")
+            check = skipped(row.name, f"not checked, because {cause} failed")
         if cause is not None or check.state == "failed":
             causes[row.name] = cause or row.name
         yield check
@@ -68,7 +68,7 @@ def _make(row: Row, diagnosis: Diagnosis) -> Check:
         return failed(
             row.name,
             f"no result within {limit:g} seconds",
-            "check the network; raise --timeout if it is slow",
+            "check the network; increase --timeout if it is slow",
         )
-    except Exception as error:  # noqa: BLE001  its text may hold anything
+    except Exception as error:  # noqa: BLE001  its message may contain secrets
         return failed(row.name, f"unexpected {type(error).__name__}", "please report it, with this output")

@@ -1,4 +1,4 @@
-"""``doctor``: the options, as the API reads them from its environment."""
+"""``doctor``: check the options, as the API reads them from the environment."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NAME = "options"
 
 
 def check_options(diagnosis: Diagnosis) -> Check:
-    """Read the ``MONOCLOUD_BACKEND_`` variables as every client does."""
+    """Read the ``MONOCLOUD_BACKEND_`` variables as clients do."""
     try:
         Options.from_environment(diagnosis.environ)
-        # Without the timeout of this command a mistake in the one of the environment would show.
+        # Read them first without the timeout of this command, which would hide an invalid RESPONSE_TIMEOUT.
         diagnosis.options = options = Options.from_environment(
             diagnosis.environ, response_timeout=diagnosis.timeout_seconds
         )
@@ -24,30 +24,30 @@ def check_options(diagnosis: Diagnosis) -> Check:
         variables = [problem.variable for problem in error.problems if problem.variable]
         return failed(
             NAME,
-            "the settings cannot work",
+            "invalid settings",
             f"set {' and '.join(dict.fromkeys(variables))} as the API does, and run this again in the same"
-            " environment (a .env file is not read)",
+            " environment (.env files are not read)",
             map(str, error.problems),
         )
     items = [
         f"tenant_domain {quoted(options.tenant_domain)}",
         f"audience {', '.join(map(quoted, options.audience))}",
-        "no client_id: only JWTs are accepted, opaque tokens are refused"
+        "no client_id: only JWTs are accepted, opaque tokens are rejected"
         if options.client_id is None
         else f"client_id {quoted(options.client_id)} with {options.client_auth_method}",
         *(f"warning: {message}" for message in diagnosis.log),
     ]
-    return passed(NAME, "the settings can be read", advice=_doubt(options), items=items)
+    return passed(NAME, "the settings are valid", advice=_doubt(options), items=items)
 
 
 def _doubt(options: Options) -> str | None:
-    """Return advice where an audience is the name of something else."""
+    """Return advice if an audience equals another setting, which is probably a mistake."""
     tenant = options.tenant_domain.removesuffix("/")
     for audience in options.audience:
         for what, name in (("tenant_domain", tenant), ("client_id", options.client_id)):
             if audience.removesuffix("/") == name:
                 return (
                     f"audience ({VARIABLE_PREFIX}AUDIENCE) is the same as {what}; set it to the identifier of"
-                    " the API at the tenant, or tokens are refused [wrong_audience]"
+                    " the API at the tenant, or tokens are rejected [wrong_audience]"
                 )
     return None

@@ -1,4 +1,4 @@
-"""``doctor``: TLS with the tenant, through the proxy where there is one: the chain and the names."""
+"""``doctor``: check TLS with the tenant: certificate chain and names, through the proxy if there is one."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ MAX_ANSWER_BYTES: Final = 16 * 1024
 
 
 class _ProxyError(Exception):
-    """The proxy does not connect to the tenant."""
+    """The proxy failed to connect to the tenant."""
 
 
 def check_tls(diagnosis: Diagnosis) -> Check:
-    """Make a TLS connection with the tenant, as the transports do."""
+    """Connect to the tenant with TLS, as the transports do."""
     tenant = diagnosis.tenant
     if tenant.scheme == "http":
-        return skipped(NAME, "the tenant is on this machine, with http://")
+        return skipped(NAME, "the tenant uses http:// on this machine")
     if diagnosis.proxy is not None and diagnosis.proxy.scheme == "https":
         return skipped(NAME, "the proxy itself uses TLS; see discovery")
     try:
@@ -54,8 +54,8 @@ def check_tls(diagnosis: Diagnosis) -> Check:
         return failed(
             NAME,
             f"the proxy does not connect to the tenant: {error}",
-            "allow the tenant's host at the proxy, put user and password into HTTPS_PROXY where it asks for"
-            " them (407), or exclude the host with NO_PROXY",
+            "allow the tenant's host at the proxy, add user and password to HTTPS_PROXY if it requires them"
+            " (407), or exclude the host with NO_PROXY",
         )
     except (OSError, ValueError) as error:
         return _refused(error, diagnosis)
@@ -66,13 +66,13 @@ def _refused(error: Exception, diagnosis: Diagnosis) -> Check:
     request = HttpRequest(
         url=diagnosis.options.tenant_domain, timeout_seconds=diagnosis.timeout_seconds, max_body_bytes=0
     )
-    advice = "check that a TLS server runs there, and that nothing in between closes the connection"
+    advice = "check that a TLS server runs there, and that no firewall or proxy closes the connection"
     if diagnosis.proxy is not None and isinstance(error, ssl.SSLCertVerificationError):
         check = failed_by(NAME, failed_exchange(request, error, None), advice)
         return failed(
             NAME,
             f"{check.detail} (through the proxy)",
-            f"{check.advice}; a proxy that opens TLS has an authority of its own",
+            f"{check.advice}; a proxy that intercepts TLS has its own certificate authority",
         )
     return failed_by(NAME, failed_exchange(request, error, None), advice)
 
@@ -81,7 +81,7 @@ def _accepted(certificate: dict[str, Any], version: str) -> Check:
     until = ssl.cert_time_to_seconds(certificate["notAfter"])
     days = int((until - time.time()) // 86400)
     names = [value for kind, value in certificate.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]
-    advice = f"the certificate expires in {days} days: have it renewed" if days < EXPIRES_SOON_DAYS else None
+    advice = f"the certificate expires in {days} days: renew it" if days < EXPIRES_SOON_DAYS else None
     detail = f"{version}; the certificate is trusted, valid for {days} more days"
     return passed(NAME, detail, advice=advice, items=[f"names {', '.join(map(quoted, names[:10]))}"])
 
@@ -90,7 +90,7 @@ def _open_tunnel(connection: socket.socket, diagnosis: Diagnosis) -> None:
     """Ask the proxy for a connection to the tenant (RFC 9110 section 9.3.6).
 
     Raises:
-        _ProxyError: it refuses, or speaks no HTTP.
+        _ProxyError: the proxy refuses, or does not use HTTP.
     """
     assert diagnosis.proxy is not None
     host = diagnosis.tenant.hostname or ""
@@ -102,12 +102,12 @@ def _open_tunnel(connection: socket.socket, diagnosis: Diagnosis) -> None:
     connection.sendall("\r\n".join([*lines, "", ""]).encode())
     answer = b""
     while b"\r\n\r\n" not in answer and len(answer) < MAX_ANSWER_BYTES:
-        piece = connection.recv(1)  # no more than the head: TLS begins behind it
+        piece = connection.recv(1)  # byte by byte: TLS data follows the response head
         if not piece:
             raise _ProxyError("it closed the connection")
         answer += piece
     status = answer.split(b" ", 2)[1:2]
     if not answer.startswith(b"HTTP/1.") or not status or not status[0][:3].isdigit():
-        raise _ProxyError("it does not speak HTTP")
+        raise _ProxyError("its response is not HTTP")
     if not status[0].startswith(b"2"):
-        raise _ProxyError(f"it answered with status {status[0][:3].decode('ascii')}")
+        raise _ProxyError(f"it responded with status {status[0][:3].decode('ascii')}")

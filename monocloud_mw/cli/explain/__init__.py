@@ -1,1 +1,1 @@
-"""``monocloud-mw explain``: every check of one access token, with what is expected and what is found."""
+"""``monocloud-mw explain``: show every check of an access token with expected and found values."""

@@ -1,4 +1,4 @@
-"""``explain``: what to do about each reason, and hints at mistakes that are often made."""
+"""``explain``: what to do about each reason, and hints about common mistakes."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from .step import Step
 __all__ = ["ADVICE", "advice_for", "hints_for"]
 
 ADVICE: Final[Mapping[Reason, str]] = {
-    Reason.MALFORMED: "pass the access token alone and whole, as the tenant issued it; for opaque tokens set "
+    Reason.MALFORMED: "pass the complete access token, as the tenant issued it; for opaque tokens set "
     f"{VARIABLE_PREFIX}CLIENT_ID and {VARIABLE_PREFIX}CLIENT_SECRET",
-    Reason.UNSUPPORTED_ALGORITHM: "let the tenant sign with an asymmetric algorithm, and list it if "
-    f"{VARIABLE_PREFIX}ALGORITHMS is set",
+    Reason.UNSUPPORTED_ALGORITHM: "configure an asymmetric signature algorithm at the tenant, and add it to "
+    f"{VARIABLE_PREFIX}ALGORITHMS if that is set",
     Reason.WRONG_TYPE: "send the access token; an ID token or a refresh token is not accepted",
     Reason.UNKNOWN_KEY: f"compare iss with {VARIABLE_PREFIX}TENANT_DOMAIN: most often the token is from"
     " another tenant or environment",
-    Reason.BAD_SIGNATURE: "request a new token; if it fails too, look for what changes it on the way",
+    Reason.BAD_SIGNATURE: "request a new token; if it fails too, find out where the token is modified",
     Reason.WRONG_ISSUER: f"set {VARIABLE_PREFIX}TENANT_DOMAIN to the tenant that issues the tokens, or"
     " request the token from this one",
     Reason.WRONG_AUDIENCE: "request the token for this API (resource=...), or correct"
     f" {VARIABLE_PREFIX}AUDIENCE",
     Reason.EXPIRED: "request a new token; if it is new, check the clock of the API (monocloud-mw doctor)",
     Reason.NOT_YET_VALID: "check the clock of the API (monocloud-mw doctor), or wait",
-    Reason.INVALID_CLAIM: "correct what the tenant puts into its tokens",
-    Reason.CERTIFICATE_MISSING: "call with the client certificate (here: --certificate); behind a proxy set"
+    Reason.INVALID_CLAIM: "correct the claims in the token settings of the tenant",
+    Reason.CERTIFICATE_MISSING: "send the client certificate (here: --certificate); behind a proxy, set"
     " certificate_resolver",
-    Reason.CERTIFICATE_MALFORMED: "let certificate_resolver return one certificate in PEM or DER",
-    Reason.CERTIFICATE_MISMATCH: "call with the certificate that the token was requested with",
+    Reason.CERTIFICATE_MALFORMED: "make certificate_resolver return one certificate in PEM or DER",
+    Reason.CERTIFICATE_MISMATCH: "use the certificate that the token was requested with",
     Reason.NOT_BOUND: "request the token over mutual TLS, or relax"
     f" {VARIABLE_PREFIX}VALIDATE_CERTIFICATE_BINDING",
     Reason.DPOP_REQUIRED: "request a token without DPoP: proofs are not supported",
     Reason.UNSUPPORTED_CONFIRMATION: "request a token without cnf, or with x5t#S256 in it",
-    Reason.INACTIVE: "request a new token: it has expired, was revoked, or is of another tenant or client",
-    Reason.INSUFFICIENT_SCOPE: "request the scope, and allow it to the client at the tenant",
-    Reason.INSUFFICIENT_GROUPS: "add the user to the group, and let the tenant put groups into its tokens",
+    Reason.INACTIVE: "request a new token: it has expired, was revoked, or is from another tenant or client",
+    Reason.INSUFFICIENT_SCOPE: "request the scope, and allow it for the client at the tenant",
+    Reason.INSUFFICIENT_GROUPS: "add the user to the group, and include groups in tokens at the tenant",
 }
 
-_UNREACHABLE: Final = "run monocloud-mw doctor, which checks the way to the tenant step by step"
+_UNREACHABLE: Final = "run monocloud-mw doctor, which checks the connection to the tenant step by step"
 
 
 def advice_for(verdict: MonoCloudError) -> str:
-    """Return what to do about a verdict, in one line."""
+    """Return what to do about an error, in one line."""
     if isinstance(verdict, TokenError):
         return ADVICE[verdict.reason]
     if isinstance(verdict, AuthorizationServerError):
@@ -53,15 +53,15 @@ def advice_for(verdict: MonoCloudError) -> str:
 
 
 def hints_for(token: str, steps: tuple[Step, ...]) -> list[str]:
-    """Return hints at mistakes that are often made; none has a part of the token in it."""
+    """Return hints about common mistakes, without parts of the token."""
     hints = []
     if token[:7].lower() in ("bearer ", "bearer"):
-        hints.append("it begins with Bearer: pass the token alone, without the scheme")
+        hints.append("it begins with Bearer: pass the token without the scheme")
     if token[:1] in ("'", '"'):
         hints.append("it begins with a quotation mark: pass the token without quotes")
     if token.strip() != token or any(letter.isspace() for letter in token):
-        hints.append("it has white space in it or around it, as if it was wrapped when it was copied")
+        hints.append("it contains white space, perhaps from line breaks when it was copied")
     if any(step.name in ("key", "signature") and step.state == "failed" for step in steps):
-        hints.append("the claims are shown as they are in the token; no signature proves them")
+        hints.append("the claims are those in the token; its signature is not verified")
     hints += [f"{step.name}: {step.hint}" for step in steps if step.hint is not None]
     return hints

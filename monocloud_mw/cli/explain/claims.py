@@ -1,4 +1,4 @@
-"""``explain``: the checks of claims, which are the same for both kinds of token."""
+"""``explain``: the checks of claims, for JWTs and introspected tokens."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def explain_claims(
     *,
     is_jwt: bool,
 ) -> None:
-    """Make the checks of :mod:`monocloud_mw.core.token.verified`, in their order.
+    """Run the checks of :mod:`monocloud_mw.core.token.verified`, in the same order.
 
     Args:
-        walk: takes the steps.
-        claims: of the token, proven or not.
-        issuer: what ``iss`` must be; ``None`` where the tenant could not be asked.
-        presented: the token, with the certificate of the caller.
-        requirements: of the route.
-        options: of the API.
+        walk: records the steps.
+        claims: the claims of the token, verified or not.
+        issuer: the required ``iss``; ``None`` if the tenant could not be reached.
+        presented: the token and the certificate of the caller.
+        requirements: the requirements of the route.
+        options: the options of the API.
         now: the time to check at.
-        is_jwt: whether ``iss`` and ``exp`` must be there.
+        is_jwt: whether ``iss`` and ``exp`` are required.
     """
     if issuer is None:
         walk.miss("issuer")
@@ -76,7 +76,7 @@ def explain_claims(
             tolerance_seconds=options.clock_tolerance,
             expiry_required=is_jwt,
         ),
-        "exp and nbf are numbers" if is_jwt else "exp and nbf are numbers, if there",
+        "exp and nbf are numbers" if is_jwt else "exp and nbf are numbers, if present",
         f"exp {_date(claims.get('exp'), now)}, nbf {_date(claims.get('nbf'), now)}",
     )
     if lifetime.value is None:
@@ -105,7 +105,7 @@ def _explain_binding(walk: Walk, claims: AccessTokenClaims, presented: Presented
     walk.check(
         "binding",
         lambda: check_confirmation(claims, certificate, mode),
-        f"validate_certificate_binding is {mode}; the caller's certificate fits cnf",
+        f"validate_certificate_binding is {mode}; the caller's certificate matches cnf",
         f"cnf {members if 'cnf' in claims else 'is absent'}, {'a' if certificate else 'no'} certificate",
     )
 
@@ -123,7 +123,7 @@ def _explain_requirements(
             _listed(sorted(claims.scopes), "and") or "no scopes",
         )
     else:
-        walk.skip("scopes", "none is asked for (--scope, --any-scope)")
+        walk.skip("scopes", "none is required (--scope, --any-scope)")
     if requirements.groups:
         word = "and" if options.groups_match_all else "or"
         groups = [_listed(sorted(names), word) for names in requirements.groups]
@@ -134,7 +134,7 @@ def _explain_requirements(
             _listed(sorted(claims.groups), "and") or "no groups",
         )
     else:
-        walk.skip("groups", "none is asked for (--group)")
+        walk.skip("groups", "none is required (--group)")
 
 
 def _listed(names: Iterable[str], word: str) -> str:
@@ -163,7 +163,7 @@ def _kind(claims: Mapping[str, Any], name: str) -> str:
 
 
 def _date(value: Any, now: Instant | None) -> str:
-    """Write a date of a token, with its distance to now."""
+    """Return a date of a token as text, with its distance to now."""
     if value is None:
         return "is absent"
     try:

@@ -1,4 +1,4 @@
-"""``explain``: its arguments and its output. No part of the token is ever printed."""
+"""``explain``: its arguments and output. No part of the token is printed."""
 
 from __future__ import annotations
 
@@ -22,33 +22,41 @@ from .token_input import read_bytes, read_token
 __all__ = ["add_to"]
 
 DESCRIPTION = (
-    "Show every check of an access token, with what is expected and what is found, and the first that fails."
-    " The token is read from standard input unless it is an argument or in a file; no part of it is printed."
-    " (An argument can be seen in the list of processes and in the history of the shell.) Settings come from"
-    " the MONOCLOUD_BACKEND_ variables. Exit status 0 if the token is accepted, 1 if not."
+    "Show every check of an access token with expected and found values, and the first check that fails. The"
+    " token is read from standard input, unless it is given as an argument or file; no part of it is printed."
+    " (Arguments are visible in the process list and in the shell history.) Settings come from the"
+    " MONOCLOUD_BACKEND_ variables. Exit status 0 if the token is accepted, 1 if not."
 )
 EXCHANGES = 6
-"""The most that are made: metadata, keys before and after a refresh, and an introspection, twice."""
+"""The maximum number of exchanges: metadata, keys, refreshed keys, introspection, some of them twice."""
 
 
 def add_to(subcommands: Any) -> None:
     """Add this command to the command line."""
     parser: ArgumentParser = subcommands.add_parser(
-        "explain", help="show why a token is refused", description=DESCRIPTION, allow_abbrev=False
+        "explain", help="show why a token is rejected", description=DESCRIPTION, allow_abbrev=False
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("token", nargs="?", metavar="TOKEN", help="the token; '-' is standard input")
+    source.add_argument("token", nargs="?", metavar="TOKEN", help="the token; '-' reads standard input")
     source.add_argument("--file", metavar="FILE", help="a file with the token")
-    parser.add_argument("--scope", action="append", default=[], help="a scope that is required; repeatable")
-    parser.add_argument("--any-scope", action="append", default=[], help="one of these is enough; repeatable")
-    parser.add_argument("--group", action="append", default=[], help="a group that is required; repeatable")
+    parser.add_argument("--scope", action="append", default=[], help="a required scope; repeatable")
+    parser.add_argument(
+        "--any-scope", action="append", default=[], help="one of these is required; repeatable"
+    )
+    parser.add_argument("--group", action="append", default=[], help="a required group; repeatable")
     parser.add_argument("--certificate", metavar="FILE", help="the caller's certificate, PEM or DER")
     parser.add_argument("--at", type=parse_time, metavar="TIME", help="check at this time: ISO 8601 or Unix")
-    parser.add_argument("--issuer", metavar="URL", help="the tenant, instead of the variable")
-    parser.add_argument("--audience", action="append", help="of the API, instead of the variable; repeatable")
-    parser.add_argument("--offline", action="store_true", help="use no network; needs --jwks")
-    parser.add_argument("--jwks", metavar="FILE", help="the tenant's key set, with --offline")
-    parser.add_argument("--timeout", type=seconds, default=5.0, metavar="SECONDS", help="for each exchange")
+    parser.add_argument("--issuer", metavar="URL", help="the tenant domain; overrides the variable")
+    parser.add_argument("--audience", action="append", help="overrides the variable; repeatable")
+    parser.add_argument("--offline", action="store_true", help="do not use the network; needs --jwks")
+    parser.add_argument("--jwks", metavar="FILE", help="the tenant's key set, for --offline")
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="time limit of each exchange (default: 5)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=lambda arguments, _log: run(parser, arguments))
 

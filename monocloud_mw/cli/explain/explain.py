@@ -1,7 +1,7 @@
-"""``explain``: the checks of a token in their order, and what the validator itself says of it.
+"""``explain``: the checks of a token in order, and the validator's verdict.
 
-Each step calls the function that the validator calls. The verdict is the validator's own: where a step and
-the verdict differed, the verdict would be what an API does.
+Each step calls the same function as the validator. The verdict is the result of the validator itself, so it
+is what an API does even if a step should differ.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Run = Callable[[Flow[Any]], Any]
 
 @attrs.frozen
 class Explanation:
-    """All steps, and the verdict: ``None`` where the token is accepted."""
+    """All steps and the verdict: an error, or ``None`` if the token is accepted."""
 
     steps: tuple[Step, ...]
     verdict: MonoCloudError | None
@@ -43,13 +43,13 @@ class Explanation:
 def explain_token(
     presented: Presented, requirements: Requirements, options: Options, run: Run, now: Callable[[], Instant]
 ) -> Explanation:
-    """Go through the checks of an access token.
+    """Run the checks of an access token.
 
     Args:
         presented: the token and the caller's certificate.
-        requirements: of the route.
-        options: of the API.
-        run: runs a flow, with the network or without.
+        requirements: the requirements of the route.
+        options: the options of the API.
+        run: runs a flow, with or without network.
         now: reads the clock.
     """
     walk, validator = Walk(), Validator(options)
@@ -83,7 +83,7 @@ class _Walker:
         if not text.passed:
             self.walk.miss("form", *CLAIM_STEPS)
         elif parts is not None and not options.introspect_jwt_tokens:
-            self.walk.check("form", lambda: None, "a JWT: three parts with dots between them", "three parts")
+            self.walk.check("form", lambda: None, "a JWT: three parts separated by dots", "three parts")
             self._explain_jwt(parts)
         else:
             self._explain_opaque()
@@ -99,7 +99,7 @@ class _Walker:
         header = walk.check(
             "header",
             lambda: parse_header(encoded_header, self.options.algorithms),
-            "a JSON object with an alg that is accepted, without crit, b64, enc and zip",
+            "a JSON object with an accepted alg, without crit, b64, enc and zip",
             lambda header: f"alg {header.algorithm.name}, {_kid(header)}",
         )
         if header.value is None:
@@ -138,7 +138,7 @@ class _Walker:
             "key set",
             lambda: self.run(self.validator.tenant.keys.current(self.now())),
             "the tenant's keys",
-            lambda keys: f"{len(keys)} keys that can be used, {len(keys.skipped)} that cannot",
+            lambda keys: f"{len(keys)} usable keys, {len(keys.skipped)} unusable ones",
         )
         return outcome.value
 
@@ -147,7 +147,7 @@ class _Walker:
     ) -> None:
         def check_key() -> None:
             if keys.search(header.algorithm.name, header.key_id) is None:
-                verify(header, signature, signing_input, keys)  # which says that there is none
+                verify(header, signature, signing_input, keys)  # raises the error
 
         known = ", ".join(quoted(key.key_id) for key in keys.keys[:10] if key.key_id is not None)
         key = self.walk.check(
@@ -174,9 +174,9 @@ class _Walker:
         form = walk.check(
             "form",
             check_form,
-            "a token to introspect: no white space around it, no control characters"
+            "a token to introspect: no surrounding white space, no control characters"
             if options.client_id
-            else "a JWT, since no client_id is set to introspect other tokens",
+            else "a JWT, because client_id is not set, which introspection needs",
         )
         if not form.passed:
             walk.miss("introspection", *CLAIM_STEPS)
@@ -184,7 +184,7 @@ class _Walker:
         claims = walk.check(
             "introspection",
             lambda: self.run(Introspection(options, self.validator.tenant).claims(token)),
-            "the tenant says that it is an active access token",
+            "the tenant returns it as an active access token",
         )
         if claims.value is None:
             walk.miss(*CLAIM_STEPS)
@@ -210,7 +210,7 @@ class _Walker:
         )
 
     def _try(self, flow: Flow[Any]) -> Any:
-        """Return what a flow returns, or ``None`` where the tenant cannot be asked: a step has said so."""
+        """Return the result of a flow, or ``None`` if the tenant cannot be reached, which a step has shown."""
         try:
             return self.run(flow)
         except MonoCloudError:

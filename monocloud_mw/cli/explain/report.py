@@ -1,4 +1,4 @@
-"""``explain``: what was found, as text and for JSON; no part of the token is in it."""
+"""``explain``: the report as text and JSON, without any part of the token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["print_text", "to_dict"]
 
 
 def to_dict(explanation: Explanation, token: str) -> dict[str, Any]:
-    """Return what was found, for JSON."""
+    """Return the report as a JSON object."""
     verdict = explanation.verdict
     result: dict[str, Any] = {"accepted": verdict is None, "reason": None, "error": None, "status": 200}
     if isinstance(verdict, TokenError):
@@ -36,7 +36,7 @@ def to_dict(explanation: Explanation, token: str) -> dict[str, Any]:
 
 
 def print_text(explanation: Explanation, token: str) -> None:
-    """Print each step, the verdict, and what to do."""
+    """Print the steps, the verdict and what to do."""
     for step in explanation.steps:
         _print_step(step)
     print_line()
@@ -45,12 +45,12 @@ def print_text(explanation: Explanation, token: str) -> None:
         print_line("Accepted.")
         return
     if isinstance(verdict, TokenError):
-        print_line(f"Refused [{verdict.reason}]: {verdict.description}. The caller gets {_status(verdict)}.")
+        print_line(f"Rejected [{verdict.reason}]: {verdict.description}. The caller gets {_status(verdict)}.")
         for name, value in _facts(verdict).items():
             if value is not None:
                 print_line(f"{name.capitalize()}: {value}.")
     else:
-        kind = "The tenant is needed" if isinstance(verdict, HttpError) else "The API cannot check it"
+        kind = "The request to the tenant failed" if isinstance(verdict, HttpError) else "Not checked"
         print_line(f"{kind}: {verdict}. The caller gets {_status(verdict)}.")
     print_line(f"What to do: {advice_for(verdict)}.")
     for hint in hints_for(token, explanation.steps):
@@ -68,7 +68,7 @@ def _print_step(step: Step) -> None:
 
 
 def _facts(verdict: TokenError) -> dict[str, str | None]:
-    """Return what the validator expected and found, as the log of the API says it."""
+    """Return the expected and found values of the validator, as in the log of the API."""
     return {"expected": verdict.expected, "found": verdict.found}
 
 

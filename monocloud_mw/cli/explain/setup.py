@@ -1,4 +1,4 @@
-"""``explain``: the options, from the environment and the command line, with the network or without."""
+"""``explain``: the options from the environment and the command line, with or without network."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["parse_time", "read_options"]
 
 
 def read_options(arguments: argparse.Namespace) -> Options:
-    """Return the options of the API; what the command line says counts more.
+    """Return the options of the API; arguments take precedence over variables.
 
     Raises:
-        ConfigurationError: they cannot work.
-        ValueError: the file of the key set cannot be used.
+        ConfigurationError: the options are invalid.
+        ValueError: the key set file cannot be used.
     """
     settings: dict[str, Any] = {"response_timeout": arguments.timeout}
     if arguments.issuer is not None:
@@ -48,7 +48,7 @@ def read_options(arguments: argparse.Namespace) -> Options:
 
 
 def _without_client(variables: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what only introspection needs: without the network there is none."""
+    """Return the variables without those that only introspection needs, which is impossible offline."""
     parts = ("_CLIENT_", "_MTLS_", "_INTROSPECT_")
     return {name: value for name, value in variables.items() if not any(part in name for part in parts)}
 
@@ -73,7 +73,7 @@ def _fixed(moment: float) -> Callable[[], float]:
 
 
 def parse_time(text: str) -> float:
-    """Read a time: Unix seconds, or ISO 8601; UTC where it names no zone."""
+    """Parse a time: Unix seconds or ISO 8601, in UTC if it has no time zone."""
     try:
         moment = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The steps of ``explain``: one check each, made by the functions that the validator calls."""
+"""The steps of ``explain``: one check each, with the functions that the validator calls."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Step:
     """One check.
 
     Args:
-        name: of the check.
-        state: ``skipped`` where it does not apply, ``not reached`` where an earlier failure prevents it.
+        name: the name of the check.
+        state: the state; ``skipped`` if it does not apply, ``not reached`` if an earlier failure prevents it.
         expected: what the token must have.
         found: what it has; text of the token is escaped and shortened.
-        reason: why the token is refused here.
-        hint: the usual cause, where the token shows one.
+        reason: the reason of a failure.
+        hint: the likely cause, if known.
     """
 
     name: str
@@ -39,14 +39,14 @@ class Step:
 
 @attrs.frozen
 class Outcome(Generic[T]):
-    """Whether a check passed, and what it returned."""
+    """Whether a check passed, and its result."""
 
     passed: bool
     value: T | None = None
 
 
 class Walk:
-    """Goes through checks, notes each, and goes on after the first that fails."""
+    """Runs checks and records them as steps; continues after a failure."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -68,14 +68,14 @@ class Walk:
         expected: str | None = None,
         found: str | Callable[[T], str] | None = None,
     ) -> Outcome[T]:
-        """Make a check.
+        """Run a check and record it.
 
         Args:
-            name: of the step.
-            function: raises where the check fails.
-            expected: what must be there.
-            found: what is there, or a function that tells it of a result; of a failure without it the
-                error tells.
+            name: the name of the step.
+            function: raises if the check fails.
+            expected: what is expected.
+            found: what is found, or a function that returns it for a result; default for failures: that of
+                the error.
         """
         try:
             value = function()
@@ -90,11 +90,11 @@ class Walk:
         return Outcome(True, value)
 
     def skip(self, name: str, why: str) -> None:
-        """Note a check that does not apply."""
+        """Record a check that does not apply."""
         self._add(name, "skipped", None, why)
 
     def miss(self, *names: str) -> None:
-        """Note checks that an earlier failure prevents."""
+        """Record checks that an earlier failure prevents."""
         for name in names:
             self._add(name, "not reached", None, None)
 

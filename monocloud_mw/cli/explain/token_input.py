@@ -1,4 +1,4 @@
-"""Where ``explain`` reads the token from: the command line, a file or standard input; it is never shown."""
+"""``explain``: read the token from the command line, a file or standard input, without showing it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Final
 __all__ = ["read_bytes", "read_token"]
 
 MAX_TOKEN_BYTES: Final = 1024 * 1024
-"""More is cut off: a token that long is refused for its length, whatever is in it."""
+"""Longer input is cut off; a token of this length is rejected as too long in any case."""
 
 
 def read_token(arguments: argparse.Namespace) -> str:
-    """Return the token, without the end of the line that follows it in a file.
+    """Return the token, without a trailing line break.
 
     Raises:
         ValueError: the file cannot be read.
@@ -25,20 +25,20 @@ def read_token(arguments: argparse.Namespace) -> str:
     if arguments.file is not None:
         data = read_bytes(arguments.file)
     elif sys.stdin.isatty():
-        return getpass.getpass("Access token (it is not shown): ")
+        return getpass.getpass("Access token (not shown): ")
     else:
         data = sys.stdin.buffer.read(MAX_TOKEN_BYTES)
     return data.decode("utf-8", "surrogateescape").rstrip("\r\n")
 
 
 def read_bytes(path: str) -> bytes:
-    """Return what is in a file, up to a limit.
+    """Return the content of a file, up to the limit.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: the file cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
             return file.read(MAX_TOKEN_BYTES)
-    except (OSError, ValueError) as error:  # a path may not hold a null character
+    except (OSError, ValueError) as error:  # ValueError: null character in the path
         raise ValueError(f"cannot be read: {type(error).__name__}") from None

@@ -1,1 +1,1 @@
-"""``monocloud-mw routes``: what each route of an application needs, and rules that match no route."""
+"""``monocloud-mw routes``: list the requirements of each route, and rules that match no route."""

@@ -1,4 +1,4 @@
-"""``routes``: its arguments and its output."""
+"""``routes``: its arguments and output."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .frameworks import list_routes
 __all__ = ["add_to"]
 
 DESCRIPTION = (
-    "List what each route of an application needs, and the rules of its middlewares that match no route."
-    " 'public' is only what is declared so; 'unknown' is said of what cannot be read. The application is"
-    " imported, and not started. Exit status 1 if a rule matches no route."
+    "List the requirements of each route of an application, and the rules of its middlewares that match no"
+    " route. 'public' means declared public; 'unknown' means that the requirements cannot be determined. The"
+    " application is imported but not started. Exit status 1 if a rule matches no route."
 )
 
 
 def add_to(subcommands: Any) -> None:
     """Add this command to the command line."""
     parser = subcommands.add_parser(
-        "routes", help="list what each route needs", description=DESCRIPTION, allow_abbrev=False
+        "routes", help="list the requirements of each route", description=DESCRIPTION, allow_abbrev=False
     )
     parser.add_argument("app", metavar="MODULE:NAME", help="the application, such as main:app")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -31,7 +31,7 @@ def add_to(subcommands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, _log: list[str]) -> int:
-    """List the routes, and return the exit status."""
+    """List the routes and return the exit status."""
     try:
         routes, unused = list_routes(_load(arguments.app))
     except ValueError as error:
@@ -52,7 +52,7 @@ def _load(name: str) -> Any:
     """Import an application, as ``uvicorn main:app`` does.
 
     Raises:
-        ValueError: there is none.
+        ValueError: it cannot be imported or does not exist.
     """
     module, _, attribute = name.partition(":")
     sys.path.insert(0, os.getcwd())

@@ -1,4 +1,4 @@
-"""What a Django view serves, and what REST framework or Ninja check for it."""
+"""The methods of Django views, and their checks by REST framework or Ninja."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def list_view(view: Any, path: str) -> Iterator[Route]:
-    """Yield the routes of a view: several where Ninja has an operation for each method."""
+    """Yield the routes of a view; several if Ninja has one operation per method."""
     operations = _ninja_operations(view)
     owner = getattr(view, "cls", None) or getattr(view, "view_class", None)
     if operations:
@@ -33,7 +33,7 @@ def list_view(view: Any, path: str) -> Iterator[Route]:
 
 
 def _methods_of_function(view: Any) -> tuple[str, ...]:
-    """Return what ``require_http_methods`` and the like allow."""
+    """Return the methods that ``require_http_methods`` and similar decorators allow."""
     for layer in layers_of(view):
         if getattr(layer, "__globals__", {}).get("__name__") == "django.views.decorators.http":
             allowed = variables_of(layer).get("request_method_list", ())
@@ -45,7 +45,7 @@ def _methods_of_function(view: Any) -> tuple[str, ...]:
 
 
 def _ninja_operations(view: Any) -> list[Any]:
-    """Return the operations of a path: the view of Ninja is a closure over them."""
+    """Return the operations of a path; Ninja's view is a closure over them."""
     for layer in layers_of(view):
         for value in variables_of(layer).values():
             if type(value).__module__ == "ninja.operation":
@@ -68,7 +68,7 @@ def _ninja(operation: Any, path: str) -> Route:
 
 
 def _rest_framework(view: Any, owner: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return authentication and permissions, and what decides about them that cannot be read."""
+    """Return authentication and permissions, and the overridden methods that may change them."""
     from rest_framework.views import APIView
     from rest_framework.viewsets import ViewSetMixin
 
@@ -88,7 +88,7 @@ def _rest_framework(view: Any, owner: Any) -> tuple[tuple[str, ...], tuple[str, 
 
 
 def _permission(given: Any) -> str:
-    """Write a permission as it was written in the view."""
+    """Return a permission as text, as in the source of the view."""
     operands = [getattr(given, name) for name in ("op1_class", "op2_class") if hasattr(given, name)]
     words = {"AND": "&", "OR": "|", "NOT": "~"}
     if operands:

@@ -18,22 +18,22 @@ def list_routes(app: Any) -> Listed:
     """Return the routes of an application, and the rules of its middlewares that match none of them.
 
     Raises:
-        ValueError: it is of no framework that is known here.
+        ValueError: the framework of the application is not supported.
     """
     unused: list[str] = []
     routes = _list(app, "", unused)
     if routes is None:
         inner = type(unwrap(app)[0]).__name__
-        raise ValueError(f"is a {inner}, not an application of Flask, FastAPI, Starlette or Django")
+        raise ValueError(f"is a {inner}, not a Flask, FastAPI, Starlette or Django application")
     return routes, unused
 
 
 def _list(app: Any, prefix: str, unused: list[str]) -> list[Route] | None:
-    """Return the routes of an application, with paths below it; ``None`` where it cannot be read."""
+    """Return the routes of an application, with paths relative to it; ``None`` if it is not supported."""
     app, middlewares = unwrap(app)
 
     def mounted(inner: Any, path: str) -> Iterable[Route]:
-        """Yield the routes of an application that this one mounts."""
+        """Yield the routes of a mounted application."""
         routes = _list(inner, prefix + path, unused)
         if routes is None:
             unknown = (f"mounts {type(unwrap(inner)[0]).__name__}",)

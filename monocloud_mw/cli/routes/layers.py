@@ -1,4 +1,4 @@
-"""The functions around a view, as ``functools.wraps`` names them, and the variables that they keep."""
+"""The functions around a view, as recorded by ``functools.wraps``, and the variables in their closures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 __all__ = ["layers_of", "variables_of"]
 
 MAX_LAYERS: Final = 100
-"""More would be a loop."""
+"""The maximum number of functions around a view; more means a loop."""
 
 
 def layers_of(view: Any) -> Iterator[Any]:
@@ -23,12 +23,12 @@ def layers_of(view: Any) -> Iterator[Any]:
 
 
 def variables_of(function: Any) -> Mapping[str, Any]:
-    """Return the variables that a function has from the one around it."""
+    """Return the variables in the closure of a function."""
     found = {}
     names = getattr(getattr(function, "__code__", None), "co_freevars", ())
     for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=False):
         try:
             found[name] = cell.cell_contents
-        except ValueError:  # it has not been set
+        except ValueError:  # not set yet
             continue
     return found

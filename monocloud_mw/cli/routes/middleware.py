@@ -1,4 +1,4 @@
-"""The middlewares around an application: what their rules ask of each route, and rules that match none."""
+"""The requirements that middlewares with rules add to routes, and their rules that match no route."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .route import Need, Route, is_served_by, sample_path
 __all__ = ["apply_middleware", "unwrap", "unwrap_wsgi"]
 
 _KINDS = (AsgiMiddleware, WsgiMiddleware)
-_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")  # of a route that serves any
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")  # listed for a route that serves any method
 
 
 def unwrap(app: Any) -> tuple[Any, list[Any]]:
-    """Return the application inside of middlewares, and those of this package around it."""
+    """Return the innermost application and the middlewares of this package around it."""
     found = []
     while not _has_routes(app) and getattr(app, "app", None) is not None:
         if isinstance(app, _KINDS):
@@ -28,7 +28,7 @@ def unwrap(app: Any) -> tuple[Any, list[Any]]:
 
 
 def unwrap_wsgi(app: Any) -> list[Any]:
-    """Return the middlewares of this package that an application has put into its ``wsgi_app``."""
+    """Return the middlewares of this package in the ``wsgi_app`` of an application."""
     found, inner = [], getattr(app, "wsgi_app", None)
     while inner is not None and not hasattr(inner, "__func__"):
         if isinstance(inner, _KINDS):
@@ -40,12 +40,12 @@ def unwrap_wsgi(app: Any) -> list[Any]:
 def apply_middleware(
     middlewares: Iterable[Any], routes: list[Route], prefix: str = ""
 ) -> tuple[list[Route], list[str]]:
-    """Return the routes with what the middlewares ask for, and the rules that match no route.
+    """Return the routes with the requirements of the middlewares, and the rules that match no route.
 
     Args:
-        middlewares: around the application.
-        routes: of the application.
-        prefix: where it is mounted.
+        middlewares: the middlewares around the application.
+        routes: the routes of the application.
+        prefix: the path under which it is mounted.
     """
     unused = []
     for middleware in middlewares:
@@ -60,7 +60,7 @@ def apply_middleware(
 
 
 def _apply(policy: Any, optional: bool, route: Route, prefix: str) -> Iterator[Route]:
-    """Yield a route with what a middleware asks for: several where it asks for other things by method."""
+    """Yield a route with the requirements of a middleware; several if they differ by method."""
     path = sample_path(route.path)
     asked: dict[Any, list[str]] = {}
     for method in route.methods or _METHODS:
@@ -69,7 +69,7 @@ def _apply(policy: Any, optional: bool, route: Route, prefix: str) -> Iterator[R
     for requirements, methods in asked.items():
         split = attrs.evolve(route, methods=route.methods if len(asked) == 1 else tuple(methods))
         partly = [rule.name for rule in policy.rules if _matches_partly(rule, split)]
-        unknown = (f"some of its paths have rules of their own: {', '.join(partly)}",) if partly else ()
+        unknown = (f"some of its paths have other rules: {', '.join(partly)}",) if partly else ()
         yield attrs.evolve(
             split,
             needs=split.needs if requirements is None else (*split.needs, Need(requirements, optional)),
@@ -86,7 +86,7 @@ def _matches(rule: Any, route: Route) -> bool:
 
 
 def _matches_partly(rule: Any, route: Route) -> bool:
-    """Tell whether a rule is for some of the paths of a route, and not for all."""
+    """Return whether a rule applies to some paths of a route but not to all."""
     return (
         _holds_for(rule, route)
         and not _matches(rule, route)

@@ -1,4 +1,4 @@
-"""The routes of a Django project: its URL patterns, and what the middleware and the views ask for."""
+"""The routes of a Django project: its URL patterns, with the requirements of middleware and views."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _MIDDLEWARE: Final = "monocloud_mw.adapters.django.ProtectApiMiddleware"
 
 
 def list_django() -> Iterator[Route]:
-    """Yield the routes of the project whose settings are in use."""
-    # Ninja has a URL pattern for each name of an operation.
+    """Yield the routes of the configured project."""
+    # dict.fromkeys removes duplicates: Ninja has a URL pattern for each name of an operation.
     yield from dict.fromkeys(_list(get_resolver().url_patterns, "/", ()))
 
 
@@ -45,7 +45,7 @@ def _text_of(pattern: Any) -> str:
 
 
 def _declared(view: Any, apps: tuple[str, ...]) -> tuple[tuple[Need, ...], bool]:
-    """Return what a view declares, or the middleware asks for, and whether it is declared to be public."""
+    """Return the requirements of a view or of the middleware, and whether the view is declared public."""
     declaration = declaration_of(view)
     if declaration is not None:
         if declaration.public:
@@ -57,5 +57,5 @@ def _declared(view: Any, apps: tuple[str, ...]) -> tuple[tuple[Need, ...], bool]
     protection = get_protection()
     if protection.denies(view, apps):
         return (Need(protection.requirements),), False
-    # What public_apps names may have checks of its own, as the admin site has.
+    # Views in public_apps may have their own checks, as the admin site does.
     return (), protection.deny_by_default and not protection.denies(view, ())

@@ -1,4 +1,4 @@
-"""The routes of a Flask application: what its extensions, its blueprints and its views ask for."""
+"""The routes of a Flask application, with the requirements of extensions, blueprints and views."""
 
 from __future__ import annotations
 

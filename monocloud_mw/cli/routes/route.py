@@ -1,7 +1,7 @@
-"""What one route needs, and the words for it.
+"""The requirements of one route, and their description.
 
-Only what somebody has declared is called public. Where no check was found, a view may still have one of its
-own: that is unknown, and said as such.
+A route is called public only if it is declared public. If no check was found, the view may still have its own
+check, so its requirements are called unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SAMPLES: Final = {"int": "7", "float": "7.5", "uuid": "6f1c1d8e-5a43-4c0e-9d3f-
 
 @attrs.frozen
 class Need:
-    """What a request needs at one place that checks it; ``optional`` lets requests without a token pass."""
+    """The requirements of one check of a route; ``optional`` lets requests without a token pass."""
 
     requirements: Requirements = NO_REQUIREMENTS
     optional: bool = False
@@ -37,15 +37,15 @@ class Need:
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """A route: its path as the framework writes it, and what its requests need at all places together.
+    """A route: its path in the framework's syntax, and the requirements of all its checks.
 
     Args:
-        methods: that it serves; :data:`ANY_METHOD` for all.
-        path: below the application.
-        needs: what is asked for at each place that asks for a token.
-        public: whether a place declares that no token is needed.
-        others: checks that are the framework's own, in words.
-        unknown: what may ask for more and cannot be read, in words.
+        methods: the methods that it serves; :data:`ANY_METHOD` for all.
+        path: the path, relative to the application.
+        needs: the requirements of each check that requires a token.
+        public: whether it is declared public.
+        others: checks of the framework, as text.
+        unknown: possible further requirements that cannot be determined, as text.
     """
 
     methods: tuple[str, ...]
@@ -56,11 +56,11 @@ class Route:
     unknown: tuple[str, ...] = ()
 
     def with_needs(self, more: Iterable[Need]) -> Route:
-        """Return the same route with further places that check it."""
+        """Return a copy of the route with further checks."""
         return attrs.evolve(self, needs=(*self.needs, *more))
 
     def below(self, prefix: str) -> Route:
-        """Return the same route of an application that is mounted."""
+        """Return a copy of the route below the path of a mount."""
         return attrs.evolve(self, path=prefix + self.path)
 
     @property
@@ -70,7 +70,7 @@ class Route:
 
     @property
     def text(self) -> str:
-        """What is needed, in words."""
+        """The requirements as text."""
         parts = [*_words(self.needs), *self.others]
         unknown = self.unknown
         if not parts and not unknown:
@@ -80,7 +80,7 @@ class Route:
         return "; ".join([*parts, *(f"unknown: {each}" for each in unknown)])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the route as a JSON object."""
         return {"methods": self.method_names, "path": self.path, "needs": self.text}
 
 
@@ -100,12 +100,12 @@ def _words(needs: tuple[Need, ...]) -> Iterable[str]:
 
 
 def sample_path(path: str) -> str:
-    """Return a path that a route serves: its variables have a value."""
+    """Return an example path of a route, with values for its variables."""
     return _VARIABLE.sub(lambda found: _SAMPLES.get(_type_of(found[0]), "any-value"), path)
 
 
 def is_served_by(path: str, route: str) -> bool:
-    """Tell whether a route serves a path, its variables having any value."""
+    """Return whether a route serves a path, with any values of its variables."""
     parts: list[str] = []
     end = 0
     for found in _VARIABLE.finditer(route):
