@@ -75,25 +75,25 @@ def _failure(check: str, detail: str, advice: str) -> Callable[[Callable[[Scene]
 # Settings
 
 
-@_failure("options", "the settings cannot work", f"set {P}TENANT_DOMAIN and {P}AUDIENCE as the API does")
+@_failure("options", "invalid settings", f"set {P}TENANT_DOMAIN and {P}AUDIENCE as the API does")
 def _no_variables(scene: Scene) -> Iterator[None]:
     scene.set(**dict.fromkeys(("TENANT_DOMAIN", "AUDIENCE", "CLIENT_ID", "CLIENT_SECRET"), ""))
     yield
 
 
-@_failure("options", "the settings cannot work", f"set {P}AUDIENC as the API does")
+@_failure("options", "invalid settings", f"set {P}AUDIENC as the API does")
 def _misspelt_variable(scene: Scene) -> Iterator[None]:
     scene.set(AUDIENC="https://api.example.com")
     yield
 
 
-@_failure("options", "the settings cannot work", f"set {P}TENANT_DOMAIN as the API does")
+@_failure("options", "invalid settings", f"set {P}TENANT_DOMAIN as the API does")
 def _http_for_another_machine(scene: Scene) -> Iterator[None]:
     scene.set(TENANT_DOMAIN="http://acme.example.com")
     yield
 
 
-@_failure("options", "the settings cannot work", f"set {P}RESPONSE_TIMEOUT as the API does")
+@_failure("options", "invalid settings", f"set {P}RESPONSE_TIMEOUT as the API does")
 def _wrong_timeout(scene: Scene) -> Iterator[None]:
     scene.set(RESPONSE_TIMEOUT="soon")
     yield
@@ -108,13 +108,13 @@ def _unknown_host(scene: Scene) -> Iterator[None]:
     yield
 
 
-@_failure("tcp", "cannot be connected to: '[Errno", "check the host and the port, that a server runs there")
+@_failure("tcp", "cannot connect to port", "check host and port, that a server runs there")
 def _refused_port(scene: Scene) -> Iterator[None]:
     scene.set(TENANT_DOMAIN=f"https://127.0.0.1:{closed_port()}")
     yield
 
 
-@_failure("tcp", "does not answer within 0.5 seconds", "allow outgoing connections to it (firewall")
+@_failure("tcp", "does not respond within 0.5 seconds", "allow outgoing connections to it (firewall")
 def _blocked_port(scene: Scene) -> Iterator[None]:
     with blocked_port() as port:
         scene.set(TENANT_DOMAIN=f"https://127.0.0.1:{port}")
@@ -165,20 +165,20 @@ def _https_for_http(scene: Scene) -> Iterator[None]:
         yield
 
 
-@_failure("discovery", "cannot be reached", f"if it speaks TLS, write https:// in {P}TENANT_DOMAIN")
+@_failure("discovery", "cannot be reached", f"if it uses TLS, write https:// in {P}TENANT_DOMAIN")
 def _http_for_https(scene: Scene) -> Iterator[None]:
     scene.set(TENANT_DOMAIN=scene.tenant.domain.replace("https://", "http://"))
     yield
 
 
-@_failure("tls", "answered with status 407", "put user and password into HTTPS_PROXY")
+@_failure("tls", "responded with status 407", "add user and password to HTTPS_PROXY")
 def _proxy_asks_for_a_password(scene: Scene) -> Iterator[None]:
     with proxy(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") as port:
         scene.use_proxy(port)
         yield
 
 
-@_failure("tls", "answered with status 403", "allow the tenant's host at the proxy")
+@_failure("tls", "responded with status 403", "allow the tenant's host at the proxy")
 def _proxy_forbids_the_host(scene: Scene) -> Iterator[None]:
     with proxy(b"HTTP/1.1 403 Forbidden\r\n\r\n") as port:
         scene.command.secrets.append("password-of-the-proxy")
@@ -186,7 +186,7 @@ def _proxy_forbids_the_host(scene: Scene) -> Iterator[None]:
         yield
 
 
-@_failure("tls", "it does not speak HTTP", "exclude the host with NO_PROXY")
+@_failure("tls", "its response is not HTTP", "exclude the host with NO_PROXY")
 def _proxy_is_none(scene: Scene) -> Iterator[None]:
     with proxy(b"220 mail.example.com ESMTP\r\n\r\n") as port:
         scene.use_proxy(port)
@@ -200,7 +200,7 @@ def _proxy_closes(scene: Scene) -> Iterator[None]:
         yield
 
 
-@_failure("tls", "(through the proxy)", "a proxy that opens TLS has an authority of its own")
+@_failure("tls", "(through the proxy)", "a proxy that intercepts TLS has its own certificate authority")
 def _proxy_opens_tls(scene: Scene) -> Iterator[None]:
     other = trustme.CA()
     with tls_server(other, "acme.example.com", {}) as port, proxy(relay_to(port)) as relay:
@@ -259,17 +259,17 @@ _add(
 _add("redirect", ("discovery", "a redirect", "check tenant_domain"), _at("discovery", faults.redirect))
 _add(
     "silence",
-    ("discovery", "no complete response within 0.5 seconds", f"raise {P}RESPONSE_TIMEOUT"),
+    ("discovery", "no complete response within 0.5 seconds", f"increase {P}RESPONSE_TIMEOUT"),
     _at("discovery", faults.hang),
 )
 _add(
     "reset",
-    ("discovery", "cannot be reached", "check the network on the way"),
+    ("discovery", "cannot be reached", "check the network connection"),
     _at("discovery", faults.reset),
 )
 _add(
     "no_keys",
-    ("keys", "none of the 0 keys", "give the tenant a signing key"),
+    ("keys", "none of the 0 keys", "configure a supported signing key"),
     _at("jwks", faults.empty_key_set),
 )
 _add(
@@ -335,7 +335,7 @@ def _refusal(status: int, error: str | None) -> Fault:
     return lambda _exchange: Response(body, status=status, content_type="application/json")
 
 
-RIGHTS: Final = "allow this client at the tenant to introspect tokens of the API"
+RIGHTS: Final = "at the tenant, allow this client to introspect tokens of the API"
 _add(
     "missing_scope",
     ("introspection", "insufficient_scope (status 403)", RIGHTS),
@@ -358,12 +358,12 @@ _add(
 )
 _add(
     "everything_active",
-    ("introspection", "a made-up token is active", "do not use this tenant"),
+    ("introspection", "returns a made-up token as active", "do not use this tenant"),
     _at("introspection", lambda: faults.document({"active": True})),
 )
 
 
-@_failure("introspection", "settings cannot work", f"{P}CLIENT_AUTH_METHOD")
+@_failure("introspection", "invalid settings", f"{P}CLIENT_AUTH_METHOD")
 def _method_without_endpoint(scene: Scene) -> Iterator[None]:
     certificate = scene.tenant.authority().issue_client("api")
     _use_files(scene, *map(Path, certificate.paths))
@@ -389,34 +389,40 @@ def _own_files(scene: Scene) -> tuple[Path, Path]:
     return Path(certificate), Path(key)
 
 
-@_failure("options", "the settings cannot work", f"set {P}MTLS_CERTIFICATE and {P}MTLS_CERTIFICATE_KEY")
+@_failure("options", "invalid settings", f"set {P}MTLS_CERTIFICATE and {P}MTLS_CERTIFICATE_KEY")
 def _missing_certificate(scene: Scene) -> Iterator[None]:
     _use_files(scene, scene.directory / "missing.pem", _own_files(scene)[1])
     yield
 
 
-@_failure("mtls", f"the file in {P}MTLS_CERTIFICATE cannot be read", "let the user that runs the API read it")
+@_failure(
+    "mtls",
+    f"the file in {P}MTLS_CERTIFICATE cannot be read",
+    "make it readable for the user",
+)
 def _unreadable_certificate(scene: Scene) -> Iterator[None]:
     # A file that is there and that not even root can read.
     _use_files(scene, Path("/proc/self/mem"), _own_files(scene)[1])
     yield
 
 
-@_failure("mtls", f"the file in {P}MTLS_CERTIFICATE holds no PEM certificate", "-----BEGIN CERTIFICATE-----")
+@_failure(
+    "mtls", f"the file in {P}MTLS_CERTIFICATE contains no PEM certificate", "-----BEGIN CERTIFICATE-----"
+)
 def _no_certificate(scene: Scene) -> Iterator[None]:
     _use_files(scene, _own_files(scene)[1], _own_files(scene)[1])
     yield
 
 
 @_failure(
-    "mtls", f"the file in {P}MTLS_CERTIFICATE_KEY holds no PEM private key", "-----BEGIN PRIVATE KEY-----"
+    "mtls", f"the file in {P}MTLS_CERTIFICATE_KEY contains no PEM private key", "-----BEGIN PRIVATE KEY-----"
 )
 def _no_private_key(scene: Scene) -> Iterator[None]:
     _use_files(scene, _own_files(scene)[0], _own_files(scene)[0])
     yield
 
 
-@_failure("mtls", "is encrypted", "give a key without a password")
+@_failure("mtls", "is encrypted", "provide a key without a password")
 def _encrypted_key(scene: Scene) -> Iterator[None]:
     certificate, key = _own_files(scene)
     private = serialization.load_pem_private_key(key.read_bytes(), None)
@@ -432,7 +438,7 @@ def _encrypted_key(scene: Scene) -> Iterator[None]:
     yield
 
 
-@_failure("mtls", "the key does not belong to the certificate", "files that were made together")
+@_failure("mtls", "the key does not match the certificate", "a matching pair")
 def _key_of_another_certificate(scene: Scene) -> Iterator[None]:
     _use_files(scene, _own_files(scene)[0], _own_files(scene)[1])
     yield

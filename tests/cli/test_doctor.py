@@ -45,7 +45,7 @@ def test_a_failure_is_found(name: str, tenant: LocalTenant, command: Command, tm
     assert failure.advice in found["advice"]
     assert found["docs"] == docs_address(f"doctor-{failure.check}")
     unmade = {row.name for row in CHECKS if failure.check in row.needs}
-    assert {checks[other]["detail"] for other in unmade} <= {f"not checked, since {failure.check} failed"}
+    assert {checks[other]["detail"] for other in unmade} <= {f"not checked, because {failure.check} failed"}
 
 
 def test_a_good_setup(tenant: LocalTenant, command: Command) -> None:
@@ -71,7 +71,7 @@ def test_text(tenant: LocalTenant, command: Command) -> None:
     lines = result.out.splitlines()
     assert result.status == 0
     assert [line.split()[1] for line in lines if line[:1].isalpha() and line[-1] != "."] == NAMES
-    assert lines[-1] == "All is well."
+    assert lines[-1] == "All checks passed."
     assert result.err == ""
 
 
@@ -187,7 +187,7 @@ CACHES: dict[str, tuple[Callable[[RedisServer], str], str, str]] = {
         "check user and password",
     ),
     "another authority": (lambda it: it.tls_url, "ConnectionError", "check that Redis runs there"),
-    "no URL": (lambda _: "http://127.0.0.1/", "settings cannot work", "correct the URL of the cache"),
+    "no URL": (lambda _: "http://127.0.0.1/", "invalid settings", "correct the URL of the cache"),
     "no variable": (lambda _: "CACHE_URL_THAT_IS_NOT_SET", "is not set", "set it to redis://"),
 }
 

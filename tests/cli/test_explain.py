@@ -135,7 +135,7 @@ def test_checks_after_the_first_failure_are_made_where_possible(
     document, checks = _explain(command, tenant.mint(signed_by="stranger", audience="https://other.test"))
     assert (checks["signature"]["state"], checks["issuer"]["state"]) == ("not reached", "passed")
     assert checks["audience"]["state"] == "failed"
-    assert any("no signature proves them" in hint for hint in document["hints"])
+    assert any("its signature is not verified" in hint for hint in document["hints"])
 
 
 def test_without_a_client_an_opaque_token_is_malformed(tenant: LocalTenant, command: Command) -> None:
@@ -143,7 +143,7 @@ def test_without_a_client_an_opaque_token_is_malformed(tenant: LocalTenant, comm
     command.set_variables({"MONOCLOUD_BACKEND_CLIENT_ID": "", "MONOCLOUD_BACKEND_CLIENT_SECRET": ""})
     document, checks = _explain(command, "made-up-token-of-nobody")
     assert (document["reason"], checks["form"]["state"]) == ("malformed", "failed")
-    assert "no client_id is set" in checks["form"]["expected"]
+    assert "client_id is not set" in checks["form"]["expected"]
 
 
 def test_jwts_are_introspected_where_the_options_say_so(tenant: LocalTenant, command: Command) -> None:
@@ -227,7 +227,7 @@ def test_a_key_set_that_cannot_be_used(command: Command, tmp_path: Path, content
     [
         ("Bearer a.b.c", "it begins with Bearer"),
         ('"a.b.c"', "it begins with a quotation mark"),
-        ("a.b.\nc", "it has white space in it"),
+        ("a.b.\nc", "it contains white space"),
     ],
 )
 def test_hints(tenant: LocalTenant, command: Command, token: str, hint: str) -> None:
@@ -259,7 +259,7 @@ def test_where_a_token_comes_from(tenant: LocalTenant, command: Command, tmp_pat
     assert [result.status for result in results] == [1] * 4
     for result in results:
         assert "lifetime       FAILED [expired]\n" in result.out
-        assert "\nRefused [expired]: The access token has expired. The caller gets 401.\n" in result.out
+        assert "\nRejected [expired]: The access token has expired. The caller gets 401.\n" in result.out
         assert f"\nWhat to do: {ADVICE[Reason.EXPIRED]}.\n" in result.out
         assert f"\nSee: {docs_address('expired')}\n" in result.out
 
@@ -274,7 +274,7 @@ def test_a_tenant_that_is_away(tenant: LocalTenant, command: Command) -> None:
         _, checks = _explain(command, tenant.mint_opaque())
         assert (checks["introspection"]["state"], checks["issuer"]["state"]) == ("failed", "not reached")
         result = command("explain", stdin=tenant.mint().encode())
-        assert "The tenant is needed: " in result.out
+        assert "The request to the tenant failed: " in result.out
 
 
 def test_a_tenant_that_does_not_answer(command: Command) -> None:

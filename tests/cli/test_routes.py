@@ -400,7 +400,7 @@ def test_django(tenant: LocalTenant, tmp_path: Path) -> None:
     [
         ("no_such_module_here:app", "cannot be imported: ModuleNotFoundError"),
         ("json:app", "is not in that module"),
-        ("json:dumps", "is a function, not an application of Flask"),
+        ("json:dumps", "is a function, not a Flask, FastAPI"),
     ],
 )
 def test_no_application(command: Command, name: str, message: str) -> None:

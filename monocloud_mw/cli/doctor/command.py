@@ -15,8 +15,8 @@ from .run import run_checks
 __all__ = ["add_to"]
 
 DESCRIPTION = (
-    "Check step by step whether an API can validate tokens. Reads the same MONOCLOUD_BACKEND_ variables as the"
-    " API: run it in the same environment (container, user). Exit status 0 if all checks passed, 1 if not."
+    "Check step by step whether an API can validate tokens. Reads the same MONOCLOUD_BACKEND_ variables as"
+    " the API: run it in the same environment (container, user). Exit status 0 if all checks pass, else 1."
 )
 
 

@@ -81,7 +81,7 @@ def check_keys(diagnosis: Diagnosis) -> Check:
     return passed("keys", f"{usable} of {len(items)} keys can be used", items=items)
 
 
-_WRONG_ADDRESS: Final = "correct jwks_uri in the tenant's discovery document"
+_WRONG_ADDRESS: Final = "correct the jwks_uri at the tenant"
 
 
 def _describe(key: Jwk, accepted: tuple[str, ...]) -> str:

@@ -210,7 +210,7 @@ class _Walker:
         )
 
     def _try(self, flow: Flow[Any]) -> Any:
-        """Return the result of a flow, or ``None`` if the tenant cannot be reached, which a step has shown."""
+        """Return the result of a flow, or ``None`` if the tenant cannot be reached (shown by a step)."""
         try:
             return self.run(flow)
         except MonoCloudError:

@@ -42,7 +42,7 @@ def list_starlette(app: Any, mounted: Mounted) -> Iterator[Route]:
 
 
 def _backends(app: Any) -> Iterator[Need]:
-    """Yield what the authentication of the application asks of every request."""
+    """Yield the requirements that the application's authentication has for every request."""
     for entry in getattr(app, "user_middleware", ()):
         backend = entry.kwargs.get("backend", entry.args[0] if entry.args else None)
         if entry.cls is AuthenticationMiddleware and isinstance(backend, MonoCloudBackend):
@@ -62,7 +62,7 @@ def _starlette(routes: Iterable[Any], mounted: Mounted) -> Iterator[Route]:
 
 
 def methods_of(route: Any) -> tuple[str, ...]:
-    """Return the methods of a route, without ``HEAD`` where there is ``GET``."""
+    """Return the methods of a route, without ``HEAD`` if there is ``GET``."""
     if not hasattr(route, "methods"):
         return ("WEBSOCKET",)
     methods = set(route.methods or ())
@@ -70,7 +70,7 @@ def methods_of(route: Any) -> tuple[str, ...]:
 
 
 def _class(endpoint: Any, path: str) -> Iterator[Route]:
-    """Yield a route for each method of a class-based endpoint; one where it has none of HTTP."""
+    """Yield a route for each method of a class-based endpoint; one if it has no HTTP methods."""
     handlers = {name: getattr(endpoint, name.lower(), None) for name in _METHODS}
     found = {name: handler for name, handler in handlers.items() if handler is not None}
     for name, handler in found.items():
