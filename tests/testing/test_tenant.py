@@ -43,7 +43,7 @@ def test_the_examples_in_docstrings_work() -> None:
 def test_the_fixture_in_the_documentation_works(tmp_path: Path) -> None:
     """The example of the package, put in front of a small Flask API, is a test that passes."""
     example = inspect.getdoc(monocloud_mw.testing) or ""
-    fixture = example.partition("::\n")[2].partition("\nEverything is in")[0]
+    fixture = example.partition("::\n")[2].partition("\nStart with :class:")[0]
     api = """
         from flask import Flask
         from monocloud_mw.adapters.flask import protect_api
