@@ -1,4 +1,4 @@
-"""Views that are declared in a wrong way: an error at import that names the view, in every framework."""
+"""Views with invalid requirements: an error at import that names the view, in every framework."""
 
 # No `from __future__ import annotations`: FastAPI reads the annotations of views in functions.
 
