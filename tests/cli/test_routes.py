@@ -236,7 +236,7 @@ def test_mounts(tenant: LocalTenant, command: Command, monkeypatch: pytest.Monke
         "GET /flask/legacy": "token",
         "ANY /files/{path:path}": "unknown: mounts StaticFiles",
         "ANY /closed/{path:path}": "token; unknown: mounts _AnyEndpoint; "
-        "unknown: some of its paths have rules of their own: "
+        "unknown: some of its paths have other rules: "
         "rules[0] '/secret/<path:rest>', rules[1] '/nowhere'",
         "GET /hosted": NOTHING,
         "GET /router/": NOTHING,
@@ -263,7 +263,7 @@ def test_a_rule_for_some_of_the_paths_of_a_route(
         command, monkeypatch, asgi.ProtectApiMiddleware(Starlette(routes=routes), rules=rules)
     )
     assert listed == {
-        "GET /orders/{name}": "token; unknown: some of its paths have rules of their own: "
+        "GET /orders/{name}": "token; unknown: some of its paths have other rules: "
         "rules[0] '/orders/latest', rules[1] '/orders/<int:id>'",
         "GET PUT /items/{number:int}": "token",
         "GET /typed/{id:uuid}": "token; scopes typed",
