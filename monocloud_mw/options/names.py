@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
-__all__ = ["UnknownName", "edit_distance", "look_up"]
+__all__ = ["UnknownName", "edit_distance", "find_meant", "look_up"]
 
 MISSPELT: Final = 2
 """A name within this many edits of a known name counts as a misspelling of it."""
+
+MAX_COMPARED_CHARACTERS: Final = 80
+"""No known name is as long; of a longer name the beginning is compared."""
 
 
 class UnknownName(NamedTuple):
@@ -21,11 +25,30 @@ class UnknownName(NamedTuple):
 
 def look_up(name: str, known: Collection[str]) -> UnknownName:
     """Return the message for an unknown name, which names the most similar known one."""
-    distance, nearest = min((edit_distance(name, candidate), candidate) for candidate in known)
-    if distance <= MISSPELT:
-        return UnknownName(f"is not an option; did you mean {nearest}?", misspelt=True)
+    meant = find_meant(name, known)
+    if meant is not None:
+        return UnknownName(f"is not an option; did you mean {meant}?", misspelt=True)
+    name = name[:MAX_COMPARED_CHARACTERS]
     _, similar = max((SequenceMatcher(None, name, candidate).ratio(), candidate) for candidate in known)
     return UnknownName(f"is not an option; the most similar one is {similar}", misspelt=False)
+
+
+def find_meant(name: str, known: Collection[str]) -> str | None:
+    """Return the known name of which a name is a misspelling, if any.
+
+    Fast where it is none, since an environment may have thousands of variables of other programs.
+    """
+    near = [candidate for candidate in known if _may_be_near(name, candidate)]
+    distance, meant = min(((edit_distance(name, each), each) for each in near), default=(MISSPELT + 1, ""))
+    return meant if distance <= MISSPELT else None
+
+
+def _may_be_near(first: str, second: str) -> bool:
+    """Tell whether two names have nearly the same letters, wherever these stand."""
+    if abs(len(first) - len(second)) > MISSPELT:
+        return False
+    one, other = Counter(first), Counter(second)
+    return (one - other).total() <= MISSPELT and (other - one).total() <= MISSPELT
 
 
 def edit_distance(first: str, second: str) -> int:

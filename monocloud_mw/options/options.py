@@ -24,7 +24,7 @@ from ..errors import ConfigurationError, Problem, quoted
 from ..events import Observer, ObserverFunction
 from ..jose import MAX_TOKEN_CHARACTERS, SIGNATURE_ALGORITHMS
 from .client_authentication import CLIENT_AUTH_METHODS
-from .names import look_up
+from .names import find_meant, look_up
 from .settings import (
     CertificateBinding,
     ClientAuthMethod,
@@ -247,21 +247,30 @@ def _read(field: attrs.Attribute[Any], value: Any) -> Any:
 
 
 def _check_variables(environ: Mapping[str, str]) -> list[Problem]:
-    """Return a problem for each misspelled variable, and log other unknown ones."""
-    problems = []
+    """Return a problem for each misspelled variable, and log other unknown ones, the first few by name."""
+    problems, unknown = [], []
     for name, value in environ.items():
         upper = name.upper()
         if name in _VARIABLES or not any(part in upper for part in _PARTS) or not value.strip():
             continue
-        unknown = look_up(upper, _VARIABLES)
+        meant = find_meant(upper, _VARIABLES)
         option = upper.removeprefix(VARIABLE_PREFIX).lower()
-        if unknown.misspelt:
-            problems.append(Problem(option, name, unknown.message))
+        if meant is not None:
+            problems.append(Problem(option, name, look_up(upper, [meant]).message))
         elif upper.startswith(VARIABLE_PREFIX) and option in attrs.fields_dict(Options):
             problems.append(Problem(option, name, "cannot be set by a variable; pass it as an argument"))
         elif upper.startswith(VARIABLE_PREFIX):
-            _logger.warning("%s %s", quoted(name), unknown.message)
+            unknown.append(name)
+    for name in unknown[:MAX_NAMED_VARIABLES]:
+        _logger.warning("%s %s", quoted(name), look_up(name.upper(), _VARIABLES).message)
+    more = len(unknown) - MAX_NAMED_VARIABLES
+    if more > 0:
+        _logger.warning("%s more variables that begin with %s are not options", more, VARIABLE_PREFIX)
     return problems
+
+
+MAX_NAMED_VARIABLES: Final = 10
+"""How many unknown variables are named; finding the most similar option takes a few milliseconds each."""
 
 
 OTHER_VARIABLES: Final = frozenset({"EXPLAIN"})

@@ -22,6 +22,7 @@ from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.events import Observer
 from monocloud_mw.jose import SIGNATURE_ALGORITHMS, SigningKey
 from monocloud_mw.options import VARIABLE_PREFIX, Options, Settings
+from monocloud_mw.options import names as option_names
 from monocloud_mw.options.client_authentication import CLIENT_AUTH_METHODS
 from monocloud_mw.options.settings import CertificateBinding, ClientAuthMethod
 
@@ -729,6 +730,37 @@ def test_an_unknown_variable_is_logged(variable: str, nearest: str, caplog: pyte
     assert Options.from_environment({variable: "s3cr3t"}, **REQUIRED) == Options(**REQUIRED)
     message = f"'{variable}' is not an option; the most similar one is {VARIABLE_PREFIX}{nearest}"
     assert caplog.record_tuples == [("monocloud_mw", logging.WARNING, message)]
+
+
+def test_only_the_first_unknown_variables_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    """The others are counted; a name may be of any length."""
+    names = [f"MONOCLOUD_BACKEND_{'X' * 30_000}{number}" for number in range(12)]
+    Options.from_environment(dict.fromkeys(names, "s3cr3t"), **REQUIRED)
+    *named, counted = (record.getMessage() for record in caplog.records)
+    assert len(named) == 10
+    assert max(map(len, named)) < 400
+    assert counted == "2 more variables that begin with MONOCLOUD_BACKEND_ are not options"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "GOOGLE_CLOUD_SERVICE_{}_PORT",
+        "MONOCLOUD_BACKEND_OTHER_{}",
+        "BACKEND_" + "X" * 10_000 + "{}",
+    ],
+)
+def test_many_variables_cost_little(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a cluster that tells a container of every service: only names that are near are compared."""
+    compared: list[str] = []
+
+    def count(first: str, second: str) -> int:
+        compared.append(first)
+        return option_names.MISSPELT + 1
+
+    monkeypatch.setattr(option_names, "edit_distance", count)
+    Options.from_environment({pattern.format(number): "x" for number in range(200)}, **REQUIRED)
+    assert compared == []
 
 
 @pytest.mark.parametrize(
