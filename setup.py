@@ -6,11 +6,14 @@ second copy of it through the symbolic link ``monocloud_mw/adapters`` that type 
 """
 
 import os
+import re
 import runpy
+import sys
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).parent
 
@@ -31,8 +34,15 @@ EXTRAS = {
     "async": ["httpcore2[asyncio]>=2.0", "anyio>=4.5"],  # the engine of httpx2, and its event loops
 }
 
-# Where the documentation is served; docs/conf.py reads the same variable.
-DOCS_URL = os.environ.get("MONOCLOUD_MW_DOCS_URL", "").rstrip("/")
+# Where the documentation is served: the variable, or what an sdist that was built with it says.
+MODULE = Path("monocloud_mw", "documentation.py")
+BUILT_WITH = runpy.run_path(str(HERE / MODULE))["DOCS_URL"]
+DOCS_URL = os.environ.get("MONOCLOUD_MW_DOCS_URL", "").rstrip("/") or BUILT_WITH
+if DOCS_URL and not re.fullmatch(r"https://[\w.~:/%@+-]+", DOCS_URL, re.ASCII):
+    sys.exit(
+        "MONOCLOUD_MW_DOCS_URL must be a URL that begins with https://; without it, errors name the page that"
+        " is installed"
+    )
 PROJECT_URLS = {
     "Documentation": DOCS_URL,
     "Changelog": f"{DOCS_URL}/project/changelog.html",
@@ -40,19 +50,35 @@ PROJECT_URLS = {
 }
 
 
+def write_docs_url(directory: str) -> None:
+    """Write the address of the documentation into a copy of the module that holds it."""
+    module = Path(directory, MODULE)
+    if not module.exists():  # an editable installation copies nothing
+        return
+    text = module.read_text(encoding="utf-8")
+    module.unlink()  # setuptools may have made a hard link to the source
+    constant = f'DOCS_URL: Final[str] = "{DOCS_URL}"'
+    changed, count = re.subn(r'DOCS_URL: Final\[str\] = "[^"\n]*"', lambda _: constant, text)
+    assert count == 1, f"{MODULE} has no constant DOCS_URL"
+    module.write_text(changed, encoding="utf-8")
+
+
 class BuildModules(build_py):  # type: ignore[misc, unused-ignore]
-    """Copies the modules, and writes the address of the documentation into the one that holds it."""
+    """Copies the modules for a wheel, with the address of the documentation."""
 
     def run(self) -> None:
         """Copy, then replace the constant; without an address, errors name the page in the package."""
         super().run()
-        module = Path(self.build_lib, "monocloud_mw", "documentation.py")
-        if DOCS_URL and module.exists():
-            text = module.read_text(encoding="utf-8")
-            constant = 'DOCS_URL: Final[str] = ""'
-            module.write_text(
-                text.replace(constant, f"DOCS_URL: Final[str] = {DOCS_URL!r}"), encoding="utf-8"
-            )
+        write_docs_url(self.build_lib)
+
+
+class SourceDistribution(sdist):  # type: ignore[misc, unused-ignore]
+    """Copies the sources, with the address of the documentation: wheels that are made of them have it."""
+
+    def make_release_tree(self, base_dir, files):  # type: ignore[no-untyped-def]
+        """Copy, then replace the constant."""
+        super().make_release_tree(base_dir, files)
+        write_docs_url(base_dir)
 
 
 setup(
@@ -108,7 +134,7 @@ setup(
         "monocloud_mw.testing._tenant",
         "monocloud_mw.transports",
     ],
-    cmdclass={"build_py": BuildModules},
+    cmdclass={"build_py": BuildModules, "sdist": SourceDistribution},
     entry_points={"console_scripts": ["monocloud-mw = monocloud_mw.cli:main"]},
     package_data={"monocloud_mw": ["py.typed", "troubleshooting.md"]},
     include_package_data=False,

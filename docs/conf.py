@@ -12,6 +12,8 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
+from monocloud_mw.documentation import DOCS_URL
+
 settings.configure(
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"]
 )  # REST framework reads it
@@ -28,8 +30,8 @@ DESCRIPTION = (
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["examples", "measured"]  # pages include what is in the latter
 
-# Where the documentation is served; setup.py reads the same variable for the links of the package.
-html_baseurl = os.environ.get("MONOCLOUD_MW_DOCS_URL", "")
+# Where the documentation is served: as in setup.py, which writes it into the package.
+html_baseurl = os.environ.get("MONOCLOUD_MW_DOCS_URL", "") or DOCS_URL
 html_theme = "furo"
 html_title = f"{project} {version}"
 html_favicon = "images/favicon.svg"

@@ -29,6 +29,7 @@ from .sources import ROOT, package_modules
 VERSION: str = runpy.run_path(str(ROOT / "monocloud_mw" / "version.py"))["__version__"]
 NAME = f"monocloud_mw-{VERSION}"
 RUNTIME = {"attrs", "cryptography", "requests", "werkzeug"}
+DOCS_URL = "https://docs.example.com/mw"
 DATA = {"monocloud_mw/py.typed", "monocloud_mw/troubleshooting.md"}
 EXTRAS = {
     "async": {"anyio", "httpcore2"},
@@ -64,22 +65,23 @@ def expected_modules() -> set[str]:
 
 @pytest.fixture(scope="module")
 def sdist(source_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the source distribution."""
-    return _build("--sdist", source_tree, tmp_path_factory.mktemp("sdist"))
+    """Build the source distribution, with the address of the documentation."""
+    return _build("--sdist", source_tree, tmp_path_factory.mktemp("sdist"), DOCS_URL)
 
 
 @pytest.fixture(scope="module")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from the source distribution, as a release does."""
+    """Build the wheel from the source distribution, as a release does; that knows the address."""
     place = tmp_path_factory.mktemp("wheel")
     with tarfile.open(sdist) as archive:
         archive.extractall(place, filter="data")
     return _build("--wheel", place / NAME, place / "dist")
 
 
-def _build(kind: str, tree: Path, directory: Path) -> Path:
+def _build(kind: str, tree: Path, directory: Path, docs_url: str = "") -> Path:
     command = [sys.executable, "-m", "build", "--no-isolation", kind, "--outdir", str(directory), str(tree)]
-    finished = subprocess.run(command, check=False, capture_output=True, text=True)
+    environ = {**os.environ, "MONOCLOUD_MW_DOCS_URL": docs_url}
+    finished = subprocess.run(command, check=False, capture_output=True, text=True, env=environ)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     (built,) = directory.iterdir()
     return built
@@ -101,7 +103,33 @@ def test_files_of_the_wheel(wheel: Path, expected_modules: set[str]) -> None:
 
 def test_the_wheel_is_the_same_from_the_sources(wheel: Path, source_tree: Path, tmp_path: Path) -> None:
     """Building from a checkout, where the link to the adapters stands, gives the same files."""
-    assert _files_of_wheel(_build("--wheel", source_tree, tmp_path)) == _files_of_wheel(wheel)
+    built = _build("--wheel", source_tree, tmp_path)
+    assert _files_of_wheel(built) == _files_of_wheel(wheel)
+    assert 'DOCS_URL: Final[str] = ""' in _read(built, "monocloud_mw/documentation.py")
+
+
+def test_building_changes_no_source(sdist: Path, source_tree: Path) -> None:
+    """The address of the documentation is written into the distributions only."""
+    module = Path("monocloud_mw", "documentation.py")
+    assert (source_tree / module).read_bytes() == (ROOT / module).read_bytes()
+
+
+def test_a_wrong_address_of_the_documentation_ends_the_build() -> None:
+    """Errors and log lines carry it, so it must be one that a browser opens."""
+    finished = subprocess.run(
+        [sys.executable, str(ROOT / "setup.py"), "--name"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MONOCLOUD_MW_DOCS_URL": "http://docs.example.com"},
+    )
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("MONOCLOUD_MW_DOCS_URL must be a URL that begins with https://")
+
+
+def _read(wheel: Path, name: str) -> str:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read(name).decode()
 
 
 def test_files_of_the_sdist(sdist: Path, source_tree: Path, expected_modules: set[str]) -> None:
@@ -134,8 +162,16 @@ def test_files_of_the_sdist(sdist: Path, source_tree: Path, expected_modules: se
 @pytest.fixture(scope="module")
 def metadata(wheel: Path) -> Message:
     """Return the metadata of the wheel."""
-    with zipfile.ZipFile(wheel) as archive:
-        return Parser().parsestr(archive.read(f"{NAME}.dist-info/METADATA").decode())
+    return Parser().parsestr(_read(wheel, f"{NAME}.dist-info/METADATA"))
+
+
+def test_links(metadata: Message) -> None:
+    """The pages of a package index lead to the documentation."""
+    assert metadata.get_all("Project-URL") == [
+        f"Documentation, {DOCS_URL}",
+        f"Changelog, {DOCS_URL}/project/changelog.html",
+        f"Security, {DOCS_URL}/project/security.html",
+    ]
 
 
 def test_name_version_and_python(metadata: Message) -> None:
@@ -232,6 +268,24 @@ def test_the_installed_version(installed: Path) -> None:
     assert _run(installed, code) == f"{VERSION} True"
 
 
+def test_errors_and_log_lines_have_the_address_of_the_documentation(installed: Path) -> None:
+    """That of the build: of the section about this error."""
+    code = """
+import logging, sys
+from monocloud_mw import BackendClient, ConfigurationError
+from monocloud_mw.protect.logs import log_refusal
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+try:
+    BackendClient()
+except ConfigurationError as error:
+    log_refusal(error)
+    print(error.docs)
+"""
+    section = f"{DOCS_URL}/troubleshooting.html#configuration"
+    assert _run(installed, code) == section
+    assert f"; see {section}" in _run(installed, code.replace("print(error.docs)", ""))
+
+
 @pytest.mark.parametrize("adapter", ["asgi", "wsgi"])
 def test_adapters_that_need_no_framework(installed: Path, adapter: str) -> None:
     """The WSGI and ASGI adapters work with the runtime dependencies alone."""
@@ -247,9 +301,11 @@ def test_a_framework_is_named_where_it_is_missing(installed: Path, framework: st
     assert f"monocloud-mw[{framework}]" in answer
 
 
-PARTS = {  # of modules that say it for them
+PARTS = {  # of modules that say it for them, or that are imported for an application of the framework only
     "monocloud_mw.adapters.flask.claims",
     "monocloud_mw.adapters.flask.config",
+    "monocloud_mw.cli.routes.of_django",
+    "monocloud_mw.cli.routes.of_starlette",
     "monocloud_mw.transports.asyncio_network",
 }
 
