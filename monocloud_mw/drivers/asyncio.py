@@ -25,7 +25,7 @@ from ..core.effects import (
 from ..errors import ConfigurationError, HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import FailureReports, checked, never_sent, no_answer_in_time
+from .failures import FailureReports, checked, checked_entry, never_sent, no_answer_in_time
 from .observer import Notify
 from .run_once import INTERRUPTED, Run, RunOnceTable
 from .worker_threads import WorkerThreads
@@ -219,7 +219,7 @@ class AsyncDriver:
 
     async def _perform_cache_get(self, effect: CacheGet) -> Any:
         try:
-            return await self._await(self._cache_workers, self._cache.get, effect.key)
+            return checked_entry(await self._await(self._cache_workers, self._cache.get, effect.key))
         except Exception as error:  # noqa: BLE001  a cache that fails never fails a request
             return self._reports.cache_missed("get", error)
 
@@ -240,18 +240,26 @@ class AsyncDriver:
 
     async def _await(self, workers: WorkerThreads, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function: a coroutine function on the event loop, any other one in a worker thread."""
+        task = asyncio.current_task()
         try:
             if is_async(function):
                 return await function(*arguments)
             result = await workers.run(function, *arguments)
             return await result if inspect.isawaitable(result) else result
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            if task is None or task is not _running_task() or task.cancelling():
                 raise
-            # The function raised it without a cancellation. Passed on, it would count as an interrupted
-            # leader, and the waiting callers would start new runs without end.
+            # The function raised it: this task is neither cancelled nor closed. Passed on, it would count as an
+            # interrupted leader, and the waiting callers would start new runs without end.
             raise CancelledFromWithinError from error
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    """Return the task of which a step is running, if any: none where a coroutine is closed."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no event loop is running any more
+        return None
 
 
 def check_event_loop() -> None:
@@ -296,7 +304,7 @@ def _bounds_exchanges(fetch: object) -> bool:
 
 
 class CancelledFromWithinError(Exception):
-    """A user's function raised ``CancelledError`` without having been cancelled."""
+    """A user's function raised ``CancelledError`` or ``GeneratorExit`` without having been stopped."""
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from asyncio import CancelledError
+from collections.abc import Mapping
+from typing import Any, Final
 
 from ..core.effects import Failure
 from ..errors import HttpError, MonoCloudError
 from ..events import CacheFailed
+from ..frozen import FrozenDict
 from ..http import HttpResponse
 from ..log_limits import LimitedLog
 from .observer import Notify
 
-__all__ = ["FailureReports", "checked", "never_sent", "no_answer_in_time"]
+__all__ = ["FOREIGN", "FailureReports", "checked", "checked_entry", "never_sent", "no_answer_in_time"]
 
 _LOGGER: Final = logging.getLogger("monocloud_mw")
+
+FOREIGN: Final = (Exception, CancelledError, GeneratorExit)
+"""What a synchronous function of the user may raise as a failure of its own. Other exceptions end the process
+(``KeyboardInterrupt``, ``SystemExit``) or the request (the timeouts of gevent), and are passed on."""
+
+_JSON_VALUES: Final = (str, int, float, type(None))
 
 
 def checked(response: object) -> HttpResponse | Failure:
@@ -22,6 +31,33 @@ def checked(response: object) -> HttpResponse | Failure:
     if isinstance(response, HttpResponse):
         return response
     return Failure(HttpError(f"the fetcher returned {type(response).__name__}, not HttpResponse"))
+
+
+def checked_entry(entry: Any) -> Any:
+    """Return what a claims cache returned; an object must be one of JSON, with methods that work.
+
+    Raises:
+        Exception: it is not, so the cache has failed.
+    """
+    if isinstance(entry, FrozenDict) or not isinstance(entry, Mapping):
+        return entry
+    if type(entry) is not dict:
+        entry = FrozenDict(entry)
+    _check_json(entry)
+    return entry
+
+
+def _check_json(value: Any) -> None:
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            if not isinstance(name, str):
+                raise TypeError("a name is not a string")
+            _check_json(member)
+    elif isinstance(value, (list, tuple)):
+        for element in value:
+            _check_json(element)
+    elif not isinstance(value, _JSON_VALUES):
+        raise TypeError("a value is not one of JSON")
 
 
 def never_sent(what: str) -> Failure:
@@ -44,7 +80,7 @@ class FailureReports:
         self._log = LimitedLog(_LOGGER)
         self._notify = notify
 
-    def failed(self, purpose: str, error: Exception) -> Failure:
+    def failed(self, purpose: str, error: BaseException) -> Failure:
         """Return the failure of a fetcher or resolver; errors of this package are kept unchanged."""
         if isinstance(error, MonoCloudError):
             return Failure(error)
@@ -52,14 +88,14 @@ class FailureReports:
         self._log.write(logging.WARNING, purpose, "the %s failed with %s", purpose, kind)
         return Failure(HttpError(f"the {purpose} failed with {kind}"))
 
-    def cache_missed(self, operation: str, error: Exception) -> None:
+    def cache_missed(self, operation: str, error: BaseException) -> None:
         """Report a claims cache failure in ``get`` or ``set``; the request continues."""
         kind = type(error).__name__
         message = "the claims cache failed to %s with %s"
         self._log.write(logging.WARNING, ("cache", operation), message, operation, kind)
         self._notify_cache(operation, kind)
 
-    def cache_kept(self, error: Exception) -> Failure:
+    def cache_kept(self, error: BaseException) -> Failure:
         """Return the failure of a claims cache that could not delete an entry and may still return it."""
         kind = type(error).__name__
         self._notify_cache("delete", kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, get_args
 
@@ -45,7 +46,7 @@ class _SafeObserver:
             return
         try:
             tell(event)
-        except Exception as error:  # noqa: BLE001  an observer never breaks a request
+        except (Exception, CancelledError, GeneratorExit) as error:  # noqa: BLE001  never breaks a request
             if not self._has_failed:
                 self._has_failed = True
                 _logger.error(  # noqa: TRY400  its message and traceback may hold anything

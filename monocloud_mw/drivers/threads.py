@@ -23,7 +23,7 @@ from ..core.effects import (
 from ..errors import MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import FailureReports, checked, never_sent, no_answer_in_time
+from .failures import FOREIGN, FailureReports, checked, checked_entry, never_sent, no_answer_in_time
 from .introspection_limit import IntrospectionLimit, TooManyIntrospectionsError
 from .observer import Notify
 from .run_once import INTERRUPTED, Run, RunOnceTable
@@ -109,7 +109,7 @@ class SyncDriver:
                 return checked(self._fetch(effect.request))
         except TooManyIntrospectionsError:
             return never_sent("threads for introspections")
-        except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
+        except FOREIGN as error:  # a user's fetcher may raise anything
             return self._reports.failed("fetcher", error)
 
     def _perform_run_once(self, effect: RunOnce) -> Any:
@@ -176,7 +176,7 @@ class SyncDriver:
     def _perform_call(self, effect: Call) -> Any:
         try:
             return effect.function()
-        except Exception as error:  # noqa: BLE001  a user's function may raise anything
+        except FOREIGN as error:  # a user's function may raise anything
             return self._reports.failed(effect.purpose, error)
 
     def _perform_emit(self, effect: Emit) -> None:
@@ -188,19 +188,19 @@ class SyncDriver:
 
     def _perform_cache_get(self, effect: CacheGet) -> Any:
         try:
-            return self._cache.get(effect.key)
-        except Exception as error:  # noqa: BLE001  a cache that fails never fails a request
+            return checked_entry(self._cache.get(effect.key))
+        except FOREIGN as error:  # a cache that fails never fails a request
             return self._reports.cache_missed("get", error)
 
     def _perform_cache_set(self, effect: CacheSet) -> None:
         try:
             self._cache.set(effect.key, effect.claims, effect.expires_at)
-        except Exception as error:  # noqa: BLE001
+        except FOREIGN as error:
             self._reports.cache_missed("set", error)
 
     def _perform_cache_delete(self, effect: CacheDelete) -> Failure | None:
         try:
             self._cache.delete(effect.key)
-        except Exception as error:  # noqa: BLE001  a user's cache may raise anything
+        except FOREIGN as error:  # a user's cache may raise anything
             return self._reports.cache_kept(error)
         return None

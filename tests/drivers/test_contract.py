@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import UserDict
 from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -23,6 +27,7 @@ from monocloud_mw.core.effects import (
     RunOnceInBackground,
 )
 from monocloud_mw.errors import ConfigurationError, HttpError, MonoCloudError, OAuthResponseError
+from monocloud_mw.frozen import FrozenDict
 from monocloud_mw.http import HttpRequest, HttpResponse
 
 from .harness import NOW, REQUEST, RESPONSE, Harness, ask, shared
@@ -240,6 +245,88 @@ def test_the_cache_is_read_and_written(harness: Harness) -> None:
     assert running.run(ask(CacheGet("key"))) is claims
     assert running.run(ask(CacheDelete("key"))) is None
     assert running.run(ask(CacheGet("key"))) is None
+
+
+@pytest.mark.parametrize("error", [GeneratorExit(SECRET), asyncio.CancelledError(SECRET)], ids=repr)
+def test_a_function_that_ends_as_if_it_were_stopped_has_failed(
+    harness: Harness, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Passed on, its exception would make each caller who waits lead in vain, for ever."""
+
+    class Broken:
+        get = set = delete = staticmethod(raising(error))
+
+    running = harness(fetch=raising(error), cache=Broken())
+    call = Call(harness.function(raising(error)), "jwks_resolver")
+    shared_call = RunOnce("key", lambda _now: ask(call))
+    for effect in Fetch(REQUEST), call, shared_call, CacheDelete("key"):
+        answer = running.run(failure(effect))
+        assert isinstance(answer, Failure)
+        assert " failed " in str(answer.error)
+        assert SECRET not in str(answer.error)
+    assert running.run(failure(CacheGet("key"))) is None
+    assert running.run(failure(CacheSet("key", {}, 1.0))) is None
+    assert SECRET not in caplog.text
+
+
+class _Unreadable(dict[str, Any]):
+    """An object whose methods do not work, as that of a lazy mapping whose connection is gone."""
+
+    def get(self, *_: Any) -> Any:
+        raise KeyError(SECRET)
+
+    def items(self) -> Any:
+        raise OSError(SECRET)
+
+    def keys(self) -> Any:
+        raise OSError(SECRET)
+
+
+def _nested(depth: int) -> dict[str, Any]:
+    entry: dict[str, Any] = {"active": True}
+    for _ in range(depth):
+        entry = {"active": True, "nested": entry}
+    return entry
+
+
+def _endless() -> dict[str, Any]:
+    entry: dict[str, Any] = {"active": True}
+    entry["itself"] = [entry]
+    return entry
+
+
+NOT_JSON = {
+    "nested deeply": _nested(5000),
+    "endless": _endless(),
+    "object": UserDict({"active": True, "aud": object()}),
+    "decimal": {"active": True, "exp": Decimal(1)},
+    "bytes": {"active": True, "iss": b"x"},
+    "set": {"active": True, "aud": {"x"}},
+    "name in cnf": {"active": True, "cnf": {1: "x"}},
+    "name": {"active": True, ("a",): 1},
+    "unreadable": {"active": True, "cnf": _Unreadable(a=1)},
+}
+
+
+@pytest.mark.parametrize("entry", NOT_JSON.values(), ids=NOT_JSON)
+def test_an_entry_of_a_cache_that_is_not_json_is_a_miss(
+    harness: Harness, entry: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a cache returns, no check of a claim ever meets it; the cache has failed, and is reported."""
+    cache = Cache()
+    cache.entries["key"] = (entry, 99.5)
+    assert harness(cache=cache).run(failure(CacheGet("key"))) is None
+    assert "the claims cache failed to get with " in caplog.text
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("kind", [UserDict, MappingProxyType, FrozenDict, _Unreadable])
+def test_an_entry_of_a_cache_may_be_any_mapping(harness: Harness, kind: Any) -> None:
+    """Its members count, and not its methods."""
+    entry = {"active": True, "aud": ["a", {"b": None}], "exp": 1.5}
+    cache = Cache()
+    cache.entries["key"] = (kind(entry), 99.5)
+    assert harness(cache=cache).run(failure(CacheGet("key"))) == entry
 
 
 @pytest.mark.parametrize("error", [*OUR_ERRORS, *FOREIGN_ERRORS, StopIteration(SECRET)], ids=repr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any, get_args
 
@@ -76,6 +77,21 @@ def test_all_observers_are_called(caplog: pytest.LogCaptureFixture) -> None:
             "the observer failed with ValueError; further failures of it are not logged",
         )
     ]
+
+
+@pytest.mark.parametrize("error", [GeneratorExit(), asyncio.CancelledError(), StopIteration()], ids=repr)
+def test_an_observer_cannot_end_a_request_either(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exception that means that somebody was stopped does not mean the request."""
+
+    def fail(event: Event) -> None:
+        raise error
+
+    notify = notifier(fail)
+    assert notify is not None
+    notify(CLOSED)
+    assert f"the observer failed with {type(error).__name__}" in caplog.text
 
 
 @pytest.fixture(params=["sync", "async"])
