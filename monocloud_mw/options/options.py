@@ -48,6 +48,7 @@ from .values import (
     read_cache,
     read_callable,
     read_certificate_and_key,
+    read_claim_name,
     read_count,
     read_file,
     read_name,
@@ -125,8 +126,8 @@ class Options:
     client_assertion_audience: str | None = _option("CLIENT_ASSERTION_AUDIENCE", read_name)
     trust_store_id: str | None = _option("TRUST_STORE_ID", read_name)
     ca_bundle: str | None = _option("CA_BUNDLE", read_file)
-    scopes_claim: str = _option("SCOPES_CLAIM", read_name, default="scope")
-    groups_claim: str = _option("GROUPS_CLAIM", read_name, default="groups")
+    scopes_claim: str = _option("SCOPES_CLAIM", read_claim_name, default="scope")
+    groups_claim: str = _option("GROUPS_CLAIM", read_claim_name, default="groups")
     groups_match_all: bool = _option(
         "GROUPS_MATCH_ALL", read_boolean, default=False, from_text=boolean_from_text
     )

@@ -13,14 +13,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..urls import normalise_url
-from .values import read_name
+from .values import read_unquoted
 
 __all__ = ["read_tenant_domain"]
 
 
 def read_tenant_domain(value: Any) -> str:
     """Return the normalised URL of a tenant."""
-    text = read_name(value)
+    text = read_unquoted(value)
     if not text.isascii():
         raise ValueError("must be ASCII; write an international host name in its xn-- form")
     if re.match(r"[a-z][a-z0-9+.-]*:[/\\]", text, re.IGNORECASE) is None:

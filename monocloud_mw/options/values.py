@@ -30,6 +30,7 @@ __all__ = [
     "read_cache",
     "read_callable",
     "read_certificate_and_key",
+    "read_claim_name",
     "read_count",
     "read_file",
     "read_name",
@@ -38,6 +39,7 @@ __all__ = [
     "read_size",
     "read_text",
     "read_timeout",
+    "read_unquoted",
     "seconds_up_to",
     "words_from_text",
 ]
@@ -47,6 +49,8 @@ MAX_SIZE: Final = 1024 * 1024
 _TIMEOUT_UNITS: Final = "an argument is in seconds, the variable in milliseconds"
 _QUOTES: Final = frozenset("\"'`\u2018\u2019\u201c\u201d")
 _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_BRACKETS: Final = frozenset("[(")
+_NEVER_A_PATH: Final = frozenset(":/")  # a name with one of these is the whole name of a claim
 
 
 def read_text(value: Any) -> str:
@@ -66,6 +70,14 @@ def read_text(value: Any) -> str:
 
 def read_name(value: Any) -> str:
     """Return an identifier without leading and trailing white space."""
+    text = read_unquoted(value)
+    if not text.isprintable():
+        raise ValueError("must not have invisible characters, such as U+200B; type it instead of pasting it")
+    return text
+
+
+def read_unquoted(value: Any) -> str:
+    """Return text without leading and trailing white space, for a check of its own."""
     text = read_text(value).strip()
     if text[0] in _QUOTES or text[-1] in _QUOTES:
         raise ValueError("must not have quotes around it")
@@ -83,6 +95,8 @@ def read_names(value: Any) -> tuple[str, ...]:
             raise ValueError(
                 "must not contain commas; pass a list, or separate the values of a variable by spaces"
             )
+        if value.strip()[:1] in _BRACKETS:
+            raise ValueError("must be a list, not the text of one")
         return (read_name(value),)
     if isinstance(value, (Mapping, bytes, bytearray)) or not isinstance(value, Iterable):
         raise ValueError("must be a string or a non-empty list of strings")
@@ -94,7 +108,7 @@ def read_names(value: Any) -> tuple[str, ...]:
 
 def words_from_text(text: str) -> tuple[str, ...]:
     """Return the words of a space-separated list."""
-    if "," in text or text[0] in "[(":
+    if "," in text or text[0] in _BRACKETS:
         raise ValueError("must be separated by spaces, without commas and brackets")
     return tuple(text.split())
 
@@ -155,6 +169,14 @@ def read_timeout(value: Any) -> float:
     if seconds == 0:
         raise ValueError("must be more than 0 seconds")
     return seconds
+
+
+def read_claim_name(value: Any) -> str:
+    """Return the name of a claim, or a path into objects with dots."""
+    name = read_name(value)
+    if "" in name.split(".") and not _NEVER_A_PATH.intersection(name):
+        raise ValueError("must not have a dot at either end, or two in a row")
+    return name
 
 
 def number_from_text(text: str) -> float:

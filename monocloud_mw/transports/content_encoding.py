@@ -62,7 +62,7 @@ def decode(request: HttpRequest, status: int, coding: str | None, body: bytes) -
 
 
 def _inflate(body: bytes, window_bits: int, max_bytes: int) -> bytes:
-    """Return at most ``max_bytes`` of the decoded members (RFC 1952 section 2.2)."""
+    """Return at most ``max_bytes`` of the decoded members (RFC 1952 section 2.2), whatever zeros pad them."""
     decoded = b""
     while body:
         decompressor = zlib.decompressobj(window_bits)
@@ -71,5 +71,5 @@ def _inflate(body: bytes, window_bits: int, max_bytes: int) -> bytes:
             return decoded
         if not decompressor.eof:
             raise zlib.error("the body ends too early")
-        body = decompressor.unused_data
+        body = decompressor.unused_data.lstrip(b"\0")
     return decoded

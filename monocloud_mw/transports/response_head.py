@@ -7,6 +7,7 @@ guess would give one caller the response to the request of another.
 - Interim responses are skipped, all but 101 (RFC 9110 section 15.2).
 - The head takes at most ``MAX_HEAD_BYTES``; an invalid line is an error (RFC 9112 section 5).
 - ``Content-Length`` must have one value, ``Transfer-Encoding`` must be ``chunked`` (RFC 9112 section 6).
+- A line between two chunks has the exact form of RFC 9112 section 7.1; trailers are skipped.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ __all__ = ["FinalResponse"]
 STATUS_LINE: Final = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?: [^\x00\r\n]*)?\Z")
 FIELD: Final = re.compile(rb"([-!#$%&'*+.^_`|~0-9A-Za-z]+):[ \t]*([^\x00\r\n]*?)[ \t]*\Z")
 LENGTH: Final = re.compile(r"[0-9]{1,20}\Z")
+CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,20})(?:[ \t]*;[^\x00\r\n]*)?\r\n\Z")
 
 
 class MalformedHeadError(OSError):
-    """The head of a response is invalid; the message contains no part of it."""
+    """The head of a response, or of a chunk, is invalid; the message contains no part of it."""
 
 
 class _Readable(Protocol):
@@ -63,22 +65,53 @@ class FinalResponse(http.client.HTTPResponse):
             message[name] = value
         self.headers = self.msg = message
 
+    def _get_chunk_left(self) -> int | None:
+        """Return how much of the chunk is left, after reading up to the next one; ``None`` at the end.
+
+        Raises:
+            RemoteDisconnected: the connection was closed before the end of the body.
+            MalformedHeadError: a chunk or the trailer section is malformed.
+        """
+        if self.chunk_left:
+            return self.chunk_left
+        if self.chunk_left is not None and self.fp.read(2) != b"\r\n":
+            raise MalformedHeadError("a chunk is malformed")
+        found = CHUNK_SIZE.match(_read_line(self.fp, MAX_HEAD_BYTES))
+        if not found:
+            raise MalformedHeadError("a chunk is malformed")
+        self.chunk_left = int(found[1], 16) or None
+        if self.chunk_left is None:
+            _skip_trailers(self.fp)
+            self._close_conn()
+        return self.chunk_left
+
 
 def _read_lines(connected: _Readable) -> list[bytes]:
     """Return the lines of one head without line ends: the status line, then the fields."""
     lines: list[bytes] = []
     bytes_left = MAX_HEAD_BYTES
     while True:
-        line = connected.readline(bytes_left + 1)
+        line = _read_line(connected, bytes_left)
         bytes_left -= len(line)
-        if bytes_left < 0:
-            raise MalformedHeadError(f"the header section is larger than {MAX_HEAD_BYTES} bytes")
-        if not line.endswith(b"\n"):
-            raise http.client.RemoteDisconnected("the connection was closed before the response was complete")
         line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
         if not line and lines:
             return lines
         lines.append(line)
+
+
+def _read_line(connected: _Readable, bytes_left: int) -> bytes:
+    line = connected.readline(bytes_left + 1)
+    if len(line) > bytes_left:
+        raise MalformedHeadError(f"the header section is larger than {MAX_HEAD_BYTES} bytes")
+    if not line.endswith(b"\n"):
+        raise http.client.RemoteDisconnected("the connection was closed before the response was complete")
+    return line
+
+
+def _skip_trailers(connected: _Readable) -> None:
+    bytes_left = MAX_HEAD_BYTES
+    while (line := _read_line(connected, bytes_left)) != b"\r\n":
+        bytes_left -= len(line)
 
 
 def _parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:

@@ -1,12 +1,13 @@
 """The ``urllib3`` that ``requests`` uses, and a check that it has the hooks that the transport overrides.
 
 ``requests`` determines which ``urllib3`` is installed; 1.26 and 2 are supported. The checked names are hooks
-for subclasses, some of them private. If one were missing without notice, exchanges would have no deadline, or
-idle connections no maximum age.
+for subclasses, some of them private, as is the one of ``http.client``. If one were missing without notice,
+exchanges would have no deadline, idle connections no maximum age, or bodies no strict framing.
 """
 
 from __future__ import annotations
 
+import http.client
 from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def check_hooks(module: Any) -> None:
                 raise ImportError(
                     f"urllib3 {module.__version__} has no {path}.{name}; install urllib3 1.26 or 2"
                 )
+    if not hasattr(http.client.HTTPResponse, "_get_chunk_left"):
+        raise ImportError("this Python has no http.client.HTTPResponse._get_chunk_left")
     connection = module.connection.HTTPConnection("127.0.0.1")
     if not hasattr(connection, "_dns_host") or not hasattr(connection, "socket_options"):
         raise ImportError(

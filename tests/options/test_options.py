@@ -480,6 +480,21 @@ KNOWN: Final = f"supported: {', '.join(SIGNATURE_ALGORITHMS)}"
             for option in ("tenant_domain", "audience", *TEXTS)
             for text in ("a\0b", "a\nb", "a\x7fb", "a\x9fb", "a\tb")
         ),
+        *(
+            (
+                option,
+                text,
+                "must not have invisible characters, such as U+200B; type it instead of pasting it",
+            )
+            for option in ("audience", *TEXTS)
+            for text in ("a\u200b", "\ufeffa", "a\u00adb", "a\u00a0b", "\u202ea")
+        ),
+        *(
+            (option, text, "must not have a dot at either end, or two in a row")
+            for option in ("scopes_claim", "groups_claim")
+            for text in (".", "a.", ".a", "a..b", "realm_access..roles")
+        ),
+        *(("audience", text, "must be a list, not the text of one") for text in ('["a"]', "['a']", "(a)")),
         *(("audience", text, COMMAS) for text in ("a,", "a,b", "a, b", ",a")),
         ("audience", ["a", "b,"], "must not have a comma at either end"),
         ("audience", ["a", '"b"'], QUOTES),

@@ -211,6 +211,7 @@ def deflated(body: bytes, window_bits: int) -> bytes:
         ("x-gzip", gzip.compress(BODY)),
         ("identity, gzip", gzip.compress(BODY)),
         ("gzip", gzip.compress(BODY[:100]) + gzip.compress(BODY[100:])),
+        ("gzip", gzip.compress(BODY) + bytes(512)),
         ("deflate", zlib.compress(BODY)),
         ("deflate", deflated(BODY, -zlib.MAX_WBITS)),
         ("", BODY),
@@ -220,8 +221,8 @@ def deflated(body: bytes, window_bits: int) -> bytes:
         (" identity , identity", BODY),
     ],
     ids=[
-        "gzip", "upper case", "x-gzip", "identity and gzip", "members", "deflate", "deflate without header",
-        "empty", "none", "None", "identity", "identity twice",
+        "gzip", "upper case", "x-gzip", "identity and gzip", "members", "padded", "deflate",
+        "deflate without header", "empty", "none", "None", "identity", "identity twice",
     ],
 )  # fmt: skip
 def test_a_compressed_body_is_read_although_none_was_asked_for(
@@ -604,6 +605,51 @@ def test_an_oversized_answer_does_not_reach_into_the_next_exchange(serve: Serve,
     for _ in range(2):
         failure_of(lambda: exchange(get(server.origin)))
     assert server.connections == 2
+
+
+def chunked(data: bytes) -> bytes:
+    """Return a response whose body is sent in chunks, and all of which is ``data``."""
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"2\r\n{}\r\n0\r\n\r\n", b"2;a=b\r\n{}\r\n0;c\r\n\r\n", b"002\r\n{}\r\n000\r\n\r\n"),
+        *(b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", b"2\r\n{}\r\n0\r\nX-Sum: 1\r\nY:\r\n\r\n"),
+    ],
+)
+def test_a_body_in_chunks_is_read_to_its_end(serve: Serve, exchange: Exchange, data: bytes) -> None:
+    """Extensions and trailers are skipped (RFC 9112 section 7.1), and the connection is kept."""
+    server = serve(answer(chunked(data)))
+    assert [exchange(get(server.origin)).body for _ in range(2)] == [b"{}", b"{}"]
+    assert server.connections == 1
+
+
+MALFORMED_CHUNKS = {
+    "hexadecimal prefix": b"0x2\r\n{}\r\n0\r\n\r\n",
+    "plus": b"+2\r\n{}\r\n0\r\n\r\n",
+    "minus": b"-2\r\n{}\r\n0\r\n\r\n",
+    "underscore": b"0_2\r\n{}\r\n0\r\n\r\n",
+    "space in front": b" 2\r\n{}\r\n0\r\n\r\n",
+    "no size": b"\r\n{}\r\n0\r\n\r\n",
+    "long size": b"0" * 30 + b"2\r\n{}\r\n0\r\n\r\n",
+    "no line end": b"2\r\n{}0\r\n\r\n\r\n",
+    "another line end": b"2\r\n{}xx0\r\n\r\n",
+    "no last chunk": b"2\r\n{}\r\n",
+    "no last line": b"2\r\n{}\r\n0\r\n",
+    "half a trailer": b"2\r\n{}\r\n0\r\nX-Sum: 1\r\n",
+    "endless trailers": b"2\r\n{}\r\n0\r\n" + b"X: 1\r\n" * 50_000 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("data", MALFORMED_CHUNKS.values(), ids=MALFORMED_CHUNKS)
+def test_a_malformed_chunk_is_an_error(serve: Serve, exchange: Exchange, data: bytes) -> None:
+    """Who reads such a body in another way takes another part of the stream for the next answer."""
+    server = serve(say(chunked(data)))
+    error = failure_of(lambda: exchange(get(server.origin)))
+    assert error.status is None
+    assert "cannot be reached" in str(error)
 
 
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
