@@ -6,6 +6,7 @@
 - ``public=True`` is the only exemption: a request passes without a token if the most specific matching rule,
   by Werkzeug's order, is public.
 - A non-public rule matches generously, a public rule strictly (:mod:`.patterns`).
+- With an optional token, a non-public rule still requires one.
 - A rule applies only to its methods: ``Rule("/orders", methods=["POST"], ...)`` changes nothing for GET, not
   even which rule is the most specific. GET includes HEAD; a WebSocket handshake is a GET.
 - Every interpretation of a path is checked (:mod:`.paths`): a request must meet the rules of all of them, and
@@ -118,7 +119,8 @@ class Policy:
         known_prefixes: Iterable[str] = (),
     ) -> None:
         problems: list[Problem] = []
-        self._defaults = _read_requirements(scopes, groups, any_scopes, problems)
+        self.defaults = _read_requirements(scopes, groups, any_scopes, problems)
+        """The requirements of the middleware itself: returned as this object where no rule adds any."""
         checked = tuple(_read_rules(rules, problems))
         problems.extend(_list_contradictions(checked))
         self.rules = checked
@@ -126,10 +128,10 @@ class Policy:
         if problems:
             raise ConfigurationError(problems)
         self._prefixes = tuple(dict.fromkeys(filter(None, (prefix.rstrip("/") for prefix in own))))
-        self._everything = self._defaults
+        self._everything = self.defaults
         for rule in checked:
             self._everything = self._everything.merge(rule.requirements)
-        self.fixed_requirements: Requirements | None = None if checked else self._defaults
+        self.fixed_requirements: Requirements | None = None if checked else self.defaults
         """The requirements of every request, if there are no rules; otherwise ``None``."""
         self._matchers = {
             method: _Matcher([rule for rule in checked if rule.holds_for(method)])
@@ -183,7 +185,7 @@ class Policy:
                     protecting |= dict.fromkeys(more)
         if not protecting and _is_public(traced, public, spellings):
             return None
-        needed = self._defaults
+        needed = self.defaults
         for rule in protecting:
             needed = needed.merge(rule.requirements)
         return needed

@@ -395,6 +395,39 @@ def test_allowed_cors_preflights_pass(
     assert "monocloud.claims" not in socket
 
 
+WHERE_OPTIONAL = [
+    Rule("/me"),
+    Rule("/healthz", public=True),
+    Rule("/admin/<path:rest>", groups=["admin"]),
+    Rule("/orders", methods=["POST"], scopes=["orders:write"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        *(("GET", path, 200) for path in ("/", "/elsewhere", "/healthz", "/orders", "/admins", "/me/x")),
+        *(("GET", path, 401) for path in ("/me", "/me/", "/admin", "/admin/users", "//admin/users")),
+        *(("GET", path, 401) for path in ("/x/../admin/users", "/admin%2fusers", "/adm\0in")),
+        *((method, "/orders", 401) for method in ("POST", "post")),
+    ],
+    ids=str,
+)
+def test_where_a_rule_applies_the_token_is_not_optional(
+    async_client: AsyncBackendClient, method: str, path: str, status: int
+) -> None:
+    """A rule says what a request needs, so that nobody gets around a scope by sending no token."""
+    protected = ProtectApiMiddleware(_Recorder(), async_client, optional=True, rules=WHERE_OPTIONAL)
+    assert _status(protected, http_scope(method, "/") | {"path": path}) == status
+
+
+def test_a_websocket_to_which_a_rule_applies_needs_a_token(async_client: AsyncBackendClient) -> None:
+    """Though the token is optional for others."""
+    protected = ProtectApiMiddleware(_Recorder(), async_client, optional=True, rules=WHERE_OPTIONAL)
+    (closed,) = asyncio.run(exchange(protected, websocket_scope("/admin/live")))
+    assert closed == {"type": "websocket.close", "code": 1008}
+
+
 def test_an_optional_token_may_be_absent_but_not_invalid(
     async_client: AsyncBackendClient, tenant: LocalTenant
 ) -> None:

@@ -261,6 +261,32 @@ def test_an_optional_token_may_be_absent_but_not_invalid(client: BackendClient, 
     assert _status(protected, _environ("x")) == 401
 
 
+WHERE_OPTIONAL = [
+    Rule("/me"),
+    Rule("/healthz", public=True),
+    Rule("/admin/<path:rest>", groups=["admin"]),
+    Rule("/orders", methods=["POST"], scopes=["orders:write"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        *(("GET", path, 200) for path in ("/", "/elsewhere", "/healthz", "/orders", "/admins", "/me/x")),
+        *(("GET", path, 401) for path in ("/me", "/me/", "/admin", "/admin/users", "//admin/users")),
+        *(("GET", path, 401) for path in ("/x/../admin/users", "/admin%2fusers", "/adm\0in")),
+        *((method, "/orders", 401) for method in ("POST", "post")),
+    ],
+    ids=str,
+)
+def test_where_a_rule_applies_the_token_is_not_optional(
+    client: BackendClient, method: str, path: str, status: int
+) -> None:
+    """A rule says what a request needs, so that nobody gets around a scope by sending no token."""
+    protected = ProtectApiMiddleware(_Recorder(), client, optional=True, rules=WHERE_OPTIONAL)
+    assert _status(protected, _environ(REQUEST_METHOD=method, PATH_INFO=path)) == status
+
+
 def test_on_error_may_change_the_default_response(client: BackendClient) -> None:
     """Status, challenge and Cache-Control: no-store stay; Content-Length is that of the new body."""
 

@@ -67,12 +67,13 @@ def _apply(policy: Any, optional: bool, route: Route, prefix: str) -> Iterator[R
         handshake = "GET" if method == "WEBSOCKET" else method
         asked.setdefault(policy.requirements_for(handshake, path, prefix=prefix), []).append(method)
     for requirements, methods in asked.items():
+        may_be_missing = optional and requirements is policy.defaults
         split = attrs.evolve(route, methods=route.methods if len(asked) == 1 else tuple(methods))
         partly = [rule.name for rule in policy.rules if _matches_partly(rule, split)]
         unknown = (f"some of its paths have other rules: {', '.join(partly)}",) if partly else ()
         yield attrs.evolve(
             split,
-            needs=split.needs if requirements is None else (*split.needs, Need(requirements, optional)),
+            needs=split.needs if requirements is None else (*split.needs, Need(requirements, may_be_missing)),
             public=split.public or requirements is None,
             unknown=(*split.unknown, *unknown),
         )
