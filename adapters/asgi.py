@@ -66,8 +66,8 @@ class ProtectApiMiddleware:
         rules: requirements of paths (:mod:`monocloud_mw.protect.rules`).
         prefixes: prefixes that the application itself strips from paths, such as ``"/api"``; the
             ``root_path`` of a FastAPI application is detected.
-        optional: let requests without a token pass, without claims, if no rule applies; a token that is sent is
-            still checked.
+        optional: let requests without a token pass, without claims, if no rule applies; a token that is sent
+            is still checked.
         allow_cors_preflight: let CORS preflights pass to the application, which answers them.
         token_resolver: called with ``scope``, sync or async; returns the access token, instead of the
             ``Authorization`` header.

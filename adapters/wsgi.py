@@ -55,8 +55,8 @@ class ProtectApiMiddleware:
         any_scopes: the token must have at least one, for every request that is not public.
         rules: requirements of paths (:mod:`monocloud_mw.protect.rules`).
         prefixes: prefixes that the application itself strips from paths, such as ``"/api"``.
-        optional: let requests without a token pass, without claims, if no rule applies; a token that is sent is
-            still checked.
+        optional: let requests without a token pass, without claims, if no rule applies; a token that is sent
+            is still checked.
         allow_cors_preflight: let CORS preflights pass to the application, which answers them.
         token_resolver: called with ``environ``; returns the access token, instead of the ``Authorization``
             header.

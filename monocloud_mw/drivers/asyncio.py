@@ -249,8 +249,8 @@ class AsyncDriver:
         except (asyncio.CancelledError, GeneratorExit) as error:
             if task is None or task is not _running_task() or task.cancelling():
                 raise
-            # The function raised it: this task is neither cancelled nor closed. Passed on, it would count as an
-            # interrupted leader, and the waiting callers would start new runs without end.
+            # The function raised it: this task is neither cancelled nor closed. Passed on, it would count as
+            # an interrupted leader, and the waiting callers would start new runs without end.
             raise CancelledFromWithinError from error
 
 
