@@ -15,7 +15,7 @@ from __future__ import annotations
 import http.client
 import io
 import re
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from .limits import MAX_HEAD_BYTES
 
@@ -82,7 +82,7 @@ class FinalResponse(http.client.HTTPResponse):
         self.chunk_left = int(found[1], 16) or None
         if self.chunk_left is None:
             _skip_trailers(self.fp)
-            self._close_conn()
+            cast(Any, self)._close_conn()
         return self.chunk_left
 
 

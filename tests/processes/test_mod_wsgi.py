@@ -19,7 +19,7 @@ import requests
 from monocloud_mw.testing import LocalTenant
 
 from ..conftest import unavailable
-from .programs import PATIENCE_SECONDS, ROOT, environment
+from .programs import ROOT, TIMEOUT_SECONDS, environment
 
 APACHE: Final = Path("/usr/sbin/apache2")
 MODULES: Final = Path("/usr/lib/apache2/modules")
@@ -102,7 +102,7 @@ def _apache(
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(PATIENCE_SECONDS)
+            process.wait(TIMEOUT_SECONDS)
 
 
 def _is_open_to_all(folder: Path) -> bool:
@@ -110,10 +110,10 @@ def _is_open_to_all(folder: Path) -> bool:
 
 
 def _await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    give_up = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS).close()
+            socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS).close()
         except ConnectionRefusedError:
             assert process.poll() is None, "see the output of Apache"
             assert time.monotonic() < give_up, log.read_text()
@@ -124,7 +124,7 @@ def _await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 def _status(url: str, token: str | None = None) -> int:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    return requests.get(url, headers=headers, timeout=PATIENCE_SECONDS).status_code
+    return requests.get(url, headers=headers, timeout=TIMEOUT_SECONDS).status_code
 
 
 def test_mod_wsgi_in_the_main_interpreter(tenant: LocalTenant) -> None:
