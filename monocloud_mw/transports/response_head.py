@@ -82,7 +82,7 @@ class FinalResponse(http.client.HTTPResponse):
         self.chunk_left = int(found[1], 16) or None
         if self.chunk_left is None:
             _skip_trailers(self.fp)
-            cast(Any, self)._close_conn()
+            cast(Any, self)._close_conn()  # noqa: SLF001  its own, but without a type
         return self.chunk_left
 
 
