@@ -1,8 +1,8 @@
 """Package metadata of monocloud-mw.
 
-The sources of the adapters stand in ``adapters/`` and are installed as ``monocloud_mw.adapters``. That is
-why packages are listed by name: ``find_packages()`` would see a top-level package ``adapters``, and a
-second copy of it through the symbolic link ``monocloud_mw/adapters`` that type checkers follow.
+The sources of the adapters are in ``adapters/`` and are installed as ``monocloud_mw.adapters``. Packages are
+therefore listed by name: ``find_packages()`` would find a top-level package ``adapters``, and a second copy
+through the symbolic link ``monocloud_mw/adapters``, which is for type checkers.
 """
 
 import os
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 RUNTIME = [
     "attrs>=21.3",
     "cryptography>=45.0.1",
-    "requests>=2.32.2",  # the first that never sends a request over a connection made with other TLS settings
+    "requests>=2.32.2",  # earlier versions may reuse a connection with other TLS settings
     "werkzeug>=2.3.2",
 ]
 EXTRAS = {
@@ -34,14 +34,14 @@ EXTRAS = {
     "async": ["httpcore2[asyncio]>=2.0", "anyio>=4.5"],  # the engine of httpx2, and its event loops
 }
 
-# Where the documentation is served: the variable, or what an sdist that was built with it says.
+# The URL of the documentation: from the variable, or from the source distribution that is being built.
 MODULE = Path("monocloud_mw", "documentation.py")
 BUILT_WITH = runpy.run_path(str(HERE / MODULE))["DOCS_URL"]
 DOCS_URL = os.environ.get("MONOCLOUD_MW_DOCS_URL", "").rstrip("/") or BUILT_WITH
 if DOCS_URL and not re.fullmatch(r"https://[\w.~:/%@+-]+", DOCS_URL, re.ASCII):
     sys.exit(
-        "MONOCLOUD_MW_DOCS_URL must be a URL that begins with https://; without it, errors name the page that"
-        " is installed"
+        "MONOCLOUD_MW_DOCS_URL must be a URL that begins with https://; without it, errors name the installed"
+        " page"
     )
 PROJECT_URLS = {
     "Documentation": DOCS_URL,
@@ -51,9 +51,9 @@ PROJECT_URLS = {
 
 
 def write_docs_url(directory: str) -> None:
-    """Write the address of the documentation into a copy of the module that holds it."""
+    """Set ``DOCS_URL`` in a copy of ``documentation.py``."""
     module = Path(directory, MODULE)
-    if not module.exists():  # an editable installation copies nothing
+    if not module.exists():  # editable installation
         return
     text = module.read_text(encoding="utf-8")
     module.unlink()  # setuptools may have made a hard link to the source
@@ -64,19 +64,19 @@ def write_docs_url(directory: str) -> None:
 
 
 class BuildModules(build_py):  # type: ignore[misc, unused-ignore]
-    """Copies the modules for a wheel, with the address of the documentation."""
+    """Copies the modules for a wheel and sets ``DOCS_URL``."""
 
     def run(self) -> None:
-        """Copy, then replace the constant; without an address, errors name the page in the package."""
+        """Copy the modules, then replace the constant; without a URL, errors name the page in the package."""
         super().run()
         write_docs_url(self.build_lib)
 
 
 class SourceDistribution(sdist):  # type: ignore[misc, unused-ignore]
-    """Copies the sources, with the address of the documentation: wheels that are made of them have it."""
+    """Copies the sources and sets ``DOCS_URL``, so that wheels built from them have it."""
 
     def make_release_tree(self, base_dir, files):  # type: ignore[no-untyped-def]
-        """Copy, then replace the constant."""
+        """Copy the sources, then replace the constant."""
         super().make_release_tree(base_dir, files)
         write_docs_url(base_dir)
 

@@ -1,7 +1,7 @@
-"""Check that CHANGELOG.md signs off the version that is about to be released.
+"""Check that CHANGELOG.md is ready for a release.
 
-The first version in it must be the one of ``monocloud_mw/version.py``, with the date of today or earlier in
-place of ``unreleased``, and with at least one entry.
+Its first version must be that of ``monocloud_mw/version.py``, with a date that is not in the future instead
+of ``unreleased``, and at least one entry.
 """
 
 import datetime
@@ -14,14 +14,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def find_problem(changelog: str, version: str, today: datetime.date) -> str | None:
-    """Return what is wrong with the changelog, or nothing."""
+    """Return the problem of the changelog, or ``None``."""
     heading = re.search(r"^## \[(.+?)\] - (\S+)$", changelog, re.MULTILINE)
     if heading is None:
         return "has no heading of the form '## [1.2.3] - 2026-01-31'"
     if heading[1] != version:
         return f"begins with version {heading[1]}, but monocloud_mw/version.py says {version}"
     if heading[2] == "unreleased":
-        return f"says that {version} is unreleased: replace the word by the date of the release"
+        return f"says that {version} is unreleased: replace that with the date of the release"
     try:
         date = datetime.date.fromisoformat(heading[2])
     except ValueError:

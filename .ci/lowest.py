@@ -1,7 +1,7 @@
 """Print the lower bound of each dependency as a pinned requirement, read from the installed metadata.
 
-urllib3 is not ours to bound: it comes with requests, which lets in version 1.26 beside 2. Both must work,
-and with everything else at its newest it is version 2 that the other runs test.
+urllib3 is a dependency of requests, which allows versions 1.26 and 2. Both must work: this run tests 1.26,
+the others test 2.
 """
 
 from importlib.metadata import requires

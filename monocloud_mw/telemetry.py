@@ -14,7 +14,7 @@ metric                                kind       attributes
 ``monocloud.tokens.accepted``         counter    ``http.request.method``
 ``monocloud.requests.refused``        counter    ``error.type`` (the reason), ``http.response.status_code``,
                                                  ``http.request.method``
-``monocloud.keys.refreshes``          counter    ``monocloud.document``; ``error.type`` where it failed
+``monocloud.keys.refreshes``          counter    ``monocloud.document``; ``error.type`` if it failed
 ``monocloud.keys.refresh.duration``   histogram  none; seconds
 ``monocloud.keys.usable``             gauge      none
 ``monocloud.keys.refused``            counter    none

@@ -79,7 +79,7 @@ def has_in_header(request: HttpRequest, token: Any) -> bool:
 
 
 def is_preflight(request: HttpRequest) -> bool:
-    """Tell whether a request is a CORS preflight."""
+    """Return whether a request is a CORS preflight."""
     return is_cors_preflight(
         request.method or "",
         request.META.get("HTTP_ORIGIN"),

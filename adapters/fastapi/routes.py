@@ -40,9 +40,10 @@ __all__ = ["Declarations", "Protection", "read_declarations"]
 
 
 NOT_COVERED: Final = (
-    "is not protected, since the dependencies of an application do not cover it: give a mounted application "
-    "dependencies=[Security(protect)], wrap it in monocloud_mw.adapters.asgi.ProtectApiMiddleware, or make "
-    "it public with ProtectApi(public_mounts=[{path}])"
+    "is not protected, because the dependencies of an application do not cover it: add "
+    "dependencies=[Security(protect)] to the mounted application, wrap it in "
+    "monocloud_mw.adapters.asgi.ProtectApiMiddleware, or make it public with "
+    "ProtectApi(public_mounts=[{path}])"
 )
 
 _DEPENDS: Final = re.compile(r"\b(Security|Depends|AccessTokenClaims)\b")
@@ -68,8 +69,8 @@ class Declarations:
     Attributes:
         problems: invalid declarations, and mounts and routes that are not protected.
         scopes: all required scopes, in the order of the routes.
-        lifted: for each operation, by path and method, the names of the security schemes that ``@public``
-            lifts from it.
+        lifted: by path and method of an operation, the names of the security schemes that do not apply
+            because of ``@public``.
     """
 
     def __init__(self) -> None:
@@ -130,13 +131,13 @@ def _is_own_page(app: FastAPI, route: Any) -> bool:
 
 
 def _covers_itself(mounted: Any) -> bool:
-    """Tell whether a mounted application needs a token for everything that is not public in it."""
+    """Return whether a mounted application requires a token for all its non-public routes."""
     for _ in range(MAX_LAYERS):
         if isinstance(mounted, (ProtectApiMiddleware, WsgiMiddleware)) or _has_middleware(mounted):
             return True
         if isinstance(mounted, FastAPI):
             return _is_protected(mounted) or all(map(_is_covered, _mounted_routes(mounted)))
-        mounted = getattr(mounted, "app", None)  # of another middleware
+        mounted = getattr(mounted, "app", None)  # inside another middleware
     return False
 
 
@@ -191,7 +192,7 @@ def _read_view(
 
 
 def _read_lifted(route: Any, is_open: bool, every: Iterable[_Declared], found: Declarations) -> None:
-    """Find the schemes of an operation that ``@public`` lifts; of several on one path, all must be public."""
+    """Record the schemes that do not apply to an operation; if several share a path, all must be public."""
     named: dict[bool, set[str]] = {True: set(), False: set()}
     for declared in every:
         named[is_open and not declared.protection.optional].add(declared.protection.scheme_name)

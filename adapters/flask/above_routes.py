@@ -1,10 +1,10 @@
 """Checks views with ``@protect`` above their route, in applications without ``ProtectApi(app)``.
 
-Flask registers such a view before ``@protect`` decorates it, and never calls what ``@protect`` returns. The
-mark on the view is found when a request starts: Flask sends the signal ``request_started`` for every
-application, and handles an exception that is raised there like one of the view.
+Flask registers such a view before ``@protect`` decorates it, and never calls the result of ``@protect``. The
+declaration is found on the view when a request starts: Flask sends the signal ``request_started`` for every
+application, and handles an exception raised there like one of the view.
 
-Only views that would otherwise be open are checked here: those for which no registered view has the check.
+Only views that would otherwise be unprotected are checked here, which no registered view checks.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["CHECKED_APPS", "check_view"]
 
 CHECKED_APPS: Final[WeakSet[Flask]] = WeakSet()
-"""Applications that check each of their views before Flask calls it."""
+"""Applications with ``ProtectApi(app)``, which check every view before Flask calls it."""
 
 
 class _Known(NamedTuple):
-    """What the view of an endpoint needs, valid while the application has the same views."""
+    """The declarations for the view of an endpoint; valid until the views of the application change."""
 
     view: Any
     views: int
@@ -39,10 +39,10 @@ _known: Final[WeakKeyDictionary[Flask, dict[str, _Known]]] = WeakKeyDictionary()
 
 @request_started.connect
 def check_view(app: Flask, **_: Any) -> None:
-    """Check the current request for what is declared above the route of its view.
+    """Check the current request for declarations above the route of its view.
 
     Raises:
-        HTTPException: it must not pass; the response is in it.
+        HTTPException: the request is refused; the exception has the response.
     """
     incoming = cast("LocalProxy[Request]", request)._get_current_object()  # noqa: SLF001
     endpoint = incoming.endpoint

@@ -183,10 +183,10 @@ def _decorated(view: Any) -> Iterator[Any]:
 
 
 def find_unregistered(view: Any, registered: Collection[Any]) -> tuple[Declaration, ...]:
-    """Return what ``@protect`` above the route of a view declares, where no registered view checks it.
+    """Return the ``@protect`` declarations above the route of a view that no registered view checks.
 
     Args:
-        view: what Flask has registered.
+        view: the registered view.
         registered: all views of the application.
     """
     view = unbound(view)

@@ -1,4 +1,4 @@
-"""The same API as a plain ASGI app: the middleware's rules say what each path needs."""
+"""The same API as a plain ASGI app: rules of the middleware declare the requirements of each path."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def api(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
 
 
 def client_certificate(scope: dict[str, Any]) -> str | None:
-    """Return what the TLS-terminating proxy says the client presented; it must drop the caller's own."""
+    """Return the certificate from the proxy's header; the proxy must remove this header from requests."""
     return dict(scope["headers"]).get(b"client-cert", b"").decode("latin-1") or None
 
 

@@ -1,7 +1,7 @@
-"""Shows who gets in: one API in each framework, on real servers, in front of a local tenant.
+"""Runs one API in each framework, on real servers, with a local tenant, and prints who gets access.
 
-Prints a row per case as it goes, and exits with 1 if an answer is not the expected one. With ``SERVE=1``
-it leaves everything running and prints ``curl`` lines.
+Prints one row per case, and exits with status 1 if a response is not the expected one. With ``SERVE=1`` it
+keeps the servers running and prints ``curl`` commands.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WIDTH: Final = 36
 
 
 class Case(NamedTuple):
-    """A request, what it carries, and what must come of it."""
+    """A request and the expected status."""
 
     name: str
     path: str
@@ -35,7 +35,7 @@ class Case(NamedTuple):
 
 
 class TokenClient:
-    """A client of the tenant: gets access tokens over HTTP, as any client would."""
+    """A client that requests access tokens from the tenant over HTTP."""
 
     def __init__(self, tenant: LocalTenant) -> None:
         self._tenant = tenant
@@ -58,10 +58,10 @@ class TokenClient:
 
 
 def list_cases(tenant: LocalTenant, directory: Path) -> Iterator[Case]:
-    """Yield the cases one by one: some change the tenant, so their order counts."""
+    """Yield the cases in order, because some of them change the tenant."""
     tokens = TokenClient(tenant)
     good = tokens.bearer()
-    yield Case("a good token", "/me", good, 200)
+    yield Case("a valid token", "/me", good, 200)
     yield Case("a public path, no token", "/healthz", None, 200)
     yield Case("no token", "/me", None, 401)
     yield Case("another scheme", "/me", "Basic dXNlcjpwYXNz", 401)
@@ -71,9 +71,9 @@ def list_cases(tenant: LocalTenant, directory: Path) -> Iterator[Case]:
     yield Case("not valid yet", "/me", tokens.bearer(starts_in_seconds="300"), 401)
     yield Case("for another audience", "/me", tokens.bearer(audience="https://other.example.com"), 401)
     yield Case("scope missing", "/orders", good, 403)
-    yield Case("scope there", "/orders", tokens.bearer(scope="orders:read"), 200)
+    yield Case("scope present", "/orders", tokens.bearer(scope="orders:read"), 200)
     yield Case("group missing", "/admin/users", tokens.bearer(groups="sales"), 403)
-    yield Case("group there", "/admin/users", tokens.bearer(groups="sales admin"), 200)
+    yield Case("group present", "/admin/users", tokens.bearer(groups="sales admin"), 200)
     for algorithm in ("PS256", "ES256", "EdDSA"):
         yield Case(f"signed with {algorithm}", "/me", tokens.bearer(algorithm=algorithm), 200)
 
@@ -98,7 +98,7 @@ def list_cases(tenant: LocalTenant, directory: Path) -> Iterator[Case]:
 
 
 def _presenting(certificate: bytes) -> dict[str, str]:
-    """Return the header with which a proxy that ends TLS passes the caller's certificate on."""
+    """Return the header in which a TLS-terminating proxy passes the caller's certificate."""
     return {"Client-Cert": base64.b64encode(certificate).decode()}
 
 
@@ -110,7 +110,7 @@ def call(url: str, case: Case) -> requests.Response:
 
 
 def run_cases(cases: Iterator[Case], urls: Mapping[str, str], say: Callable[[str], None]) -> int:
-    """Try every case on every server, and return how many answers were not the expected ones."""
+    """Run every case on every server, and return the number of unexpected responses."""
     wrong = 0
     say(f"{'case':<{WIDTH}}" + "".join(f"{name:>9}" for name in urls) + f"{'expected':>11}")
     for case in cases:
@@ -123,12 +123,12 @@ def run_cases(cases: Iterator[Case], urls: Mapping[str, str], say: Callable[[str
 
 
 def show_claims(tokens: TokenClient, urls: Mapping[str, str], say: Callable[[str], None]) -> int:
-    """Print what the API saw of a good token, and return how many servers saw something else."""
+    """Print the claims that the API gets, and return the number of servers with different ones."""
     case = Case("claims", "/me", tokens.bearer(scope="orders:read", groups="admin", subject="Zoë"), 200)
     answers = {name: call(url, case).json() for name, url in urls.items()}
     first: Any = next(iter(answers.values()))
     say(
-        "\nThe claims that the API saw, the same on each server:\n"
+        "\nThe claims that the API gets, the same on each server:\n"
         + json.dumps(first, indent=2, ensure_ascii=False)
     )
     return sum(answer != first for answer in answers.values())
@@ -156,7 +156,7 @@ def main() -> int:
         with running_servers(tenant.environment(tenant.client)) as urls:
             wrong = run_cases(list_cases(tenant, Path(directory)), urls, say)
             wrong += show_claims(TokenClient(tenant), urls, say)
-            say(f"\n{'everything as expected' if not wrong else f'{wrong} answers were not as expected'}")
+            say(f"\n{'all responses as expected' if not wrong else f'{wrong} unexpected responses'}")
             if os.environ.get("SERVE", "0") not in ("", "0"):
                 show_curl_lines(TokenClient(tenant), urls, say)
                 signal.sigwait({signal.SIGINT, signal.SIGTERM})

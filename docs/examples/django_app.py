@@ -1,4 +1,4 @@
-"""The same API in Django, in one file: the middleware asks for a token unless a view is public."""
+"""The same API in Django, in one file: the middleware requires a token unless a view is public."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monocloud_mw.adapters.django import protect, public
 
 
 def client_certificate(request: HttpRequest) -> Any:
-    """Return the certificate that the proxy passes on; the proxy must drop a header of the caller."""
+    """Return the certificate from the proxy's header; the proxy must remove this header from requests."""
     return request.headers.get("Client-Cert")
 
 

@@ -1,4 +1,4 @@
-"""The same API in FastAPI: each view says what it needs, and the rest needs a valid token."""
+"""The same API in FastAPI: views declare their requirements, and all others need a valid token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monocloud_mw.adapters.fastapi import ProtectApi, public
 
 
 def client_certificate(request: Request) -> str | None:
-    """Return the certificate that the proxy passes on; the proxy must drop a header of the caller."""
+    """Return the certificate from the proxy's header; the proxy must remove this header from requests."""
     return request.headers.get("client-cert")
 
 

@@ -1,4 +1,4 @@
-"""A small API on Flask: what a token may do is said where the route is."""
+"""A small Flask API: each route declares the scopes and groups that it requires."""
 
 from __future__ import annotations
 

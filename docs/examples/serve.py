@@ -1,4 +1,4 @@
-"""Serves the example API once per framework, protected by the tenant that the environment names."""
+"""Serves the example API in each framework, for the tenant in the environment variables."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ def main() -> int:
             print(f"fetching the keys of {client.options.tenant_domain} ...", flush=True)
             client.prefetch()
     except ConfigurationError as error:
-        print("The settings cannot work:", *error.problems, sep="\n  ", file=sys.stderr)
+        print("Invalid settings:", *error.problems, sep="\n  ", file=sys.stderr)
         return 2
     except MonoCloudError as error:
         print(
-            f"{error}\nServing nevertheless: the API answers with 503 until the tenant does.", file=sys.stderr
+            f"{error}\nServing anyway: the API responds with 503 until the tenant is reachable.",
+            file=sys.stderr,
         )
     with running_servers({}, PORTS) as urls:
         for name, url in urls.items():

@@ -35,9 +35,9 @@ def running_servers(
     """Start all servers, yield their base URLs by name, and stop them.
 
     Args:
-        environment: variables for the servers, beside those of this process.
-        ports: where to listen; free ports by default.
-        log: takes what the servers have to say; by default it goes where ours goes.
+        environment: environment variables for the servers, in addition to those of this process.
+        ports: the ports of the servers; default: free ports.
+        log: a file for the output of the servers; default: that of this process.
     """
     with ExitStack() as stack:
         urls = {}

@@ -1,4 +1,4 @@
-"""The same API as a plain WSGI app: the middleware's rules say what each path needs."""
+"""The same API as a plain WSGI app: rules of the middleware declare the requirements of each path."""
 
 from __future__ import annotations
 

@@ -133,9 +133,9 @@ class CacheDelete:
 
 @attrs.frozen
 class Emit:
-    """Tell the observer of an event, where there is one. Answer: ``None``.
+    """Pass an event to the observer, if there is one. Answer: ``None``.
 
-    Flows of requests that are accepted without waiting for anything yield none.
+    Flows of requests that are accepted without waiting yield no such effect.
     """
 
     event: Event

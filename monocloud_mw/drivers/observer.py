@@ -49,6 +49,6 @@ class _SafeObserver:
         except (Exception, CancelledError, GeneratorExit) as error:  # noqa: BLE001  never breaks a request
             if not self._has_failed:
                 self._has_failed = True
-                _logger.error(  # noqa: TRY400  its message and traceback may hold anything
+                _logger.error(  # noqa: TRY400  message and traceback may contain secrets
                     "the observer failed with %s; further failures of it are not logged", type(error).__name__
                 )

@@ -1,9 +1,8 @@
 """Strict base64url without padding (RFC 7515 section 2): every value has exactly one encoding.
 
 Rejected: padding, the standard alphabet (``+/``), white space and any other character, impossible lengths,
-    and
-a last character with unused bits that are not zero (RFC 4648 section 3.5). If one token had two encodings,
-caches and revocation lists would treat them as two tokens.
+and a last character with unused bits that are not zero (RFC 4648 section 3.5). If one token had two
+encodings, caches and revocation lists would treat them as two tokens.
 """
 
 from __future__ import annotations

@@ -236,9 +236,9 @@ def read_cache(value: Any) -> Any:
 
 
 def read_observer(value: Any) -> Any:
-    """Read an observer: a function of one event, or an object with a method for at least one kind of event.
+    """Return an observer: a function of one event, or an object with a method for at least one kind of event.
 
-    What is asynchronous is refused: it would never run.
+    Async functions are rejected, because observers are not awaited.
     """
     kinds: tuple[Any, ...] = get_args(Event)
     methods = [getattr(value, kind.handler) for kind in kinds if callable(getattr(value, kind.handler, None))]
@@ -248,7 +248,7 @@ def read_observer(value: Any) -> Any:
     for function in functions:
         called = getattr(function, "__call__", None)  # noqa: B004 - the method, to see whether it is async
         if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called):
-            raise ValueError("must not be asynchronous: events are not awaited; hand them to a queue")
+            raise ValueError("must not be asynchronous: events are not awaited; put them in a queue")
     return value
 
 

@@ -32,7 +32,7 @@ from ..errors import (
 __all__ = ["RETRY_AFTER_SECONDS", "ErrorResponse", "error_response"]
 
 RETRY_AFTER_SECONDS: Final = 30
-"""``Retry-After`` of errors without a time of their own: the default ``refresh_cooldown``."""
+"""``Retry-After`` of errors without ``retry_after``: the default ``refresh_cooldown``."""
 
 # scope-token of RFC 6749 section 3.3; its characters need no quoting.
 _SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")

@@ -104,7 +104,7 @@ class _DeadlineHTTPConnection(urllib3.connection.HTTPConnection):
         deadline = time.monotonic() + cast(float, self.timeout)
         found = look_up(self._dns_host).result(max(0.0, deadline - time.monotonic()))
         if isinstance(found, OSError):
-            raise type(found)(*found.args)  # the same one may be another caller's too
+            raise type(found)(*found.args)  # a copy, because other callers may raise the same error
         options = self.socket_options or ()
         connected = connect(found, self.port, deadline=deadline, options=options)
         connected.settimeout(max(0.0, deadline - time.monotonic()))

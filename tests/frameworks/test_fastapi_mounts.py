@@ -109,7 +109,7 @@ def test_an_uncovered_mount_stops_the_start(
         pass
     (problem,) = raised.value.problems
     assert problem.option == f"{how.title()} {name}"
-    assert problem.message.startswith("is not protected, since the dependencies of an application")
+    assert problem.message.startswith("is not protected, because the dependencies of an application")
     assert f'ProtectApi(public_mounts=["{name}"])' in problem.message
 
 

@@ -78,7 +78,7 @@ def test_an_interpreter_that_does_not_run_says_why(create: Callable[..., tuple[i
     assert output == (
         "error: none of these runs as Python 3.11 or later:\n"
         "       python3.13: shim: no such version is chosen\n"
-        "       name one that does with PYTHON=/path/to/python\n"
+        "       select one with PYTHON=/path/to/python\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Tell loads that were interrupted from loads that failed.
+"""Distinguishes interrupted loads from failed ones.
 
 A load that fails long after its timeout was interrupted: its process was stopped, or the machine suspended.
 That says nothing about the state of the tenant, so it does not count as a failure.
@@ -22,7 +22,7 @@ class InterruptedLoadError(HttpError):
 
 
 def in_time(flow: Flow[T], timeout: float) -> Flow[T]:
-    """Run a flow that has a timeout of its own, and tell its failures from interruptions.
+    """Run a flow that has its own timeout, and distinguish failures from interruptions.
 
     Raises:
         InterruptedLoadError: the flow failed long after its timeout.

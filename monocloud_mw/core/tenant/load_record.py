@@ -1,7 +1,7 @@
-"""What is known about a document of the tenant: the cached copy, and the attempts to load it since.
+"""The state of a document of the tenant: the cached copy, and the attempts to load it since.
 
-Both are immutable values. Each is replaced as a whole, so readers need no lock. The attempts name the
-document they belong to; for another document they do not count. :mod:`.last_known_good` decides what follows.
+Both are immutable values. Each is replaced as a whole, so readers need no lock. The attempts have the number
+of the document they belong to, and are ignored for another document. :mod:`.last_known_good` has the rules.
 """
 
 from __future__ import annotations
@@ -120,10 +120,10 @@ class LoadRecord(Generic[T]):
         pause = self._policy.pause(attempts.failed, attempts.failures, retry_after, servable=servable)
         return attempts.failed.monotonic + pause
 
-    # -- What happens -------------------------------------------------------------------------------------
+    # -- Recording ----------------------------------------------------------------------------------------
 
     def note_attempt(self, now: Instant, *, demanded: bool = False) -> Attempts:
-        """Record that an attempt begins. One under way whose time is over was interrupted."""
+        """Record that an attempt begins; an earlier one that is past its timeout was interrupted."""
         attempts = self.attempts()
         was_interrupted = attempts.began is not None and not self.is_under_way(attempts, now)
         interrupted = attempts.interrupted + was_interrupted
@@ -137,7 +137,7 @@ class LoadRecord(Generic[T]):
         self._attempts = attrs.evolve(attempts, slow=attempts.began is not None)
 
     def note_end(self, attempts: Attempts) -> None:
-        """Record that an attempt ended without a load of its own."""
+        """Record that an attempt ended without its own load."""
         self._attempts = attrs.evolve(attempts, began=None)
 
     def note_interruption(self, number: int, began: Instant, *, late: bool = False) -> None:

@@ -126,7 +126,7 @@ def metadata_source(options: Options) -> LastKnownGood[Metadata]:
             cooldown=options.refresh_cooldown,
             load_timeout=options.response_timeout,
         ),
-        None if options.observer is None else lambda _metadata, _seconds: None,  # only failures are told of
+        None if options.observer is None else lambda _metadata, _seconds: None,  # only failures emit events
     )
 
 

@@ -62,7 +62,7 @@ def check_audience(claims: Mapping[str, Any], audience: tuple[str, ...]) -> None
 
 
 def _hint(found: Iterable[object], expected: Iterable[str]) -> str | None:
-    """Return a hint where values differ in nothing but what is easily overlooked."""
+    """Return a hint if two values differ only in a trailing slash or in letter case."""
     plain = {text.rstrip("/").lower() for text in expected}
     if any(isinstance(text, str) and text.rstrip("/").lower() in plain for text in found):
         return "they differ only in a slash at the end or in case; write both in the same way"
@@ -117,13 +117,13 @@ def _refuse_at(now: float, begins: float, ends: float) -> TokenError:
 
 
 CLOCK_FAULT_SECONDS: Final = 3600.0
-"""A token from further in the future was meant to be."""
+"""A later ``nbf`` is probably intended and not caused by a wrong clock."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _time(unix: float) -> str:
-    """Return a time in UTC, or the number where no calendar has it."""
+    """Return a time in UTC, or the number if it is out of range for a date."""
     try:
         return f"{_EPOCH + timedelta(seconds=int(unix)):%Y-%m-%dT%H:%M:%SZ}"
     except OverflowError:

@@ -133,7 +133,7 @@ class Introspection:
         return answer
 
     def _emit(self, outcome: str, began: Instant, was_open: bool, problem: str = "") -> Flow[None]:
-        """Tell the observer that the tenant was asked, and what that did to the circuit."""
+        """Emit that a token was introspected, and whether that opened or closed the circuit."""
         ended = yield from read_clock()
         yield Emit(TokenIntrospected(outcome=outcome, seconds=ended.monotonic - began.monotonic))
         is_open = self._circuit.is_open

@@ -68,9 +68,9 @@ def check_payload(payload: bytes) -> None:
 
 
 def add_named_issuer(error: TokenError, payload: bytes, tenant_domain: str) -> None:
-    """Add the issuer that a token names to the error that no key of ours fits it: it decides nothing.
+    """Add the unverified issuer of a token to the error for an unknown key; it is used for nothing else.
 
-    Most often such a token is from another tenant. A payload that is large is not read, since it is unproven.
+    Such a token is most often from another tenant. A large payload is not parsed, because it is not verified.
     """
     error.expected = f"a key of {quoted(tenant_domain)}"
     if len(payload) > MAX_UNPROVEN_BYTES:

@@ -163,5 +163,5 @@ def check_groups(claims: AccessTokenClaims, requirements: Requirements, *, match
                 scopes=requirements.named_scopes,  # named in WWW-Authenticate, whatever is missing
                 subject=claims.subject,
                 expected=f"{'all' if match_all else 'any'} of the groups {quoted_list(sorted(wanted))}",
-                found=f"{len(groups)} groups",  # their names may say a lot about a person
+                found=f"{len(groups)} groups",  # not their names, which are personal data
             )

@@ -46,7 +46,7 @@ class Validator:
         """Return the flow that validates the access token of a request.
 
         Unlike :meth:`validate`, it rejects an opaque token as [malformed] if introspection is not configured:
-        the mistake is the caller's, not the developer's.
+        because that is an error of the caller.
 
         Raises:
             TokenError: the token is rejected.
@@ -101,7 +101,7 @@ class Validator:
         """Return the flow that removes a token from the verified JWTs and from the claims cache.
 
         Raises:
-            TokenError: it cannot be an access token [malformed].
+            TokenError: the token is malformed.
             MonoCloudError: the claims cache failed, and may still contain the token's claims.
         """
         check_token_text(token, self._max_size)
@@ -167,7 +167,7 @@ class Validator:
 
 
 def add_scheme_hint(error: TokenError, token: str) -> TokenError:
-    """Add a hint to the error of a token that was handed on together with its scheme; return the error."""
+    """Add a hint to the error of a token that includes its scheme; return the error."""
     if token[:7].lower() == "bearer ":
         error.hint = 'the token begins with "Bearer "; pass it without its scheme'
     return error
@@ -189,5 +189,5 @@ def check_introspectable(token: str) -> None:
 
 
 REFUSE_OPAQUE: Final = "it is not a JWT, and introspection is not configured"
-# RFC 6749 appendix A.12: visible characters. Others that UTF-8 can carry are left to the tenant.
+# RFC 6749 appendix A.12 allows only visible ASCII characters. Other Unicode text is left to the tenant.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
