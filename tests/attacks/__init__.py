@@ -1,1 +1,1 @@
-"""What attackers try, as tables: one module per family, and the tests that run all of them."""
+"""Attacks with tokens as tables, one module per family, and the tests that run them."""

@@ -1,7 +1,7 @@
-"""Show what refusing each attack costs, beside accepting a good token that nobody has seen before.
+"""Compare the cost of refusing each attack with that of accepting a new valid token.
 
-All attacks are timed briefly. The most expensive ones are then measured with care: each in turn with the
-good token of the same key, so that a machine whose speed drifts treats both alike.
+All attacks are timed briefly. The most expensive ones are then measured carefully, in turns with the valid
+token of the same key, so that changes of the machine's speed affect both alike.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .api import NEEDED
 from .attack import Attack, options
 from .table import ATTACKS
 
-BRIEFLY: Final = 20  # calls, the quickest of which counts
-BOUND: Final = 3.0  # times a good token's cost: more than that is a defect
+BRIEFLY: Final = 20  # calls, of which the fastest is used
+BOUND: Final = 3.0  # times the cost of a valid token: anything above is a defect
 
 
 def main() -> int:
-    """Print the table; return 1 where an attack costs more than the bound."""
+    """Print the table; return 1 if an attack costs more than the bound."""
     parser = argparse.ArgumentParser(prog="make cost", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="how often the worst are measured")
     parser.add_argument("--worst", type=int, default=12, help="how many of them")

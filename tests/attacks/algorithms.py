@@ -27,7 +27,7 @@ SPKI, PKCS1 = PublicFormat.SubjectPublicKeyInfo, PublicFormat.PKCS1
 
 
 def _public_forms(key: SigningKey) -> dict[str, bytes]:
-    """Return everything that a careless verifier may take for the secret of an HMAC."""
+    """Return all forms of a public key that a careless verifier might use as an HMAC secret."""
     public, jwk = key.key.public_key(), key.public_jwk()
     pem = public.public_bytes(Encoding.PEM, SPKI)
     forms = {
@@ -75,7 +75,7 @@ def _misnamed() -> Iterator[Attack]:
 
 
 def _mismatched() -> Iterator[Attack]:
-    """Signatures of the right key, under an algorithm that is not the key's."""
+    """Signatures of the right key with an algorithm that is not the key's."""
     for key, algorithm in ((RSA, "RS384"), (RSA, "RS512"), (RSA, "PS256"), (RSA, "PS512")):
         header = json.dumps({"alg": algorithm, "kid": key.key_id})
         forged = seal(header, json.dumps(CLAIMS), key, algorithm)
@@ -89,7 +89,7 @@ def _mismatched() -> Iterator[Attack]:
         forged = token(key, {"alg": algorithm})
         label = f"{algorithm} by the {key.key_id} key"
         yield Attack(label, forged, Reason.UNKNOWN_KEY, token(key))
-    # A key without alg may sign with any RSA algorithm; each signature still fits one algorithm only.
+    # A key without alg may be used with any RSA algorithm; each signature still has only one.
     for algorithm, other in (("RS256", "PS256"), ("PS256", "RS256"), ("RS256", "RS512")):
         header = json.dumps({"alg": other, "kid": PLAIN.key_id})
         forged = seal(header, json.dumps(CLAIMS), PLAIN, algorithm)

@@ -1,4 +1,4 @@
-"""One API that is attacked: both clients and all adapters, in one process, before the same tenant."""
+"""The API under attack: both clients and all adapters, in one process, with one tenant."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NEEDED: Final = Requirements.of(scopes="api", groups="staff")
 
 @attrs.frozen
 class Answer:
-    """A response; names of headers in lower case."""
+    """A response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -40,7 +40,7 @@ class Answer:
 
 
 class Api:
-    """Asks for the scope ``api`` and the group ``staff`` everywhere."""
+    """An API that requires the scope ``api`` and the group ``staff`` everywhere."""
 
     def __init__(self, options: Options) -> None:
         self.client = BackendClient(options)
@@ -58,7 +58,7 @@ class Api:
         self._flask.add_url_rule("/", "root", protect_api(self.client, **settings)(lambda: jsonify("in")))
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the clients."""
         self.client.close()
         self._loop.run_until_complete(self.async_client.aclose())
         self._loop.close()
@@ -66,7 +66,7 @@ class Api:
     def outcomes(
         self, token: str, certificate: bytes | None = None
     ) -> list[AccessTokenClaims | MonoCloudError]:
-        """Return what each client makes of a token: claims or the error."""
+        """Return each client's result for a token: claims or the error."""
         credentials = Presented(token, client_certificate=certificate)
 
         async def authenticate() -> AccessTokenClaims:
@@ -78,7 +78,7 @@ class Api:
         ]
 
     def answers(self, authorization: bytes, certificate: bytes | None = None) -> list[Answer]:
-        """Return what each adapter answers to a request with this very ``Authorization`` header."""
+        """Return each adapter's response to a request with exactly this ``Authorization`` header."""
         self._certificate = certificate
         environ = EnvironBuilder("/").get_environ() | {"HTTP_AUTHORIZATION": authorization.decode("latin-1")}
         scope = http_scope("GET", "/") | {"headers": [(b"authorization", authorization)]}

@@ -1,7 +1,6 @@
-"""One attack, and the tenant that it is aimed at.
+"""One attack and the tenant whose tokens it imitates.
 
-Tokens are put together here by hand, byte for byte: nothing that builds them tidies up what an attacker
-would leave untidy.
+Tokens are assembled here byte for byte, since a JWT library would correct the flaws of an attack.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ CLAIMS: Final[dict[str, Any]] = {
 RSA: Final = SigningKey.generate("RS256", "rsa")
 EC: Final = SigningKey.generate("ES256", "ec")
 ED: Final = SigningKey.generate("EdDSA", "ed")
-# A key that does not say what it is for, with the exponent for which signatures were once forged.
+# A key without use and alg, with the exponent that once allowed forged signatures.
 PLAIN: Final = SigningKey(algorithm="RS256", key_id="plain", key=rsa.generate_private_key(3, 2048))
 STRANGER: Final = SigningKey.generate("ES256", "ec")
 
@@ -70,14 +69,14 @@ JWKS: Final[dict[str, Any]] = {
 
 @attrs.frozen
 class Attack:
-    """A token that must be refused, beside one that passes and differs in nothing but the trick.
+    """A token that must be refused, and a control token that is valid and otherwise identical.
 
     Args:
-        name: what is tried.
-        token: what is presented.
-        reason: why it must be refused.
-        control: passes, so that the attack is not refused for another cause.
-        certificate: what the caller presents in TLS, with either.
+        name: the attack.
+        token: the token presented.
+        reason: the reason of the refusal.
+        control: a valid token, which shows that the attack is not refused for another reason.
+        certificate: the caller's TLS certificate, with either token.
     """
 
     name: str
@@ -88,7 +87,7 @@ class Attack:
 
 
 def options(**settings: Any) -> Options:
-    """Return the options of an API that knows the tenant's documents and asks nobody."""
+    """Return options of an API that has the tenant's documents and needs no network."""
     metadata = {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/jwks"}
     return Options(
         **{
@@ -109,14 +108,14 @@ def encode(data: bytes | str) -> str:
 
 
 def seal(header: bytes | str, payload: bytes | str, key: SigningKey, algorithm: str | None = None) -> str:
-    """Return a token with this very header and payload, signed as an algorithm wants it."""
+    """Return a token with exactly this header and payload, signed with an algorithm."""
     signing_input = f"{encode(header)}.{encode(payload)}"
     row = SIGNATURE_ALGORITHMS[algorithm or key.algorithm]
     return f"{signing_input}.{encode(row.sign(key.key, signing_input.encode()))}"
 
 
 def token(key: SigningKey, header: dict[str, Any] | None = None, claims: dict[str, Any] | None = None) -> str:
-    """Return a token of the tenant, with some parameters and claims replaced; ``...`` leaves one out."""
+    """Return a token of the tenant with replaced parameters and claims; ``...`` removes one."""
     parameters = {"alg": key.algorithm, "kid": key.key_id, "typ": "at+jwt", **(header or {})}
     members = {**CLAIMS, **(claims or {})}
     return seal(_json(parameters), _json(members), key)
@@ -136,5 +135,5 @@ SHA256_PREFIX: Final = bytes.fromhex("3031300d060960864801650304020105000420")  
 
 
 def digest_info(data: bytes) -> bytes:
-    """Return what PKCS #1 v1.5 signs of some bytes."""
+    """Return the DigestInfo that PKCS #1 v1.5 signs."""
     return SHA256_PREFIX + hashlib.sha256(data).digest()

@@ -1,4 +1,4 @@
-"""The API that all attacks of a module are aimed at."""
+"""Fixture: the API under attack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .attack import options
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:
-    """Return an API that knows the tenant's documents and asks nobody."""
+    """Return an API that has the tenant's documents and needs no network."""
     api = Api(options())
     yield api
     api.close()

@@ -1,4 +1,4 @@
-"""Everything by which an error, a log or a repr may give away what it should not."""
+"""Find secrets in everything that errors, logs and reprs contain."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Final
 
 __all__ = ["pieces_of", "seen_in", "shown_by", "shown_in_log"]
 
-PIECE_CHARACTERS: Final = 14  # as long as chance never makes, and short enough to find what was cut
-MAX_PIECES: Final = 1000  # whatever shows of a secret that is longer, its beginning would show
-# Attributes of foreign exceptions that hold input whole: of codecs, of the JSON parser, of the system.
+PIECE_CHARACTERS: Final = 14  # too long to occur by chance, and short enough to find a secret that was cut
+MAX_PIECES: Final = 1000  # a longer secret would show with its beginning
+# Attributes of foreign exceptions with the whole input: of codecs, the JSON parser, the system.
 _HOLDING_INPUT: Final = (
     "object",
     "doc",
@@ -25,7 +25,7 @@ _HOLDING_INPUT: Final = (
 
 
 def pieces_of(*secrets: str | bytes) -> frozenset[str]:
-    """Return pieces of secrets that must not be seen anywhere, from all along each of them."""
+    """Return pieces from all parts of the secrets."""
     found: set[str] = set()
     for secret in set(secrets):
         text = secret.decode("latin-1") if isinstance(secret, bytes) else secret
@@ -36,17 +36,17 @@ def pieces_of(*secrets: str | bytes) -> frozenset[str]:
 
 
 def seen_in(shown: str, pieces: frozenset[str]) -> list[str]:
-    """Return the pieces that can be seen."""
+    """Return the pieces found in a text."""
     return sorted(piece for piece in pieces if piece in shown)
 
 
 def shown_by(error: BaseException) -> str:
-    """Return all that an error shows, and all that hangs on to it, hidden from tracebacks or not."""
+    """Return everything that an error contains, including causes and contexts hidden from tracebacks."""
     return "\n".join(_shown_by_each(error))
 
 
 def _shown_by_each(error: BaseException) -> Iterator[str]:
-    yield from traceback.format_exception(error, limit=1)  # frames show code, and code is no secret
+    yield from traceback.format_exception(error, limit=1)  # frames contain source code, which is not secret
     waiting, seen = [error], set()
     while waiting:
         current = waiting.pop()
@@ -60,6 +60,6 @@ def _shown_by_each(error: BaseException) -> Iterator[str]:
 
 
 def shown_in_log(records: Iterable[logging.LogRecord]) -> str:
-    """Return all that log records hold, which is more than what a formatter shows."""
+    """Return everything that log records contain, which is more than a formatter prints."""
     formatter = logging.Formatter()
     return "\n".join(f"{formatter.format(record)} {record.args!r} {record.__dict__!r}" for record in records)

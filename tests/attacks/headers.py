@@ -26,7 +26,7 @@ def _critical() -> Iterator[Attack]:
 
 
 def _unencoded() -> Iterator[Attack]:
-    """The payload as it is: whoever honours ``b64`` reads other claims than whoever does not."""
+    """The payload unencoded: with ``b64`` it has other claims than without."""
     payload = json.dumps(CLAIMS)
     for label, parameters in (("with crit", {"crit": ["b64"]}), ("without crit", {})):
         header = encode(json.dumps({"alg": "EdDSA", "kid": "ed", "b64": False, **parameters}))
@@ -42,7 +42,7 @@ def _unencoded() -> Iterator[Attack]:
 
 
 def _encrypted() -> Iterator[Attack]:
-    """What only a JWE has: whoever reads one there reads other claims."""
+    """JWE parameters: a reader that uses them gets other claims."""
     for name, value in (("enc", "A256GCM"), ("enc", None), ("zip", "DEF"), ("zip", None)):
         yield Attack(f"{name} {value!r}", token(ED, {name: value}), Reason.MALFORMED, GOOD)
 

@@ -1,4 +1,4 @@
-"""JSON that readers read differently, and members of every wrong type (RFC 8259, RFC 8725 section 2.4)."""
+"""JSON that parsers read differently, and members of wrong types (RFC 8259, RFC 8725 section 2.4)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ROLES: Final = {"alg": '"none"', "kid": '"other"', "typ": '"dpop+jwt"', "crit": 
 
 
 def _wholes(text: str) -> dict[str, bytes]:
-    """Return an object in forms that a lenient reader takes for the object itself."""
+    """Return variants that a lenient parser accepts as the object itself."""
     return {
         "a byte order mark": b"\xef\xbb\xbf" + text.encode(),
         "UTF-16": text.encode("utf-16"),
@@ -65,7 +65,7 @@ def _wholes(text: str) -> dict[str, bytes]:
 
 
 def _with(text: str, members: bytes) -> bytes:
-    """Put members in front of those that an object has."""
+    """Put members before those of an object."""
     return b"{" + members + b"," + text[1:].encode()
 
 
@@ -89,7 +89,7 @@ def _readings() -> Iterator[Attack]:
         yield Attack(f"a second {name}", seal(HEADER, doubled, ED), Reason.MALFORMED, GOOD)
 
 
-# What each registered member may not be, and the reason that gives; ``...`` leaves it out.
+# Wrong values of each registered member, and the reason of the refusal; ``...`` removes it.
 NO_TEXT: Final[tuple[Any, ...]] = (None, True, False, 0, 1, 1.5, [], {}, ["x"], [["x"]], {"x": "x"})
 NO_NUMBER: Final[tuple[Any, ...]] = (None, True, False, "", "1", f"{NOW + 600}", [], {}, [NOW + 600])
 NO_OBJECT: Final[tuple[Any, ...]] = (None, True, 0, 1, "", "x", [], ["x"], [{}])

@@ -1,4 +1,4 @@
-"""Tokens that are genuine and good for something else: another kind, another API, another holder."""
+"""Genuine tokens for another purpose: another kind, another API, another holder."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def _times() -> Iterator[Attack]:
 
 
 def _sizes() -> Iterator[Attack]:
-    """The limit is on characters, before anything is decoded; a good signature changes nothing."""
+    """The limit is on characters, before decoding; a valid signature changes nothing."""
     header = '{"alg":"EdDSA","kid":"ed"}'
     room = (16 * 1024 - len(seal(header, "", ED))) * 3 // 4
     payload = json.dumps(CLAIMS)
@@ -165,7 +165,7 @@ def _sizes() -> Iterator[Attack]:
     )
     yield Attack("a header beyond its limit", wider, Reason.MALFORMED, wide)
     yield Attack("a header of many objects", _with_objects(500), Reason.MALFORMED, wide)
-    forged = sign(_with_objects(700), bytes(64))  # another header, since one that has passed is remembered
+    forged = sign(_with_objects(700), bytes(64))  # another header, since a valid one is cached
     yield Attack("a forged header of many objects", forged, Reason.MALFORMED, wide)
 
 

@@ -1,7 +1,7 @@
-"""Second forms of one token, and signatures that nobody made (RFC 7515 section 10, RFC 4648 section 3.5).
+"""Second forms of one token, and forged signatures (RFC 7515 section 10, RFC 4648 section 3.5).
 
-ECDSA has a second signature for every first one, by its nature: ``(r, n - s)`` beside ``(r, s)``. Whoever
-has a token can make the other; it says the same and is no bypass. :data:`SAME_AGAIN` holds it.
+ECDSA has a second signature for every signature: ``(r, n - s)`` for ``(r, s)``. Anyone who has a token can
+compute it; the token is the same and this is no bypass. :data:`SAME_AGAIN` has such tokens.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _raw(r: int, s: int) -> bytes:
 
 
 def _texts() -> Iterator[Attack]:
-    """Texts that a lenient decoder takes for the same bytes."""
+    """Texts that a lenient decoder decodes to the same bytes."""
     header, payload, signature = GOOD.split(".")
     for name, extra in INSERTED.items():
         for place, text in (
@@ -72,7 +72,7 @@ def _padded(text: str) -> str:
 
 
 def _in_the_other_alphabet() -> str:
-    """Return a signature with ``+`` and ``/``; the claims vary until it has either."""
+    """Return a signature with ``+`` and ``/``; claims are varied until it has either."""
     numbered = (token(ED, claims={"jti": str(number)}) for number in range(1000))
     signed = next(text for text in numbered if set("-_") & set(text.rpartition(".")[2]))
     head, _, signature = signed.rpartition(".")
@@ -80,7 +80,7 @@ def _in_the_other_alphabet() -> str:
 
 
 def _with_stray_bits(index: int) -> tuple[str, str]:
-    """Change the bits of a part's last character that stand for nothing; return both texts."""
+    """Change the unused bits of a part's last character; return both texts."""
     for length in range(3):
         filler = "x" * length
         parts = token(ED, {"x": filler}, {"x": filler}).split(".")
@@ -179,7 +179,7 @@ def _pkcs1(signed: str) -> bytes:
 
 
 def _cube_root(signed: str) -> bytes:
-    """Forge as Bleichenbacher did in 2006: too little padding, and rubbish after the digest."""
+    """Forge as Bleichenbacher did in 2006: too little padding, and arbitrary bytes after the digest."""
     info = digest_info(signed.rpartition(".")[0].encode())
     start = b"\x00\x01" + b"\xff" * 8 + b"\x00" + info
     wanted = int.from_bytes(start + b"\xff" * (256 - len(start)), "big")
@@ -227,8 +227,8 @@ def _eddsa() -> Iterator[Attack]:
 
 def _strangers() -> Iterator[Attack]:
     control = token(EC)
-    yield Attack("signed by a stranger", token(STRANGER), Reason.BAD_SIGNATURE, control)
-    yield Attack("a stranger without kid", token(STRANGER, {"kid": ...}), Reason.BAD_SIGNATURE, control)
+    yield Attack("signed by an unknown key", token(STRANGER), Reason.BAD_SIGNATURE, control)
+    yield Attack("an unknown key without kid", token(STRANGER, {"kid": ...}), Reason.BAD_SIGNATURE, control)
     for key in JWKS["keys"]:
         other = next(known for known in (EC, ED) if known.key_id != key["kid"])
         forged = token(other, {"kid": key["kid"]})

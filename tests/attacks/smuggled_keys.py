@@ -1,4 +1,4 @@
-"""Keys that a token brings along, and names of keys that are none (RFC 7515 section 4.1, RFC 8725 3.10)."""
+"""Keys in a token's header, and key IDs with other meanings (RFC 7515 section 4.1, RFC 8725 3.10)."""
 
 from __future__ import annotations
 

@@ -27,4 +27,4 @@ def _named() -> Iterator[tuple[str, Attack]]:
 
 
 ATTACKS: Final[dict[str, Attack]] = dict(_named())
-assert len(ATTACKS) == sum(len(family.ATTACKS) for family in FAMILIES), "two attacks go by one name"
+assert len(ATTACKS) == sum(len(family.ATTACKS) for family in FAMILIES), "two attacks have one name"

@@ -1,4 +1,4 @@
-"""Every attack of the table on both clients and all adapters, each beside a token that passes."""
+"""Every attack on both clients and all adapters, each with a control token that is accepted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .exposure import pieces_of, seen_in, shown_in_log
 from .signatures import SAME_AGAIN
 from .table import ATTACKS
 
-# What an Authorization header may hold behind the scheme (RFC 6750 section 2.1).
+# The characters that an Authorization header may have after the scheme (RFC 6750 section 2.1).
 B64TOKEN: Final = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
 
 attacks = pytest.mark.parametrize("attack", ATTACKS.values(), ids=[ascii(name) for name in ATTACKS])
@@ -30,7 +30,7 @@ def _reasons(outcomes: list[AccessTokenClaims | MonoCloudError]) -> list[Reason 
 
 @attacks
 def test_an_attack_is_refused_for_its_reason(attack: Attack, api: Api) -> None:
-    """By both clients, before and after they have seen the token beside it that passes."""
+    """Both clients refuse it, before and after they have accepted the control token."""
     refused = [attack.reason, attack.reason]
     assert _reasons(api.outcomes(attack.token, attack.certificate)) == refused
     for passing in api.outcomes(attack.control, attack.certificate):
@@ -42,21 +42,21 @@ def test_an_attack_is_refused_for_its_reason(attack: Attack, api: Api) -> None:
 def test_an_attack_over_http_is_refused_for_its_reason(
     attack: Attack, api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By every adapter alike: the fixed sentence goes out, the reason into the log, the token nowhere."""
+    """Every adapter returns the generic message and logs the reason, without the token."""
     caplog.set_level(logging.DEBUG, "monocloud_mw")
     sent = attack.token.encode("utf-8", "surrogatepass")
     answers = api.answers(b"Bearer " + sent, attack.certificate)
     statuses = [answer.status for answer in answers]
     challenges = [answer.headers.get("www-authenticate") for answer in answers]
     if attack.token.strip(" \t") == attack.control:
-        # White space around it belongs to HTTP (RFC 9110 section 5.5): to the token it never gets.
+        # Surrounding white space belongs to HTTP (RFC 9110 section 5.5) and is not part of the token.
         assert statuses in ([200] * 3, [400] * 3)
     elif B64TOKEN.fullmatch(sent):
         refusal = error_response(TokenError(attack.reason, scopes=["api"]))
         assert statuses == [refusal.status] * 3
         assert challenges == [dict(refusal.headers)["WWW-Authenticate"]] * 3
         assert [answer.body for answer in answers] == [refusal.body] * 3
-        assert all(f"[{attack.reason}]" in message for message in caplog.messages)  # those not left out
+        assert all(f"[{attack.reason}]" in message for message in caplog.messages)  # attacks that can be sent
     else:
         assert statuses == [400] * 3
         assert challenges == ['Bearer error="invalid_request"'] * 3
@@ -67,7 +67,7 @@ def test_an_attack_over_http_is_refused_for_its_reason(
 
 
 def test_the_other_signature_of_a_token_says_the_same(api: Api) -> None:
-    """ECDSA has two signatures for one message; the second brings no other claims, and no other lifetime."""
+    """ECDSA has two signatures for one message; the second gives the same claims and lifetime."""
     first, second = SAME_AGAIN
     assert first != second
     claims, *others = api.outcomes(first) + api.outcomes(second)
@@ -79,18 +79,18 @@ def test_the_other_signature_of_a_token_says_the_same(api: Api) -> None:
 
 
 def test_every_reason_is_attacked() -> None:
-    """The table reaches every reason that a JWT can be refused for; the rest need other settings."""
+    """The table has every reason that a JWT can be refused for; the others need other settings."""
     others = {Reason.INACTIVE, Reason.NOT_BOUND, Reason.CERTIFICATE_MALFORMED}
     assert {attack.reason for attack in ATTACKS.values()} == set(Reason) - others
 
 
 def test_no_attack_is_its_own_control() -> None:
-    """An attack differs from the token beside it."""
+    """An attack differs from its control token."""
     assert [name for name, attack in ATTACKS.items() if attack.token == attack.control] == []
 
 
-def test_the_controls_pass_for_what_they_say() -> None:
-    """At an API of another audience each of them is refused for just that."""
+def test_controls_are_refused_by_another_api() -> None:
+    """An API with another audience refuses each control token for its audience."""
     elsewhere = Api(options(audience="https://other.example.com"))
     found = {reason for attack in ATTACKS.values() for reason in _reasons(elsewhere.outcomes(attack.control))}
     elsewhere.close()

@@ -1,4 +1,4 @@
-"""A refused token costs no more than a good one: counted here, and timed by ``make cost``."""
+"""A refused token costs no more than a valid one: counted here, and timed by ``make cost``."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from .attack import EC, GOOD, JWKS, STRANGER, Attack, options, token
 from .table import ATTACKS
 from .work import Work, count_work
 
-MOST: Final = 1.5  # times the steps of accepting a good token that nobody has seen before
+MOST: Final = 1.5  # times the steps of accepting a new valid token
 SETTLED: Final = {"jwks_cache_duration": 86400, "metadata_cache_duration": 86400, "refresh_cooldown": 3600}
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[BackendClient]:
-    """Return a client that has its documents, and that remembers no token."""
+    """Return a client that has its documents and no cache."""
     with BackendClient(options(jwt_cache_size=0, **SETTLED)) as client:
         client.prefetch()
-        assert _is_refused(client, token(STRANGER, {"kid": "unknown"}))  # the one that may ask for new keys
+        assert _is_refused(client, token(STRANGER, {"kid": "unknown"}))  # may request new keys
         yield client
 
 
@@ -39,31 +39,33 @@ def _is_refused(client: BackendClient, text: str, certificate: bytes | None = No
 
 
 def _work(client: BackendClient, text: str, certificate: bytes | None = None) -> Work:
-    _is_refused(client, text, certificate)  # what is only done once is no matter of this token
+    _is_refused(client, text, certificate)  # what is done only once is not counted
     return count_work(partial(_is_refused, client, text, certificate))
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=[ascii(name) for name in ATTACKS])
 def test_no_attack_makes_more_work_than_a_good_token(attack: Attack, client: BackendClient) -> None:
-    """At most one signature is checked, and hardly more is done than for the good token of ordinary size."""
+    """At most one signature is checked, and hardly more steps are needed than for a valid token of
+    ordinary size.
+    """
     work, ordinary = _work(client, attack.token, attack.certificate), _work(client, GOOD)
     assert work.verifications <= ordinary.verifications == 1
     assert work.steps <= MOST * ordinary.steps
 
 
 def test_without_kid_the_work_is_bounded() -> None:
-    """However many keys there are, a token that does not name one is tried with a few of them."""
+    """A token without a key ID is tried with a few keys only, however many there are."""
     keys = [SigningKey.generate("ES256", f"key {number}").public_jwk() for number in range(24)]
     with BackendClient(options(jwks_resolver=lambda: {"keys": keys}, **SETTLED)) as client:
         forged = token(EC, {"kid": ...})
-        for _ in range(2):  # the keys are loaded, and once more for a signature that none of them made
+        for _ in range(2):  # the keys are loaded, and once more for a signature that matches none
             assert _is_refused(client, forged)
         for _ in range(5):
             assert count_work(partial(_is_refused, client, forged)).verifications == MAX_KEYS_TRIED
 
 
 def test_work_is_counted() -> None:
-    """A header of many objects would show, and so would a second signature."""
+    """A header with many objects, or a second signature, would be noticed."""
     with BackendClient(options(jwt_cache_size=0, jwks_resolver=lambda: JWKS, **SETTLED)) as client:
         client.prefetch()
         once = _work(client, GOOD)

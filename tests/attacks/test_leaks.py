@@ -1,9 +1,8 @@
-"""Nothing of a token, a secret, a claim or a certificate shows, whatever goes wrong.
+"""No part of a token, secret, claim or certificate is exposed, whatever goes wrong.
 
-Errors are searched with all that hangs on to them: messages, reprs, arguments, attributes, causes and
-contexts, also those that ``raise ... from None`` hides, since error trackers look there. Not searched are
-local variables of frames, which hold what the code works with. The key id, the algorithm and the type of
-a token, and the issuer of a genuine one, are meant to be in the log.
+Errors are searched with messages, reprs, arguments, attributes, causes and contexts, also those that
+``raise ... from None`` hides, since error trackers show them. Local variables of frames are not searched. The
+key ID, algorithm and type of a token, and the issuer of a genuine one, may be in the log.
 """
 
 from __future__ import annotations
@@ -91,12 +90,12 @@ BOUND: Final = freeze({"cnf": {"x5t#S256": thumbprint_of(MINE)}})
 OCT: Final[dict[str, Any]] = {"kty": "oct", "k": encode(SECRET)}
 
 
-# -- What an attacker presents ----------------------------------------------------------------------------
+# -- Invalid tokens and certificates ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=[ascii(name) for name in ATTACKS])
-def test_no_refused_token_shows(attack: Attack, api: Api) -> None:
-    """Nothing hangs on to the error of a client; ``test_attacks.py`` looks at logs and answers."""
+def test_a_refused_token_is_not_exposed(attack: Attack, api: Api) -> None:
+    """The error of a client exposes nothing; ``test_attacks.py`` checks logs and responses."""
     pieces = pieces_of(*attack.token.split("."), SUBJECT)
     errors = api.outcomes(attack.token, attack.certificate)
     shown = [shown_by(error) for error in errors if isinstance(error, MonoCloudError)]
@@ -115,8 +114,8 @@ def test_no_refused_token_shows(attack: Attack, api: Api) -> None:
         ("", Reason.CERTIFICATE_MISSING),
     ],
 )
-def test_no_certificate_shows(certificate: str | bytes, reason: Reason) -> None:
-    """Neither the caller's, readable or not, nor the thumbprint that a token is bound to."""
+def test_a_certificate_is_not_exposed(certificate: str | bytes, reason: Reason) -> None:
+    """Neither the caller's certificate, valid or not, nor the thumbprint in the token is exposed."""
     bound = token(ED, claims={"cnf": {"x5t#S256": thumbprint_of(MINE)}})
     with BackendClient(options()) as client, pytest.raises(TokenError) as caught:
         client.authenticate(Presented(bound, client_certificate=certificate), NEEDED)
@@ -134,8 +133,8 @@ SETTINGS: Final[tuple[dict[str, Any], ...]] = (
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_no_token_shows_whatever_the_settings(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A good token that these settings refuse shows as little."""
+def test_a_valid_token_is_not_exposed(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A valid token that the options refuse is not exposed either."""
     caplog.set_level(logging.DEBUG)
     api = Api(options(**settings))
     shown = [shown_by(error) for error in api.outcomes(GOOD) if isinstance(error, MonoCloudError)]
@@ -147,9 +146,9 @@ def test_no_token_shows_whatever_the_settings(settings: Any, caplog: pytest.LogC
     )
 
 
-# -- What the tenant does ---------------------------------------------------------------------------------
+# -- Faults of the tenant ---------------------------------------------------------------------------------
 
-# Where something goes wrong, and whether it is on the way of a JWT or of an opaque token.
+# The endpoint with the fault, and whether a JWT or an opaque token uses it.
 ENDPOINTS: Final[tuple[tuple[EndpointName, bool], ...]] = (
     ("discovery", True),
     ("jwks", True),
@@ -166,17 +165,17 @@ WAYS: Final[dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that can be made to do everything wrong."""
+    """Return a tenant that can have any fault."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
 
 @pytest.mark.parametrize(("endpoint", "is_jwt"), ENDPOINTS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_nothing_shows_of_a_tenant_that_fails(
+def test_a_failing_tenant_exposes_nothing(
     fault: str, endpoint: EndpointName, is_jwt: bool, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever it does wrong, wherever: no token, secret or claim is in an error, a log or an answer."""
+    """With any fault at any endpoint, no token, secret or claim is in an error, a log or a response."""
     caplog.set_level(logging.DEBUG)
     settings = Options(**tenant.settings(), client_id="api", client_secret=SECRET, response_timeout=0.2)
     text = tenant.mint(subject=SUBJECT, scopes="api", groups=["staff"]) if is_jwt else OPAQUE
@@ -190,16 +189,16 @@ def test_nothing_shows_of_a_tenant_that_fails(
 
 
 def _without_the_web(records: list[logging.LogRecord]) -> str:
-    """Return what was logged, but for the servers and the event loop of these very tests."""
+    """Return the log without the records of the test's servers and event loop."""
     return shown_in_log(record for record in records if record.name not in ("werkzeug", "asyncio"))
 
 
 @pytest.mark.parametrize("method", WAYS)
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
-def test_nothing_shows_of_how_we_authenticate(
+def test_client_authentication_exposes_nothing(
     method: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A tenant that refuses us, or answers with the claims of somebody else, puts no secret into an error."""
+    """A tenant that refuses the client, or returns another client's claims, puts no secret into an error."""
     caplog.set_level(logging.DEBUG)
     requests: list[HttpRequest] = []
 
@@ -223,13 +222,13 @@ def test_nothing_shows_of_how_we_authenticate(
 
 
 def _introspecting(**settings: Any) -> Options:
-    """Return options of an API that introspects, at a tenant that a fetcher stands in for."""
+    """Return options of an API that introspects, with a fetcher in place of the tenant."""
     metadata = {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/jwks", "introspection_endpoint": f"{ISSUER}/ask"}
     defaults = {"client_id": "api", "client_secret": SECRET, "metadata_resolver": lambda: metadata}
     return options(**{**defaults, **settings})
 
 
-# -- What others' code does -------------------------------------------------------------------------------
+# -- Custom code ------------------------------------------------------------------------------------------
 
 
 def _raising(*_arguments: Any) -> Any:
@@ -237,7 +236,7 @@ def _raising(*_arguments: Any) -> Any:
 
 
 class _Cache:
-    """A claims cache that fails as talkatively as it can, or returns what is no entry."""
+    """A claims cache that fails with all its data in the message, or returns an invalid entry."""
 
     def __init__(self, found: Any = _raising) -> None:
         self._found = found
@@ -310,10 +309,8 @@ OTHERS_CODE: Final[dict[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("settings", OTHERS_CODE.values(), ids=OTHERS_CODE)
-def test_nothing_shows_of_what_others_code_does(
-    settings: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    """Fetchers, resolvers and caches that fail, with everything they know in the message."""
+def test_custom_code_exposes_nothing(settings: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """Fetchers, resolvers and caches that fail with all their data in the message."""
     caplog.set_level(logging.DEBUG)
     api = Api(_introspecting(**settings))
     shown: list[str] = []
@@ -326,10 +323,10 @@ def test_nothing_shows_of_what_others_code_does(
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=[ascii(name) for name in ATTACKS])
-def test_nothing_shows_of_a_refused_token_to_those_who_listen(
+def test_events_and_telemetry_expose_nothing(
     attack: Attack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither in events, nor in what explain mode prints, nor in what telemetry exports."""
+    """No event, explain output or telemetry contains the token."""
     monkeypatch.setenv("MONOCLOUD_BACKEND_EXPLAIN", "1")
     reader, told = InMemoryMetricReader(), list[Event]()
     telemetry = notifier(TelemetryObserver(MeterProvider([reader])), told.append)
@@ -346,7 +343,7 @@ def test_nothing_shows_of_a_refused_token_to_those_who_listen(
     assert seen_in(shown, pieces_of(*attack.token.split("."), *attack.control.split("."), SUBJECT)) == []
 
 
-# -- What the developer does ------------------------------------------------------------------------------
+# -- Configuration errors ---------------------------------------------------------------------------------
 
 HALF: Final = f"\ud800{SECRET}"
 PRIVATE: Final = {"client_auth_method": "private_key_jwt"}
@@ -378,8 +375,8 @@ MISTAKES: Final[dict[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("settings", MISTAKES.values(), ids=MISTAKES)
-def test_nothing_shows_of_a_configuration_mistake(settings: dict[str, Any]) -> None:
-    """A secret that does not fit is refused without being quoted, given as argument or as variable."""
+def test_a_configuration_error_exposes_nothing(settings: dict[str, Any]) -> None:
+    """An invalid secret is refused without being quoted, as argument and as variable."""
     pieces = pieces_of(SECRET, D, OCT["k"], *KEY_PEM.splitlines()[1:-1], *LOCKED_PEM.splitlines()[1:-1])
     with pytest.raises(ConfigurationError) as caught:
         _introspecting(**settings)
@@ -411,8 +408,8 @@ def _shown_of(make: Callable[[], Any]) -> str:
         lambda: AsyncRedisCache.from_url(f"rediss://user:{SECRET}@localhost", ca_bundle="nowhere"),
     ],
 )
-def test_nothing_shows_of_a_cache_that_cannot_be_made(make: Callable[[], Any]) -> None:
-    """Neither the integrity key nor the password in a URL."""
+def test_a_cache_with_invalid_settings_exposes_nothing(make: Callable[[], Any]) -> None:
+    """Neither the integrity key nor the URL's password is exposed."""
     with pytest.raises(ConfigurationError) as caught:
         make()
     assert seen_in(shown_by(caught.value), pieces_of(SECRET, SECRET[:20])) == []
@@ -423,16 +420,16 @@ def test_nothing_shows_of_a_cache_that_cannot_be_made(make: Callable[[], Any]) -
     [SECRET, f"{{{SECRET}", f'{{"key":"k","expires_at":"{SECRET}","claims":{{}}}}', f'{{"key":"{SECRET}"}}'],
 )
 @pytest.mark.parametrize("form", [EntryFormat(), SEALED], ids=["plain", "sealed"])
-def test_nothing_shows_of_a_foreign_entry(text: str, form: EntryFormat) -> None:
-    """What stands in a shared cache may be anything, and anybody's."""
+def test_an_invalid_entry_exposes_nothing(text: str, form: EntryFormat) -> None:
+    """The content of an invalid entry is not exposed."""
     for data in (text.encode(), text.encode() + b"\xff"):
         with pytest.raises(EntryError) as caught:
             form.parse("k", data)
         assert seen_in(shown_by(caught.value) + repr(form), pieces_of(SECRET)) == []
 
 
-def test_nothing_shows_of_a_certificate_of_ours_that_cannot_be_read(tmp_path: Path) -> None:
-    """Nor of the key that should belong to it."""
+def test_an_unreadable_client_certificate_exposes_nothing(tmp_path: Path) -> None:
+    """Neither the certificate nor its key is exposed."""
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     certificate.write_text(pem_of(MINE))
     for text in (KEY_PEM, KEY_PEM[:100], LOCKED_PEM):
@@ -443,11 +440,11 @@ def test_nothing_shows_of_a_certificate_of_ours_that_cannot_be_read(tmp_path: Pa
         assert seen_in(shown_by(caught.value), pieces) == []
 
 
-# -- What is only looked at -------------------------------------------------------------------------------
+# -- Reprs ------------------------------------------------------------------------------------------------
 
 
-def test_no_value_shows_what_it_holds() -> None:
-    """Everything that may end up in a log or a debugger's list has a repr and a text without contents."""
+def test_reprs_expose_nothing() -> None:
+    """Values that may be logged or shown by a debugger have a repr and a text without contents."""
     settings = _introspecting(client_secret=SECRET, cache=MemoryCache())
     request = HttpRequest(
         url=ISSUER,
@@ -480,8 +477,8 @@ def test_no_value_shows_what_it_holds() -> None:
     }
 
 
-def test_what_leaks_is_found() -> None:
-    """The search sees what hangs on to an error, hidden or not; else the tests above would show nothing."""
+def test_the_search_finds_hidden_causes() -> None:
+    """The search finds hidden causes and contexts, so the tests above can fail."""
     for error in (
         RuntimeError(SECRET),
         _chained(lambda: (SECRET + "\u00e9").encode("ascii"), hide=True),
@@ -520,11 +517,11 @@ def _chained(fail: Callable[[], Any], *, hide: bool) -> BaseException:
 def test_secrets_are_compared_in_constant_time(
     module: Any, compare: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By ``hmac.compare_digest`` and nothing else: where that says no, equal values do not pass."""
+    """Comparisons use ``hmac.compare_digest``: if that returns False, equal values are refused."""
     compare()
     compared: list[tuple[bytes, bytes]] = []
 
-    class Doubting:
+    class AlwaysUnequal:
         digest = staticmethod(hmac.digest)
 
         @staticmethod
@@ -532,7 +529,7 @@ def test_secrets_are_compared_in_constant_time(
             compared.append((one, other))
             return False
 
-    monkeypatch.setattr(module, "hmac", Doubting)
+    monkeypatch.setattr(module, "hmac", AlwaysUnequal)
     with pytest.raises((TokenError, EntryError)):
         compare()
     ((one, other),) = compared

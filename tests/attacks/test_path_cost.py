@@ -1,4 +1,4 @@
-"""A path costs little before any token is looked at, however it is made: timed beside a new good token."""
+"""Looking up a path is cheap, whatever the path, compared with accepting a new valid token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monocloud_mw.protect.rules import Policy
 from .api import NEEDED
 from .attack import GOOD, JWKS, options
 
-MOST: Final = 5.0  # times a good token that nobody has seen before
+MOST: Final = 5.0  # times the cost of a new valid token
 UNITS: Final = [
     *(
         "/",
@@ -54,7 +54,7 @@ MADE: Final = {
 
 
 def _seconds(call: Callable[[], Any], times: int) -> float:
-    """Return the least time of several calls, without what measuring coverage costs."""
+    """Return the least time of several calls, without the cost of measuring coverage."""
     tracing, quickest = sys.gettrace(), 1e9
     sys.settrace(None)
     try:
@@ -69,7 +69,7 @@ def _seconds(call: Callable[[], Any], times: int) -> float:
 
 @pytest.fixture(scope="module")
 def good() -> float:
-    """Return the seconds that a good token takes which is not remembered."""
+    """Return the seconds that a valid token takes when it is not cached."""
     return _good_seconds()
 
 
@@ -81,16 +81,16 @@ def _good_seconds() -> float:
 @pytest.mark.parametrize("length", [64, 256, 512, 1024, MAX_PATH_CHARACTERS])
 @pytest.mark.parametrize("mount", ["", "/api"])
 def test_no_path_costs_more_than_five_good_tokens(good: float, mount: str, length: int) -> None:
-    """Looking up a path that was never seen takes at most five times as long as accepting a new token."""
+    """Looking up a new path takes at most five times as long as accepting a new token."""
     policy = Policy(RULES)
     numbers = itertools.count()
 
     def look_up(unit: str, front: str) -> Any:
-        path = f"{front}{next(numbers)}/{unit * (length // len(unit))}"  # a new one each time
+        path = f"{front}{next(numbers)}/{unit * (length // len(unit))}"  # a new path for each call
         return policy.requirements_for("GET", path[: length - len(mount)], prefix=mount)
 
     for unit, front in itertools.product(MADE.values(), ["/", "/static/"]):
-        for times in (1, 20, 200):  # something else may have run meanwhile
+        for times in (1, 20, 200):  # another process may have been running
             seconds = _seconds(lambda: look_up(unit, front), times)  # noqa: B023
             if seconds <= MOST * good:
                 break

@@ -1,4 +1,4 @@
-"""How much work a call does, counted and not timed: the same on every machine, however busy it is."""
+"""The work of a call, counted and not timed, so that it is the same on every machine."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _ALGORITHMS: Final = str(Path(algorithms.__file__))
 
 @attrs.define
 class Work:
-    """What one call did.
+    """The work of one call.
 
     Args:
-        steps: calls of functions, Python's and C's alike: what a parser or a loop is made to do shows here.
-        verifications: signatures that were checked, which is what takes longest.
+        steps: calls of Python and C functions, which show the work of parsers and loops.
+        verifications: checked signatures, which take longest.
     """
 
     steps: int = 0
@@ -32,7 +32,7 @@ class Work:
 
 
 def count_work(call: Callable[[], Any]) -> Work:
-    """Run a call and count, without what the garbage collector may choose to do meanwhile."""
+    """Run a call and count, with the garbage collector disabled."""
     work = Work()
 
     def count(frame: FrameType, event: str, _argument: Any) -> None:

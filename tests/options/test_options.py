@@ -1,4 +1,4 @@
-"""Every option: by argument, by variable, by default, and refused with its name where it cannot work."""
+"""Every option: as argument, as variable, by default, and its errors."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ OCT_JWK: Final = {"kty": "oct", "k": "c3ltbWV0cmljLXNlY3JldC1zeW1tZXRyaWMtc2Vjcm
 
 
 def from_variables(variables: Mapping[str, str], /, **arguments: Any) -> Options:
-    """Make options from variables, named without their prefix."""
+    """Create options from variables, named without their prefix."""
     environ = {VARIABLE_PREFIX + name: text for name, text in variables.items()}
     return Options.from_environment(environ, **arguments)
 
 
 def problems_of(make: Callable[..., Options], *arguments: Any, **settings: Any) -> list[str]:
-    """Return the problems for which options are refused, as text."""
+    """Return the problems of options as text."""
     with pytest.raises(ConfigurationError) as caught:
         make(*arguments, **settings)
     assert str(caught.value) == "; ".join(map(str, caught.value.problems))
@@ -66,7 +66,7 @@ def problems_of(make: Callable[..., Options], *arguments: Any, **settings: Any) 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[str, str]:
-    """The paths of our certificate and its key; only whether they exist is looked at here."""
+    """Return the paths of a certificate and its key, of which only the existence is checked here."""
     paths = tmp_path / "client.pem", tmp_path / "client.key"
     for path in paths:
         path.touch()
@@ -136,13 +136,13 @@ TEXTS: Final = ("client_id", "client_assertion_audience", "trust_store_id", "gro
 
 
 def test_the_defaults() -> None:
-    """Tenant and audience are all that is needed."""
+    """Tenant domain and audience are the only required options."""
     options = attrs.asdict(Options(**REQUIRED), recurse=False)
     assert options == {"tenant_domain": TENANT, "audience": (API,), **DEFAULTS}
 
 
 def test_the_variables() -> None:
-    """Each option's variable is its name in capitals; what only code can supply has none."""
+    """The variable of an option is its name in capitals; options that need an object have none."""
     variables = {field.name: field.metadata["variables"] for field in attrs.fields(Options)}
     expected: dict[str, tuple[str, ...]] = {
         name: (VARIABLE_PREFIX + name.upper(),) for name in ("tenant_domain", "audience", *DEFAULTS)
@@ -156,34 +156,34 @@ def test_the_variables() -> None:
 
 
 def test_every_option_has_an_accepted_type() -> None:
-    """The table of options and what type checkers know of them name the same options, in the same order."""
+    """The table of options and their static types name the same options in the same order."""
     assert list(Settings.__annotations__) == [field.name for field in attrs.fields(Options)]
     assert Settings.__required_keys__ == frozenset()
 
 
 def test_the_literal_types_are_the_accepted_names() -> None:
-    """What a type checker lets through is what the options take."""
+    """The literal types are exactly the accepted values."""
     assert get_args(ClientAuthMethod) == tuple(CLIENT_AUTH_METHODS)
     for name in get_args(CertificateBinding):
         assert Options(**REQUIRED, validate_certificate_binding=name).validate_certificate_binding == name
 
 
 def test_only_asymmetric_algorithms_are_accepted_by_default() -> None:
-    """``none`` and ``HS*`` are not even known."""
+    """``none`` and ``HS*`` are not supported at all."""
     algorithms = Options(**REQUIRED).algorithms
     assert {"RS256", "PS512", "ES384", "EdDSA", "Ed25519", "Ed448"} <= set(algorithms)
     assert not [name for name in algorithms if name.lower() == "none" or name.startswith("HS")]
 
 
 def never(_request: Any) -> Any:
-    """Stand for a fetcher."""
+    """Take the place of a fetcher."""
 
 
 OBSERVER = Observer()
 
 
 class Cache:
-    """What a claims cache looks like."""
+    """An object with the methods of a claims cache."""
 
     def get(self, key: str) -> None: ...
     def set(self, key: str, claims: Any, expires_at: float) -> None: ...
@@ -254,7 +254,7 @@ CACHE: Final = Cache()
     ],
 )
 def test_what_an_argument_becomes(option: str, value: object, kept: object) -> None:
-    """Values are kept in one form; an explicit ``None`` counts as not given."""
+    """Values are normalised; an explicit ``None`` counts as not given."""
     client = REQUIRED if option == "client_id" and value is None else WITH_SECRET
     found = getattr(Options(**{**client, option: value}), option)
     assert found == kept
@@ -285,7 +285,7 @@ def test_what_an_argument_becomes(option: str, value: object, kept: object) -> N
     ],
 )
 def test_what_a_variable_becomes(option: str, text: str, kept: object) -> None:
-    """Text is read in full; the timeout is in milliseconds, as in the Node SDK."""
+    """Text is parsed completely; the timeout is in milliseconds, as in the Node SDK."""
     arguments = {name: value for name, value in WITH_SECRET.items() if name != option}
     found = getattr(from_variables({option.upper(): text}, **arguments), option)
     assert found == kept
@@ -293,7 +293,7 @@ def test_what_a_variable_becomes(option: str, text: str, kept: object) -> None:
 
 
 def test_paths_of_files(certificate: tuple[str, str]) -> None:
-    """A path is text or a ``Path``; the certificate and its key are a pair, of two variables."""
+    """A path is text or a ``Path``; certificate and key are a pair with two variables."""
     first, second = certificate
     settings: dict[str, Any] = {"ca_bundle": Path(first), "mtls_certificate": [Path(first), second]}
     options = Options(**REQUIRED, **settings)
@@ -303,18 +303,18 @@ def test_paths_of_files(certificate: tuple[str, str]) -> None:
     assert (options.ca_bundle, options.mtls_certificate) == (first, certificate)
 
 
-# -- Argument beats environment beats default ---------------------------------------------------------
+# -- Arguments take precedence over the environment ---------------------------------------------------
 
 
-def test_an_argument_beats_its_variable() -> None:
-    """Also a variable that could not be read, since nobody reads it then."""
+def test_an_argument_takes_precedence_over_its_variable() -> None:
+    """With an argument, an invalid variable is not even read."""
     variables = {"TENANT_DOMAIN": "https://other.example", "CLOCK_SKEW": "nonsense", "AUDIENCE": "other"}
     options = from_variables(variables, **REQUIRED, clock_skew=5)
     assert (options.tenant_domain, options.audience, options.clock_skew) == (TENANT, (API,), 5.0)
 
 
-def test_a_false_or_zero_argument_beats_its_variable() -> None:
-    """Only ``None`` leaves the choice to the environment."""
+def test_a_false_or_zero_argument_takes_precedence() -> None:
+    """Only ``None`` falls back to the environment."""
     variables = {"GROUPS_MATCH_ALL": "true", "CLOCK_TOLERANCE": "90", "MAX_STALE": "7"}
     options = from_variables(variables, **REQUIRED, groups_match_all=False, clock_tolerance=0, max_stale=None)
     assert (options.groups_match_all, options.clock_tolerance, options.max_stale) == (False, 0.0, 7.0)
@@ -322,21 +322,21 @@ def test_a_false_or_zero_argument_beats_its_variable() -> None:
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\n"])
 def test_a_blank_variable_counts_as_unset(blank: str) -> None:
-    """That is how a deployment takes a setting back."""
+    """A deployment can unset a variable by making it blank."""
     names = [name.upper() for name in DEFAULTS] + ["MTLS_CERTIFICATE_KEY"]
     assert from_variables(dict.fromkeys(names, blank), **REQUIRED) == Options(**REQUIRED)
 
 
 def test_the_environment_is_only_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other variables, and the process's own environment, do not matter."""
+    """Other variables and the process environment are not read."""
     monkeypatch.setenv("MONOCLOUD_BACKEND_CLOCK_SKEW", "99")
     options = Options.from_environment({**VARIABLES, "AUDIENCE": "x", "MONOCLOUD_BACKEND_UNKNOWN": "x"})
     assert options == Options(**REQUIRED)
     assert Options(**REQUIRED).clock_skew == 0.0
 
 
-def test_the_mapping_and_the_arguments_are_left_alone() -> None:
-    """Making options changes nothing of the caller's."""
+def test_the_mapping_and_the_arguments_are_not_changed() -> None:
+    """The caller's objects are not changed."""
     environ, arguments = dict(VARIABLES), Settings(clock_skew=1)
     Options.from_environment(environ, **arguments)
     assert (environ, arguments) == (VARIABLES, {"clock_skew": 1})
@@ -364,13 +364,13 @@ ASCII: Final = "must be ASCII; write an international host name in its xn-- form
 
 
 def range_of(option: str, shown: str) -> str:
-    """Return what is said of a duration that is out of bounds."""
+    """Return the message for a duration that is out of range."""
     units = UNITS if option == "response_timeout" else ""
     return f"must be from 0 to {LIMITS[option]} seconds, not '{shown}'{units}"
 
 
 def number_of(option: str, shown: str) -> str:
-    """Return what is said of what is not a duration."""
+    """Return the message for a value that is not a duration."""
     units = UNITS if option == "response_timeout" else ""
     return f"must be a number of seconds, not '{shown}'{units}"
 
@@ -569,7 +569,7 @@ KNOWN: Final = f"supported: {', '.join(SIGNATURE_ALGORITHMS)}"
     ],
 )
 def test_a_wrong_argument_is_refused(option: str, value: object, message: str) -> None:
-    """With the option, its variable where it has one, and what would be right."""
+    """The error has the option, its variable if any, and the expected value."""
     variable = None if option in ARGUMENT_ONLY else f"{VARIABLE_PREFIX}{option.upper()}"
     if option == "mtls_certificate":
         variable = f"{variable} and {variable}_KEY"
@@ -641,7 +641,7 @@ def test_a_wrong_variable_is_refused(option: str, text: str, message: str) -> No
 
 @pytest.mark.parametrize("name", ["MTLS_CERTIFICATE", "MTLS_CERTIFICATE_KEY"])
 def test_a_certificate_needs_its_key(name: str) -> None:
-    """One of the two variables alone is a problem of both."""
+    """If one of the two variables is set, both are named."""
     assert problems_of(from_variables, {name: __file__}, **REQUIRED) == [
         "mtls_certificate (MONOCLOUD_BACKEND_MTLS_CERTIFICATE and MONOCLOUD_BACKEND_MTLS_CERTIFICATE_KEY): "
         "needs both variables, the certificate's and the key's"
@@ -649,7 +649,7 @@ def test_a_certificate_needs_its_key(name: str) -> None:
 
 
 def test_tenant_and_audience_are_required() -> None:
-    """Both are missed together, by option and variable."""
+    """Both are reported together, with option and variable."""
     expected = [
         "tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN): is required",
         "audience (MONOCLOUD_BACKEND_AUDIENCE): is required",
@@ -659,7 +659,7 @@ def test_tenant_and_audience_are_required() -> None:
 
 
 def test_all_problems_are_reported_together() -> None:
-    """From arguments, from variables, between options, and names that are none."""
+    """Problems of arguments, variables, combinations and unknown names are reported together."""
     variables = {"GROUPS_MATCH_ALL": "maybe", "CLOCK_SKEW": "-5", "CLIENT_AUTH_METHOD": "private_key_jwt"}
     settings = {"tenant_domain": TENANT, "client_secret": "plain", "client_id": 5, "cach": None}
     found = problems_of(from_variables, variables, **settings)
@@ -688,7 +688,7 @@ def test_all_problems_are_reported_together() -> None:
     ],
 )
 def test_an_unknown_argument_is_refused(name: str, said: str) -> None:
-    """However far it is from an option; the nearest one is named."""
+    """An unknown name is refused however different it is; the nearest option is suggested."""
     expected = [f"{name}: is not an option; {said}"]
     assert problems_of(from_variables, {}, **REQUIRED, **{name: "x"}) == expected
     assert problems_of(Options, **REQUIRED, **{name: "x"}) == expected
@@ -715,7 +715,9 @@ def test_an_unknown_argument_is_refused(name: str, said: str) -> None:
     ],
 )
 def test_a_misspelt_variable_is_refused(variable: str, meant: str) -> None:
-    """Within two letters of a known one; in any case, and in the prefix as well. Its value is not shown."""
+    """A variable within two letters of a known one, in any case, is refused; its value is not in the
+    error.
+    """
     with pytest.raises(ConfigurationError) as caught:
         Options.from_environment({variable: "s3cr3t"}, **REQUIRED)
     option = variable.upper().removeprefix(VARIABLE_PREFIX).lower()
@@ -724,8 +726,8 @@ def test_a_misspelt_variable_is_refused(variable: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize("option", ARGUMENT_ONLY)
-def test_what_has_no_variable_is_refused_as_one(option: str) -> None:
-    """Only code can supply it."""
+def test_an_option_without_a_variable_is_refused_as_a_variable(option: str) -> None:
+    """An option without a variable is refused as a variable."""
     variable = VARIABLE_PREFIX + option.upper()
     assert problems_of(Options.from_environment, {variable: "redis://"}, **REQUIRED) == [
         f"{option} ({variable}): cannot be set by a variable; pass it as an argument"
@@ -741,7 +743,7 @@ def test_what_has_no_variable_is_refused_as_one(option: str) -> None:
     ],
 )
 def test_an_unknown_variable_is_logged(variable: str, nearest: str, caplog: pytest.LogCaptureFixture) -> None:
-    """It may be for something else, or for another version; its value is not shown."""
+    """It may be for something else or for another version; its value is not logged."""
     assert Options.from_environment({variable: "s3cr3t"}, **REQUIRED) == Options(**REQUIRED)
     message = f"'{variable}' is not an option; the most similar one is {VARIABLE_PREFIX}{nearest}"
     assert caplog.record_tuples == [("monocloud_mw", logging.WARNING, message)]
@@ -788,14 +790,14 @@ def test_many_variables_cost_little(pattern: str, monkeypatch: pytest.MonkeyPatc
     ],
     ids=["blank", "blank without variable", "switch", "others"],
 )
-def test_variables_that_say_nothing(environ: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
-    """Blank ones, a switch for development, and those of other programs are passed over."""
+def test_ignored_variables(environ: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    """Blank variables, a development switch, and those of other programs are ignored."""
     assert Options.from_environment(environ, **REQUIRED) == Options(**REQUIRED)
     assert caplog.records == []
 
 
-def test_a_wrong_method_says_nothing_about_the_secret() -> None:
-    """Nobody knows which secret would fit it."""
+def test_a_wrong_method_reports_no_problem_of_the_secret() -> None:
+    """With an invalid method it is unknown which secret would be valid."""
     assert problems_of(Options, **CLIENT, client_secret=EC_JWK, client_auth_method="private_key_jtw") == [
         f"client_auth_method (MONOCLOUD_BACKEND_CLIENT_AUTH_METHOD): {METHODS}, not 'private_key_jtw'"
     ]
@@ -810,22 +812,22 @@ def test_a_wrong_method_says_nothing_about_the_secret() -> None:
         ({"client_secret": "s", "introspect_jwt_tokens": True}, ["client_secret", "introspect_jwt_tokens"]),
     ],
 )
-def test_what_needs_a_client_id(settings: Any, companions: list[str]) -> None:
-    """A secret without a client and introspection without one cannot work."""
+def test_options_that_need_a_client_id(settings: Any, companions: list[str]) -> None:
+    """A secret without a client ID, and introspection without one, are refused."""
     assert problems_of(Options, **REQUIRED, **settings) == [
         f"client_id (MONOCLOUD_BACKEND_CLIENT_ID): is required with {name}" for name in companions
     ]
 
 
 def test_a_wrong_secret_does_not_hide_the_missing_client_id() -> None:
-    """Both are to be set right."""
+    """Both problems are reported."""
     assert problems_of(Options, **REQUIRED, client_secret=5) == [
         "client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): must be text, a JWK or a PEM private key",
         "client_id (MONOCLOUD_BACKEND_CLIENT_ID): is required with client_secret",
     ]
 
 
-# -- What each authentication method needs ------------------------------------------------------------
+# -- Requirements of the authentication methods --------------------------------------------------------
 
 SECRET_METHODS: Final[tuple[Any, ...]] = (
     "client_secret_basic",
@@ -843,7 +845,7 @@ CERTIFICATE_METHODS: Final[tuple[Any, ...]] = (
 
 @pytest.mark.parametrize("method", SECRET_METHODS)
 def test_a_method_with_a_secret_needs_one(method: Any) -> None:
-    """Refused at construction, not at the first introspection."""
+    """It is refused at construction, not at the first introspection."""
     assert problems_of(Options, **CLIENT, client_auth_method=method) == [
         f"client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): is required with {method}"
     ]
@@ -851,7 +853,7 @@ def test_a_method_with_a_secret_needs_one(method: Any) -> None:
 
 @pytest.mark.parametrize("method", CERTIFICATE_METHODS)
 def test_a_method_with_a_certificate_needs_one(method: Any, certificate: tuple[str, str]) -> None:
-    """Unless a fetcher of the application's own presents it."""
+    """The certificate is required unless a fetcher presents it."""
     assert problems_of(Options, **CLIENT, client_auth_method=method) == [
         "mtls_certificate (MONOCLOUD_BACKEND_MTLS_CERTIFICATE and MONOCLOUD_BACKEND_MTLS_CERTIFICATE_KEY): "
         f"is required with {method}"
@@ -864,7 +866,7 @@ def test_a_method_with_a_certificate_needs_one(method: Any, certificate: tuple[s
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "spiffe_jwt"])
 @pytest.mark.parametrize("secret", ["plain", "{looks like JSON", "-----BEGIN"])
 def test_a_text_secret_is_kept_as_it_is(method: Any, secret: str) -> None:
-    """It is sent to the tenant as it stands, whatever it looks like."""
+    """A text secret is sent to the tenant unchanged, whatever it contains."""
     for options in (
         Options(**CLIENT, client_auth_method=method, client_secret=secret),
         from_variables({"CLIENT_SECRET": secret}, **CLIENT, client_auth_method=method),
@@ -876,14 +878,14 @@ def test_a_text_secret_is_kept_as_it_is(method: Any, secret: str) -> None:
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 @pytest.mark.parametrize("secret", [EC_JWK, OCT_JWK, SigningKey.generate("ES256"), str])
 def test_a_method_with_a_text_secret_takes_nothing_else(method: Any, secret: Any) -> None:
-    """A key cannot be sent."""
+    """A method that sends the secret cannot use a key."""
     assert problems_of(Options, **CLIENT, client_auth_method=method, client_secret=secret) == [
         f"client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): is invalid for {method}: it must be plain text"
     ]
 
 
 def test_a_spiffe_identity_may_be_renewed() -> None:
-    """A JWT-SVID lives for minutes, so a callable may return the current one."""
+    """A JWT-SVID is valid for minutes, so a callable may return the current one."""
     options = Options(**CLIENT, client_auth_method="spiffe_jwt", client_secret=str)
     assert options.client_secret is str
 
@@ -901,7 +903,7 @@ def test_a_spiffe_identity_may_be_renewed() -> None:
     ],
 )
 def test_a_symmetric_secret(secret: Any, algorithm: str, key_id: str | None) -> None:
-    """Plain text signs HS256, an ``oct`` JWK by its ``alg``."""
+    """Plain text signs with HS256, an ``oct`` JWK with its ``alg``."""
     options = Options(**CLIENT, client_auth_method="client_secret_jwt", client_secret=secret)
     assert isinstance(options.client_secret, SigningKey)
     assert (options.client_secret.algorithm, options.client_secret.key_id) == (algorithm, key_id)
@@ -921,7 +923,7 @@ def test_a_symmetric_secret(secret: Any, algorithm: str, key_id: str | None) -> 
     ids=["JWK", "JWK text", "PEM", "PEM, indented", "PEM in one line", "RSA PEM", "SigningKey"],
 )
 def test_a_private_key(secret: Any, algorithm: str, key_id: str | None) -> None:
-    """A JWK, its text, or PEM; a variable that takes only one line may hold ``\\n`` for its line breaks."""
+    r"""A JWK, its text, or PEM; in a one-line variable, ``\n`` may replace line breaks."""
     options = Options(**CLIENT, client_auth_method="private_key_jwt", client_secret=secret)
     assert isinstance(options.client_secret, SigningKey)
     assert (options.client_secret.algorithm, options.client_secret.key_id) == (algorithm, key_id)
@@ -930,7 +932,7 @@ def test_a_private_key(secret: Any, algorithm: str, key_id: str | None) -> None:
         assert from_variables(variables, **CLIENT, client_auth_method="private_key_jwt") == options
 
 
-ANY_REASON: Final = ""  # which is up to the reader of keys
+ANY_REASON: Final = ""  # as the reader of keys says
 NOT_PRIVATE: Final = "it must be a private key, not a symmetric one"
 NOT_SYMMETRIC: Final = "it must be plain text or an oct JWK, not a private key"
 PUBLIC_JWK: Final = {name: value for name, value in EC_JWK.items() if name != "d"}
@@ -972,13 +974,13 @@ PUBLIC_JWK: Final = {name: value for name, value in EC_JWK.items() if name != "d
     ],
 )
 def test_a_secret_that_does_not_fit_its_method(method: Any, secret: Any, message: str) -> None:
-    """Refused at construction."""
+    """It is refused at construction."""
     (problem,) = problems_of(Options, **CLIENT, client_auth_method=method, client_secret=secret)
     expected = f"client_secret (MONOCLOUD_BACKEND_CLIENT_SECRET): is invalid for {method}: {message}"
     assert problem == expected if message else problem.startswith(expected)
 
 
-# -- Secrets stay secret --------------------------------------------------------------------------------
+# -- Redaction -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -994,7 +996,7 @@ def test_a_secret_that_does_not_fit_its_method(method: Any, secret: Any, message
     ids=["plain", "plain, signing", "oct JWK", "private JWK", "PEM", "SVID"],
 )
 def test_a_secret_is_in_no_repr_and_in_no_message(method: Any, secret: Any, sensitive: str) -> None:
-    """Neither of options that work nor of options that do not, wherever the secret does not belong."""
+    """The secret is in no repr and no error, of valid and of invalid options."""
     options = Options(**CLIENT, client_auth_method=method, client_secret=secret)
     assert sensitive not in repr(options)
     for wrong_method in (*SECRET_METHODS, *CERTIFICATE_METHODS):
@@ -1008,7 +1010,7 @@ def test_a_secret_is_in_no_repr_and_in_no_message(method: Any, secret: Any, sens
 
 
 def test_a_cache_is_in_no_repr() -> None:
-    """It may show the address of its server, and a password in that."""
+    """The repr of a cache may contain the URL of its server with a password."""
 
     class Cache:
         get = set = delete = print
@@ -1021,7 +1023,7 @@ def test_a_cache_is_in_no_repr() -> None:
 
 @pytest.mark.parametrize("option", ["ca_bundle", "mtls_certificate"])
 def test_a_key_in_place_of_its_path_is_not_quoted(option: str) -> None:
-    """A private key in a message would end up in a log."""
+    """A private key passed as a path is not quoted in the error."""
     value = EC_PEM if option == "ca_bundle" else (EC_PEM, EC_PEM)
     (problem,) = problems_of(Options, **REQUIRED, **{option: value})
     assert EC_PEM.splitlines()[1][:20] not in problem
@@ -1031,13 +1033,13 @@ def test_a_key_in_place_of_its_path_is_not_quoted(option: str) -> None:
 
 
 def test_options_cannot_be_changed() -> None:
-    """What was checked stays so."""
+    """Options are immutable after validation."""
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Options(**REQUIRED).audience = ("other",)  # type: ignore[misc]
 
 
 def test_options_are_given_by_name() -> None:
-    """There are too many to count."""
+    """Options are keyword-only."""
     with pytest.raises(TypeError):
         Options(TENANT, (API,))  # type: ignore[call-arg]
 
@@ -1047,7 +1049,7 @@ def test_options_are_given_by_name() -> None:
     [("client_secret_post", "s"), ("client_secret_jwt", "s"), ("private_key_jwt", EC_PEM)],
 )
 def test_options_may_be_derived_from_others(method: Any, secret: str) -> None:
-    """What is kept is accepted again."""
+    """Normalised values are accepted as arguments."""
     options = Options(**CLIENT, client_auth_method=method, client_secret=secret)
     changes: Any = {"clock_skew": 5}
     derived = attrs.evolve(options, **changes)
@@ -1074,13 +1076,13 @@ def test_options_may_be_derived_from_others(method: Any, secret: str) -> None:
 def test_options_are_copied_and_pickled(
     method: Any, secret: Any, copied: Callable[[Options], Options]
 ) -> None:
-    """With their secrets: that is how a client is made in another process."""
+    """A copy has the secrets, so that a client can be created in another process."""
     options = Options(**CLIENT, client_auth_method=method, client_secret=secret)
     assert copied(options) == options
     assert hash(copied(options)) == hash(options)
 
 
-# -- Anything at all ------------------------------------------------------------------------------------
+# -- Random values ---------------------------------------------------------------------------------------
 
 NAMES: Final = [field.name for field in attrs.fields(Options)]
 SCALARS: Final = (
@@ -1096,7 +1098,7 @@ JWKS: Final = st.fixed_dictionaries(
 
 
 def check(make: Callable[..., Options], *arguments: Any, **settings: Any) -> None:
-    """Make options, or take the documented error; any other is a failure of the test."""
+    """Create options or expect the documented error; any other error fails the test."""
     problems: Any = "none"
     try:
         make(*arguments, **settings)
@@ -1107,19 +1109,19 @@ def check(make: Callable[..., Options], *arguments: Any, **settings: Any) -> Non
 
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES))
 def test_no_argument_escapes_the_documented_error(arguments: dict[str, Any]) -> None:
-    """Whatever is given, it works or is a problem with a name."""
+    """Any argument is accepted or reported by name."""
     check(Options, **arguments)
     check(Options, **{**CLIENT, **arguments})
 
 
 @given(st.dictionaries(st.sampled_from([name.upper() for name in NAMES]), st.text()))
 def test_no_variable_escapes_the_documented_error(variables: dict[str, str]) -> None:
-    """The same for text from outside."""
+    """Any variable is accepted or reported by name."""
     check(from_variables, variables)
     check(from_variables, variables, **REQUIRED)
 
 
 @given(st.sampled_from(SECRET_METHODS), JWKS)
 def test_no_key_escapes_the_documented_error(method: Any, jwk: dict[str, Any]) -> None:
-    """A key of any shape is read or refused."""
+    """Any key is accepted or refused with the documented error."""
     check(Options, **CLIENT, client_auth_method=method, client_secret=jwk)

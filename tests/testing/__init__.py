@@ -1,1 +1,1 @@
-"""The tests of the local tenant: independent JWT packages judge its tokens, real HTTP its endpoints."""
+"""Tests of the local tenant, with independent JWT packages for its tokens and real HTTP for its endpoints."""

@@ -1,4 +1,4 @@
-"""Which fault meets which request."""
+"""Which fault applies to which request."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from monocloud_mw.testing._tenant.active_faults import FaultBoard
 from monocloud_mw.testing.faults import garbage, hang, status
 
 
-def test_without_faults_all_is_well() -> None:
-    """An empty board has no fault for anybody."""
+def test_without_faults_no_request_fails() -> None:
+    """Without faults no request fails."""
     assert FaultBoard().take("jwks") is None
 
 
 def test_a_fault_is_for_its_endpoint() -> None:
-    """A fault with an endpoint meets only requests to it; one without meets all."""
+    """A fault with an endpoint applies to requests to it; one without applies to all."""
     board, jwks_only, everywhere = FaultBoard(), status(500), status(501)
     board.add(jwks_only, "jwks", None)
     assert (board.take("jwks"), board.take("discovery")) == (jwks_only, None)
@@ -20,8 +20,8 @@ def test_a_fault_is_for_its_endpoint() -> None:
     assert (board.take("jwks"), board.take("discovery")) == (everywhere, everywhere)
 
 
-def test_the_last_fault_goes_first() -> None:
-    """A fault covers those before it until it is taken off."""
+def test_the_last_fault_applies_first() -> None:
+    """The last fault applies until it is removed."""
     board, first, last = FaultBoard(), status(), hang()
     board.add(first, None, None)
     remove = board.add(last, None, None)
@@ -33,7 +33,7 @@ def test_the_last_fault_goes_first() -> None:
 
 
 def test_a_fault_ends_after_its_times() -> None:
-    """Only requests to its endpoint count."""
+    """Only requests to the fault's endpoint count."""
     board, fault = FaultBoard(), garbage()
     remove = board.add(fault, "jwks", 2)
     taken = [board.take(endpoint) for endpoint in ("jwks", "token", "jwks", "jwks")]
@@ -41,8 +41,8 @@ def test_a_fault_ends_after_its_times() -> None:
     remove()
 
 
-def test_all_faults_can_be_taken_off() -> None:
-    """Afterwards all is well, and taking one off again does nothing."""
+def test_all_faults_can_be_removed() -> None:
+    """Afterwards no request fails, and removing a fault again does nothing."""
     board = FaultBoard()
     remove = board.add(status(), None, None)
     board.clear()

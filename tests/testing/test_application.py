@@ -1,4 +1,4 @@
-"""The endpoints of a tenant over HTTP."""
+"""A tenant's endpoints over HTTP."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _claims(token: str) -> dict[str, Any]:
 
 
 def test_discovery(tenant: LocalTenant) -> None:
-    """The document names the issuer and every endpoint, and promises no TLS where there is none."""
+    """The document has the issuer and every endpoint, and no mutual TLS endpoints without TLS."""
     response = requests.get(tenant.domain + "/.well-known/openid-configuration")
     document = response.json()
     assert response.headers["Content-Type"] == "application/json"
@@ -57,7 +57,7 @@ def test_discovery(tenant: LocalTenant) -> None:
 
 
 def test_discovery_under_tls(tls_tenant: LocalTenant) -> None:
-    """The endpoints for mutual TLS are elsewhere, once for each trust store (RFC 8705 section 5)."""
+    """The endpoints for mutual TLS have other URLs, one set per trust store (RFC 8705 section 5)."""
     document = tls_tenant.metadata()
     names = ["introspection_endpoint", "revocation_endpoint", "token_endpoint"]
     stores = [document["mtls_endpoint_aliases"], document["mtls_additional_endpoint_aliases"]["partners"]]
@@ -69,7 +69,7 @@ def test_discovery_under_tls(tls_tenant: LocalTenant) -> None:
 
 
 def test_the_key_set(tenant: LocalTenant) -> None:
-    """The key set is the published one, as it is now."""
+    """The published keys are the current ones."""
     uri = tenant.metadata()["jwks_uri"]
     assert requests.get(uri).json() == tenant.jwks()
     tenant.rotate_keys()
@@ -88,12 +88,12 @@ def test_the_key_set(tenant: LocalTenant) -> None:
     ],
 )
 def test_other_requests(tenant: LocalTenant, method: str, path: str, status: int) -> None:
-    """Other paths and methods are refused as HTTP has it."""
+    """Other paths and methods are a 404 and a 405."""
     assert requests.request(method, tenant.domain + path).status_code == status
 
 
 def test_a_token_is_granted(tenant: LocalTenant) -> None:
-    """A client gets a token for itself, and the response is that of RFC 6749 section 5.1."""
+    """A client gets a token for itself; the response is that of RFC 6749 section 5.1."""
     response = _post(tenant, "token", {"grant_type": "client_credentials", "scope": "orders:read"})
     answer = response.json()
     claims = _claims(answer.pop("access_token"))
@@ -120,12 +120,12 @@ def test_a_token_is_granted(tenant: LocalTenant) -> None:
 def test_parameters_become_claims(
     tenant: LocalTenant, fields: dict[str, str], expected: dict[str, Any]
 ) -> None:
-    """What ``mint`` can do, a shell script can ask for."""
+    """The parameters of ``mint`` can be sent as form fields."""
     assert expected.items() <= _claims(_grant(tenant, **fields)["access_token"]).items()
 
 
 def test_several_resources(tenant: LocalTenant) -> None:
-    """``resource`` is the one parameter that may be there more than once (RFC 8707 section 2)."""
+    """Only ``resource`` may be sent more than once (RFC 8707 section 2)."""
     fields = [
         ("grant_type", "client_credentials"),
         ("resource", "https://a.test"),
@@ -136,7 +136,7 @@ def test_several_resources(tenant: LocalTenant) -> None:
 
 
 def test_times_of_a_token(tenant: LocalTenant) -> None:
-    """A token can have expired, or not have begun, when it is issued."""
+    """A token can be expired or not yet valid when it is issued."""
     expired = _grant(tenant, lifetime_seconds="-60")
     future = _claims(_grant(tenant, starts_in_seconds="1.5", lifetime_seconds="10")["access_token"])
     claims = _claims(expired["access_token"])
@@ -146,7 +146,7 @@ def test_times_of_a_token(tenant: LocalTenant) -> None:
 
 
 def test_headers_and_signers_of_a_token(tenant: LocalTenant) -> None:
-    """Headers and keys can be wrong, too."""
+    """Headers and keys of a token can be wrong."""
     published = tenant.jwks()["keys"][0]["kid"]
     plain = _grant(tenant, algorithm="ES256", header='{"kid": null, "typ": "JWT"}')["access_token"]
     stranger, impostor = (
@@ -158,7 +158,7 @@ def test_headers_and_signers_of_a_token(tenant: LocalTenant) -> None:
 
 
 def test_opaque_tokens_live_until_they_are_revoked(tenant: LocalTenant) -> None:
-    """A client gets an opaque token, introspects it and revokes it, all over HTTP."""
+    """A client gets an opaque token, introspects it and revokes it over HTTP."""
     token = _grant(tenant, token_format="opaque", scope="orders:read")["access_token"]
     answer = _post(tenant, "introspection", {"token": token, "token_type_hint": "access_token"})
     assert (answer.status_code, answer.json()["scope"]) == (200, "orders:read")
@@ -167,8 +167,8 @@ def test_opaque_tokens_live_until_they_are_revoked(tenant: LocalTenant) -> None:
     assert _post(tenant, "introspection", {"token": token}).json() == {"active": False}
 
 
-def test_revoking_what_nobody_issued(tenant: LocalTenant) -> None:
-    """An unknown token is revoked as well as any (RFC 7009 section 2.2)."""
+def test_revoking_an_unknown_token(tenant: LocalTenant) -> None:
+    """Revoking an unknown token succeeds (RFC 7009 section 2.2)."""
     assert _post(tenant, "revocation", {"token": "unknown"}).status_code == 200
 
 
@@ -178,7 +178,7 @@ def test_tokens_are_bound_to_the_certificate_in_tls(tls_tenant: LocalTenant, pre
     certificate = tls_tenant.authority().issue_client("alice")
     fields = {"grant_type": "client_credentials"}
     url, cert = tls_tenant.metadata()["mtls_endpoint_aliases"]["token_endpoint"], certificate.paths
-    if not presented:  # then the parameter does the same
+    if not presented:  # with the parameter the result is the same
         fields["certificate"] = certificate.pem
         url, cert = tls_tenant.token_endpoint, None  # type: ignore[assignment]
     response = requests.post(url, fields, auth=AUTH, cert=cert, verify=tls_tenant.ca_bundle, timeout=10)
@@ -208,7 +208,7 @@ def test_tokens_are_bound_to_the_certificate_in_tls(tls_tenant: LocalTenant, pre
 def test_requests_are_refused_as_in_rfc_6749(
     tenant: LocalTenant, endpoint: str, fields: Any, error: str, description: str
 ) -> None:
-    """The body names the error and what would be right (RFC 6749 section 5.2)."""
+    """The body has the error code and says what is expected (RFC 6749 section 5.2)."""
     response = _post(tenant, endpoint, fields)
     assert response.headers["Cache-Control"] == "no-store"
     assert (response.status_code, response.json()) == (
@@ -231,10 +231,10 @@ def test_requests_are_refused_as_in_rfc_6749(
         ({"certificate": "PEM"}, "a certificate must be PEM or DER"),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused(
+def test_invalid_parameters_are_refused(
     tenant: LocalTenant, fields: dict[str, str], description: str
 ) -> None:
-    """A mistake in a script is answered with what would be right."""
+    """The error says what is expected."""
     response = _post(tenant, "token", {"grant_type": "client_credentials", **fields})
     assert (response.status_code, response.json()) == (
         400,
@@ -243,7 +243,7 @@ def test_parameters_that_make_no_sense_are_refused(
 
 
 def test_other_content_types_are_refused(tenant: LocalTenant) -> None:
-    """Endpoints read forms, and nothing else."""
+    """Endpoints accept forms only."""
     response = _post(
         tenant, "introspection", json.dumps({"token": "a"}), headers={"Content-Type": "application/json"}
     )
@@ -251,5 +251,5 @@ def test_other_content_types_are_refused(tenant: LocalTenant) -> None:
 
 
 def test_a_huge_request_is_refused(tenant: LocalTenant) -> None:
-    """A form beyond the bound is not read."""
+    """A form beyond the maximum size is not read."""
     assert _post(tenant, "introspection", {"token": "a" * 2_000_000}).status_code == 413

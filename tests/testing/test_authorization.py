@@ -1,4 +1,4 @@
-"""The authorization code flow of a local tenant, as a browser and a client go through it."""
+"""The authorization code flow of a local tenant, with the requests of a browser and a client."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def get(tenant: LocalTenant, **changes: str | None) -> requests.Response:
 
 
 def post(tenant: LocalTenant, **changes: str | None) -> dict[str, str]:
-    """Post what the page does, and return what the client is told."""
+    """Submit the login page and return the parameters of the redirect."""
     url = tenant.metadata()["authorization_endpoint"]
     form = {**REQUEST, "granted": "orders:read", "decision": "allow", **changes}
     return answer_in(requests.post(url, form, allow_redirects=False, timeout=10))
 
 
 def answer_in(response: requests.Response) -> dict[str, str]:
-    """Return what a redirect tells the client."""
+    """Return the parameters of a redirect."""
     assert response.status_code == 303
     location = response.headers["Location"]
     assert location.startswith(CALLBACK + "?")
@@ -71,7 +71,7 @@ def redeem(tenant: LocalTenant, issued: str, **changes: str | None) -> requests.
 
 
 def test_a_user_logs_in_and_the_client_gets_a_token(tenant: LocalTenant) -> None:
-    """The page repeats the request; the token says who was typed in."""
+    """The page repeats the request; the token has the subject that was typed in."""
     page = get(tenant)
     assert (page.status_code, page.headers["Cache-Control"]) == (200, "no-store")
     hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.text)
@@ -96,17 +96,17 @@ def test_a_user_logs_in_and_the_client_gets_a_token(tenant: LocalTenant) -> None
         {"redirect_uri": None},
     ],
 )
-def test_nothing_is_sent_to_an_address_that_is_not_registered(
+def test_an_unregistered_redirect_uri_gets_no_redirect(
     tenant: LocalTenant, changes: dict[str, str | None]
 ) -> None:
-    """The comparison is exact (RFC 9700 section 2.1); the user sees the error."""
+    """Redirect URIs are compared exactly (RFC 9700 section 2.1); the user sees the error."""
     answer = get(tenant, **changes)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
     assert "Location" not in answer.headers
 
 
 def test_a_parameter_may_be_there_once(tenant: LocalTenant) -> None:
-    """Or two readers could take two values."""
+    """Otherwise two parsers could read different values."""
     url = tenant.metadata()["authorization_endpoint"]
     answer = requests.get(url, [*REQUEST.items(), ("redirect_uri", CALLBACK)], timeout=10)
     assert answer.status_code == 400
@@ -122,16 +122,14 @@ def test_a_parameter_may_be_there_once(tenant: LocalTenant) -> None:
         ({"code_challenge_method": "plain"}, "invalid_request"),
     ],
 )
-def test_the_client_is_told_what_is_wrong(
-    tenant: LocalTenant, changes: dict[str, str | None], error: str
-) -> None:
-    """With the page and without it."""
+def test_the_client_gets_the_error(tenant: LocalTenant, changes: dict[str, str | None], error: str) -> None:
+    """The client gets the error with and without the page."""
     assert answer_in(get(tenant, **changes))["error"] == error
     assert post(tenant, **changes)["error"] == error
 
 
 def test_a_user_may_deny(tenant: LocalTenant) -> None:
-    """And the client is told."""
+    """The client gets the error access_denied."""
     answer = post(tenant, decision="deny")
     assert (answer["error"], answer["state"]) == ("access_denied", REQUEST["state"])
     assert "code" not in answer
@@ -153,7 +151,7 @@ def test_a_user_may_deny(tenant: LocalTenant) -> None:
 def test_a_code_is_redeemed_only_as_it_was_issued(
     tenant: LocalTenant, changes: dict[str, str | None]
 ) -> None:
-    """By its client, to its address, with the verifier."""
+    """The code needs its client, its redirect URI and its verifier."""
     tenant.register_client("other", "none", redirect_uris=[CALLBACK])
     code = post(tenant)["code"]
     answer = redeem(tenant, code, **changes)
@@ -163,13 +161,13 @@ def test_a_code_is_redeemed_only_as_it_was_issued(
 
 
 def test_a_code_is_redeemed_once(tenant: LocalTenant) -> None:
-    """A second time it is unknown."""
+    """A code that was used is unknown."""
     code = post(tenant)["code"]
     assert [redeem(tenant, code).status_code for _ in range(2)] == [200, 400]
 
 
-def test_a_code_ends_after_a_minute() -> None:
-    """By the clock of the tenant."""
+def test_a_code_expires_after_a_minute() -> None:
+    """The tenant's clock decides."""
     now = [1_700_000_000.0]
     with LocalTenant(algorithms=["ES256"], clock=lambda: now[0]) as tenant:
         tenant.register_client("app", "none", redirect_uris=[CALLBACK])
@@ -179,7 +177,7 @@ def test_a_code_ends_after_a_minute() -> None:
 
 
 def test_a_confidential_client_has_to_authenticate(tenant: LocalTenant) -> None:
-    """With its secret; a public one must not send any."""
+    """A confidential client needs its secret; a public one must not send any."""
     client = tenant.register_client("web", redirect_uris=[CALLBACK])
     code = post(tenant, client_id="web")["code"]
     assert redeem(tenant, code, client_id="web").status_code == 401
@@ -188,8 +186,8 @@ def test_a_confidential_client_has_to_authenticate(tenant: LocalTenant) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["introspection", "token", "revocation"])
-def test_a_public_client_does_nothing_else(tenant: LocalTenant, endpoint: str) -> None:
-    """It has proved nothing."""
+def test_a_public_client_cannot_use_other_endpoints(tenant: LocalTenant, endpoint: str) -> None:
+    """A public client is not authenticated, so it cannot use other endpoints."""
     url = tenant.metadata()[f"{endpoint}_endpoint"]
     form = {"client_id": "app", "token": "x", "grant_type": "client_credentials"}
     answer = requests.post(url, form, timeout=10)
@@ -208,7 +206,7 @@ def test_a_public_client_does_nothing_else(tenant: LocalTenant, endpoint: str) -
 def test_scripts_of_a_registered_origin_may_read_answers(
     tenant: LocalTenant, origin: str, allowed: bool
 ) -> None:
-    """After a preflight; those of other origins may not."""
+    """They can after a preflight; those of other origins cannot."""
     asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     preflight = requests.options(tenant.token_endpoint, headers=asked, timeout=10)
     answer = requests.post(tenant.token_endpoint, {}, headers={"Origin": origin}, timeout=10)

@@ -1,4 +1,4 @@
-"""``as_caller``: tests of an application without tokens, on every adapter."""
+"""``as_caller``: testing an application without tokens, on every adapter."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def call(request: pytest.FixtureRequest) -> Iterator[Call]:
 
 
 def test_requests_come_from_the_caller(call: Call) -> None:
-    """No token is sent, no tenant is there, and the application sees the claims."""
+    """The application gets the claims without a token and without a tenant."""
     with as_caller("alice", scopes=["api"], claims={"email": "alice@example.com"}) as claims:
         answer = call("GET", "/me", ())
         assert (answer.status, answer.json["claims"]) == (200, dict(claims))
@@ -48,7 +48,7 @@ def test_requests_come_from_the_caller(call: Call) -> None:
 
 
 def test_scopes_and_groups_are_still_required(call: Call) -> None:
-    """A caller without them is refused, with the same response as a token without them."""
+    """A caller without them is refused with the response for a token without them."""
     with as_caller("alice"):
         answer = call("GET", "/me", ())
     assert answer.status == 403
@@ -59,8 +59,8 @@ def test_scopes_and_groups_are_still_required(call: Call) -> None:
         assert call("GET", "/admin/users", ()).status == 200
 
 
-def test_what_a_request_brings_along_does_not_count(call: Call) -> None:
-    """Nothing outside the process turns it on, off, or changes who calls."""
+def test_a_request_cannot_change_the_caller(call: Call) -> None:
+    """Nothing in a request turns it on or off or changes the caller."""
     headers = [("Authorization", "Bearer x"), ("monocloud.claims", "mallory")]
     with as_caller("alice", scopes="api"):
         assert call("GET", "/me", headers).json["claims"]["sub"] == "alice"
@@ -82,7 +82,7 @@ def guard() -> Guard:
 
 
 def test_blocks_nest_and_end_even_where_they_raise(guard: Guard) -> None:
-    """The innermost counts, and afterwards the one around it again."""
+    """The innermost block applies; after an exception the outer one applies again."""
     with as_caller("alice"):
         try:
             with as_caller(None, claims={"client_id": "robot"}):
@@ -95,7 +95,7 @@ def test_blocks_nest_and_end_even_where_they_raise(guard: Guard) -> None:
 
 
 def test_it_decorates_sync_and_async_functions(guard: Guard) -> None:
-    """For as long as the function runs, not only until it has returned a coroutine."""
+    """A decorated coroutine function has the caller while it runs, not only until it returns a coroutine."""
 
     @as_caller("alice")
     def sync() -> str | None:
@@ -109,8 +109,8 @@ def test_it_decorates_sync_and_async_functions(guard: Guard) -> None:
     assert (sync(), asyncio.run(later()), _subject(guard)) == ("alice", "bob", "refused")
 
 
-def test_it_holds_in_threads_that_were_there_before(guard: Guard) -> None:
-    """A server that a test has started in a thread sees the caller too."""
+def test_it_applies_in_threads_started_before(guard: Guard) -> None:
+    """A server that a test has started in a thread has the caller too."""
     may_go, seen = threading.Event(), []
 
     def serve() -> None:
@@ -126,7 +126,7 @@ def test_it_holds_in_threads_that_were_there_before(guard: Guard) -> None:
 
 
 def test_all_groups_may_be_asked_for() -> None:
-    """The option groups_match_all of the client holds here as well."""
+    """The client's option groups_match_all applies."""
     needed = Requirements.of((), ["a", "b"])
     every = Guard(BackendClient(**SETTINGS, groups_match_all=True))
     with as_caller("alice", groups=["a"]):
@@ -142,8 +142,8 @@ def _validate(client: BackendClient | AsyncBackendClient, header: str | None, gr
 
 @pytest.mark.parametrize("header", [None, "Bearer a.b.c", "Bearer ?"])
 @pytest.mark.parametrize("kind", [BackendClient, AsyncBackendClient])
-def test_hosts_without_an_adapter_see_the_caller(kind: Any, header: str | None) -> None:
-    """``validate_authorization`` answers as adapters do, whatever the header; scopes are still required."""
+def test_validate_authorization_returns_the_caller(kind: Any, header: str | None) -> None:
+    """``validate_authorization`` returns the caller, whatever the header; scopes still apply."""
     client, every = kind(**SETTINGS), kind(**SETTINGS, groups_match_all=True)
     with as_caller("alice", scopes="api", groups=["a"]) as claims:
         assert _validate(client, header, ["a", "b"]) == claims
@@ -156,8 +156,8 @@ def test_hosts_without_an_adapter_see_the_caller(kind: Any, header: str | None) 
 
 
 @pytest.mark.parametrize("kind", [BackendClient, AsyncBackendClient])
-def test_a_token_of_its_own_is_checked_all_the_same(kind: Any) -> None:
-    """Only what stands for a request is replaced: a test that validates a token still validates it."""
+def test_a_token_validated_by_the_application_is_checked(kind: Any) -> None:
+    """Only the token of a request is replaced: code that validates a token itself still does so."""
     client = kind(**SETTINGS)
 
     def validate() -> None:
@@ -169,7 +169,7 @@ def test_a_token_of_its_own_is_checked_all_the_same(kind: Any) -> None:
 
 
 def test_blocks_of_several_threads_may_end_in_any_order() -> None:
-    """When all have ended, requests are checked again, whichever block ended last."""
+    """When all blocks have ended, requests are checked again, whichever ended last."""
     first, second = as_caller("first"), as_caller("second")
     first.__enter__()
     second.__enter__()

@@ -1,7 +1,7 @@
-"""Every method of client authentication, by hand over real HTTP and TLS: accepted, or refused with a reason.
+"""Every client authentication method over real HTTP and TLS: accepted, or refused with a reason.
 
-The requests are made here from scratch, with PyJWT for the assertions, so that tenant and client of this
-package cannot agree on something wrong.
+The requests are built here, with PyJWT for the assertions, so that tenant and client of this package cannot
+agree on a mistake.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from monocloud_mw.testing import Client, ClientCertificate, LocalTenant
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 JWT_SPIFFE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
 
-# Characters that come across whole only with the right encoding: RFC 6749 section 2.3.1 wants id and secret
-# form-encoded inside Basic, and %41 shows a double decoding.
+# Characters that need the right encoding: RFC 6749 section 2.3.1 has client ID and secret form-encoded in
+# Basic, and %41 reveals a double decoding.
 AWKWARD_ID, AWKWARD_SECRET = "orders api:basic+%41~é", "p@ss:word %41+&=/?\"'~é"
 
 
-# The time for all tests of this module, and for their tenants: minutes may pass between them.
+# The time for all tests of this module and for their tenants, since minutes may pass between them.
 NOW = int(time.time())
 
 
 @pytest.fixture
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant whose clock stands still."""
+    """Return a tenant with a fixed clock."""
     with LocalTenant(algorithms=["ES256"], clock=lambda: NOW) as tenant:
         yield tenant
 
 
 @pytest.fixture(scope="module")
 def tls_tenant() -> Iterator[LocalTenant]:
-    """Return a tenant under TLS, with an additional trust store, whose clock stands still."""
+    """Return a tenant under TLS with an additional trust store and a fixed clock."""
     with LocalTenant(tls=True, algorithms=["ES256"], trust_stores=["partners"], clock=lambda: NOW) as tenant:
         yield tenant
 
@@ -110,13 +110,15 @@ def _assertion(assertion: str, kind: str = JWT_BEARER) -> dict[str, str]:
 
 @pytest.mark.parametrize("secret", ["plain", AWKWARD_SECRET])
 def test_client_secret_basic(tenant: LocalTenant, secret: str) -> None:
-    """Id and secret come form-encoded in Basic."""
+    """Client ID and secret are form-encoded in Basic."""
     tenant.register_client(AWKWARD_ID, "client_secret_basic", secret=secret)
     _assert_accepted(_introspect(tenant, {}, headers=_basic(AWKWARD_ID, secret)))
 
 
 def test_client_secret_basic_must_be_form_encoded(tenant: LocalTenant) -> None:
-    """What is not form-encoded is another secret, and the refusal asks for Basic (RFC 6749 section 5.2)."""
+    """A value that is not form-encoded is another secret; the error has a Basic challenge (RFC 6749
+    section 5.2).
+    """
     tenant.register_client("api", "client_secret_basic", secret="a+b%41")
     pair = base64.b64encode(b"api:a+b%41").decode()
     response = _introspect(tenant, {}, headers={"Authorization": f"Basic {pair}"})
@@ -126,7 +128,7 @@ def test_client_secret_basic_must_be_form_encoded(tenant: LocalTenant) -> None:
 
 @pytest.mark.parametrize("secret", ["plain", AWKWARD_SECRET])
 def test_client_secret_post(tenant: LocalTenant, secret: str) -> None:
-    """Id and secret come as form fields."""
+    """Client ID and secret are form fields."""
     tenant.register_client(AWKWARD_ID, "client_secret_post", secret=secret)
     _assert_accepted(_introspect(tenant, {"client_id": AWKWARD_ID, "client_secret": secret}))
 
@@ -147,7 +149,7 @@ def test_client_secret_post(tenant: LocalTenant, secret: str) -> None:
     ],
 )
 def test_wrong_secrets(tenant: LocalTenant, fields: dict[str, str], description: str) -> None:
-    """A refusal says what was wrong, and does not ask for Basic where it was not used."""
+    """The error says what is wrong, and has a Basic challenge only if Basic was used."""
     tenant.register_client("api", "client_secret_post", secret="right")
     response = _introspect(tenant, fields)
     _assert_refused(response, description)
@@ -155,7 +157,7 @@ def test_wrong_secrets(tenant: LocalTenant, fields: dict[str, str], description:
 
 
 def test_the_default_client_uses_basic_or_post(tenant: LocalTenant) -> None:
-    """The client that is there from the start serves curl and code alike."""
+    """The tenant's default client accepts both methods, for curl and for code."""
     client = tenant.client
     assert client.secret is not None
     _assert_accepted(_introspect(tenant, {}, headers=_basic(client.client_id, client.secret)))
@@ -166,8 +168,8 @@ def test_the_default_client_uses_basic_or_post(tenant: LocalTenant) -> None:
     ("registered", "used"),
     [("client_secret_basic", "post"), ("client_secret_post", "basic"), ("client_secret_jwt", "post")],
 )
-def test_only_the_registered_method_counts(tenant: LocalTenant, registered: str, used: str) -> None:
-    """The right secret in the wrong place is refused."""
+def test_only_the_registered_method_is_accepted(tenant: LocalTenant, registered: str, used: str) -> None:
+    """The right secret in another place is refused."""
     tenant.register_client("api", registered, secret="right")
     if used == "basic":
         response = _introspect(tenant, {}, headers=_basic("api", "right"))
@@ -177,7 +179,7 @@ def test_only_the_registered_method_counts(tenant: LocalTenant, registered: str,
 
 
 def test_one_authentication_at_a_time(tenant: LocalTenant) -> None:
-    """More than one is a bad request (RFC 6749 section 2.3)."""
+    """More than one method is an error (RFC 6749 section 2.3)."""
     response = _introspect(
         tenant, {"client_id": "api", "client_secret": "right"}, headers=_basic("api", "right")
     )
@@ -196,12 +198,12 @@ def test_one_authentication_at_a_time(tenant: LocalTenant) -> None:
     ],
 )
 def test_headers_that_are_not_basic(tenant: LocalTenant, header: str, description: str) -> None:
-    """An Authorization header that cannot be read is no authentication."""
+    """An Authorization header that cannot be parsed is no authentication."""
     _assert_refused(_introspect(tenant, {}, headers={"Authorization": header}), description)
 
 
 def test_client_id_must_agree(tenant: LocalTenant) -> None:
-    """A form field that names another client than Basic is refused."""
+    """A form field with another client ID than Basic is refused."""
     tenant.register_client("api", "client_secret_basic", secret="right")
     _assert_refused(
         _introspect(tenant, {"client_id": "other"}, headers=_basic("api", "right")),
@@ -227,7 +229,7 @@ def _jwks(algorithm: str, key: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
 def test_client_secret_jwt(tenant: LocalTenant, algorithm: str) -> None:
-    """An assertion is signed with the shared secret."""
+    """An assertion may be signed with the shared secret."""
     client = tenant.register_client("api", "client_secret_jwt")
     assert client.secret is not None
     assertion = jwt.encode(_claims(tenant, "api"), client.secret, algorithm)
@@ -236,7 +238,7 @@ def test_client_secret_jwt(tenant: LocalTenant, algorithm: str) -> None:
 
 @pytest.mark.parametrize("algorithm", KEYS)
 def test_private_key_jwt(tenant: LocalTenant, algorithm: str) -> None:
-    """An assertion is signed with the key whose public half is registered."""
+    """An assertion may be signed with the private key of a registered public key."""
     key = KEYS[algorithm]()
     tenant.register_client("api", "private_key_jwt", jwks=_jwks(algorithm, key))
     assertion = jwt.encode(_claims(tenant, "api"), key, algorithm, headers={"kid": "1"})
@@ -245,7 +247,7 @@ def test_private_key_jwt(tenant: LocalTenant, algorithm: str) -> None:
 
 @pytest.mark.parametrize("method", ["client_secret_jwt", "private_key_jwt"])
 def test_forged_assertions(tenant: LocalTenant, method: str) -> None:
-    """A wrong key, a changed message, another algorithm and no JWT at all are refused."""
+    """A wrong key, a changed message, another algorithm and a malformed JWT are refused."""
     client = tenant.register_client("api", method, secret=secrets.token_urlsafe(64))
     symmetric = method == "client_secret_jwt"
     refusals = {}
@@ -304,7 +306,7 @@ def test_forged_assertions(tenant: LocalTenant, method: str) -> None:
     ],
 )
 def test_claims_of_an_assertion(tenant: LocalTenant, changes: dict[str, Any], description: str) -> None:
-    """Each claim is checked as RFC 7523 section 3 wants it."""
+    """Each claim is checked as in RFC 7523 section 3."""
     client = tenant.register_client("api", "client_secret_jwt")
     claims = {name: value for name, value in (_claims(tenant, "api") | changes).items() if value is not None}
     assertion = jwt.PyJWS().encode(json.dumps(claims).encode(), client.secret, "HS256")  # type: ignore[arg-type]
@@ -312,7 +314,7 @@ def test_claims_of_an_assertion(tenant: LocalTenant, changes: dict[str, Any], de
 
 
 def test_an_assertion_is_for_the_issuer_or_an_endpoint(tls_tenant: LocalTenant) -> None:
-    """The issuer, the token endpoint and the introspection endpoint are audiences, alone or among others."""
+    """The issuer, the token endpoint and the introspection endpoint are accepted, alone or among others."""
     client = tls_tenant.register_client("audiences", "client_secret_jwt")
     assert client.secret is not None
     metadata = tls_tenant.metadata()
@@ -328,8 +330,10 @@ def test_an_assertion_is_for_the_issuer_or_an_endpoint(tls_tenant: LocalTenant) 
         _assert_accepted(_introspect(tls_tenant, _assertion(assertion)))
 
 
-def test_an_assertion_serves_once(tenant: LocalTenant) -> None:
-    """A second use is a replay, also in another assertion with the same ``jti``; another client's is not."""
+def test_an_assertion_is_accepted_once(tenant: LocalTenant) -> None:
+    """A second use, or another assertion with the same ``jti``, is refused; another client may use that
+    ``jti``.
+    """
     secret = secrets.token_urlsafe(64)
     for client_id in ("api", "other"):
         tenant.register_client(client_id, "client_secret_jwt", secret=secret)
@@ -345,7 +349,7 @@ def test_an_assertion_serves_once(tenant: LocalTenant) -> None:
 
 
 def test_the_type_of_an_assertion(tenant: LocalTenant) -> None:
-    """A type that is missing or unknown is refused, and so is that of another method."""
+    """A missing or unknown type, or that of another method, is refused."""
     client = tenant.register_client("api", "client_secret_jwt")
     assert client.secret is not None
     assertion = jwt.encode(_claims(tenant, "api"), client.secret, "HS256")
@@ -361,7 +365,7 @@ def test_the_type_of_an_assertion(tenant: LocalTenant) -> None:
 
 
 def test_spiffe_jwt(tenant: LocalTenant) -> None:
-    """An SVID of the trust domain serves until it expires, more than once, with or without the client id."""
+    """An SVID of the trust domain is accepted repeatedly until it expires, with or without the client ID."""
     key, spiffe_id = KEYS["ES256"](), "spiffe://example.org/orders"
     tenant.register_client("api", "spiffe_jwt", spiffe_id=spiffe_id, jwks=_jwks("ES256", key))
 
@@ -379,7 +383,7 @@ def test_spiffe_jwt(tenant: LocalTenant) -> None:
 
 
 def test_an_svid_of_another_workload(tenant: LocalTenant) -> None:
-    """An SVID does not serve another client, nor does one that a stranger signed."""
+    """An SVID of another client, or signed by an unknown key, is refused."""
     key = KEYS["ES256"]()
     tenant.register_client("api", "spiffe_jwt", spiffe_id="spiffe://example.org/a", jwks=_jwks("ES256", key))
     claims = {"sub": "spiffe://example.org/b", "aud": [tenant.domain], "exp": NOW + 300}
@@ -394,8 +398,8 @@ def test_an_svid_of_another_workload(tenant: LocalTenant) -> None:
 
 
 @pytest.mark.parametrize("assertion", ["", "abc", "a.b.c", "e30.e30.e30"])
-def test_an_assertion_that_names_nobody(tenant: LocalTenant, assertion: str) -> None:
-    """Without a client id the assertion itself must say whom it is about."""
+def test_an_assertion_without_a_client(tenant: LocalTenant, assertion: str) -> None:
+    """Without a client ID, the assertion must name the client."""
     response = _introspect(tenant, _assertion(assertion))
     _assert_refused(
         response, "there is no such client" if assertion.startswith("e30") else "the assertion is not a JWT"
@@ -410,14 +414,14 @@ TLS_METHODS = ["tls_client_auth", "self_signed_tls_client_auth", "spiffe_x509"]
 @pytest.mark.parametrize("trust_store", [None, "partners"])
 @pytest.mark.parametrize("method", TLS_METHODS)
 def test_certificates(tls_tenant: LocalTenant, method: str, trust_store: str | None) -> None:
-    """The certificate of the TLS connection is the proof, in each trust store."""
+    """The certificate of the TLS connection authenticates the client, in each trust store."""
     client = tls_tenant.register_client(f"{method} {trust_store}", method, trust_store=trust_store)
     fields = {"client_id": client.client_id}
     _assert_accepted(_introspect(tls_tenant, fields, certificate=client.certificate, trust_store=trust_store))
 
 
-def test_a_certificate_of_ones_own(tls_tenant: LocalTenant) -> None:
-    """A client may bring the certificate that it is registered with."""
+def test_a_registered_certificate(tls_tenant: LocalTenant) -> None:
+    """A client can be registered with its own certificate."""
     certificate = tls_tenant.authority().issue_client("somebody")
     client = tls_tenant.register_client("brings its own", "tls_client_auth", certificate=certificate)
     assert client.certificate == certificate
@@ -426,7 +430,7 @@ def test_a_certificate_of_ones_own(tls_tenant: LocalTenant) -> None:
 
 @pytest.mark.parametrize("method", TLS_METHODS)
 def test_a_certificate_is_needed(tls_tenant: LocalTenant, method: str) -> None:
-    """Without one the endpoint for mutual TLS says so."""
+    """Without a certificate the endpoint for mutual TLS returns an error."""
     tls_tenant.register_client(f"without {method}", method)
     _assert_refused(
         _introspect(tls_tenant, {"client_id": f"without {method}"}, mutual_tls=True),
@@ -435,8 +439,8 @@ def test_a_certificate_is_needed(tls_tenant: LocalTenant, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", TLS_METHODS)
-def test_the_common_endpoint_asks_for_no_certificate(tls_tenant: LocalTenant, method: str) -> None:
-    """A certificate counts at the endpoints for mutual TLS only (RFC 8705 section 5)."""
+def test_the_common_endpoint_ignores_certificates(tls_tenant: LocalTenant, method: str) -> None:
+    """Certificates are only used at the endpoints for mutual TLS (RFC 8705 section 5)."""
     client = tls_tenant.register_client(f"common {method}", method)
     _assert_refused(
         _introspect(
@@ -454,14 +458,14 @@ def test_the_common_endpoint_asks_for_no_certificate(tls_tenant: LocalTenant, me
         ("spiffe_x509", "the certificate is not an SVID"),
     ],
 )
-def test_somebody_elses_certificate(tls_tenant: LocalTenant, method: str, description: str) -> None:
-    """A certificate that TLS accepts, but of another subject, is refused."""
+def test_the_certificate_of_another_client(tls_tenant: LocalTenant, method: str, description: str) -> None:
+    """A certificate that TLS accepts but with another subject is refused."""
     tls_tenant.register_client("victim", method)
     other = tls_tenant.authority().issue_client("somebody else")
     _assert_refused(_introspect(tls_tenant, {"client_id": "victim"}, certificate=other), description)
 
 
-def test_somebody_elses_svid(tls_tenant: LocalTenant) -> None:
+def test_the_svid_of_another_workload(tls_tenant: LocalTenant) -> None:
     """An SVID of another workload is refused."""
     tls_tenant.register_client("workload", "spiffe_x509", spiffe_id="spiffe://example.org/a")
     other = tls_tenant.authority().issue_client("workload", spiffe_id="spiffe://example.org/b")
@@ -472,8 +476,8 @@ def test_somebody_elses_svid(tls_tenant: LocalTenant) -> None:
 
 
 @pytest.mark.parametrize("method", ["tls_client_auth", "spiffe_x509"])
-def test_a_registered_self_signed_certificate_is_no_issued_one(tls_tenant: LocalTenant, method: str) -> None:
-    """TLS lets it through for its own client; under the name of another client it is refused."""
+def test_a_self_signed_certificate_is_for_its_own_client(tls_tenant: LocalTenant, method: str) -> None:
+    """TLS accepts it for its own client; with another client ID it is refused."""
     tls_tenant.register_client("target", method)
     own = tls_tenant.authority().self_sign_client("target")
     tls_tenant.register_client("self-signed", "self_signed_tls_client_auth", certificate=own)
@@ -484,7 +488,7 @@ def test_a_registered_self_signed_certificate_is_no_issued_one(tls_tenant: Local
 
 
 def test_a_client_belongs_to_its_trust_store(tls_tenant: LocalTenant) -> None:
-    """A client of one trust store cannot authenticate at another, with the certificate of either."""
+    """A client of one trust store is refused at another, with the certificate of either."""
     client = tls_tenant.register_client("common", "tls_client_auth")
     fields = {"client_id": "common"}
     foreign = tls_tenant.authority("partners").issue_client("common")
@@ -496,8 +500,8 @@ def test_a_client_belongs_to_its_trust_store(tls_tenant: LocalTenant) -> None:
         _introspect(tls_tenant, fields, certificate=client.certificate, trust_store="partners")
 
 
-def test_a_certificate_that_nobody_knows_ends_the_handshake(tls_tenant: LocalTenant) -> None:
-    """A self-signed certificate that is not registered does not get as far as the endpoint."""
+def test_an_unknown_certificate_fails_the_handshake(tls_tenant: LocalTenant) -> None:
+    """A self-signed certificate that is not registered fails the handshake."""
     unknown = tls_tenant.authority().self_sign_client("unknown")
     tls_tenant.register_client("unknown", "self_signed_tls_client_auth")
     with pytest.raises(requests.ConnectionError):
@@ -506,7 +510,7 @@ def test_a_certificate_that_nobody_knows_ends_the_handshake(tls_tenant: LocalTen
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "private_key_jwt"])
 def test_other_methods_work_over_mutual_tls(tls_tenant: LocalTenant, method: str) -> None:
-    """A client may present a certificate for another reason, a bound token for example."""
+    """A client with another method may present a certificate, for example to get a bound token."""
     client: Client = tls_tenant.register_client(f"over {method}", method)
     certificate = tls_tenant.authority().issue_client("somebody")
     fields, headers = {}, {}

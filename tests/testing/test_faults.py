@@ -1,4 +1,4 @@
-"""Each way to fail, as a client sees it."""
+"""Each fault, as a client sees it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import urllib3
 from monocloud_mw import AuthorizationServerError, BackendClient
 from monocloud_mw.testing import LocalTenant, faults
 
-TIMEOUT_SECONDS = 0.2  # of the client, where the tenant never answers
+TIMEOUT_SECONDS = 0.2  # of the client, when the tenant does not respond
 
 
 @pytest.fixture(params=["http", "https"])
 def any_tenant(request: pytest.FixtureRequest) -> Iterator[LocalTenant]:
-    """Return a tenant without and with TLS."""
+    """Return a tenant, without and with TLS."""
     with LocalTenant(algorithms=["ES256"], tls=request.param == "https") as tenant:
         yield tenant
 
@@ -49,7 +49,7 @@ def _get(tenant: LocalTenant, **arguments: Any) -> requests.Response:
 def test_wrong_answers(
     tenant: LocalTenant, fault: faults.Fault, status: int, content_type: str | None, body: bytes | None
 ) -> None:
-    """The client gets exactly this in place of the key set, and the key set again afterwards."""
+    """The client gets exactly this response instead of the key set, and the key set again afterwards."""
     with tenant.failing(fault):
         response = _get(tenant)
         assert response.status_code == status
@@ -59,13 +59,13 @@ def test_wrong_answers(
 
 
 def test_headers_of_a_status(tenant: LocalTenant) -> None:
-    """A status can come with headers."""
+    """A status can have headers."""
     tenant.fail(faults.status(429, {"Retry-After": "7"}))
     assert _get(tenant).headers["Retry-After"] == "7"
 
 
 def test_the_wrong_content_type(tenant: LocalTenant) -> None:
-    """The right document comes under a wrong name."""
+    """The right document has a wrong content type."""
     tenant.fail(faults.content_type("text/plain"))
     response = _get(tenant)
     assert (response.headers["Content-Type"], response.json()) == ("text/plain", tenant.jwks())
@@ -73,14 +73,14 @@ def test_the_wrong_content_type(tenant: LocalTenant) -> None:
 
 @pytest.mark.parametrize("location", [None, "https://elsewhere.example/keys"])
 def test_a_redirect(tenant: LocalTenant, location: str | None) -> None:
-    """The client is sent elsewhere, or in circles."""
+    """The redirect leads elsewhere or in a loop."""
     tenant.fail(faults.redirect(location))
     response = _get(tenant)
     assert (response.status_code, response.headers["Location"]) == (302, location or response.url)
 
 
 def test_a_delay(tenant: LocalTenant) -> None:
-    """The answer comes late: the right one, or another fault."""
+    """The right response, or another fault, is late."""
     with tenant.failing(faults.delay(0.05)):
         started = time.monotonic()
         assert _get(tenant).json() == tenant.jwks()
@@ -90,7 +90,7 @@ def test_a_delay(tenant: LocalTenant) -> None:
 
 
 def test_no_answer_at_all(any_tenant: LocalTenant) -> None:
-    """A client without patience gives up, and its connection ends here too."""
+    """The client times out, and the connection is closed at the end of the test."""
     threads = set(threading.enumerate())
     any_tenant.fail(faults.hang())
     with pytest.raises(requests.ReadTimeout):
@@ -100,8 +100,8 @@ def test_no_answer_at_all(any_tenant: LocalTenant) -> None:
         assert not thread.is_alive()
 
 
-def test_half_an_answer_and_then_silence(any_tenant: LocalTenant) -> None:
-    """The headers and half of the body arrive; the rest never does."""
+def test_half_a_response_without_an_end(any_tenant: LocalTenant) -> None:
+    """Headers and half of the body arrive, and then nothing."""
     any_tenant.fail(faults.stall())
     with _get(any_tenant, timeout=TIMEOUT_SECONDS, stream=True) as response:
         whole = json.dumps(any_tenant.jwks()).encode()
@@ -111,17 +111,17 @@ def test_half_an_answer_and_then_silence(any_tenant: LocalTenant) -> None:
             response.raw.read(1)
 
 
-def test_half_an_answer_and_then_the_end(any_tenant: LocalTenant) -> None:
-    """The body is shorter than the headers promised."""
+def test_half_a_response(any_tenant: LocalTenant) -> None:
+    """The body is shorter than Content-Length."""
     any_tenant.fail(faults.half_body())
     with _get(any_tenant, stream=True) as response:
-        response.raw.enforce_content_length = True  # urllib3 1.26 does not, unless told to
+        response.raw.enforce_content_length = True  # urllib3 1.26 checks this only on request
         with pytest.raises(urllib3.exceptions.ProtocolError, match="IncompleteRead"):
             response.raw.read()
 
 
 def test_a_trickle(tenant: LocalTenant) -> None:
-    """The right body arrives, a byte at a time."""
+    """The right body arrives one byte at a time."""
     tenant.fail(faults.trickle(0))
     assert _get(tenant).json() == tenant.jwks()
     tenant.fail(faults.trickle(60))
@@ -130,14 +130,14 @@ def test_a_trickle(tenant: LocalTenant) -> None:
 
 
 def test_a_closed_connection(any_tenant: LocalTenant) -> None:
-    """The connection ends before an answer begins."""
+    """The connection is closed before the response."""
     any_tenant.fail(faults.close())
     with pytest.raises(requests.ConnectionError, match=r"RemoteDisconnected|EOF occurred"):
         _get(any_tenant)
 
 
 def test_a_reset_connection(any_tenant: LocalTenant) -> None:
-    """The connection is reset, and not closed in good order."""
+    """The connection is reset, not closed."""
     # Under TLS, Python may report a reset as an end of file.
     symptom = r"RemoteDisconnected|ConnectionReset" if any_tenant.domain[4] == "s" else "ConnectionReset"
     any_tenant.fail(faults.reset())
@@ -146,7 +146,7 @@ def test_a_reset_connection(any_tenant: LocalTenant) -> None:
 
 
 def test_an_oversized_answer(tenant: LocalTenant) -> None:
-    """The right document arrives, with white space behind it and no length announced."""
+    """The right document is followed by white space, without a Content-Length."""
     tenant.fail(faults.oversized(1024 * 1024))
     response = _get(tenant)
     assert response.json() == tenant.jwks()
@@ -155,7 +155,7 @@ def test_an_oversized_answer(tenant: LocalTenant) -> None:
 
 
 def test_a_gzip_bomb(tenant: LocalTenant) -> None:
-    """A small body becomes a large one, if it is undone."""
+    """A small body becomes a large one when decompressed."""
     tenant.fail(faults.gzip_bomb(1024 * 1024))
     with _get(tenant, stream=True) as response:
         compressed = response.raw.read(decode_content=False)
@@ -164,8 +164,8 @@ def test_a_gzip_bomb(tenant: LocalTenant) -> None:
     assert gzip.decompress(compressed) == b" " * 1024 * 1024
 
 
-def test_a_fault_of_ones_own(tenant: LocalTenant) -> None:
-    """Any function of the exchange is a fault, and can ask for the right answer."""
+def test_a_custom_fault(tenant: LocalTenant) -> None:
+    """Any function of the exchange can be a fault and can get the right response."""
 
     def lose_a_key(exchange: faults.Exchange) -> Any:
         answer = exchange.answer()
@@ -177,7 +177,7 @@ def test_a_fault_of_ones_own(tenant: LocalTenant) -> None:
 
 
 def test_faults_can_be_limited(tenant: LocalTenant) -> None:
-    """To an endpoint, to a number of requests, and to a block; ``recover`` ends them all."""
+    """Faults can be limited to an endpoint, a number of requests and a block; ``recover`` ends them all."""
     tenant.fail(faults.status(500), endpoint="discovery")
     tenant.fail(faults.status(501), endpoint="jwks", times=1)
     assert [_get(tenant).status_code for _ in range(2)] == [501, 200]
@@ -190,19 +190,19 @@ def test_faults_can_be_limited(tenant: LocalTenant) -> None:
 
 
 @pytest.mark.parametrize("name", faults.FAULTS)
-def test_no_fault_lets_a_token_through(tenant: LocalTenant, name: str) -> None:
-    """Whatever goes wrong with discovery, our own client reports it as the tenant's failure, in time."""
+def test_no_fault_makes_a_token_valid(tenant: LocalTenant, name: str) -> None:
+    """Whatever fault the discovery document has, the client reports an outage in time."""
     tenant.fail(faults.FAULTS[name](), endpoint="discovery")
     with BackendClient(**tenant.settings(), response_timeout=TIMEOUT_SECONDS) as client:
-        if name == "content_type":  # harmless: the document is what counts
+        if name == "content_type":  # harmless: the document is valid
             client.validate_access_token(tenant.mint())
         else:
             with pytest.raises(AuthorizationServerError):
                 client.validate_access_token(tenant.mint())
 
 
-def test_a_stop_ends_what_hangs(tenant: LocalTenant) -> None:
-    """A tenant that hangs stops at once, and its clients notice."""
+def test_a_hanging_tenant_can_be_stopped(tenant: LocalTenant) -> None:
+    """Stopping a tenant that hangs takes no time, and its clients notice."""
     threads = set(threading.enumerate())
     tenant.fail(faults.hang())
     noticed: list[Exception] = []

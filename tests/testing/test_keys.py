@@ -13,7 +13,7 @@ def _ids(ring: KeyRing) -> list[str]:
 
 
 def test_one_key_per_algorithm_is_published() -> None:
-    """The key set holds the public half of each key, by name and algorithm, ready for use."""
+    """The key set has the public half of each key, with key ID and algorithm."""
     ring = KeyRing(["ES256", "EdDSA"])
     assert [(key["alg"], key["use"]) for key in ring.published()["keys"]] == [
         ("ES256", "sig"),
@@ -24,25 +24,25 @@ def test_one_key_per_algorithm_is_published() -> None:
 
 
 def test_the_first_algorithm_is_the_default() -> None:
-    """Without a wish the first algorithm signs."""
+    """Without a parameter the first algorithm signs."""
     assert KeyRing(["ES384", "ES256"]).key().algorithm == "ES384"
 
 
 @pytest.mark.parametrize("algorithm", SIGNATURE_ALGORITHMS)
 def test_every_algorithm_can_sign(algorithm: str) -> None:
-    """Whatever verifies can sign here, too."""
+    """Every algorithm that can be verified can sign."""
     assert KeyRing([algorithm]).key().algorithm == algorithm
 
 
 @pytest.mark.parametrize("algorithms", [[], ["HS256"], ["none"], ["ES256", "es256"], "ES256"])
 def test_algorithms_without_a_private_key_are_refused(algorithms: list[str]) -> None:
-    """A typo, a symmetric algorithm or none at all is found at once."""
+    """An unknown or symmetric algorithm, or no algorithm, is refused at once."""
     with pytest.raises(ValueError, match="algorithms must be some of RS256, "):
         KeyRing(algorithms)
 
 
 def test_a_rotation_adds_keys() -> None:
-    """After a rotation new keys sign, and tokens of the old ones still find theirs in the key set."""
+    """After a rotation new keys sign, and the key set still has the old ones."""
     ring = KeyRing(["ES256", "EdDSA"])
     before = _ids(ring)
     ring.rotate()
@@ -52,7 +52,7 @@ def test_a_rotation_adds_keys() -> None:
 
 
 def test_a_rotation_can_withdraw() -> None:
-    """A rotation that withdraws leaves no older key in the key set, not even from earlier rotations."""
+    """With withdraw, the key set has no older key, not even of earlier rotations."""
     ring = KeyRing(["ES256"])
     ring.rotate()
     before = _ids(ring)
@@ -70,16 +70,16 @@ def test_a_rotation_of_one_algorithm_leaves_the_others() -> None:
     assert ring.key("ES256") is not es256
 
 
-def test_a_strangers_key_has_an_id_that_nobody_published() -> None:
-    """The stranger's key is its own, and stays the same from token to token."""
+def test_a_strangers_key_has_an_unpublished_id() -> None:
+    """The stranger's key stays the same and is not in the key set."""
     ring = KeyRing(["ES256"])
     stranger = ring.key("ES256", "stranger")
     assert stranger.key_id not in _ids(ring)
     assert ring.key("ES256", "stranger") is stranger
 
 
-def test_an_impostors_key_goes_by_the_id_of_the_current_key() -> None:
-    """The impostor's key pretends to be the tenant's, also after a rotation."""
+def test_an_impostors_key_has_the_id_of_the_current_key() -> None:
+    """The impostor's key has the key ID of the tenant's current key, also after a rotation."""
     ring = KeyRing(["ES256"])
     impostor = ring.key("ES256", "impostor")
     assert impostor.key_id == ring.key().key_id
@@ -96,11 +96,11 @@ def test_an_impostors_key_goes_by_the_id_of_the_current_key() -> None:
     ],
 )
 def test_a_key_that_does_not_exist_is_refused(algorithm: str, signer: str, message: str) -> None:
-    """The error says what there is."""
+    """The error lists the existing keys."""
     with pytest.raises(ValueError, match=message):
         KeyRing(["ES256"]).key(algorithm, signer)  # type: ignore[arg-type]
 
 
 def test_rings_share_no_keys() -> None:
-    """Two tenants have nothing in common."""
+    """Two tenants have different keys."""
     assert KeyRing(["ES256"]).key().public_jwk()["x"] != KeyRing(["ES256"]).key().public_jwk()["x"]

@@ -1,4 +1,4 @@
-"""A server that comes and goes without leaving anything behind."""
+"""The HTTP server of local tenants: start, stop and its connections."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from werkzeug import Request, Response
 from monocloud_mw.testing._tenant.certificates import CertificateAuthority
 from monocloud_mw.testing._tenant.server import HOST, LoopbackServer
 
-PROMPT_SECONDS = (
-    5.0  # of a stop that takes about 0.02: generous, and far below any timeout it must not wait for
-)
+PROMPT_SECONDS = 5.0  # a stop takes about 0.02: this is generous and far below any timeout
 
 
 @Request.application
@@ -32,7 +30,7 @@ def _hello(request: Request) -> Response:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., LoopbackServer]]:
-    """Return a function that starts a server, which is stopped after the test."""
+    """Return a function that starts a server and stops it after the test."""
     servers: list[LoopbackServer] = []
 
     def start(application: Callable[..., object] = _hello, **arguments: object) -> LoopbackServer:
@@ -47,7 +45,7 @@ def serve() -> Iterator[Callable[..., LoopbackServer]]:
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
-    """Return what a TLS server shows, and the bundle that verifies it."""
+    """Return the certificates of a TLS server and the bundle that verifies them."""
     authority = CertificateAuthority(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.issue_server(HOST))
@@ -55,7 +53,7 @@ def certificates(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
 
 
 def test_it_answers_on_a_free_loopback_port(serve: Callable[..., LoopbackServer]) -> None:
-    """Each server has a port of its own, and its origin says where."""
+    """Each server has its own port, which its origin contains."""
     first, second = serve(), serve()
     assert first.port != second.port
     for server in (first, second):
@@ -66,7 +64,7 @@ def test_it_answers_on_a_free_loopback_port(serve: Callable[..., LoopbackServer]
 def test_it_answers_under_tls(
     serve: Callable[..., LoopbackServer], certificates: tuple[ssl.SSLContext, str]
 ) -> None:
-    """With TLS the origin is https, and the application sees that."""
+    """With TLS the origin is https, and the application gets that scheme."""
     context, bundle = certificates
     server = serve(tls=context)
     assert server.origin == f"https://127.0.0.1:{server.port}"
@@ -74,13 +72,13 @@ def test_it_answers_under_tls(
 
 
 def test_a_taken_port_is_an_error(serve: Callable[..., LoopbackServer]) -> None:
-    """The error is an ``OSError``, and not the end of the process."""
+    """The error is an ``OSError`` and does not end the process."""
     with pytest.raises(OSError, match="in use"):
         LoopbackServer(serve().port)
 
 
-def test_a_port_serves_again_after_a_stop(serve: Callable[..., LoopbackServer]) -> None:
-    """The port is free at once, although connections were open."""
+def test_a_port_can_be_reused_after_a_stop(serve: Callable[..., LoopbackServer]) -> None:
+    """The port can be reused at once, although connections were open."""
     first = serve()
     requests.get(first.origin)
     first.stop()
@@ -91,7 +89,7 @@ def test_a_port_serves_again_after_a_stop(serve: Callable[..., LoopbackServer]) 
 
 
 def test_clients_may_connect_before_the_start() -> None:
-    """A server that was made but not started accepts connections, and frees its port when stopped."""
+    """A server that is not started accepts connections, and frees its port when stopped."""
     server = LoopbackServer()
     with socket.create_connection((HOST, server.port)):
         server.stop()
@@ -99,10 +97,10 @@ def test_clients_may_connect_before_the_start() -> None:
 
 
 @pytest.mark.parametrize("under_tls", [False, True])
-def test_silent_clients_hold_up_nobody(
+def test_silent_clients_delay_no_other(
     serve: Callable[..., LoopbackServer], certificates: tuple[ssl.SSLContext, str], under_tls: bool
 ) -> None:
-    """A client that connects and says nothing keeps neither others nor the end waiting."""
+    """A client that connects and sends nothing delays neither other clients nor the stop."""
     context, bundle = certificates
     before = set(threading.enumerate())
     server = serve(tls=context if under_tls else None)
@@ -115,8 +113,8 @@ def test_silent_clients_hold_up_nobody(
     assert set(threading.enumerate()) == before
 
 
-def test_a_stop_cuts_requests_short_and_joins_their_threads(serve: Callable[..., LoopbackServer]) -> None:
-    """A request that is being answered ends with an error, and nothing stays behind."""
+def test_a_stop_ends_requests_and_joins_their_threads(serve: Callable[..., LoopbackServer]) -> None:
+    """A running request ends with an error, and no thread or socket is left."""
     arrived = threading.Event()
     failures: list[requests.RequestException] = []
 
@@ -142,7 +140,7 @@ def test_a_stop_cuts_requests_short_and_joins_their_threads(serve: Callable[...,
     assert arrived.wait(10)
     server.stop()
     client.join()
-    gc.collect()  # an unclosed socket would be a ResourceWarning, and so an error
+    gc.collect()  # an unclosed socket would be a ResourceWarning, which is an error here
     assert len(failures) == 1
     assert set(threading.enumerate()) == before
 
@@ -150,7 +148,7 @@ def test_a_stop_cuts_requests_short_and_joins_their_threads(serve: Callable[...,
 def test_a_failing_application_is_reported(
     serve: Callable[..., LoopbackServer], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A mistake of the application is a 500, with its traceback in the log."""
+    """An error of the application is a 500, with its traceback in the log."""
 
     @Request.application
     def broken(request: Request) -> Response:
@@ -168,7 +166,7 @@ def test_a_failing_application_is_reported(
 def test_requests_are_logged_on_demand(
     serve: Callable[..., LoopbackServer], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At level INFO each request has a line, with what it asked for escaped."""
+    """At level INFO each request is logged, with its path escaped."""
     caplog.set_level(logging.INFO, "monocloud_mw.testing")
     server = serve()
     requests.get(f"{server.origin}/caf%C3%A9")
@@ -176,8 +174,10 @@ def test_requests_are_logged_on_demand(
     assert caplog.messages == ["'GET /caf%C3%A9 HTTP/1.1' 200 -"]
 
 
-def test_nonsense_is_refused(serve: Callable[..., LoopbackServer], caplog: pytest.LogCaptureFixture) -> None:
-    """What is not HTTP gets a 400, and the server lives on."""
+def test_a_malformed_request_is_refused(
+    serve: Callable[..., LoopbackServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A request that is not HTTP gets a 400, and the server continues."""
     server = serve()
     with socket.create_connection((HOST, server.port)) as connection:
         connection.sendall(b"this is not HTTP\r\n\r\n")
@@ -187,8 +187,8 @@ def test_nonsense_is_refused(serve: Callable[..., LoopbackServer], caplog: pytes
     assert caplog.records == []
 
 
-def test_it_is_quiet() -> None:
-    """Nothing is printed, not for requests, nor refused handshakes, nor a stop, nor at the end."""
+def test_nothing_is_printed() -> None:
+    """Requests, failed handshakes and stops print nothing."""
     script = """
 import requests, socket
 from monocloud_mw.testing import LocalTenant

@@ -1,4 +1,4 @@
-"""The local tenant as its users see it."""
+"""The public interface of the local tenant."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_examples_in_docstrings_work() -> None:
-    """What the documentation shows is what happens."""
+    """The examples give the documented results."""
     results = doctest.testmod(tenant_module)
     assert (results.attempted, results.failed) == (2, 0)
 
 
 def test_the_fixture_in_the_documentation_works(tmp_path: Path) -> None:
-    """The example of the package, put in front of a small Flask API, is a test that passes."""
+    """The package's example, with a small Flask API, is a passing test."""
     example = inspect.getdoc(monocloud_mw.testing) or ""
     fixture = example.partition("::\n")[2].partition("\nStart with :class:")[0]
     api = """
@@ -87,7 +87,7 @@ def test_the_fixture_in_the_documentation_works(tmp_path: Path) -> None:
     ],
 )
 def test_tokens_are_wrong_on_request(tenant: LocalTenant, wishes: Any, reason: Reason) -> None:
-    """Each wish leads to a token that is refused for exactly that reason."""
+    """Each parameter gives a token that is refused for exactly that reason."""
     with BackendClient(**tenant.settings()) as client, pytest.raises(TokenError) as refusal:
         client.validate_access_token(tenant.mint(**wishes))
     assert refusal.value.reason == reason
@@ -95,7 +95,7 @@ def test_tokens_are_wrong_on_request(tenant: LocalTenant, wishes: Any, reason: R
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "EdDSA"])
 def test_the_algorithms_from_the_start(algorithm: str, default_tenant: LocalTenant) -> None:
-    """Without further ado a tenant signs with these four."""
+    """By default a tenant signs with these four algorithms."""
     with BackendClient(**default_tenant.settings()) as client:
         token = default_tenant.mint(algorithm=algorithm, scopes="orders:read")
         assert client.validate_access_token(token, scopes="orders:read").subject == "local-user"
@@ -103,7 +103,7 @@ def test_the_algorithms_from_the_start(algorithm: str, default_tenant: LocalTena
 
 @pytest.fixture(scope="module")
 def default_tenant() -> Any:
-    """Return a tenant as it is without any arguments."""
+    """Return a tenant without any arguments."""
     with LocalTenant() as tenant:
         yield tenant
 
@@ -113,7 +113,7 @@ def default_tenant() -> Any:
 def test_a_client_authenticates_with_its_settings(
     tls_tenant: LocalTenant, method: str, trust_store: str | None
 ) -> None:
-    """What ``register_client`` makes up is all that a ``BackendClient`` needs, with each method."""
+    """The result of ``register_client`` is all that a ``BackendClient`` needs, with each method."""
     if trust_store and "tls" not in method and method != "spiffe_x509":
         trust_store = None
     account = tls_tenant.register_client(f"api {method}", method, trust_store=trust_store)
@@ -127,10 +127,10 @@ def test_a_client_authenticates_with_its_settings(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_replaced_client_is_refused(tls_tenant: LocalTenant, method: str) -> None:
-    """The credentials of a registration are worth nothing after the next one."""
+    """Old credentials are refused after a new registration."""
     former = tls_tenant.register_client(f"replaced {method}", method)
     current = tls_tenant.register_client(f"replaced {method}", method)
-    same_subject = method in ("tls_client_auth", "spiffe_x509")  # then both certificates name the client
+    same_subject = method in ("tls_client_auth", "spiffe_x509")  # both certificates then name the client
     for account, accepted in ((current, True), (former, same_subject)):
         with BackendClient(**tls_tenant.settings(account)) as client:
             token = tls_tenant.mint_opaque()
@@ -143,7 +143,7 @@ def test_a_replaced_client_is_refused(tls_tenant: LocalTenant, method: str) -> N
 
 
 def test_keys_rotate(tenant: LocalTenant) -> None:
-    """Tokens of new keys pass, tokens of withdrawn keys do not, and strangers' never did."""
+    """Tokens of new keys are accepted; those of withdrawn keys and of strangers are not."""
     with BackendClient(**tenant.settings(), refresh_cooldown=0, jwks_cache_duration=0) as client:
         before = tenant.mint()
         tenant.rotate_keys()
@@ -157,7 +157,7 @@ def test_keys_rotate(tenant: LocalTenant) -> None:
 
 
 def test_tenants_share_nothing() -> None:
-    """Several run at once, and each refuses the tokens of the others."""
+    """Several tenants run at once, and each refuses the tokens of the others."""
     with LocalTenant(algorithms=["ES256"]) as ours, LocalTenant(algorithms=["ES256"]) as theirs:
         assert ours.domain != theirs.domain
         with BackendClient(**ours.settings()) as client:
@@ -169,8 +169,8 @@ def test_tenants_share_nothing() -> None:
         assert (ours.requests.count("jwks") >= 1, len(theirs.requests)) == (True, 0)
 
 
-def test_a_tenant_comes_back_as_it_was() -> None:
-    """After a stop it is gone; after a start the same address, keys, tokens and clients are there."""
+def test_a_restarted_tenant_is_unchanged() -> None:
+    """After a stop and a start, URL, keys, tokens and clients are the same."""
     with LocalTenant(algorithms=["ES256"], tls=True) as tenant:
         account = tenant.register_client("api", "self_signed_tls_client_auth")
         token, opaque, metadata = tenant.mint(), tenant.mint_opaque(), tenant.metadata()
@@ -183,14 +183,14 @@ def test_a_tenant_comes_back_as_it_was() -> None:
 
 
 def test_a_stopped_tenant_still_mints(tenant: LocalTenant) -> None:
-    """A test of an outage needs tokens during the outage."""
+    """Tests of an outage can mint tokens during the outage."""
     with tenant.outage():
         assert tenant.mint().count(".") == 2
         assert tenant.jwks()["keys"]
 
 
 def test_nothing_is_left_behind() -> None:
-    """No thread, no socket and no file survives a tenant."""
+    """No thread, socket or file is left when a tenant ends."""
     threads = set(threading.enumerate())
     with LocalTenant(algorithms=["ES256"], tls=True, trust_stores=["partners"]) as tenant:
         directory = Path(tenant.ca_bundle).parent
@@ -204,7 +204,7 @@ def test_nothing_is_left_behind() -> None:
 
 @pytest.mark.parametrize("path", ["", "/", "/acme", "/acme/eu/"])
 def test_the_path_of_a_tenant(path: str) -> None:
-    """A tenant domain may have a path, which leads to all its endpoints."""
+    """A tenant domain may have a path, which its endpoints have too."""
     with LocalTenant(algorithms=["ES256"], path=path) as tenant:
         assert tenant.domain.partition("127.0.0.1:")[2].lstrip("0123456789") == path.rstrip("/")
         with BackendClient(**tenant.settings(tenant.client)) as client:
@@ -213,7 +213,7 @@ def test_the_path_of_a_tenant(path: str) -> None:
 
 
 def test_a_chosen_port() -> None:
-    """A tenant listens where it is told to, and says so where that is taken."""
+    """A tenant listens on a given port, and raises an error if it is taken."""
     with LocalTenant(algorithms=["ES256"]) as first:
         port = int(first.domain.rpartition(":")[2])
         with pytest.raises(OSError, match="in use"):
@@ -222,8 +222,8 @@ def test_a_chosen_port() -> None:
         assert second.domain == first.domain
 
 
-def test_a_tenant_with_a_clock_of_its_own() -> None:
-    """Tokens are issued and judged by the clock that the test holds."""
+def test_a_tenant_with_a_given_clock() -> None:
+    """Tokens are issued and checked by the clock that the test passes."""
     now = 1_000_000.0
     with LocalTenant(algorithms=["ES256"], clock=lambda: now) as tenant:
         settings = tenant.settings(tenant.client) | {"clock": lambda: now}
@@ -238,7 +238,7 @@ def test_a_tenant_with_a_clock_of_its_own() -> None:
 
 
 def test_the_environment_of_an_api(tls_tenant: LocalTenant) -> None:
-    """An API in another process gets to know the tenant by variables."""
+    """The variables configure an API in another process."""
     account = tls_tenant.register_client(
         "environment", "tls_client_auth", trust_store="partners", secret="unused"
     )
@@ -259,8 +259,8 @@ def test_the_environment_of_an_api(tls_tenant: LocalTenant) -> None:
     }
 
 
-def test_a_key_does_not_fit_into_the_environment(tenant: LocalTenant) -> None:
-    """The error says so, instead of handing on the name of an object."""
+def test_a_key_cannot_be_a_variable(tenant: LocalTenant) -> None:
+    """A key object cannot be a variable; the error says so."""
     account = tenant.register_client("api", "private_key_jwt")
     with pytest.raises(ValueError, match="cannot be an environment variable"):
         tenant.environment(account)
@@ -274,8 +274,8 @@ def test_a_key_does_not_fit_into_the_environment(tenant: LocalTenant) -> None:
         ({"algorithms": ["HS256"]}, "algorithms must be some of"),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused(arguments: Any, message: str) -> None:
-    """A mistake is found before anything is started."""
+def test_invalid_arguments_are_refused(arguments: Any, message: str) -> None:
+    """The error is raised before anything is started."""
     with pytest.raises(ValueError, match=message):
         LocalTenant(**arguments)
 
@@ -291,16 +291,14 @@ def test_arguments_that_make_no_sense_are_refused(arguments: Any, message: str) 
         ("spiffe_jwt", {"jwks": {"keys": 1}}, "it must be an object with an array named keys"),
     ],
 )
-def test_clients_that_cannot_work_are_refused(
-    tenant: LocalTenant, method: str, arguments: Any, message: str
-) -> None:
-    """A registration says at once what it lacks."""
+def test_invalid_clients_are_refused(tenant: LocalTenant, method: str, arguments: Any, message: str) -> None:
+    """The error says what the registration lacks."""
     with pytest.raises(ValueError, match=message):
         tenant.register_client("api", method, **arguments)
 
 
 def test_certificates_need_tls(tenant: LocalTenant, tls_tenant: LocalTenant) -> None:
-    """Without TLS there is no authority, and with TLS only those that were asked for."""
+    """Without TLS there are no certificates, and with TLS only the requested ones."""
     with pytest.raises(ValueError, match="certificates need tls=True"):
         tenant.ca_bundle  # noqa: B018
     with pytest.raises(ValueError, match="there is no such trust store"):
@@ -308,7 +306,7 @@ def test_certificates_need_tls(tenant: LocalTenant, tls_tenant: LocalTenant) -> 
 
 
 def test_an_address_needs_a_start() -> None:
-    """Before its first start a tenant has no address, and so no issuer."""
+    """Before its first start a tenant has no URL and no issuer."""
     tenant = LocalTenant(algorithms=["ES256"])
     with pytest.raises(RuntimeError, match="has no address before it is started"):
         tenant.mint()
@@ -316,14 +314,14 @@ def test_an_address_needs_a_start() -> None:
 
 
 def test_a_tenant_starts_once(tenant: LocalTenant) -> None:
-    """A second start is a mistake of the test, and harms nothing."""
+    """A second start is an error and has no other effect."""
     with pytest.raises(RuntimeError, match="is running already"):
         tenant.start()
     assert requests.get(tenant.metadata()["jwks_uri"]).status_code == 200
 
 
 def test_mutual_tls_without_a_certificate_to_check(tls_tenant: LocalTenant) -> None:
-    """Documents are at the tenant domain only; the endpoints for mutual TLS have none."""
+    """Documents are at the tenant domain only, not at the endpoints for mutual TLS."""
     endpoint = tls_tenant.metadata()["mtls_endpoint_aliases"]["token_endpoint"]
     origin = endpoint.removesuffix("/connect/token")
     response = requests.get(origin + "/.well-known/openid-configuration", verify=tls_tenant.ca_bundle)
@@ -331,7 +329,7 @@ def test_mutual_tls_without_a_certificate_to_check(tls_tenant: LocalTenant) -> N
 
 
 def test_a_forked_child_leaves_the_files_alone() -> None:
-    """A child process that exits does not take the parent's certificates with it."""
+    """A forked child that exits does not delete the parent's certificates."""
     script = """
 import os
 from monocloud_mw.testing import LocalTenant
@@ -357,7 +355,7 @@ print(bundle)
 
 
 def test_failing_is_scoped_to_its_block(tenant: LocalTenant) -> None:
-    """Also where the block ends with an error."""
+    """The fault ends with the block, also after an exception."""
     with pytest.raises(LookupError), tenant.failing(faults.status(500)):
         raise LookupError
     assert requests.get(tenant.metadata()["jwks_uri"]).status_code == 200

@@ -1,4 +1,4 @@
-"""What a tenant issues, as PyJWT and joserfc see it."""
+"""Tokens issued by a tenant, checked with PyJWT and joserfc."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AUDIENCE = "https://api.example.com"
 
 
 class Clock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = NOW + 0.9
@@ -64,12 +64,12 @@ def _claims(token: str) -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
-# joserfc judges every algorithm that it knows; ML-DSA is too new for it.
+# joserfc verifies every algorithm that it supports; ML-DSA is too new for it.
 @pytest.mark.parametrize(
     "algorithm", [name for name in SIGNATURE_ALGORITHMS if not name.startswith("ML-DSA")]
 )
 def test_joserfc_verifies_what_is_minted(algorithm: str) -> None:
-    """The signature is right under the published key, for every algorithm."""
+    """The signature is valid under the published key, for every algorithm."""
     issuer = _issuer(Clock(), keys=KeyRing([algorithm]))
     key_set = KeySet.import_key_set(json.loads(json.dumps(issuer.keys.published())))
     verified = jws.deserialize_compact(issuer.mint({}), key_set, algorithms=[algorithm])
@@ -78,7 +78,7 @@ def test_joserfc_verifies_what_is_minted(algorithm: str) -> None:
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "EdDSA"])
 def test_pyjwt_accepts_what_is_minted(algorithm: str) -> None:
-    """A token without any wishes is a good one, with all checks made."""
+    """A token minted without parameters passes all of PyJWT's checks."""
     issuer = _issuer(time.time, keys=KeyRing([algorithm]))
     key = jwt.PyJWKSet.from_dict(issuer.keys.published()).keys[0]
     claims = jwt.decode(
@@ -93,7 +93,7 @@ def test_pyjwt_accepts_what_is_minted(algorithm: str) -> None:
 
 
 def test_a_token_has_the_claims_of_rfc_9068(issuer: Issuer) -> None:
-    """Without any wishes a token says who, for whom and for how long, and nothing that is empty."""
+    """A token minted without parameters has subject, audience and lifetime, and no empty claim."""
     claims = _claims(issuer.mint({}))
     assert len(claims.pop("jti")) == 43
     assert claims == {
@@ -127,18 +127,18 @@ def test_a_token_has_the_claims_of_rfc_9068(issuer: Issuer) -> None:
 def test_parameters_become_claims(
     issuer: Issuer, parameters: AccessTokenParameters, expected: Mapping[str, Any]
 ) -> None:
-    """Each parameter sets its claim, in JWTs and in what introspection says."""
+    """Each parameter sets its claim in JWTs and in introspection."""
     assert expected.items() <= _claims(issuer.mint(parameters)).items()
 
 
 @pytest.mark.parametrize("name", ["iss", "sub", "aud", "client_id", "iat", "nbf", "exp", "jti"])
 def test_a_claim_can_be_left_out(issuer: Issuer, name: str) -> None:
-    """``None`` takes a claim out, whichever it is."""
+    """``None`` removes any claim."""
     assert name not in _claims(issuer.mint({"claims": {name: None}}))
 
 
 def test_every_token_has_an_id_of_its_own(issuer: Issuer) -> None:
-    """Two tokens are never the same."""
+    """No two tokens have the same ID."""
     assert _claims(issuer.mint({}))["jti"] != _claims(issuer.mint({}))["jti"]
 
 
@@ -151,7 +151,7 @@ def test_a_token_is_bound_to_a_certificate(issuer: Issuer, tmp_path: Path) -> No
 
 
 def test_the_header_can_be_changed(issuer: Issuer) -> None:
-    """Parameters are added, replaced and taken out; the key's own say what is left."""
+    """Parameters are added, replaced and removed; the others are those of the key."""
     token = issuer.mint({}, header={"typ": "dpop+jwt", "kid": None, "jku": "https://evil.example"})
     assert jwt.get_unverified_header(token) == {
         "typ": "dpop+jwt",
@@ -163,15 +163,15 @@ def test_the_header_can_be_changed(issuer: Issuer) -> None:
 @pytest.mark.parametrize(
     ("signer", "error"), [("stranger", InvalidKeyIdError), ("impostor", BadSignatureError)]
 )
-def test_somebody_else_signs(issuer: Issuer, signer: Signer, error: type[Exception]) -> None:
-    """A stranger's key is not in the key set; an impostor's seems to be, and fails to verify."""
+def test_tokens_signed_by_other_keys(issuer: Issuer, signer: Signer, error: type[Exception]) -> None:
+    """A stranger's key is not in the key set; an impostor's has a known key ID and fails to verify."""
     key_set = KeySet.import_key_set(json.loads(json.dumps(issuer.keys.published())))
     with pytest.raises(error):
         jws.deserialize_compact(issuer.mint({}, signed_by=signer), key_set, algorithms=["ES256"])
 
 
-def test_a_key_of_ones_own_signs(issuer: Issuer) -> None:
-    """Any key signs, also one with an algorithm that no tenant would use."""
+def test_a_given_key_signs(issuer: Issuer) -> None:
+    """Any key can sign, also with an algorithm that no tenant would use."""
     token = issuer.mint(
         {}, signed_by=SigningKey.from_secret("a secret of one's own, long enough", key_id="own")
     )
@@ -188,16 +188,16 @@ def test_a_key_of_ones_own_signs(issuer: Issuer) -> None:
         ({"certificate": "not a certificate"}, "a certificate must be PEM or DER"),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused(
+def test_invalid_parameters_are_refused(
     issuer: Issuer, parameters: AccessTokenParameters, message: str
 ) -> None:
-    """A mistake in a test is found where it was made."""
+    """A mistake in a test is reported where it is made."""
     with pytest.raises(ValueError, match=message):
         issuer.mint(parameters)
 
 
 def test_introspection_knows_an_opaque_token(issuer: Issuer) -> None:
-    """An opaque token says nothing by itself; introspection says everything (RFC 7662 section 2.2)."""
+    """An opaque token has no content; introspection returns its claims (RFC 7662 section 2.2)."""
     token = issuer.mint_opaque({"scopes": "orders:read", "groups": ["admin"]})
     answer = issuer.introspect(token)
     assert len(token) == 43
@@ -218,7 +218,7 @@ def test_introspection_knows_an_opaque_token(issuer: Issuer) -> None:
 
 
 def test_introspection_knows_a_jwt(issuer: Issuer) -> None:
-    """A JWT of this tenant is introspected to its claims, also after its key was retired."""
+    """A JWT of this tenant can be introspected, also after its key was withdrawn."""
     token = issuer.mint({})
     issuer.keys.rotate()
     assert issuer.introspect(token) == {"active": True, "token_type": "Bearer", **_claims(token)}
@@ -226,7 +226,7 @@ def test_introspection_knows_a_jwt(issuer: Issuer) -> None:
 
 @pytest.mark.parametrize("opaque", [True, False])
 def test_a_token_is_active_from_nbf_until_exp(clock: Clock, issuer: Issuer, opaque: bool) -> None:
-    """A token begins to be active at ``nbf`` and ends to be at ``exp``, to the second."""
+    """A token is active from ``nbf`` until ``exp``, to the second."""
     parameters: AccessTokenParameters = {"starts_in_seconds": 10, "lifetime_seconds": 10}
     token = issuer.mint_opaque(parameters) if opaque else issuer.mint(parameters)
     active = []
@@ -236,7 +236,7 @@ def test_a_token_is_active_from_nbf_until_exp(clock: Clock, issuer: Issuer, opaq
 
 
 def test_inactive_tokens_are_all_alike(clock: Clock, issuer: Issuer) -> None:
-    """Unknown, expired, revoked, foreign and withdrawn tokens get the same answer, which tells nothing."""
+    """Unknown, expired, revoked, foreign and withdrawn tokens get the same response without details."""
     revoked, opaque = issuer.mint({}), issuer.mint_opaque({})
     issuer.revoke(revoked)
     issuer.revoke(opaque)
@@ -257,12 +257,12 @@ def test_inactive_tokens_are_all_alike(clock: Clock, issuer: Issuer) -> None:
 
 
 def test_a_token_without_limits_stays_active(issuer: Issuer) -> None:
-    """``exp`` is optional in introspection, and a limit that is no number is none."""
+    """Introspection accepts tokens without ``exp``; a limit that is not a number is ignored."""
     assert issuer.introspect(issuer.mint_opaque({"claims": {"exp": None, "nbf": "now"}}))["active"] is True
 
 
 def test_introspection_can_know_opaque_tokens_only(clock: Clock) -> None:
-    """A tenant like some others calls every JWT inactive."""
+    """Like some tenants, it can treat every JWT as inactive."""
     issuer = _issuer(clock, introspects_jwts=False)
     assert issuer.introspect(issuer.mint({})) == {"active": False}
     assert issuer.introspect(issuer.mint_opaque({}))["active"] is True

@@ -1,1 +1,1 @@
-"""Transports against real servers on the loopback interface."""
+"""Transports with real servers on the loopback interface."""

@@ -1,4 +1,4 @@
-"""Fixtures: every transport behind one contract, scripted servers, and no proxies of the shell."""
+"""Fixtures: every transport behind one contract, scripted servers, and no proxy variables."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ ELSEWHERE = "tenant.example.test"
 
 
 class Serve(Protocol):
-    """Starts a server that plays a script, until the test ends."""
+    """Starts a server with a script and stops it after the test."""
 
     def __call__(self, script: Script, tls: ssl.SSLContext | None = None) -> ScriptedServer: ...
 
 
 class Connect(Protocol):
-    """Makes a transport, and closes it when the test ends."""
+    """Creates a transport and closes it after the test."""
 
     def __call__(
         self, *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None
@@ -56,7 +56,7 @@ def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Return the addresses that the name server gives for a host, to be filled in by the test."""
+    """Return the table of host names and their addresses, to be filled by the test."""
     given: dict[str, list[str]] = {}
     resolve = socket.getaddrinfo
 
@@ -69,21 +69,21 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Return what starts scripted servers."""
+    """Return a function that starts scripted servers."""
     with ExitStack() as stack:
         yield lambda script, tls=None: stack.enter_context(ScriptedServer(script, tls))
 
 
 @pytest.fixture(params=[RequestsTransport, Httpcore2Transport], ids=["requests", "httpcore2"])
 def transport_kind(request: pytest.FixtureRequest) -> type:
-    """Return one kind of transport after the other."""
+    """Return each kind of transport in turn."""
     kind: type = request.param
     return kind
 
 
 @pytest.fixture
 def connect(transport_kind: type) -> Iterator[Connect]:
-    """Return what makes transports, once per kind of transport."""
+    """Return a function that creates transports, for each kind of transport."""
     with ExitStack() as stack:
 
         def connect(
@@ -101,13 +101,13 @@ def connect(transport_kind: type) -> Iterator[Connect]:
 
 @pytest.fixture
 def exchange(connect: Connect) -> Exchange:
-    """Return a transport with its defaults."""
+    """Return a transport with default options."""
     return connect()
 
 
 @pytest.fixture(scope="session")
 def ca() -> trustme.CA:
-    """Return an authority that nobody trusts who was not told to."""
+    """Return an authority that is not trusted by default."""
     return trustme.CA()
 
 
@@ -121,7 +121,7 @@ def ca_bundle(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def tls(ca: trustme.CA) -> ssl.SSLContext:
-    """Return the server's side of TLS at 127.0.0.1 and :data:`ELSEWHERE`; a client needs no certificate."""
+    """Return the server's TLS context for 127.0.0.1 and :data:`ELSEWHERE`, without client certificates."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("127.0.0.1", ELSEWHERE).configure_cert(context)
     ca.configure_trust(context)
@@ -131,7 +131,7 @@ def tls(ca: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture(scope="session")
 def client_certificate(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Return the paths of a client's certificate and key."""
+    """Return the paths of a client certificate and its key."""
     issued, folder = ca.issue_cert("client@example.test"), tmp_path_factory.mktemp("client")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     issued.cert_chain_pems[0].write_to_path(str(certificate))
@@ -141,7 +141,7 @@ def client_certificate(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def garbage(tmp_path: Path) -> str:
-    """Return the path of a file that is no PEM."""
+    """Return the path of a file that is not PEM."""
     path = tmp_path / "garbage.pem"
     path.write_text("this is no certificate\n")
     return str(path)

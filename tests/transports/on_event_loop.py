@@ -1,4 +1,4 @@
-"""An asynchronous transport as threads see it: what they ask of it runs on an event loop beside them."""
+"""Call an asynchronous transport from threads, on an event loop of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ __all__ = ["OnEventLoop"]
 
 
 class OnEventLoop:
-    """Calls a transport on a loop of its own; leaving closes the loop and leaves its connections to it."""
+    """Calls a transport on its own event loop; leaving closes the loop and not the transport's
+    connections.
+    """
 
     def __init__(self, transport: Httpcore2Transport) -> None:
         self._transport = transport

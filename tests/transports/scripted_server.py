@@ -1,4 +1,4 @@
-"""A server that does on each connection what a script tells it to, however rude: a transport's worst day."""
+"""A server that runs a script on each connection, including protocol errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JOIN_SECONDS: Final = 10.0
 
 
 class Received(NamedTuple):
-    """One request as it came in."""
+    """One received request."""
 
     method: str
     target: str
@@ -27,18 +27,18 @@ class Received(NamedTuple):
 
 
 class StoppedError(OSError):
-    """The server stops, and so should the script."""
+    """The server stops, so the script should end."""
 
 
 class Connection:
-    """One connection, from the server's side."""
+    """One connection on the server's side."""
 
     def __init__(self, server: ScriptedServer, connected: socket.socket) -> None:
         self._server = server
         self.socket = connected
 
     def receive(self) -> Received | None:
-        """Read one request; ``None`` where the client has closed the connection instead."""
+        """Read one request; return ``None`` if the client has closed the connection."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             byte = self.socket.recv(1)
@@ -60,17 +60,17 @@ class Connection:
         self.socket.sendall(data)
 
     def pause(self, seconds: float | None = None) -> None:
-        """Do nothing for a while, or (``None``) until the server stops."""
+        """Wait for a time, or (``None``) until the server stops."""
         if self._server.stopping.wait(seconds):
             raise StoppedError
 
     def reset(self) -> None:
-        """Close with a TCP reset instead of a polite end."""
+        """Reset the connection instead of closing it."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
     def peer_certificate(self) -> bytes | None:
-        """Return the client's certificate (DER) where it presented one."""
+        """Return the client's certificate (DER) if it presented one."""
         assert isinstance(self.socket, ssl.SSLSocket)
         return self.socket.getpeercert(binary_form=True)
 
@@ -89,7 +89,7 @@ Script: TypeAlias = Callable[[Connection], Any]
 
 
 class ScriptedServer:
-    """Listens on the loopback interface and plays a script on every connection, each in its own thread.
+    """Listens on the loopback interface and runs a script for every connection, each in its own thread.
 
     Args:
         script: called with each connection; when it returns, the connection is closed.
@@ -116,7 +116,7 @@ class ScriptedServer:
         self.stopping.set()
         for open_socket in (self._listening, *self._open):
             with suppress(OSError):
-                socket.socket.shutdown(open_socket, socket.SHUT_RDWR)  # an SSLSocket's may say goodbye
+                socket.socket.shutdown(open_socket, socket.SHUT_RDWR)  # an SSLSocket may send close_notify
         for thread in self._threads:
             thread.join(JOIN_SECONDS)
             assert not thread.is_alive()
@@ -161,7 +161,7 @@ def response(
 
 
 def answer(data: bytes | None = None) -> Script:
-    """Return a script that sends the same bytes in answer to every request, and keeps the connection."""
+    """Return a script that sends the same bytes in response to every request and keeps the connection."""
 
     def script(connection: Connection) -> None:
         while connection.receive() is not None:
@@ -171,7 +171,7 @@ def answer(data: bytes | None = None) -> Script:
 
 
 def trickle(start: bytes, rest: bytes) -> Script:
-    """Return a script that sends ``start`` at once and the ``rest`` byte by byte, far too slowly."""
+    """Return a script that sends ``start`` at once and the ``rest`` slowly, byte by byte."""
 
     def script(connection: Connection) -> None:
         connection.receive()

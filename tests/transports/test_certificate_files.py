@@ -1,4 +1,4 @@
-"""The files of TLS: what is unusable is found when a transport is made, and they are read once."""
+"""TLS files: unusable ones are refused at creation, and files are read once."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def encrypted_key(client_certificate: tuple[str, str], tmp_path: Path) -> str:
 
 
 def problems_of(ca_bundle: str | None, client_certificate: tuple[str, str] | None) -> tuple[Problem, ...]:
-    """Return the problems of files that cannot be used."""
+    """Return the problems of unusable files."""
     with pytest.raises(ConfigurationError) as caught:
         CertificateFiles(ca_bundle, client_certificate, tuple)
     return caught.value.problems
 
 
 def test_unusable_files_are_found_at_once(garbage: str, client_certificate: tuple[str, str]) -> None:
-    """A file that is not what it should be is a mistake in the settings, all of them told together."""
+    """All unusable files are reported together as configuration errors."""
     certificate, key = client_certificate
     assert problems_of(garbage, None) == (CA_BUNDLE,)
     assert problems_of(key, None) == (CA_BUNDLE,)
@@ -67,7 +67,7 @@ def test_unusable_files_are_found_at_once(garbage: str, client_certificate: tupl
 
 
 def test_a_key_of_another_certificate_is_refused(client_certificate: tuple[str, str], tmp_path: Path) -> None:
-    """OpenSSL is the judge of whether certificate and key belong together."""
+    """OpenSSL checks whether certificate and key match."""
     other = tmp_path / "other.pem"
     trustme.CA().issue_cert("other@example.test").private_key_pem.write_to_path(str(other))
     assert problems_of(None, (client_certificate[0], str(other))) == (CERTIFICATE,)
@@ -76,7 +76,7 @@ def test_a_key_of_another_certificate_is_refused(client_certificate: tuple[str, 
 def test_an_encrypted_key_is_refused_without_a_prompt(
     client_certificate: tuple[str, str], encrypted_key: str
 ) -> None:
-    """OpenSSL would ask for the password on the terminal, and a service would wait there for ever."""
+    """OpenSSL would ask for a password on the terminal and block the service."""
     assert problems_of(None, (client_certificate[0], encrypted_key)) == (CERTIFICATE,)
     script = (
         "import sys; from monocloud_mw.transports.certificate_files import CertificateFiles\n"
@@ -91,13 +91,13 @@ def test_an_encrypted_key_is_refused_without_a_prompt(
         text=True,
         timeout=60,
         check=False,
-        start_new_session=True,  # no terminal to ask on
+        start_new_session=True,  # without a terminal
     )
     assert (done.stdout, done.stderr) == ("ConfigurationError\n", "")
 
 
 def test_every_transport_checks_its_files(connect: Connect, garbage: str) -> None:
-    """A client that could not do its work is not made."""
+    """A client with unusable files is not created."""
     with pytest.raises(ConfigurationError) as caught:
         connect(ca_bundle=garbage, client_certificate=(garbage, garbage))
     assert caught.value.problems == (CA_BUNDLE, CERTIFICATE)
@@ -105,13 +105,13 @@ def test_every_transport_checks_its_files(connect: Connect, garbage: str) -> Non
 
 @pytest.fixture
 def made() -> list[Contexts]:
-    """Return the contexts that were made, as the test goes on."""
+    """Return the contexts that have been created."""
     return []
 
 
 @pytest.fixture
 def files(ca_bundle: str, made: list[Contexts]) -> CertificateFiles[Contexts]:
-    """Return what keeps the contexts of a bundle."""
+    """Return a cache of contexts for a bundle."""
 
     def make(contexts: Contexts) -> Contexts:
         made.append(contexts)
@@ -123,7 +123,7 @@ def files(ca_bundle: str, made: list[Contexts]) -> CertificateFiles[Contexts]:
 def test_of_many_that_need_them_one_reads_the_files(
     files: CertificateFiles[Contexts], made: list[Contexts], ca_bundle: str
 ) -> None:
-    """Reading keeps a processor busy, and more so where many do it side by side."""
+    """Reading takes CPU time, so concurrent callers wait for one reader."""
     os.utime(ca_bundle, ns=(0, 0))
     together = Barrier(8)
 
@@ -136,13 +136,13 @@ def test_of_many_that_need_them_one_reads_the_files(
     assert len(made) == 2
 
 
-def test_a_file_that_looks_the_same_is_read_again(
+def test_a_file_of_same_size_and_time_is_read_again(
     files: CertificateFiles[Contexts], made: list[Contexts], ca_bundle: str
 ) -> None:
-    """A renewed one may be as long as the old one, and some tools give all files the same time."""
+    """A renewed file may have the same size and modification time."""
     path = Path(ca_bundle)
     before = path.stat()
-    while path.stat().st_ctime_ns == before.st_ctime_ns:  # the clock of a file system ticks every few ms
+    while path.stat().st_ctime_ns == before.st_ctime_ns:  # the clock of a file system advances every few ms
         path.write_bytes(path.read_bytes())
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_mtime_ns == before.st_mtime_ns
@@ -151,7 +151,7 @@ def test_a_file_that_looks_the_same_is_read_again(
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(made: list[Contexts], ca_bundle: str) -> None:
-    """Nobody knows how much of the old one was read, so what was made of it counts as old."""
+    """It is unknown how much of the old file was read, so the context counts as outdated."""
 
     def make(contexts: Contexts) -> Contexts:
         made.append(contexts)
@@ -163,10 +163,10 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(made: list[Contexts]
 
 
 @pytest.mark.parametrize("index", [0, 1, 2], ids=["authorities", "certificate", "key"])
-def test_no_file_may_go_bad(
+def test_an_invalid_file_fails_every_exchange(
     ca_bundle: str, client_certificate: tuple[str, str], tmp_path: Path, index: int
 ) -> None:
-    """Exchanges fail for as long as it is, each of them; a mended one is read again."""
+    """While a file is invalid every exchange fails; a repaired file is read again."""
     bundle, certificate, key = (
         str(shutil.copy(path, tmp_path / f"{number}.pem"))
         for number, path in enumerate((ca_bundle, *client_certificate))
@@ -183,7 +183,9 @@ def test_no_file_may_go_bad(
 
 
 def test_which_variable_names_the_authorities(monkeypatch: pytest.MonkeyPatch, garbage: str) -> None:
-    """The one of ``requests`` before the one of curl, as ``requests`` has it; blank ones do not count."""
+    """The variables of ``requests`` take precedence over those of curl, as in ``requests``; blank ones are
+    ignored.
+    """
     for name in VARIABLES:
         monkeypatch.setenv(name, garbage)
     assert [problem.variable for problem in problems_of(None, None)] == ["REQUESTS_CA_BUNDLE"]
@@ -202,7 +204,7 @@ def test_which_variable_names_the_authorities(monkeypatch: pytest.MonkeyPatch, g
 def test_the_least_version_of_tls(
     monkeypatch: pytest.MonkeyPatch, ca_bundle: str, default: ssl.TLSVersion, expected: ssl.TLSVersion
 ) -> None:
-    """TLS 1.2, or what the system asks for where that is more."""
+    """The minimum is TLS 1.2, or the system's minimum if that is higher."""
     create = ssl.create_default_context
 
     def create_as_the_system_would(**settings: Any) -> ssl.SSLContext:
@@ -218,7 +220,7 @@ def test_the_least_version_of_tls(
 def test_a_forked_child_reads_the_files_itself(
     files: CertificateFiles[Contexts], made: list[Contexts], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it inherits may be locked by a thread that only its parent has: here, and within OpenSSL."""
+    """A lock that it inherits may be held by a thread of the parent, in this package or in OpenSSL."""
     parent = files.current()
     with files._by_process[os.getpid()].lock, monkeypatch.context() as forked:
         forked.setattr(os, "getpid", lambda: -1)
@@ -230,10 +232,10 @@ def test_a_forked_child_reads_the_files_itself(
     assert not set(parent) & set(child)
 
 
-def test_what_a_child_could_not_read_it_has_never_made(
+def test_a_forked_child_that_cannot_read_the_files_has_no_context(
     files: CertificateFiles[Contexts], garbage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Closing a transport asks for it, and must not fail for a file that went bad."""
+    """Closing a transport looks up the context, and must not fail for an invalid file."""
     monkeypatch.setattr(files, "_authorities", _Authorities(garbage, None, None))
     monkeypatch.setattr(os, "getpid", lambda: -1)
     with pytest.raises(HttpError):
@@ -244,7 +246,7 @@ def test_what_a_child_could_not_read_it_has_never_made(
 def test_contexts_verify_and_cannot_be_changed_by_http_clients(
     files: CertificateFiles[Contexts], serve: Serve, ca: trustme.CA
 ) -> None:
-    """Chain, host name, TLS 1.2 at least; and what other threads are reading stays as it is."""
+    """They verify chain and host name with TLS 1.2 or later, and a context in use is not changed."""
     context, _ = files.current()
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2

@@ -1,4 +1,4 @@
-"""What every transport keeps to, shown on real sockets."""
+"""The contract of all transports, tested on real sockets."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from .conftest import ELSEWHERE, Connect, Exchange, Serve
 from .scripted_server import Connection, Script, ScriptedServer, answer, response, trickle
 
 MAX_BODY_BYTES = 100_000
-SHORT_SECONDS = 0.3  # for what must run out
-LONG_SECONDS = 30.0  # for what must not, however busy the machine
+SHORT_SECONDS = 0.3  # for timeouts that must expire
+LONG_SECONDS = 30.0  # for timeouts that must not, even on a busy machine
 
 
 def get(url: str, **changes: Any) -> HttpRequest:
@@ -43,17 +43,17 @@ def get(url: str, **changes: Any) -> HttpRequest:
 
 
 def failure_of(call: Callable[[], HttpResponse]) -> HttpError:
-    """Return the error of an exchange that must fail."""
+    """Return the error of an exchange that has to fail."""
     with pytest.raises(HttpError) as caught:
         call()
     return caught.value
 
 
-# What goes out
+# Requests
 
 
-def test_a_request_goes_out_as_the_flow_made_it(serve: Serve, exchange: Exchange) -> None:
-    """Method, target, headers and body are the request's; nothing is added that a server could act on."""
+def test_a_request_is_sent_unchanged(serve: Serve, exchange: Exchange) -> None:
+    """Method, target, headers and body are the request's; no header with a meaning for servers is added."""
     server = serve(answer())
     headers = {"accept": "application/json", "content-type": "text/x", "authorization": "Basic YTpi"}
     exchange(get(server.origin + "/a?b=c", method="POST", headers=headers, body=b"x=y"))
@@ -80,17 +80,17 @@ def test_a_request_goes_out_as_the_flow_made_it(serve: Serve, exchange: Exchange
         "/a'(b)*!$&",
     ],
 )
-def test_the_target_is_the_urls_byte_for_byte(serve: Serve, exchange: Exchange, target: str) -> None:
-    """Nothing is tidied up: the tenant knows best what its addresses are."""
+def test_the_target_is_sent_unchanged(serve: Serve, exchange: Exchange, target: str) -> None:
+    """The URL is not normalised."""
     server = serve(answer())
     exchange(get(server.origin + target))
     assert server.requests[0].target == target
 
 
-def test_a_netrc_entry_does_not_replace_our_header(
+def test_a_netrc_entry_does_not_replace_the_header(
     serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The developer's .netrc may name the tenant's host; our credentials are still our own."""
+    """A .netrc entry for the tenant's host does not replace the credentials of the client."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\ndefault login any password one\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -101,19 +101,19 @@ def test_a_netrc_entry_does_not_replace_our_header(
 
 
 def test_cookies_are_not_kept(serve: Serve, exchange: Exchange) -> None:
-    """A cookie of one answer does not go out with the next request."""
+    """A cookie of one response is not sent with the next request."""
     server = serve(answer(response(headers="Set-Cookie: session=1; Path=/\r\n")))
     exchange(get(server.origin))
     exchange(get(server.origin))
     assert [received.headers.get("cookie") for received in server.requests] == [None, None]
 
 
-# What comes back
+# Responses
 
 
 @pytest.mark.parametrize("status", [200, 203, 204, 301, 302, 307, 401, 404, 429, 500, 503])
-def test_every_status_is_an_answer(serve: Serve, exchange: Exchange, status: int) -> None:
-    """Statuses are the flow's business; a redirect is returned as it is and not followed."""
+def test_every_status_is_returned(serve: Serve, exchange: Exchange, status: int) -> None:
+    """Any status is returned to the flow; redirects are not followed."""
     body = b"" if status == 204 else b"body"
     server = serve(answer(response(body, status=f"{status} Some", headers="Location: /other\r\nX-A: 1\r\n")))
     received = exchange(get(server.origin))
@@ -122,7 +122,7 @@ def test_every_status_is_an_answer(serve: Serve, exchange: Exchange, status: int
     assert len(server.requests) == 1
 
 
-BODY = bytes(range(256)) * 200  # far more than one packet
+BODY = bytes(range(256)) * 200  # much more than one packet
 
 
 def _chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
@@ -148,8 +148,8 @@ def _chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
         "HTTP/1.0 until close", "until close", "identity",
     ],
 )  # fmt: skip
-def test_bodies_arrive_whole(serve: Serve, exchange: Exchange, data: bytes, expected: bytes) -> None:
-    """However the body is framed, and whether or not the server keeps the connection."""
+def test_bodies_are_complete(serve: Serve, exchange: Exchange, data: bytes, expected: bytes) -> None:
+    """Bodies are complete with any framing, whether or not the connection is kept."""
 
     def script(connection: Connection) -> None:
         connection.receive()
@@ -159,7 +159,7 @@ def test_bodies_arrive_whole(serve: Serve, exchange: Exchange, data: bytes, expe
 
 
 def test_the_body_of_a_closed_connection_may_come_late(serve: Serve, exchange: Exchange) -> None:
-    """A server that will not keep the connection may still take its time for the body."""
+    """A server that will close the connection may still take its time for the body."""
 
     def script(connection: Connection) -> None:
         connection.receive()
@@ -185,7 +185,7 @@ TOO_LARGE = b"x" * (MAX_BODY_BYTES + 1)
     ids=["declared", "absurd", "one chunk", "small chunks", "until close"],
 )
 def test_a_body_over_the_limit_is_an_error(serve: Serve, exchange: Exchange, data: bytes) -> None:
-    """Declared or not, no more than the limit is kept, and the rest is not waited for."""
+    """No more than the limit is read, declared or not, and the rest is not awaited."""
 
     def script(connection: Connection) -> None:
         connection.receive()
@@ -198,7 +198,7 @@ def test_a_body_over_the_limit_is_an_error(serve: Serve, exchange: Exchange, dat
 
 
 def deflated(body: bytes, window_bits: int) -> bytes:
-    """Return a body in one of the formats of zlib."""
+    """Return a body in one of the zlib formats."""
     compressor = zlib.compressobj(wbits=window_bits)
     return compressor.compress(body) + compressor.flush()
 
@@ -225,10 +225,10 @@ def deflated(body: bytes, window_bits: int) -> bytes:
         "deflate without header", "empty", "none", "None", "identity", "identity twice",
     ],
 )  # fmt: skip
-def test_a_compressed_body_is_read_although_none_was_asked_for(
+def test_a_compressed_body_is_read_although_not_requested(
     serve: Serve, exchange: Exchange, encoding: str, data: bytes
 ) -> None:
-    """Some gateways compress whatever a request accepts."""
+    """Some gateways compress responses even if not requested."""
     server = serve(answer(response(data, headers=f"Content-Encoding: {encoding}\r\n")))
     for _ in range(2):
         assert exchange(get(server.origin, max_body_bytes=len(BODY))).body == BODY
@@ -261,7 +261,7 @@ DAMAGED = "sent an invalid compressed body"
 def test_a_compressed_body_that_cannot_be_read_is_an_error(
     serve: Serve, exchange: Exchange, encoding: str, data: bytes, reason: str
 ) -> None:
-    """The error says what can be read, and shows nothing of what was sent."""
+    """The error lists the supported encodings and contains none of the body."""
     server = serve(answer(response(data, headers=f"Content-Encoding: {encoding}\r\n")))
     error = failure_of(lambda: exchange(get(server.origin)))
     assert str(error) == f"'{server.origin}' {reason}"
@@ -270,8 +270,10 @@ def test_a_compressed_body_that_cannot_be_read_is_an_error(
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize("status", [200, 302])
-def test_a_bomb_does_not_go_off(serve: Serve, exchange: Exchange, status: int, encoding: str) -> None:
-    """A body has its limit before and after decompression, that of a redirect too."""
+def test_a_decompression_bomb_is_refused(
+    serve: Serve, exchange: Exchange, status: int, encoding: str
+) -> None:
+    """The limit applies before and after decompression, for redirects too."""
     compress = gzip.compress if encoding == "gzip" else zlib.compress
     bomb = compress(bytes(50_000_000))
     assert len(bomb) < MAX_BODY_BYTES
@@ -287,11 +289,11 @@ def test_a_bomb_does_not_go_off(serve: Serve, exchange: Exchange, status: int, e
     assert peak_bytes < 5_000_000
 
 
-# What goes wrong
+# Failures
 
 
 def hang_up(connection: Connection) -> None:
-    """Close without an answer."""
+    """Close without a response."""
     connection.receive()
 
 
@@ -302,7 +304,7 @@ def reset(connection: Connection) -> None:
 
 
 def say(data: bytes) -> Script:
-    """Return a script that says the same to every request, and closes the connection."""
+    """Return a script that gives the same response to every request and closes the connection."""
 
     def script(connection: Connection) -> None:
         connection.receive()
@@ -351,14 +353,14 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     ],
 )  # fmt: skip
 def test_a_broken_answer_is_an_http_error(serve: Serve, exchange: Exchange, script: Script) -> None:
-    """Whatever the server does there is an error of ours, without a status since no whole answer arrived."""
+    """A malformed response is an HttpError without a status."""
     error = failure_of(lambda: exchange(get(serve(script).origin)))
     assert "cannot be reached" in str(error)
     assert error.status is None
 
 
 def test_a_closed_port_is_an_http_error(exchange: Exchange) -> None:
-    """Where nothing listens, the error names the address and the reason."""
+    """The error names the URL and the reason."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         origin = f"http://127.0.0.1:{taken.getsockname()[1]}"
     error = failure_of(lambda: exchange(get(origin)))
@@ -367,7 +369,7 @@ def test_a_closed_port_is_an_http_error(exchange: Exchange) -> None:
 
 
 def test_an_unknown_host_is_an_http_error(exchange: Exchange) -> None:
-    """A name that does not resolve is like a server that is away (RFC 2606: no such name exists)."""
+    """A name that does not resolve is an outage (RFC 2606: no such name exists)."""
     error = failure_of(lambda: exchange(get("http://tenant.invalid/")))
     assert "cannot be reached: " in str(error)
     assert error.status is None
@@ -395,7 +397,7 @@ EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\
 def test_an_interim_response_is_not_the_answer(
     serve: Serve, exchange: Exchange, interim: bytes, is_refused: bool, at_once: bool
 ) -> None:
-    """The answer comes after it (RFC 9110 section 15.2), for this request and no other, or there is none."""
+    """The final response follows it (RFC 9110 section 15.2), for this request only, or there is none."""
 
     def script(connection: Connection) -> None:
         while (received := connection.receive()) is not None:
@@ -420,7 +422,7 @@ def test_an_interim_response_is_not_the_answer(
 def test_endless_interim_responses_are_bounded(
     serve: Serve, exchange: Exchange, interim: bytes, is_fast: bool
 ) -> None:
-    """None of them buys a server more time, and together they may not take more than one answer may."""
+    """They do not extend the timeout, and together they count towards one response's size limit."""
     server = serve(flood(b"", interim * 1000) if is_fast else trickle(interim, interim * 100))
     began = time.monotonic()
     error = failure_of(lambda: exchange(get(server.origin, timeout_seconds=SHORT_SECONDS)))
@@ -431,7 +433,7 @@ def test_endless_interim_responses_are_bounded(
 def test_interim_responses_count_on_the_wire(
     serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However much time there is, an endless stream of them ends at the limit."""
+    """However much time there is, their total size is limited."""
     for module in ("deadline", "asyncio_network"):
         monkeypatch.setattr(f"monocloud_mw.transports.{module}.MAX_WIRE_BYTES", 100_000)
     error = failure_of(lambda: exchange(get(serve(flood(b"", CONTINUE * 1000)).origin)))
@@ -462,7 +464,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 def test_the_timeout_bounds_the_whole_exchange(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, script: Script, encrypted: bool
 ) -> None:
-    """A byte now and then does not buy a server more time."""
+    """Sending single bytes does not extend the timeout."""
     server = serve(script, tls if encrypted else None)
     exchange = connect(ca_bundle=ca_bundle)
     began = time.monotonic()
@@ -473,7 +475,7 @@ def test_the_timeout_bounds_the_whole_exchange(
 
 
 def test_a_tls_handshake_that_hangs_is_bounded(serve: Serve, connect: Connect, ca_bundle: str) -> None:
-    """A server that accepts and never shakes hands is one that does not answer in time."""
+    """A server that accepts but does not answer the handshake is a timeout."""
     origin = serve(Connection.pause).origin.replace("http:", "https:")
     exchange = connect(ca_bundle=ca_bundle)
     began = time.monotonic()
@@ -486,7 +488,7 @@ def test_a_tls_handshake_that_hangs_is_bounded(serve: Serve, connect: Connect, c
 def test_every_exchange_on_a_kept_connection_has_its_own_deadline(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, encrypted: bool
 ) -> None:
-    """Together they may take longer than one may; one that trickles is cut off all the same."""
+    """Several exchanges may together take longer than one; a slow one is still cut off."""
 
     def script(connection: Connection) -> None:
         while (received := connection.receive()) is not None:
@@ -530,7 +532,7 @@ SECRET = "top-secret-value"
 def test_errors_hold_nothing_that_was_sent_or_received(
     serve: Serve, exchange: Exchange, caplog: pytest.LogCaptureFixture, script: Script, odd_header: str
 ) -> None:
-    """Neither the message nor what is chained to it shows a body or a header, ours or the server's."""
+    """Neither the message nor chained exceptions contain a body or header, of request or response."""
     request = get(
         serve(script).origin,
         method="POST",
@@ -546,8 +548,8 @@ def test_errors_hold_nothing_that_was_sent_or_received(
     assert SECRET not in repr(request)
 
 
-def test_what_the_caller_is_handling_is_not_told_as_the_cause(serve: Serve, exchange: Exchange) -> None:
-    """Python chains the exception that a caller is handling to ours; it may be about anything."""
+def test_the_exception_being_handled_is_not_chained(serve: Serve, exchange: Exchange) -> None:
+    """Python chains the exception that the caller is handling; it is not part of this error."""
     origin = serve(hang_up).origin
     try:
         raise OSError(SECRET)
@@ -561,7 +563,7 @@ def test_what_the_caller_is_handling_is_not_told_as_the_cause(serve: Serve, exch
 
 
 def test_a_connection_is_used_again(serve: Serve, exchange: Exchange) -> None:
-    """Ten exchanges in a row, errors of the tenant included, are one connection."""
+    """Ten successive exchanges, including errors of the tenant, use one connection."""
     server = serve(answer(_chunked(b"body")))
     for _ in range(10):
         assert exchange(get(server.origin)).body == b"body"
@@ -572,7 +574,7 @@ def test_a_connection_is_used_again(serve: Serve, exchange: Exchange) -> None:
 def test_an_idle_connection_that_the_server_closed_is_replaced(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, encrypted: bool
 ) -> None:
-    """Servers close idle connections; that is no reason for an exchange to fail."""
+    """Servers close idle connections; the exchange uses a new one."""
     closed: list[Connection] = []
 
     def script(connection: Connection) -> None:
@@ -592,15 +594,15 @@ def test_an_idle_connection_that_the_server_closed_is_replaced(
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait until something has happened."""
+    """Wait until a condition is true."""
     deadline = time.monotonic() + LONG_SECONDS
     while not condition():
         assert time.monotonic() < deadline
         os.sched_yield()
 
 
-def test_an_oversized_answer_does_not_reach_into_the_next_exchange(serve: Serve, exchange: Exchange) -> None:
-    """What was left unread goes with its connection."""
+def test_an_oversized_response_does_not_affect_the_next_exchange(serve: Serve, exchange: Exchange) -> None:
+    """A response that was not read completely is dropped with its connection."""
     server = serve(answer(response(TOO_LARGE * 2)))
     for _ in range(2):
         failure_of(lambda: exchange(get(server.origin)))
@@ -654,10 +656,10 @@ def test_a_malformed_chunk_is_an_error(serve: Serve, exchange: Exchange, data: b
 
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("size", [5, 50_000])
-def test_what_follows_an_answer_is_not_the_next_one(
+def test_data_after_a_response_is_dropped(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, encrypted: bool, size: int
 ) -> None:
-    """A server, or who fools it (request smuggling), must not answer for a token that was not asked about."""
+    """With request smuggling a server could otherwise answer for another token."""
 
     def script(connection: Connection) -> None:
         while (received := connection.receive()) is not None:
@@ -671,7 +673,7 @@ def test_what_follows_an_answer_is_not_the_next_one(
 
 
 def test_threads_share_a_transport(serve: Serve, exchange: Exchange) -> None:
-    """Twenty threads get their own answers, on at most one connection each."""
+    """Twenty threads get their own responses, on at most one connection each."""
 
     def script(connection: Connection) -> None:
         while (received := connection.receive()) is not None:
@@ -727,7 +729,7 @@ else:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_opens_connections_of_its_own(serve: Serve, transport_kind: type) -> None:
-    """Parent and child never write into one connection; closing in one leaves the other's alone."""
+    """Parent and child never share a connection; closing in one does not affect the other."""
     server = serve(answer())
     script = FORKING.format(module=transport_kind.__module__, name=transport_kind.__name__)
     done = subprocess.run(
@@ -749,7 +751,7 @@ def test_a_forked_child_opens_connections_of_its_own(serve: Serve, transport_kin
 def test_a_server_of_an_unknown_authority_is_refused(
     serve: Serve, exchange: Exchange, tls: ssl.SSLContext
 ) -> None:
-    """Nothing is sent to a server that cannot prove who it is."""
+    """No request is sent to an unverified server."""
     server = serve(answer(), tls)
     error = failure_of(lambda: exchange(get(server.origin)))
     assert "SSLCertVerificationError" in str(error)
@@ -760,24 +762,24 @@ def test_the_ca_bundle_decides_which_servers_are_trusted(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, garbage: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Also where the environment names another bundle."""
+    """The option applies even if the environment names another bundle."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", garbage)
     monkeypatch.setenv("CURL_CA_BUNDLE", garbage)
     assert connect(ca_bundle=ca_bundle)(get(serve(answer(), tls).origin)).status == 200
 
 
-def test_the_environments_ca_bundle_counts_where_there_is_no_option(
+def test_the_ca_bundle_of_the_environment_is_the_default(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A company's proxy needs its authority everywhere; that is what the variable is for."""
+    """The variable serves networks whose proxy needs its own authority."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", ca_bundle)
     assert connect()(get(serve(answer(), tls).origin)).status == 200
 
 
-def test_an_unusable_bundle_of_the_environment_is_found_at_once(
+def test_an_unusable_bundle_of_the_environment_is_refused(
     connect: Connect, garbage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The variable is named, so that the mistake is found where it is."""
+    """The error names the variable."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", garbage)
     with pytest.raises(ConfigurationError) as caught:
         connect()
@@ -785,10 +787,10 @@ def test_an_unusable_bundle_of_the_environment_is_found_at_once(
     assert caught.value.problems == (problem,)
 
 
-def test_a_folder_of_authorities_may_stand_for_a_bundle(
+def test_a_directory_of_authorities_may_be_a_bundle(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As for ``requests``: OpenSSL looks into it when it needs an authority; in this one there is none."""
+    """As in ``requests``, OpenSSL looks up authorities in the directory; this one is empty."""
     monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path))
     error = failure_of(lambda: connect()(get(serve(answer(), tls).origin)))
     assert "SSLCertVerificationError" in str(error)
@@ -797,7 +799,7 @@ def test_a_folder_of_authorities_may_stand_for_a_bundle(
 def test_another_authority_than_the_bundles_is_refused(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    """A bundle replaces what is trusted, it does not add to it."""
+    """A bundle replaces the default authorities."""
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))
     error = failure_of(lambda: connect(ca_bundle=str(other))(get(serve(answer(), tls).origin)))
@@ -807,7 +809,7 @@ def test_another_authority_than_the_bundles_is_refused(
 def test_a_certificate_for_another_host_is_refused(
     serve: Serve, connect: Connect, ca: trustme.CA, ca_bundle: str
 ) -> None:
-    """The right authority is not enough: the name must be the one that was asked for."""
+    """The certificate must name the requested host."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("tenant.example.test").configure_cert(context)
     server = serve(answer(), context)
@@ -816,11 +818,11 @@ def test_a_certificate_for_another_host_is_refused(
     assert server.requests == []
 
 
-def test_the_common_name_of_a_certificate_does_not_count(
+def test_the_common_name_of_a_certificate_is_ignored(
     serve: Serve, connect: Connect, ca: trustme.CA, ca_bundle: str, names: dict[str, list[str]],
     transport_kind: type,
 ) -> None:  # fmt: skip
-    """It is free text, which an authority need not have looked at (RFC 9525 section 2)."""
+    """The common name is free text that the authority need not have checked (RFC 9525 section 2)."""
     if transport_kind is RequestsTransport and URLLIB3_1:
         pytest.skip("urllib3 1.26 takes it where there is no alternative name")
     names[ELSEWHERE] = ["127.0.0.1"]
@@ -832,10 +834,10 @@ def test_the_common_name_of_a_certificate_does_not_count(
     assert server.requests == []
 
 
-def test_our_certificate_is_presented_only_where_the_request_says_so(
+def test_the_client_certificate_is_presented_only_on_request(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, client_certificate: tuple[str, str]
 ) -> None:
-    """Neither kind of request ever uses a connection of the other kind."""
+    """Requests with and without the client certificate never share a connection."""
     presented: list[bool] = []
 
     def script(connection: Connection) -> None:
@@ -852,15 +854,15 @@ def test_our_certificate_is_presented_only_where_the_request_says_so(
     assert server.connections == 2
 
 
-def test_a_server_may_ask_for_our_certificate_after_the_request(
+def test_a_server_may_request_the_certificate_later(
     serve: Serve, connect: Connect, ca: trustme.CA, ca_bundle: str, client_certificate: tuple[str, str]
 ) -> None:
-    """Some do, for some of their paths only (RFC 8446 section 4.6.2)."""
+    """Some servers do so for some paths only (RFC 8446 section 4.6.2)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("127.0.0.1").configure_cert(context)
     ca.configure_trust(context)
     context.verify_mode, context.post_handshake_auth = ssl.CERT_REQUIRED, True
-    context.num_tickets = 0  # what arrives after an answer ends a connection
+    context.num_tickets = 0  # data after a response ends the connection
     presented: list[bool] = []
 
     def script(connection: Connection) -> None:
@@ -878,14 +880,14 @@ def test_a_server_may_ask_for_our_certificate_after_the_request(
     assert (presented, server.connections) == ([False, True], 1)
 
 
-# Files of TLS that change
+# TLS files that change
 
 
 def test_new_connections_read_no_files(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, client_certificate: tuple[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Reading the authorities takes longer than several exchanges; a burst of them would stand still."""
+    """Reading the authorities takes longer than several exchanges and would delay a burst of requests."""
     read: list[object] = []
 
     def spy(name: str) -> Any:
@@ -911,17 +913,17 @@ def test_new_connections_read_no_files(
 
 @pytest.fixture
 def replaceable(client_certificate: tuple[str, str], ca_bundle: str, tmp_path: Path) -> tuple[Path, ...]:
-    """Return paths of an authority, a client's certificate and its key, which the test may write to."""
+    """Return paths of an authority, a client certificate and its key, in files that the test may change."""
     paths = tuple(tmp_path / name for name in ("ca.pem", "certificate.pem", "key.pem"))
     for path, original in zip(paths, (ca_bundle, *client_certificate), strict=True):
         path.write_bytes(Path(original).read_bytes())
     return paths
 
 
-def test_a_renewed_certificate_of_ours_is_presented_from_then_on(
+def test_a_renewed_client_certificate_is_used(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca: trustme.CA, replaceable: tuple[Path, ...]
 ) -> None:
-    """Some live for an hour (SPIFFE). A connection that was made with the old one is not used again."""
+    """Some certificates are valid for an hour (SPIFFE). Connections with the old one are not used again."""
     authorities, certificate, key = replaceable
     presented: list[bytes | None] = []
 
@@ -945,10 +947,10 @@ def test_a_renewed_certificate_of_ours_is_presented_from_then_on(
     assert server.connections == 3
 
 
-def test_an_authority_that_is_replaced_is_distrusted_at_once(
+def test_a_replaced_authority_is_distrusted_at_once(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, replaceable: tuple[Path, ...]
 ) -> None:
-    """Also where a connection was open; while the file cannot be read at all, nobody is trusted."""
+    """Open connections are not used either; while the file cannot be read, no server is trusted."""
     authorities, *_ = replaceable
     good = authorities.read_bytes()
     server = serve(answer(), tls)
@@ -973,7 +975,7 @@ def test_an_authority_that_is_replaced_is_distrusted_at_once(
 def test_connections_of_old_files_are_closed(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, replaceable: tuple[Path, ...]
 ) -> None:
-    """The idle ones, and those in use, at the latest when the exchanges that they are used for have ended."""
+    """Idle connections are closed at once, others when their exchanges have ended."""
     authorities, *_ = replaceable
     asked, go_on, gone = Event(), Event(), Semaphore(0)
 
@@ -1007,7 +1009,7 @@ def test_connections_of_old_files_are_closed(
 
 
 def tunnel(connection: Connection) -> None:
-    """Be a proxy for CONNECT, to whom every host is a server of the test."""
+    """Act as a proxy for CONNECT that leads every host to one server of the test."""
     received = connection.receive()
     assert received is not None
     with socket.create_connection(("127.0.0.1", int(received.target.split(":")[1]))) as target:
@@ -1016,14 +1018,14 @@ def tunnel(connection: Connection) -> None:
 
 
 def elsewhere(server: ScriptedServer) -> str:
-    """Return the origin of a server as if it stood on another machine."""
+    """Return the origin of a server as if it were on another machine."""
     return server.origin.replace("127.0.0.1", ELSEWHERE)
 
 
 def test_a_tunnel_of_the_environment_is_used_for_https(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proxy sees where the tunnel leads and nothing else; the certificate is still the tenant's."""
+    """The proxy learns only the host; the certificate is still the tenant's."""
     server, proxy = serve(answer(), tls), serve(tunnel)
     monkeypatch.setenv("HTTPS_PROXY", proxy.origin)
     exchange = connect(ca_bundle=ca_bundle)
@@ -1047,11 +1049,11 @@ def test_a_proxy_of_the_environment_is_used_for_http(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LocalHost", "[::1]"])
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_what_is_meant_for_this_machine_never_goes_through_a_proxy(
+def test_loopback_requests_use_no_proxy(
     serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]],
     host: str, variable: str,
 ) -> None:  # fmt: skip
-    """Plain ``http`` is allowed since nobody else hears it there, and a proxy would."""
+    """Plain ``http`` is allowed because only this machine can read it; a proxy would read it too."""
     server, proxy = serve(answer()), serve(answer(response(b"proxy")))
     names["localhost"] = names["::1"] = ["127.0.0.1"]  # where the server listens
     monkeypatch.setenv(variable, proxy.origin)
@@ -1063,7 +1065,7 @@ def test_what_is_meant_for_this_machine_never_goes_through_a_proxy(
 def test_no_tunnel_leads_to_this_machine(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To the proxy, it would be another one."""
+    """At the proxy, "this machine" would be the proxy."""
     server, proxy = serve(answer(), tls), serve(tunnel)
     monkeypatch.setenv("HTTPS_PROXY", proxy.origin)
     assert connect(ca_bundle=ca_bundle)(get(server.origin)).status == 200
@@ -1071,7 +1073,7 @@ def test_no_tunnel_leads_to_this_machine(
 
 
 def test_the_name_of_this_machine_leads_nowhere_else(exchange: Exchange, names: dict[str, list[str]]) -> None:
-    """Where no file knows ``localhost``, a name server is asked, which may say anything."""
+    """If no hosts file has ``localhost``, a name server could return any address."""
     names["localhost"] = ["192.0.2.1"]
     error = failure_of(lambda: exchange(get("http://localhost/", headers={"authorization": SECRET})))
     assert "localhost does not resolve to a loopback address" in str(error)
@@ -1080,7 +1082,7 @@ def test_the_name_of_this_machine_leads_nowhere_else(exchange: Exchange, names: 
 def test_no_proxy_of_the_environment_is_respected(
     serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]]
 ) -> None:
-    """Hosts that the environment excludes are spoken to directly."""
+    """Hosts in NO_PROXY are contacted directly."""
     server, proxy = serve(answer()), serve(answer())
     names[ELSEWHERE] = ["127.0.0.1"]
     monkeypatch.setenv("HTTP_PROXY", proxy.origin)
@@ -1101,33 +1103,33 @@ def test_no_proxy_of_the_environment_is_respected(
 def test_the_timeout_bounds_the_proxy_too(
     serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, script: Script
 ) -> None:
-    """Waiting for a tunnel is part of the exchange."""
+    """Waiting for a tunnel is part of the timeout."""
     monkeypatch.setenv("HTTPS_PROXY", serve(script).origin)
     began = time.monotonic()
     failure_of(lambda: exchange(get("https://tenant.example.test/", timeout_seconds=SHORT_SECONDS)))
     assert time.monotonic() - began < 10 * SHORT_SECONDS
 
 
-def test_a_proxys_password_stays_secret(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy's address that cannot be read is not shown: it holds a password."""
+def test_the_password_of_a_proxy_is_redacted(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invalid proxy URL is not shown, since it may contain a password."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:{SECRET}@[half")
     error = failure_of(lambda: exchange(get("https://tenant.example.test/")))
     assert "cannot be reached" in str(error)
     assert SECRET not in str(error)
 
 
-def test_socks_proxies_are_refused_in_words(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They would need a package of their own, and would not keep to the deadline."""
+def test_socks_proxies_are_refused(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SOCKS would need another package and does not keep the deadline."""
     monkeypatch.setenv("ALL_PROXY", f"SOCKS5h://user:{SECRET}@127.0.0.1:1")
     error = failure_of(lambda: exchange(get("https://tenant.example.test")))
     assert str(error) == "the proxy environment variables name a SOCKS proxy; only HTTP proxies are supported"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_is_told_who_we_are(
+def test_a_proxy_gets_its_credentials(
     serve: Serve, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    """User and password of the proxy's URL go to the proxy, decoded (RFC 7617 section 2)."""
+    """User and password of the proxy URL are sent to the proxy, decoded (RFC 7617 section 2)."""
     proxy = serve(answer(response(status="407 Proxy Authentication Required")))
     monkeypatch.setenv(f"{scheme}_proxy", proxy.origin.replace("//", "//us%65r:p%40ss@"))
     with suppress(HttpError):
@@ -1135,10 +1137,10 @@ def test_a_proxy_is_told_who_we_are(
     assert proxy.requests[0].headers["proxy-authorization"] == "Basic dXNlcjpwQHNz"
 
 
-def test_what_a_proxy_says_in_plain_text_never_passes_for_the_tenants_answer(
+def test_plain_text_of_a_proxy_is_not_the_tenants_response(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What follows the proxy's answer came before TLS, so it was not the tenant that said it."""
+    """Data after the proxy's response came before TLS, so it is not the tenant's."""
 
     def script(connection: Connection) -> None:
         received = connection.receive()
@@ -1147,7 +1149,7 @@ def test_what_a_proxy_says_in_plain_text_never_passes_for_the_tenants_answer(
             connection.send(head + response(b"forged"))
             connection.relay(target)
 
-    # As long as what is read in one go, so that what follows is read later.
+    # As long as one read, so that the rest is read later.
     head = b"HTTP/1.1 200 Connection established\r\nX-A: ".ljust(16 * 1024 - 4, b"x") + b"\r\n\r\n"
 
     monkeypatch.setenv("HTTPS_PROXY", serve(script).origin)
@@ -1161,7 +1163,7 @@ def test_a_proxy_over_tls_is_verified_like_the_tenant(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, monkeypatch: pytest.MonkeyPatch,
     scheme: str, trusted: bool, transport_kind: type,
 ) -> None:  # fmt: skip
-    """By the same authorities, and before it learns anything; a tunnel through it is TLS in TLS."""
+    """The proxy's certificate is verified with the same authorities; the tunnel is TLS within TLS."""
     server = serve(answer(), tls)
     proxy = serve(tunnel if scheme == "https" else answer(), tls)
     monkeypatch.setenv(f"{scheme}_proxy", proxy.origin)
@@ -1178,13 +1180,13 @@ def test_a_proxy_over_tls_is_verified_like_the_tenant(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_our_certificate_is_not_for_a_proxy(
+def test_a_proxy_does_not_get_the_client_certificate(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, client_certificate: tuple[str, str],
     monkeypatch: pytest.MonkeyPatch, scheme: str, transport_kind: type,
 ) -> None:  # fmt: skip
-    """One that asks for it gets none; at the end of its tunnel the tenant gets it."""
+    """A proxy that requests a certificate gets none; the tenant at the end of the tunnel does."""
     if transport_kind is RequestsTransport and URLLIB3_1:
-        return  # no such proxy is spoken to
+        return  # such proxies are refused
     seen: dict[str, bytes | None] = {}
 
     def noting(name: str, script: Script) -> Script:

@@ -1,4 +1,4 @@
-"""How every transport keeps, replaces, shares and opens its connections, shown on real sockets."""
+"""How transports keep, replace, share and open connections, tested on real sockets."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def request(url: str, method: str = "GET", **changes: Any) -> HttpRequest:
 
 
 def failure_of(call: Callable[[], HttpResponse]) -> HttpError:
-    """Return the error of an exchange that must fail."""
+    """Return the error of an exchange that has to fail."""
     with pytest.raises(HttpError) as caught:
         call()
     return caught.value
 
 
-# A kept connection that dies
+# Kept connections that end
 
 
 def dying(end: Callable[[Connection], object], *, lives: int = 1) -> Script:
-    """Return a script that answers so many requests on a connection; the next one is its end."""
+    """Return a script that answers a number of requests on a connection and then ends it."""
 
     def script(connection: Connection) -> None:
         for _ in range(lives):
@@ -56,7 +56,7 @@ def dying(end: Callable[[Connection], object], *, lives: int = 1) -> Script:
 
 
 def say(data: bytes) -> Callable[[Connection], None]:
-    """Return an end that sends something first."""
+    """Return an end that first sends some bytes."""
     return lambda connection: connection.send(data)
 
 
@@ -67,7 +67,7 @@ def test_an_exchange_on_a_kept_connection_that_dies_is_repeated_once(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str,
     method: str, encrypted: bool, end: Callable[[Connection], object],
 ) -> None:  # fmt: skip
-    """On a new connection, documents and introspections alike (RFC 9112 section 9.3.1)."""
+    """It is repeated on a new connection, for documents and introspections (RFC 9112 section 9.3.1)."""
     server = serve(dying(end), tls if encrypted else None)
     exchange = connect(ca_bundle=ca_bundle)
     for _ in range(3):
@@ -76,7 +76,7 @@ def test_an_exchange_on_a_kept_connection_that_dies_is_repeated_once(
 
 
 def test_the_repetition_never_uses_another_kept_connection(serve: Serve, exchange: Exchange) -> None:
-    """Where a gateway forgot one connection, it forgot the others too."""
+    """If a gateway dropped one connection, it dropped the others too."""
     together = Barrier(3)
 
     def script(connection: Connection) -> None:
@@ -97,7 +97,7 @@ def test_the_repetition_never_uses_another_kept_connection(serve: Serve, exchang
 
 @pytest.mark.parametrize("part", [b"H", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
 def test_nothing_is_repeated_after_a_byte_of_an_answer(serve: Serve, exchange: Exchange, part: bytes) -> None:
-    """The server has begun to answer, so it has acted on the request."""
+    """After a byte of the response, the server may have acted on the request."""
     server = serve(dying(say(part)))
     exchange(request(server.origin))
     error = failure_of(lambda: exchange(request(server.origin)))
@@ -107,7 +107,7 @@ def test_nothing_is_repeated_after_a_byte_of_an_answer(serve: Serve, exchange: E
 
 
 def test_nothing_is_repeated_twice(serve: Serve, exchange: Exchange) -> None:
-    """The new connection has its own failure."""
+    """The error of the new connection is raised."""
     lives = iter([1, 0, 0, 0])
     server = serve(lambda connection: dying(lambda _: None, lives=next(lives))(connection))
     exchange(request(server.origin))
@@ -117,14 +117,14 @@ def test_nothing_is_repeated_twice(serve: Serve, exchange: Exchange) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_nothing_is_repeated_on_the_first_connection(serve: Serve, exchange: Exchange, method: str) -> None:
-    """A server that closes a new connection without an answer is away."""
+    """A new connection that is closed without a response is an outage."""
     server = serve(dying(lambda _: None, lives=0))
     failure_of(lambda: exchange(request(server.origin, method)))
     assert (server.connections, len(server.requests)) == (1, 1)
 
 
-def test_the_repetition_has_no_time_of_its_own(serve: Serve, exchange: Exchange) -> None:
-    """Both attempts together take no longer than one may."""
+def test_the_repetition_has_the_same_deadline(serve: Serve, exchange: Exchange) -> None:
+    """Both attempts share one timeout."""
     ends = iter([lambda connection: connection.pause(0.4), Connection.pause])
     lives = iter([1, 0])
     server = serve(lambda connection: dying(next(ends), lives=next(lives))(connection))
@@ -136,10 +136,10 @@ def test_the_repetition_has_no_time_of_its_own(serve: Serve, exchange: Exchange)
     assert server.connections == 2
 
 
-def test_a_tunnel_that_dies_is_dug_again(
+def test_a_tunnel_that_ends_is_replaced(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The repetition goes through the proxy too, and never past it."""
+    """The repetition uses the proxy too."""
     server = serve(dying(lambda _: None), tls)
 
     def tunnel(connection: Connection) -> None:
@@ -164,7 +164,7 @@ def test_a_tunnel_that_dies_is_dug_again(
 def test_a_connection_that_was_idle_for_too_long_is_not_used_again(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A gateway may have forgotten it without a word; it is closed, too."""
+    """A gateway may have dropped it silently; it is closed and replaced."""
     for module in ("idle_connections", "httpcore2_connection"):
         monkeypatch.setattr(f"monocloud_mw.transports.{module}.KEEP_IDLE_SECONDS", -1.0)
     gone = Semaphore(0)
@@ -185,7 +185,7 @@ def test_a_connection_that_was_idle_for_too_long_is_not_used_again(
 def test_idle_connections_that_no_exchange_takes_are_closed(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a burst, those beneath the one that is used run out one after the other."""
+    """After a burst, idle connections that are not used expire and are closed."""
     together, gone = Barrier(3), Semaphore(0)
     now = [0.0]
     monotonic = time.monotonic
@@ -209,19 +209,19 @@ def test_idle_connections_that_no_exchange_takes_are_closed(
     assert server.connections == 3
 
 
-# Shares
+# Limits per kind of request
 
 
 @pytest.fixture
 def two_introspections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let only two introspections run at once."""
+    """Limit introspections to two at a time."""
     for module in ("connection_shares", "httpcore2"):
         monkeypatch.setattr(f"monocloud_mw.transports.{module}.INTROSPECTION_CONNECTIONS", 2)
 
 
 @pytest.mark.usefixtures("two_introspections")
 def test_introspections_take_no_connection_of_the_documents(serve: Serve, connect: Connect) -> None:
-    """A caller who makes up tokens does not keep keys from being fetched; what waits fails as local."""
+    """Many made-up tokens do not delay loading keys; a request that gets no connection is a local failure."""
     asked, go_on = Semaphore(0), Event()
 
     def script(connection: Connection) -> None:
@@ -248,7 +248,7 @@ def test_introspections_take_no_connection_of_the_documents(serve: Serve, connec
 
 @pytest.mark.usefixtures("two_introspections")
 def test_the_clock_of_an_exchange_starts_when_it_holds_a_connection(serve: Serve, connect: Connect) -> None:
-    """One that waited for its turn has its whole time all the same."""
+    """An exchange that waited for a connection has its full timeout."""
 
     def script(connection: Connection) -> None:
         while connection.receive() is not None:
@@ -266,7 +266,7 @@ def test_the_clock_of_an_exchange_starts_when_it_holds_a_connection(serve: Serve
 def test_many_introspections_at_once_reuse_their_connections(
     serve: Serve, exchange: Exchange, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Those beyond the limit wait; no connection is discarded, and nothing is logged about it."""
+    """Exchanges beyond the limit wait; no connection is discarded or logged."""
     server = serve(answer())
     with caplog.at_level(logging.WARNING), ThreadPoolExecutor(64) as pool:
         for _ in range(3):
@@ -281,7 +281,7 @@ def test_many_introspections_at_once_reuse_their_connections(
 
 @pytest.fixture
 def swallow() -> Iterator[Callable[[str, int], None]]:
-    """Return what makes an address swallow SYNs: its queue is full, and nothing is taken from it."""
+    """Return a function that makes an address drop SYNs, since its queue is full."""
     with ExitStack() as stack:
 
         def swallow(address: str, port: int) -> None:
@@ -295,7 +295,7 @@ def swallow() -> Iterator[Callable[[str, int], None]]:
 
 
 def elsewhere(server: ScriptedServer) -> str:
-    """Return the origin of a server by a name that the test resolves."""
+    """Return the origin of a server, by a name that the test resolves."""
     return server.origin.replace("127.0.0.1", ELSEWHERE)
 
 
@@ -304,7 +304,7 @@ def test_an_address_that_does_not_answer_costs_a_quarter_of_a_second(
     serve: Serve, exchange: Exchange, names: dict[str, list[str]],
     swallow: Callable[[str, int], None], dead: int,
 ) -> None:  # fmt: skip
-    """The next one is tried beside it (RFC 8305 section 5); the request still names the host."""
+    """The next address is tried in parallel (RFC 8305 section 5); the request still has the host name."""
     server = serve(answer())
     addresses = [f"127.0.0.{number + 2}" for number in range(dead)]
     for address in addresses:
@@ -319,7 +319,7 @@ def test_an_address_that_does_not_answer_costs_a_quarter_of_a_second(
 def test_an_address_that_refuses_costs_nothing(
     serve: Serve, exchange: Exchange, names: dict[str, list[str]]
 ) -> None:
-    """The next one is tried at once, one of another family too."""
+    """The next address is tried at once, also one of another family."""
     server = serve(answer())
     names[ELSEWHERE] = ["127.0.0.2", "::1", "127.0.0.3", "127.0.0.1"]
     began = time.monotonic()
@@ -328,7 +328,7 @@ def test_an_address_that_refuses_costs_nothing(
 
 
 def test_a_host_that_refuses_everywhere_is_an_error(exchange: Exchange, names: dict[str, list[str]]) -> None:
-    """The error is the system's."""
+    """The error is that of the system."""
     names[ELSEWHERE] = ["127.0.0.2", "127.0.0.3"]
     with socket.create_server(("127.0.0.2", 0)) as taken:
         port = taken.getsockname()[1]
@@ -339,7 +339,7 @@ def test_a_host_that_refuses_everywhere_is_an_error(exchange: Exchange, names: d
 def test_connecting_is_bounded(
     exchange: Exchange, names: dict[str, list[str]], swallow: Callable[[str, int], None]
 ) -> None:
-    """Packets that vanish cost no more than the timeout, however many addresses they vanish at."""
+    """Dropped packets cost no more than the timeout, however many addresses there are."""
     with socket.create_server(("127.0.0.2", 0)) as taken:
         port = taken.getsockname()[1]
     names[ELSEWHERE] = ["127.0.0.2", "127.0.0.3"]
@@ -355,14 +355,14 @@ def test_connecting_is_bounded(
 
 
 class NameServer:
-    """A name server that does not answer until it is told to."""
+    """A name server that does not respond until it is released."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.answer = Event()
 
     def getaddrinfo(self, host: str, *_: Any, **__: Any) -> list[Any]:
-        """Wait as the system would."""
+        """Block like the system's getaddrinfo."""
         self.asked.append(host)
         assert self.answer.wait(LONG_SECONDS)
         return [(0, 0, 0, "", ("127.0.0.1", 0))]
@@ -370,7 +370,7 @@ class NameServer:
 
 @pytest.fixture
 def name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
-    """Return the name server of everything but addresses."""
+    """Return the name server for host names."""
     server, resolve = NameServer(), socket.getaddrinfo
 
     def getaddrinfo(host: str, *rest: Any, **named: Any) -> list[Any]:
@@ -384,7 +384,7 @@ def name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
 
 
 def test_a_name_server_that_hangs_is_within_the_timeout(exchange: Exchange, name_server: NameServer) -> None:
-    """The look-up goes on without those that no longer wait for it."""
+    """The timeout ends the exchange; the look-up continues without it."""
     began = time.monotonic()
     error = failure_of(lambda: exchange(request(f"http://{ELSEWHERE}/", timeout_seconds=0.2)))
     assert "no complete response within 0.2 seconds" in str(error)
@@ -395,7 +395,7 @@ def test_a_name_server_that_hangs_is_within_the_timeout(exchange: Exchange, name
 def test_concurrent_exchanges_share_one_look_up(
     serve: Serve, exchange: Exchange, name_server: NameServer
 ) -> None:
-    """One thread hangs, however many exchanges wait; a later look-up is a new one."""
+    """One thread waits for the name server, however many exchanges wait; a later look-up is a new one."""
     server = serve(answer(response(headers="Connection: close\r\n")))
     with ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(exchange, request(elsewhere(server))) for _ in range(8)]
@@ -412,7 +412,7 @@ def test_concurrent_exchanges_share_one_look_up(
 
 @pytest.mark.parametrize("host", ["tenant.invalid", "a" * 64 + ".example", "tenant..example"])
 def test_a_name_that_leads_nowhere_is_an_error(exchange: Exchange, host: str) -> None:
-    """So is one that cannot be looked up at all (RFC 1035 section 2.3.4)."""
+    """An unknown name and one that cannot be looked up at all (RFC 1035 section 2.3.4) are errors."""
     for _ in range(2):
         error = failure_of(lambda: exchange(request(f"http://{host}/")))
         assert "cannot be reached: " in str(error)

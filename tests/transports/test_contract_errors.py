@@ -1,4 +1,4 @@
-"""What the errors of every transport say: the whole cause, what to change, and nothing secret."""
+"""The errors of all transports: the full cause, the option to change, and no secrets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def get(url: str) -> HttpRequest:
 
 
 def message_of(exchange: Exchange, url: str) -> str:
-    """Return the message of an exchange that must fail."""
+    """Return the message of an exchange that has to fail."""
     with pytest.raises(HttpError) as caught:
         exchange(get(url))
     assert (caught.value.status, caught.value.local) == (None, False)
@@ -43,10 +43,10 @@ def server_side(*chain: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
-def test_an_unknown_authority_is_told_with_the_option(
+def test_the_error_of_an_unknown_authority_names_the_option(
     serve: Serve, exchange: Exchange, tls: ssl.SSLContext
 ) -> None:
-    """The message is whole, however long, and names where the authority belongs."""
+    """The message is complete and names the option for the authority."""
     server = serve(answer(), tls)
     message = message_of(exchange, server.origin)
     assert message.startswith(
@@ -59,8 +59,8 @@ def test_an_unknown_authority_is_told_with_the_option(
     assert re.search("self.signed certificate in certificate chain|unable to get local issuer", message)
 
 
-def test_a_self_signed_certificate_is_told(serve: Serve, exchange: Exchange, ca: trustme.CA) -> None:
-    """It is its own authority."""
+def test_the_error_of_a_self_signed_certificate(serve: Serve, exchange: Exchange, ca: trustme.CA) -> None:
+    """A self-signed certificate is its own authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with ca.cert_pem.tempfile() as certificate, ca.private_key_pem.tempfile() as key:
         context.load_cert_chain(certificate, key)
@@ -77,11 +77,11 @@ def test_a_self_signed_certificate_is_told(serve: Serve, exchange: Exchange, ca:
     ],
     ids=["expired", "not yet valid"],
 )
-def test_a_certificate_outside_its_time_is_told(
+def test_the_error_of_an_expired_certificate(
     serve: Serve, connect: Connect, ca: trustme.CA, ca_bundle: str,
     days_before: int, days_after: int, cause: str, advice: str,
 ) -> None:  # fmt: skip
-    """Either side's clock may be wrong."""
+    """The clock of either side may be wrong."""
     now = datetime.datetime.now(datetime.UTC)
     issued = ca.issue_cert(
         "127.0.0.1",
@@ -93,10 +93,10 @@ def test_a_certificate_outside_its_time_is_told(
     assert advice in message
 
 
-def test_a_certificate_for_another_name_is_told(
+def test_the_error_of_a_certificate_for_another_name(
     serve: Serve, connect: Connect, ca: trustme.CA, ca_bundle: str
 ) -> None:
-    """With the name that was asked for, and the option that it comes from."""
+    """The message has the requested name and the option that it comes from."""
     context = server_side(ca.issue_cert("a-rather-long-name.that.nobody.asked.for.example.test"))
     message = message_of(connect(ca_bundle=ca_bundle), serve(answer(), context).origin)
     if not URLLIB3_1:  # which compares names itself
@@ -104,8 +104,8 @@ def test_a_certificate_for_another_name_is_told(
     assert "check the host in tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN)" in message
 
 
-def test_a_server_without_tls_is_told(serve: Serve, exchange: Exchange) -> None:
-    """It answers the handshake in plain text."""
+def test_the_error_of_a_server_without_tls(serve: Serve, exchange: Exchange) -> None:
+    """The server answers the handshake in plain text."""
 
     def script(connection: Connection) -> None:
         connection.socket.recv(1)
@@ -127,7 +127,7 @@ def test_a_server_without_tls_is_told(serve: Serve, exchange: Exchange) -> None:
     ],
 )
 def test_no_error_shows_credentials_of_a_url(exchange: Exchange, url: str, shown: str) -> None:
-    """User info and queries may be credentials; host and path say enough."""
+    """User info and query are left out; host and path are shown."""
     message = message_of(exchange, url)
     assert message.startswith(f"{shown} cannot be reached: ")
     assert SECRET not in message
@@ -141,14 +141,14 @@ def test_a_bundle_of_the_environment_verifies_servers(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca_bundle: str,
     monkeypatch: pytest.MonkeyPatch, variable: str,
 ) -> None:  # fmt: skip
-    """Whichever of the usual variables names it."""
+    """Any of the usual variables may name the bundle."""
     monkeypatch.setenv(variable, ca_bundle)
     assert connect()(get(serve(answer(), tls).origin)).status == 200
 
 
 @pytest.fixture
 def folder(ca_bundle: str, tmp_path: Path) -> str:
-    """Return a folder with the authority, by the name that OpenSSL looks for."""
+    """Return a directory with the authority under the name that OpenSSL looks for."""
     command = ["openssl", "x509", "-in", ca_bundle, "-noout", "-hash"]
     digest = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     folder = tmp_path / "authorities"
@@ -162,7 +162,7 @@ def test_folders_of_the_environment_verify_servers(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, folder: str, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """``SSL_CERT_DIR`` may list several; beside ``SSL_CERT_FILE``, both count."""
+    """``SSL_CERT_DIR`` may list several directories and is used in addition to ``SSL_CERT_FILE``."""
     server = serve(answer(), tls)
     monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path}:{folder}")
     assert connect()(get(server.origin)).status == 200

@@ -1,4 +1,4 @@
-"""How every transport reads the head of a response: large ones, and none that is ambiguous."""
+"""Response heads: large ones are accepted, ambiguous ones are refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def get(url: str) -> HttpRequest:
     ],
 )  # fmt: skip
 def test_heads_that_are_read(serve: Serve, exchange: Exchange, headers: str) -> None:
-    """And the connection is kept."""
+    """The response is read and the connection kept."""
     data = response(b"body", headers=headers).replace(b"\xc3\xa9", b"\xe9")
     server = serve(answer(data))
     for _ in range(2):
@@ -86,7 +86,7 @@ def test_heads_that_are_read(serve: Serve, exchange: Exchange, headers: str) -> 
     ],
 )  # fmt: skip
 def test_heads_that_are_refused(serve: Serve, exchange: Exchange, head: bytes) -> None:
-    """A guess would give one caller the answer that was meant for another."""
+    """A wrong guess could give one caller another caller's response."""
 
     def script(connection: Connection) -> None:
         connection.receive()

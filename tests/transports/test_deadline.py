@@ -1,4 +1,4 @@
-"""What the deadline leans on in urllib3, and the parts of it that no server can show alone."""
+"""The deadline: the parts of urllib3 that it uses, and cases that need no server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .scripted_server import Connection, answer, response
 
 
 def test_no_framing_gets_past_the_limit_on_the_wire(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A response ends at the limit even where its body might be larger."""
+    """A response ends at the size limit, even if its framing allows a larger body."""
     monkeypatch.setattr("monocloud_mw.transports.deadline.MAX_WIRE_BYTES", 100_000)
     data = response(b"x" * 200_000)
     transport = RequestsTransport()
@@ -29,7 +29,7 @@ def test_no_framing_gets_past_the_limit_on_the_wire(serve: Serve, monkeypatch: p
 
 
 def test_a_pool_without_a_timeout_has_no_deadline(serve: Serve) -> None:
-    """The connections are ordinary ones to whoever sets no timeout."""
+    """Without a timeout, the connections are ordinary ones."""
 
     def script(connection: Connection) -> None:
         connection.receive()
@@ -43,7 +43,7 @@ def test_a_pool_without_a_timeout_has_no_deadline(serve: Serve) -> None:
 
 
 def test_a_deadline_that_has_passed_ends_reading_even_where_data_waits() -> None:
-    """A server that always has more to say never lets a socket's own timeout run out."""
+    """A server that sends without pause never triggers a socket timeout."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.send(b"more")
@@ -54,7 +54,7 @@ def test_a_deadline_that_has_passed_ends_reading_even_where_data_waits() -> None
 
 
 def test_a_deadline_that_passes_before_the_handshake_closes_the_socket_once() -> None:
-    """An error while TLS takes the socket over would leave two owners, and one closes what is not its own."""
+    """An error while TLS takes over the socket must not close it twice."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         limited: Any = _DeadlineSocket(ours)

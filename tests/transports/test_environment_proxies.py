@@ -1,4 +1,4 @@
-"""Which hosts ``NO_PROXY`` excludes, form by form, and which proxy a URL has."""
+"""``NO_PROXY`` in all its forms, and the proxy of a URL."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ EXCLUDED = [
 
 @pytest.mark.parametrize(("host", "port", "no_proxy"), EXCLUDED)
 def test_excluded_hosts(host: str, port: int, no_proxy: str) -> None:
-    """Every form that curl, Go, Python or requests know."""
+    """Every form that curl, Go, Python or requests support is recognised."""
     assert is_excluded(host, port, no_proxy)
 
 
@@ -69,7 +69,7 @@ def test_excluded_hosts(host: str, port: int, no_proxy: str) -> None:
     ],
 )
 def test_other_hosts(host: str, port: int, no_proxy: str) -> None:
-    """What only looks alike is not excluded, and what cannot be read excludes nothing."""
+    """Hosts that only look alike are not excluded, and invalid entries exclude nothing."""
     assert not is_excluded(host, port, no_proxy)
 
 
@@ -85,7 +85,7 @@ def test_other_hosts(host: str, port: int, no_proxy: str) -> None:
 )
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
 def test_the_proxy_of_a_url(monkeypatch: pytest.MonkeyPatch, url: str, excluded: str, variable: str) -> None:
-    """It is that of the scheme or of all, unless the host and port are excluded."""
+    """The scheme's proxy or the one for all is used, unless host and port are excluded."""
     monkeypatch.setenv("ALL_PROXY", "proxy.example:3128")
     assert proxy_for(url) == "http://proxy.example:3128"
     monkeypatch.setenv(variable, excluded)
@@ -93,7 +93,7 @@ def test_the_proxy_of_a_url(monkeypatch: pytest.MonkeyPatch, url: str, excluded:
 
 
 def test_a_proxy_keeps_its_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one of the URL's scheme counts before the one for all; none is fine."""
+    """The proxy for the URL's scheme takes precedence; without one there is none."""
     assert proxy_for("https://acme.example") is None
     monkeypatch.setenv("ALL_PROXY", "http://all.example")
     monkeypatch.setenv("HTTPS_PROXY", "HTTPS://proxy.example")
@@ -102,7 +102,7 @@ def test_a_proxy_keeps_its_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_loopback_host_has_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the proxy itself could not be used."""
+    """Loopback hosts have no proxy, even if the proxy is invalid."""
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy.example")
     assert proxy_for("http://localhost:8080/") is None
     with pytest.raises(HttpError, match="SOCKS"):

@@ -1,4 +1,4 @@
-"""The order of addresses, and what becomes of connections that come too late."""
+"""The order of addresses, and closing connections that are not needed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from monocloud_mw.transports.happy_eyeballs import async_connect, connect, inter
     ],
 )
 def test_the_families_take_turns(addresses: list[str], expected: list[str]) -> None:
-    """Beginning with that of the first address (RFC 8305 section 4)."""
+    """The families alternate, beginning with that of the first address (RFC 8305 section 4)."""
     assert interleaved(addresses) == expected
 
 
 def test_a_host_without_addresses_is_an_error() -> None:
-    """For threads and for event loops."""
+    """It is an error in threads and on event loops."""
 
     async def never(_address: str) -> None:
         raise AssertionError
@@ -37,7 +37,7 @@ def test_a_host_without_addresses_is_an_error() -> None:
 
 
 def test_only_one_connection_is_kept() -> None:
-    """One that is ready at the same moment is closed, and an attempt that is under way is cancelled."""
+    """A second connection is closed, and a running attempt is cancelled."""
     closed: list[str] = []
     cancelled: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What is particular to the transport on ``httpcore2``: event loops, cancelling, and its connections."""
+"""The transport on ``httpcore2``: event loops, cancellation and connections."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def get(url: str, **changes: Any) -> HttpRequest:
 
 
 class Gone:
-    """A script's end: counts the connections that the client has closed."""
+    """The end of a script that counts connections closed by the client."""
 
     def __init__(self) -> None:
         self._count = Semaphore(0)
@@ -49,14 +49,14 @@ class Gone:
         self._count.release()
 
     def expect(self, count: int = 1) -> None:
-        """Wait until so many more connections have been closed, and no longer than the test may take."""
+        """Wait until a number of further connections have been closed, with a timeout."""
         for _ in range(count):
             assert self._count.acquire(timeout=WAIT_SECONDS)
 
 
 @pytest.fixture
 def gone() -> Gone:
-    """Return what counts closed connections."""
+    """Return a counter of closed connections."""
     return Gone()
 
 
@@ -64,7 +64,7 @@ def gone() -> Gone:
 
 
 def until_gone(gone: Gone) -> Script:
-    """Return a script that answers every request, and tells when the client has closed the connection."""
+    """Return a script that answers every request and counts when the client closes the connection."""
 
     def script(connection: Connection) -> None:
         while connection.receive() is not None:
@@ -75,17 +75,17 @@ def until_gone(gone: Gone) -> Script:
 
 
 def test_a_loop_that_ends_closes_its_connections(serve: Serve, gone: Gone) -> None:
-    """Nobody called ``aclose``; each loop still leaves nothing behind, and the next one starts anew."""
+    """Without ``aclose``, each loop closes its connections, and the next loop opens new ones."""
     server, transport = serve(until_gone(gone)), Httpcore2Transport()
     for turn in range(1, 4):
         assert asyncio.run(transport(get(server.origin))).status == 200
         gone.expect()
         assert server.connections == turn
-    gc.collect()  # what was left open would warn now
+    gc.collect()  # an open connection would warn now
 
 
 def test_loops_do_not_share_connections(serve: Serve) -> None:
-    """Loops in threads use one transport at the same time, each with a connection of its own."""
+    """Loops in threads use one transport concurrently, each with its own connection."""
     server, transport, together = serve(answer()), Httpcore2Transport(), Barrier(4)
 
     async def work() -> None:
@@ -98,8 +98,8 @@ def test_loops_do_not_share_connections(serve: Serve) -> None:
     assert (server.connections, len(server.requests)) == (4, 20)
 
 
-def test_closing_closes_idle_connections_now_and_the_others_later(serve: Serve, gone: Gone) -> None:
-    """An exchange that is under way ends well; its connection is not kept. A later one opens another."""
+def test_closing_closes_idle_connections_at_once(serve: Serve, gone: Gone) -> None:
+    """A running exchange completes and its connection is closed; a later exchange opens a new one."""
     asked, go_on = Event(), Event()
 
     def script(connection: Connection) -> None:
@@ -129,7 +129,7 @@ def test_closing_closes_idle_connections_now_and_the_others_later(serve: Serve, 
     assert server.connections == 3
 
 
-# Cancelling
+# Cancellation
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_cancelled_exchange_leaves_no_connection(
     serve: Serve, tls: ssl.SSLContext, ca_bundle: str, gone: Gone,
     sent: bytes | None, encrypted: bool, by_deadline: bool, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Wherever it stood when it was cancelled, or its time was up, its connection is closed at once."""
+    """Wherever it is cancelled or times out, its connection is closed at once."""
     reached = Event()
     deadlines: list[asyncio.Timeout] = []
 
@@ -171,7 +171,9 @@ def test_a_cancelled_exchange_leaves_no_connection(
         exchange = asyncio.create_task(transport(get(hanging)))
         assert await asyncio.to_thread(reached.wait, WAIT_SECONDS)
         if by_deadline:
-            deadlines[0].reschedule(asyncio.get_running_loop().time())  # now that it is where it should be
+            deadlines[0].reschedule(
+                asyncio.get_running_loop().time()
+            )  # now that the exchange is in the intended state
             with pytest.raises(HttpError, match="sent no complete response"):
                 await exchange
         else:
@@ -190,7 +192,7 @@ def test_a_cancelled_exchange_leaves_no_connection(
 def test_a_cancelled_handshake_through_a_proxy_over_tls_leaves_no_connection(
     serve: Serve, tls: ssl.SSLContext, ca_bundle: str, gone: Gone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor does the proxy get to say goodbye first: one that hangs would keep the connection."""
+    """The connection is closed without waiting for close_notify of a hanging proxy."""
     reached = Event()
 
     def script(connection: Connection) -> None:
@@ -200,8 +202,8 @@ def test_a_cancelled_handshake_through_a_proxy_over_tls_leaves_no_connection(
         reached.set()
         while connection.socket.recv(65536):
             pass
-        connection.socket.settimeout(WAIT_SECONDS / 6)  # asyncio would wait for six times as long
-        assert socket.socket.recv(connection.socket, 1) == b""  # beneath TLS
+        connection.socket.settimeout(WAIT_SECONDS / 6)  # asyncio would wait six times as long
+        assert socket.socket.recv(connection.socket, 1) == b""  # the connection below TLS
         gone.watch(connection)
 
     async def work() -> None:
@@ -217,10 +219,8 @@ def test_a_cancelled_handshake_through_a_proxy_over_tls_leaves_no_connection(
     asyncio.run(work())
 
 
-def test_a_cancelled_exchange_gives_its_place_to_the_next(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those that hang and those that wait behind them, cancelled together, hold up nobody after them."""
+def test_a_cancelled_exchange_frees_its_connection(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Running and waiting exchanges that are cancelled together do not delay later ones."""
     monkeypatch.setattr(module, "DOCUMENT_CONNECTIONS", 2)
     asked = Semaphore(0)
 
@@ -244,7 +244,7 @@ def test_a_cancelled_exchange_gives_its_place_to_the_next(
 
     server, transport = serve(script), Httpcore2Transport()
     asyncio.run(work())
-    assert server.connections <= 4  # two that were cancelled, and two more
+    assert server.connections <= 4  # two cancelled ones and two more
 
 
 # Connections
@@ -253,7 +253,7 @@ def test_a_cancelled_exchange_gives_its_place_to_the_next(
 def test_more_exchanges_than_connections_wait_for_their_turn(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All are answered, over no more connections than there may be."""
+    """All are answered on no more connections than the limit."""
     monkeypatch.setattr(module, "DOCUMENT_CONNECTIONS", 3)
     server, transport = serve(answer()), Httpcore2Transport()
 
@@ -266,7 +266,9 @@ def test_more_exchanges_than_connections_wait_for_their_turn(
 
 
 def test_no_framing_gets_past_the_limit_on_the_wire(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A response ends at the limit even where its body might be larger; each response has its own."""
+    """A response ends at the size limit, even if its framing allows a larger body; each response has its
+    own limit.
+    """
     monkeypatch.setattr("monocloud_mw.transports.asyncio_network.MAX_WIRE_BYTES", 100_000)
     server, transport = serve(answer(response(b"x" * 60_000))), Httpcore2Transport()
 
@@ -280,8 +282,8 @@ def test_no_framing_gets_past_the_limit_on_the_wire(serve: Serve, monkeypatch: p
     assert server.connections == 1
 
 
-def test_other_tasks_get_their_turn_while_a_server_floods_us(serve: Serve) -> None:
-    """However fast it sends, what has arrived is taken apart in pieces."""
+def test_other_tasks_run_while_much_data_arrives(serve: Serve) -> None:
+    """Data is processed in pieces, however fast it arrives."""
 
     def script(connection: Connection) -> None:
         connection.receive()
@@ -300,34 +302,34 @@ def test_other_tasks_get_their_turn_while_a_server_floods_us(serve: Serve) -> No
     asyncio.run(work())
 
 
-# Who uses it
+# Selection of the transport
 
 SETTINGS: Settings = {"tenant_domain": "https://tenant.example.test", "audience": "api"}
 
 
 @pytest.fixture
 def without_httpcore2(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Be an environment without the extra."""
+    """Simulate an environment without the extra."""
     monkeypatch.delitem(sys.modules, "monocloud_mw.transports.httpcore2")
     monkeypatch.setitem(sys.modules, "httpcore2", None)
     return iter([None])
 
 
 def test_the_asynchronous_client_uses_it() -> None:
-    """Where ``httpcore2`` is installed there are no threads for HTTP."""
+    """With ``httpcore2``, no threads are used for HTTP."""
     assert isinstance(AsyncBackendClient(**SETTINGS)._transport, Httpcore2Transport)
 
 
 @pytest.mark.usefixtures("without_httpcore2")
-def test_without_the_extra_threads_do_it() -> None:
-    """The transport names the extra; the client does without."""
+def test_without_the_extra_threads_are_used() -> None:
+    """The transport's error names the extra; the client uses threads."""
     assert isinstance(AsyncBackendClient(**SETTINGS)._transport, RequestsTransport)
     with pytest.raises(ImportError, match=r"pip install 'monocloud-mw\[async\]'"):
         __import__("monocloud_mw.transports.httpcore2")
 
 
 def test_importing_the_package_does_not_import_it() -> None:
-    """Nor does a client for threads: who does not use it does not pay for it."""
+    """Neither the package nor a synchronous client imports it."""
     script = (
         "import sys, monocloud_mw\n"
         "monocloud_mw.BackendClient(tenant_domain='https://tenant.example.test', audience='api')\n"
@@ -344,7 +346,7 @@ def test_importing_the_package_does_not_import_it() -> None:
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-# What must not run on the event loop
+# Blocking work
 
 
 @pytest.mark.parametrize("because", ["a changed file", "a fork"])
@@ -352,7 +354,9 @@ def test_certificate_files_are_never_read_on_the_event_loop(
     serve: Serve, tls: ssl.SSLContext, ca_bundle: str, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, because: str,
 ) -> None:  # fmt: skip
-    """Reading a bundle takes as long as many exchanges; of many that begin at once, one has it read."""
+    """Reading a bundle takes as long as many exchanges, so a thread reads it, once for concurrent
+    exchanges.
+    """
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(Path(ca_bundle).read_bytes())
     readers: list[int] = []
@@ -381,7 +385,7 @@ def test_certificate_files_are_never_read_on_the_event_loop(
 def test_names_are_not_looked_up_by_the_default_executor(
     serve: Serve, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It belongs to the application, whose work would wait for a name server that hangs."""
+    """The default executor belongs to the application, whose work would wait for a hanging name server."""
     server = serve(answer())
     names["tenant.example.test"] = ["127.0.0.1"]
 

@@ -1,4 +1,4 @@
-"""What stays on this machine, and which of its addresses count."""
+"""Loopback URLs and their allowed addresses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monocloud_mw.transports.loopback import allowed_addresses, is_loopback_url
 
 
 def found(addresses: Sequence[str]) -> list[tuple[int, int, int, str, tuple[str, int]]]:
-    """Return what ``getaddrinfo`` says of a host."""
+    """Return a result of ``getaddrinfo`` for a host."""
     return [(2, 1, 6, "", (address, 80)) for address in addresses]
 
 
@@ -26,7 +26,7 @@ def found(addresses: Sequence[str]) -> list[tuple[int, int, int, str, tuple[str,
     ],
 )
 def test_urls_of_this_machine(url: str) -> None:
-    """Whatever the scheme, port and target."""
+    """Scheme, port and path do not matter."""
     assert is_loopback_url(url)
 
 
@@ -43,24 +43,24 @@ def test_urls_of_this_machine(url: str) -> None:
     ],
 )
 def test_urls_of_other_machines(url: str) -> None:
-    """Names that only look like this machine's are not."""
+    """Names that only look like loopback names are not."""
     assert not is_loopback_url(url)
 
 
 @pytest.mark.parametrize("host", ["acme.example", "tenant.localhost"])
 def test_a_host_has_the_addresses_that_were_found(host: str) -> None:
-    """Each once, in the order of the name server."""
+    """Each address is used once, in the name server's order."""
     assert allowed_addresses(host, found(["192.0.2.1", "::1", "192.0.2.1"])) == ["192.0.2.1", "::1"]
 
 
 def test_this_machine_has_loopback_addresses_only() -> None:
-    """Another that a name server knows for it is not tried, not even as the last."""
+    """Other addresses of a loopback name are never used."""
     given = found(["192.0.2.1", "::1", "127.0.0.1", "::2"])
     assert allowed_addresses("localhost", given) == ["::1", "127.0.0.1"]
 
 
 @pytest.mark.parametrize("addresses", [["192.0.2.1"], ["0.0.0.0", "::"], []])
-def test_this_machine_is_nowhere_else(addresses: list[str]) -> None:
-    """It is better not to connect than to connect to somebody."""
+def test_a_loopback_name_without_a_loopback_address(addresses: list[str]) -> None:
+    """Without a loopback address there is no connection."""
     with pytest.raises(OSError, match="localhost does not resolve to a loopback address"):
         allowed_addresses("localhost", found(addresses))

@@ -1,4 +1,6 @@
-"""A version of ``urllib3`` or ``httpcore2`` without what the transports build on is noticed at import."""
+"""Versions of ``urllib3`` or ``httpcore2`` without the private names that the transports use fail at
+import.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +29,20 @@ def lacking(path: str, name: str) -> SimpleNamespace:
 
 @pytest.mark.parametrize(("path", "name"), NAMES)
 def test_a_urllib3_without_a_hook_is_refused(path: str, name: str) -> None:
-    """The error names the version, the hook, and what to install."""
+    """The error has the version, the missing name, and what to install."""
     with pytest.raises(ImportError) as caught:
         check_hooks(lacking(path, name))
     assert str(caught.value) == f"urllib3 9.9 has no {path}.{name}; install urllib3 1.26 or 2"
 
 
 def test_the_installed_versions_are_fine() -> None:
-    """Or the transports could not be imported."""
+    """The installed versions have all names."""
     check_hooks(urllib3)
     check_private_names(httpcore2)
 
 
 def test_an_httpcore2_without_its_private_names_is_refused() -> None:
-    """An ``ImportError`` would pass for a package that is not installed, and be ignored."""
+    """An ``ImportError`` would be taken for a missing package and ignored."""
     names = ("URL", "Proxy", "AsyncConnectionPool")
     other = SimpleNamespace(__version__="9.9", **{name: getattr(httpcore2, name) for name in names})
     other.AsyncHTTP11Connection = lambda **_: SimpleNamespace()

@@ -1,4 +1,4 @@
-"""Both transports are what the protocols say, for type checkers and drivers."""
+"""Both transports implement the protocols, for type checkers and drivers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .scripted_server import Connection, response
 
 
 def test_the_transports_fit_their_protocols() -> None:
-    """A type checker sees it, too."""
+    """Type checkers verify it as well."""
     threads: Transport = RequestsTransport()
     event_loops: AsyncTransport = Httpcore2Transport()
     assert (threads.bounds_exchanges, event_loops.bounds_exchanges) == (True, True)
@@ -34,7 +34,9 @@ def test_the_transports_fit_their_protocols() -> None:
 def test_a_driver_leaves_the_clock_to_the_transport(
     serve: Serve, make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An exchange that waited for a connection has its whole time, and a wait in vain is told apart."""
+    """An exchange that waited for a connection has its full timeout; a timeout while waiting is a local
+    failure.
+    """
     for module in ("connection_shares", "httpcore2"):
         monkeypatch.setattr(f"monocloud_mw.transports.{module}.INTROSPECTION_CONNECTIONS", 1)
 

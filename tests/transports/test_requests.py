@@ -1,4 +1,4 @@
-"""What is particular to the transport on ``requests``: how it is closed, and old versions of urllib3."""
+"""The transport on ``requests``: closing, and old versions of urllib3."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .scripted_server import ScriptedServer, answer
 
 
 def test_a_closed_transport_opens_new_connections() -> None:
-    """Closing lets connections go, not the transport; closing twice, or before any use, is fine."""
+    """Closing ends the connections and not the transport; closing twice or before use is allowed."""
     transport = RequestsTransport()
     transport.close()
     with ScriptedServer(answer()) as server:
@@ -25,7 +25,7 @@ def test_a_closed_transport_opens_new_connections() -> None:
 
 
 def test_an_old_urllib3_tunnels_through_no_proxy_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would not compare the proxy's name, and so take anybody with a certificate for it."""
+    """It would not compare the proxy's host name and would accept any valid certificate."""
     monkeypatch.setattr("monocloud_mw.transports.requests.URLLIB3_1", True)
     monkeypatch.setenv("HTTPS_PROXY", "HTTPS://user:password@127.0.0.1:1")
     request = HttpRequest(url="https://tenant.example.test", timeout_seconds=30, max_body_bytes=100)
