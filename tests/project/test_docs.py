@@ -238,10 +238,10 @@ def test_the_start_page_has_the_words_that_people_search_for(word: str) -> None:
     ],
 )
 def test_the_search_knows_the_words_that_people_search_for(word: str) -> None:
-    """``docs/conf.py`` puts each into the index for at most three pages, which the search lists first."""
+    """The documentation puts each into the index for at most three pages, which the search lists first."""
     (words,) = (
         ast.literal_eval(node.value)
-        for node in ast.parse((ROOT / "docs/conf.py").read_text(encoding="utf-8")).body
+        for node in ast.parse((ROOT / "docs/_extensions/search_words.py").read_text(encoding="utf-8")).body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SEARCH_WORDS"
     )
     places = [place.partition("#")[0] for place, listed in words.items() if word in listed.split(", ")]
