@@ -25,7 +25,7 @@ from ..core.effects import (
 from ..errors import ConfigurationError, HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import FailureReports, checked, checked_entry, never_sent, no_answer_in_time
+from .failures import FailureReports, ensure_entry, ensure_response, not_sent, wait_timed_out
 from .observer import Notify
 from .run_once import INTERRUPTED, Run, RunOnceTable
 from .worker_threads import WorkerThreads
@@ -130,13 +130,13 @@ class AsyncDriver:
             async with asyncio.timeout(None if bounds_itself else request.timeout_seconds) as timeout:
                 if fetch is not self._fetch:
                     fetch.timeout = timeout
-                return checked(await self._await(workers, fetch, request))
+                return ensure_response(await self._await(workers, fetch, request))
         except TimeoutError:
             if fetch is not self._fetch and not fetch.has_begun:
-                return never_sent("worker threads")
+                return not_sent("worker threads")
             return Failure(HttpError(f"no complete response within {request.timeout_seconds:g} seconds"))
         except Exception as error:  # noqa: BLE001  a user's fetcher may raise anything
-            return self._reports.failed("fetcher", error)
+            return self._reports.call_failure("fetcher", error)
 
     async def _perform_run_once(self, effect: RunOnce) -> Any:
         while True:
@@ -150,7 +150,7 @@ class AsyncDriver:
             except TimeoutError:
                 if waits_in_full:
                     self._runs.forget(run)
-                return no_answer_in_time()
+                return wait_timed_out()
             if result is not INTERRUPTED:
                 return result
 
@@ -200,7 +200,7 @@ class AsyncDriver:
         except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
             raise  # the task or event loop is being stopped; a waiting caller starts a new run
         except BaseException as error:  # noqa: BLE001  waiting callers must get a result, or they would retry
-            result = self._reports.went_wrong(error)
+            result = self._reports.internal_failure(error)
         finally:
             self._runs.finish(run, result)
 
@@ -208,7 +208,7 @@ class AsyncDriver:
         try:
             return await self._await(self._workers, effect.function)
         except Exception as error:  # noqa: BLE001  a user's function may raise anything
-            return self._reports.failed(effect.purpose, error)
+            return self._reports.call_failure(effect.purpose, error)
 
     async def _perform_emit(self, effect: Emit) -> None:
         if self._notify is not None:
@@ -219,9 +219,9 @@ class AsyncDriver:
 
     async def _perform_cache_get(self, effect: CacheGet) -> Any:
         try:
-            return checked_entry(await self._await(self._cache_workers, self._cache.get, effect.key))
+            return ensure_entry(await self._await(self._cache_workers, self._cache.get, effect.key))
         except Exception as error:  # noqa: BLE001  a cache that fails never fails a request
-            return self._reports.cache_missed("get", error)
+            return self._reports.report_cache_failure("get", error)
 
     async def _perform_cache_set(self, effect: CacheSet) -> None:
         try:
@@ -229,13 +229,13 @@ class AsyncDriver:
                 self._cache_workers, self._cache.set, effect.key, effect.claims, effect.expires_at
             )
         except Exception as error:  # noqa: BLE001
-            self._reports.cache_missed("set", error)
+            self._reports.report_cache_failure("set", error)
 
     async def _perform_cache_delete(self, effect: CacheDelete) -> Failure | None:
         try:
             await self._await(self._cache_workers, self._cache.delete, effect.key)
         except Exception as error:  # noqa: BLE001  a user's cache may raise anything
-            return self._reports.cache_kept(error)
+            return self._reports.delete_failure(error)
         return None
 
     async def _await(self, workers: WorkerThreads, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -15,7 +15,7 @@ from ..http import HttpResponse
 from ..log_limits import LimitedLog
 from .observer import Notify
 
-__all__ = ["FOREIGN", "FailureReports", "checked", "checked_entry", "never_sent", "no_answer_in_time"]
+__all__ = ["FOREIGN", "FailureReports", "ensure_entry", "ensure_response", "not_sent", "wait_timed_out"]
 
 _LOGGER: Final = logging.getLogger("monocloud_mw")
 
@@ -26,14 +26,14 @@ FOREIGN: Final = (Exception, CancelledError, GeneratorExit)
 _JSON_VALUES: Final = (str, int, float, type(None))
 
 
-def checked(response: object) -> HttpResponse | Failure:
+def ensure_response(response: object) -> HttpResponse | Failure:
     """Return the response of a fetcher, or a failure if it is not an ``HttpResponse``."""
     if isinstance(response, HttpResponse):
         return response
     return Failure(HttpError(f"the fetcher returned {type(response).__name__}, not HttpResponse"))
 
 
-def checked_entry(entry: Any) -> Any:
+def ensure_entry(entry: Any) -> Any:
     """Return what a claims cache returned; an object must be one of JSON, with methods that work.
 
     Raises:
@@ -60,12 +60,12 @@ def _check_json(value: Any) -> None:
         raise TypeError("a value is not one of JSON")
 
 
-def never_sent(what: str) -> Failure:
+def not_sent(what: str) -> Failure:
     """Return the failure of a request that was not sent, which does not count against the tenant."""
     return Failure(HttpError(f"all {what} are in use; the request was not sent", local=True))
 
 
-def no_answer_in_time() -> Failure:
+def wait_timed_out() -> Failure:
     """Return the failure of a caller that timed out waiting for another request's run."""
     return Failure(HttpError("timed out waiting for a shared request to the tenant", retry_after=1))
 
@@ -80,7 +80,7 @@ class FailureReports:
         self._log = LimitedLog(_LOGGER)
         self._notify = notify
 
-    def failed(self, purpose: str, error: BaseException) -> Failure:
+    def call_failure(self, purpose: str, error: BaseException) -> Failure:
         """Return the failure of a fetcher or resolver; errors of this package are kept unchanged."""
         if isinstance(error, MonoCloudError):
             return Failure(error)
@@ -88,21 +88,21 @@ class FailureReports:
         self._log.write(logging.WARNING, purpose, "the %s failed with %s", purpose, kind)
         return Failure(HttpError(f"the {purpose} failed with {kind}"))
 
-    def cache_missed(self, operation: str, error: BaseException) -> None:
+    def report_cache_failure(self, operation: str, error: BaseException) -> None:
         """Report a claims cache failure in ``get`` or ``set``; the request continues."""
         kind = type(error).__name__
         message = "the claims cache failed to %s with %s"
         self._log.write(logging.WARNING, ("cache", operation), message, operation, kind)
         self._notify_cache(operation, kind)
 
-    def cache_kept(self, error: BaseException) -> Failure:
+    def delete_failure(self, error: BaseException) -> Failure:
         """Return the failure of a claims cache that could not delete an entry and may still return it."""
         kind = type(error).__name__
         self._notify_cache("delete", kind)
         message = f"the claims cache failed to delete with {kind}; it may still have the token's claims"
         return Failure(MonoCloudError(message))
 
-    def went_wrong(self, error: BaseException) -> Failure:
+    def internal_failure(self, error: BaseException) -> Failure:
         """Return the failure of a shared flow that raised an unexpected exception: a bug of this package."""
         kind = type(error).__name__
         self._log.write(logging.ERROR, "defect", "a shared flow failed with %s", kind)

@@ -60,9 +60,8 @@ class RunOnceTable:
 
     def reset_after_fork(self) -> None:
         """Forget all runs."""
-        self._lock = (
-            threading.RLock()
-        )  # re-entrant: garbage collection of a leader may call finish() anywhere
+        # Re-entrant: garbage collection of a leader may call finish() anywhere.
+        self._lock = threading.RLock()
         self._runs: dict[Hashable, Run] = {}
 
     def join(self, key: Hashable, now: Instant, since: float | None = None) -> tuple[Run, bool]:

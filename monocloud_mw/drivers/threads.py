@@ -23,7 +23,7 @@ from ..core.effects import (
 from ..errors import MonoCloudError
 from ..http import HttpRequest, HttpResponse
 from .clock import Clock
-from .failures import FOREIGN, FailureReports, checked, checked_entry, never_sent, no_answer_in_time
+from .failures import FOREIGN, FailureReports, ensure_entry, ensure_response, not_sent, wait_timed_out
 from .introspection_limit import IntrospectionLimit, TooManyIntrospectionsError
 from .observer import Notify
 from .run_once import INTERRUPTED, Run, RunOnceTable
@@ -104,13 +104,13 @@ class SyncDriver:
     def _perform_fetch(self, effect: Fetch) -> HttpResponse | Failure:
         try:
             if effect.request.method != "POST":
-                return checked(self._fetch(effect.request))
+                return ensure_response(self._fetch(effect.request))
             with self._introspections.slot():
-                return checked(self._fetch(effect.request))
+                return ensure_response(self._fetch(effect.request))
         except TooManyIntrospectionsError:
-            return never_sent("threads for introspections")
+            return not_sent("threads for introspections")
         except FOREIGN as error:  # a user's fetcher may raise anything
-            return self._reports.failed("fetcher", error)
+            return self._reports.call_failure("fetcher", error)
 
     def _perform_run_once(self, effect: RunOnce) -> Any:
         while True:
@@ -123,7 +123,7 @@ class SyncDriver:
             except TimeoutError:
                 if effect.wait_seconds is None:
                     self._runs.forget(run)
-                return no_answer_in_time()
+                return wait_timed_out()
             if result is not INTERRUPTED:
                 return result
 
@@ -150,7 +150,7 @@ class SyncDriver:
         except MonoCloudError as error:
             result = Failure(error)
         except Exception as error:  # noqa: BLE001  waiting callers must get a result
-            result = self._reports.went_wrong(error)
+            result = self._reports.internal_failure(error)
         finally:
             self._runs.finish(run, result)
         return result
@@ -177,7 +177,7 @@ class SyncDriver:
         try:
             return effect.function()
         except FOREIGN as error:  # a user's function may raise anything
-            return self._reports.failed(effect.purpose, error)
+            return self._reports.call_failure(effect.purpose, error)
 
     def _perform_emit(self, effect: Emit) -> None:
         if self._notify is not None:
@@ -188,19 +188,19 @@ class SyncDriver:
 
     def _perform_cache_get(self, effect: CacheGet) -> Any:
         try:
-            return checked_entry(self._cache.get(effect.key))
+            return ensure_entry(self._cache.get(effect.key))
         except FOREIGN as error:  # a cache that fails never fails a request
-            return self._reports.cache_missed("get", error)
+            return self._reports.report_cache_failure("get", error)
 
     def _perform_cache_set(self, effect: CacheSet) -> None:
         try:
             self._cache.set(effect.key, effect.claims, effect.expires_at)
         except FOREIGN as error:
-            self._reports.cache_missed("set", error)
+            self._reports.report_cache_failure("set", error)
 
     def _perform_cache_delete(self, effect: CacheDelete) -> Failure | None:
         try:
             self._cache.delete(effect.key)
         except FOREIGN as error:  # a user's cache may raise anything
-            return self._reports.cache_kept(error)
+            return self._reports.delete_failure(error)
         return None
