@@ -37,9 +37,10 @@ from monocloud_mw.protect.adapter_checks import (
 from monocloud_mw.protect.cors import is_cors_preflight
 from monocloud_mw.protect.guard import Guard, Refused, run_async
 from monocloud_mw.protect.paths import cut_at_prefix, list_known_prefixes, strip_prefix
+from monocloud_mw.protect.policy import Policy
 from monocloud_mw.protect.resolvers import Resolver
 from monocloud_mw.protect.responses import ErrorResponse
-from monocloud_mw.protect.rules import Policy, Rule
+from monocloud_mw.protect.rules import Rule
 
 __all__ = ["ProtectApiMiddleware", "list_authorization", "render_asgi"]
 

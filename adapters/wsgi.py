@@ -30,9 +30,10 @@ from monocloud_mw.protect.adapter_checks import (
 from monocloud_mw.protect.cors import is_cors_preflight
 from monocloud_mw.protect.guard import Guard, Refused, run
 from monocloud_mw.protect.paths import UNREADABLE, list_known_prefixes
+from monocloud_mw.protect.policy import Policy
 from monocloud_mw.protect.resolvers import Resolver
 from monocloud_mw.protect.responses import ErrorResponse
-from monocloud_mw.protect.rules import Policy, Rule
+from monocloud_mw.protect.rules import Rule
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -5,7 +5,7 @@
 - :mod:`.resolvers` reads the results of ``token_resolver`` and ``certificate_resolver``;
 - :mod:`.paths` lists the interpretations of a path;
 - :mod:`.patterns` matches paths; :mod:`.foreign_syntax` detects the rule syntax of other frameworks;
-- :mod:`.rules` has path rules and the policy built from them;
+- :mod:`.rules` reads path rules; :mod:`.policy` applies them to requests;
 - :mod:`.responses` turns an error into status, headers and body (RFC 6750 section 3);
 - :mod:`.logs` logs refused requests; :mod:`.observed` emits events for direct calls of a client;
 - :mod:`.cors` detects CORS preflights;

@@ -12,7 +12,7 @@ import pytest
 
 from monocloud_mw import BackendClient, Presented, Rule
 from monocloud_mw.protect.paths import MAX_PATH_CHARACTERS
-from monocloud_mw.protect.rules import Policy
+from monocloud_mw.protect.policy import Policy
 
 from .api import NEEDED
 from .attack import GOOD, JWKS, options

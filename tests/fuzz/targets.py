@@ -53,8 +53,9 @@ from monocloud_mw.jose import (
 from monocloud_mw.options import Options, Settings
 from monocloud_mw.protect.authorization import parse_authorization
 from monocloud_mw.protect.paths import list_interpretations
+from monocloud_mw.protect.policy import Policy
 from monocloud_mw.protect.responses import error_response
-from monocloud_mw.protect.rules import Policy, Rule
+from monocloud_mw.protect.rules import Rule
 from monocloud_mw.stores.entry import EntryError, EntryFormat
 from monocloud_mw.urls import parse_url
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.foreign_syntax import explain_foreign_syntax
-from monocloud_mw.protect.rules import Policy, Rule
+from monocloud_mw.protect.policy import Policy
+from monocloud_mw.protect.rules import Rule
 
 VARIABLES = "write variables as <name>, <int:name> or <path:name>"
 FOREIGN = {

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.paths import MAX_PATH_CHARACTERS
-from monocloud_mw.protect.rules import Policy, Rule
+from monocloud_mw.protect.policy import Policy
+from monocloud_mw.protect.rules import Rule
 
 from .test_paths import HIDDEN_ADMIN, UNREADABLE_PATHS
 
