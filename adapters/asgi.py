@@ -133,7 +133,8 @@ class ProtectApiMiddleware:
             on_error=on_error,
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # Frameworks type scopes and messages in their own ways, which no other type than Any agrees with.
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         kind = scope["type"]
         if self._wrong is not None:
             if kind == "lifespan":

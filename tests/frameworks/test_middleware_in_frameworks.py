@@ -135,9 +135,8 @@ CREATED_LATER: Final[dict[str, Callable[[], Any]]] = {
     "fastapi": lambda: _add(FastAPI()),
     "starlette": lambda: _add(Starlette()),
 }
-LITESTAR_MIDDLEWARE: Final[Any] = ProtectApiMiddleware  # Litestar has narrower types for messages
 CREATED_AT_ONCE: Final[dict[str, Callable[[], Any]]] = {
-    "litestar": lambda: Litestar([], middleware=[DefineMiddleware(LITESTAR_MIDDLEWARE, scopes=1)]),
+    "litestar": lambda: Litestar([], middleware=[DefineMiddleware(ProtectApiMiddleware, scopes=1)]),
     "quart": lambda: ProtectApiMiddleware(Quart(__name__).asgi_app, scopes=1),  # type: ignore[arg-type]
     "wrapper": lambda: ProtectApiMiddleware(FastAPI(), scopes=1),  # type: ignore[arg-type]
 }
