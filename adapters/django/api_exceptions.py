@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from rest_framework.exceptions import APIException
+from rest_framework.request import Request
 
 from monocloud_mw.errors import MonoCloudError
 from monocloud_mw.protect.guard import Refused
@@ -21,11 +22,18 @@ class AccessTokenException(APIException):
         detail: ``error`` and ``error_description``.
         auth_header: the challenge, or ``None``.
         wait: the seconds of ``Retry-After``, or ``None``.
+
+    Args:
+        refused: the refusal.
+        request: the request; its view is told not to let the response be cached.
     """
 
-    def __init__(self, refused: Refused) -> None:
+    def __init__(self, refused: Refused, request: Request) -> None:
         response = refused.response
         headers = dict(response.headers)
+        view = (request.parser_context or {}).get("view")
+        if view is not None and hasattr(view, "headers"):  # of the response
+            view.headers["Cache-Control"] = headers["Cache-Control"]
         self.error: MonoCloudError = refused.error
         self.status_code = response.status
         self.auth_header = headers.get("WWW-Authenticate")

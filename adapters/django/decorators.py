@@ -202,7 +202,7 @@ def _response_or_raise(refused: Refused, given: Any, declaration: Declaration) -
     if given is not _of_django(given):
         from .api_exceptions import AccessTokenException
 
-        raise AccessTokenException(refused) from refused.error
+        raise AccessTokenException(refused, given) from refused.error
     match = getattr(given, "resolver_match", None)
     if match is None or declaration_of(match.func) == declaration:
         return response_of(refused)

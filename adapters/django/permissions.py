@@ -158,7 +158,7 @@ class _TokenPermission(BasePermission, metaclass=_Metaclass):
         check = guard.check(
             request,
             (),
-            self.requirements,
+            get_protection().needed_for(self.requirements),
             method=request.method or "",
             url=request.path,
             known=_claims_of(self._request),
@@ -166,7 +166,7 @@ class _TokenPermission(BasePermission, metaclass=_Metaclass):
         try:
             run(check)
         except Refused as refused:
-            raise AccessTokenException(refused) from refused.error
+            raise AccessTokenException(refused, self._request) from refused.error
 
 
 def _claims_of(request: Any) -> AccessTokenClaims | None:

@@ -117,7 +117,7 @@ class AccessTokenAuthentication(BaseAuthentication):
         try:
             check_request(incoming, _OPTIONAL)
         except Refused as refused:
-            raise AccessTokenException(refused) from refused.error
+            raise AccessTokenException(refused, request) from refused.error
         claims = checked_claims(incoming)
         if claims is None:
             return None

@@ -10,8 +10,16 @@ import pytest
 from monocloud_mw import AsyncBackendClient, BackendClient
 from monocloud_mw.testing import LocalTenant
 
+from .django_apis import create_django_call
 from .exchange import Call, call_asgi, call_socket, call_starlette, call_wsgi
-from .sample_api import ADAPTERS, create_asgi_app, create_fastapi_app, create_flask_app, create_wsgi_app
+from .sample_api import (
+    ADAPTERS,
+    create_asgi_app,
+    create_fastapi_app,
+    create_flask_app,
+    create_starlette_app,
+    create_wsgi_app,
+)
 from .servers import gunicorn_server, uvicorn_server, werkzeug_server
 
 API = "tests.adapters.sample_api:create_wsgi_app()"
@@ -51,6 +59,42 @@ def flask(client: BackendClient) -> Call:
 def fastapi(async_client: AsyncBackendClient) -> Call:
     """Call the sample API on FastAPI, in process."""
     return call_starlette(create_fastapi_app(async_client))
+
+
+@pytest.fixture(scope="session")
+def starlette(async_client: AsyncBackendClient) -> Call:
+    """Call the sample API on Starlette, in process."""
+    return call_starlette(create_starlette_app(async_client))
+
+
+@pytest.fixture(scope="session")
+def django(tenant: LocalTenant) -> Iterator[Call]:
+    """Call the sample API on Django, in process."""
+    with create_django_call("django", tenant.settings(tenant.client)) as call:
+        yield call
+
+
+@pytest.fixture(scope="session")
+def django_async(tenant: LocalTenant) -> Iterator[Call]:
+    """Call the sample API on Django's ASGI handler, in process."""
+    with create_django_call("django_async", tenant.settings(tenant.client)) as call:
+        yield call
+
+
+@pytest.fixture(scope="session")
+def rest_framework(tenant: LocalTenant) -> Iterator[Call]:
+    """Call the sample API on REST framework, in process."""
+    pytest.importorskip("rest_framework")
+    with create_django_call("rest_framework", tenant.settings(tenant.client)) as call:
+        yield call
+
+
+@pytest.fixture(scope="session")
+def ninja(tenant: LocalTenant) -> Iterator[Call]:
+    """Call the sample API on Django Ninja, in process."""
+    pytest.importorskip("ninja")
+    with create_django_call("ninja", tenant.settings(tenant.client)) as call:
+        yield call
 
 
 @pytest.fixture(scope="session")

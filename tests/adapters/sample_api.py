@@ -18,13 +18,21 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response, Security
 from flask import Flask, jsonify, request
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from monocloud_mw import AsyncBackendClient, BackendClient, Rule
-from monocloud_mw.adapters import asgi, wsgi
+from monocloud_mw.adapters import asgi, starlette, wsgi
 from monocloud_mw.adapters.fastapi import AccessRefused, ProtectApi, public
 from monocloud_mw.adapters.flask import current_claims, protect_api
 
-ADAPTERS = ("flask", "fastapi", "wsgi", "asgi")
+ADAPTERS = (
+    *("flask", "fastapi", "starlette", "wsgi", "asgi"),
+    *("django", "django_async", "rest_framework", "ninja"),
+)
 DEFAULT_SCOPES = ("api",)
 RULES = (
     Rule("/healthz", public=True),
@@ -74,6 +82,35 @@ def create_fastapi_app(client: AsyncBackendClient | None = None, **settings: Any
     app.add_api_route("/orders", answer, methods=["POST"], dependencies=writing)
     app.add_api_route("/admin/users", answer, dependencies=[Security(protect.needing(groups="admin"))])
     return app
+
+
+def create_starlette_app(client: AsyncBackendClient | None = None, **settings: Any) -> Starlette:
+    """Return the API on Starlette, with its own authentication."""
+
+    async def answer(request: Request) -> Any:
+        return JSONResponse({"path": request.url.path, "claims": request.scope.get("monocloud.claims")})
+
+    async def health(request: Request) -> Any:
+        return JSONResponse({"path": request.url.path, "claims": None})
+
+    writing = starlette.requires(["api", "orders:write"])(answer)
+    return Starlette(
+        routes=[
+            Route("/healthz", health),
+            Route("/me", starlette.requires("api")(answer)),
+            Route("/orders", starlette.requires("api")(answer), methods=["GET"]),
+            Route("/orders", writing, methods=["POST"]),
+            Route("/admin/users", starlette.requires("api", groups="admin")(answer)),
+        ],
+        middleware=[
+            Middleware(
+                AuthenticationMiddleware,
+                backend=starlette.MonoCloudBackend(client, **settings),
+                on_error=starlette.on_error,
+            )
+        ],
+        exception_handlers=starlette.EXCEPTION_HANDLERS,
+    )
 
 
 def create_wsgi_app(client: BackendClient | None = None, **settings: Any) -> wsgi.ProtectApiMiddleware:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Final
 
 import django
@@ -24,8 +25,7 @@ def configure_django() -> None:
             INSTALLED_APPS=[
                 "django.contrib.contenttypes",
                 "django.contrib.auth",
-                "rest_framework",
-                "drf_spectacular",
+                *(name for name in ("rest_framework", "drf_spectacular") if find_spec(name)),
                 "monocloud_mw.adapters.django",
             ],
             REST_FRAMEWORK={"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"},
