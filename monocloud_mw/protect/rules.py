@@ -51,6 +51,7 @@ _NOT_METHODS: Final = {
 }
 _PATH_VARIABLE: Final = re.compile(r"<path(?:\([^()]*\))?:")
 _NEVER_IN_A_PLAIN_PATH: Final = re.compile(r"[\x00-\x1f\x7f\\;?#\ufffd]|//|/\.{1,2}(?:/|\Z)|%[0-9A-Fa-f]{2}")
+_JOINERS: Final = re.compile("[\u200c\u200d]")  # invisible too, but needed to write some languages
 _PLAINLY: Final = (
     "must be decoded, without dot segments, repeated slashes, a query, parameters, backslashes or control "
     "characters"
@@ -167,6 +168,8 @@ def _list_path_mistakes(path: Any) -> Iterator[str]:
         yield "path has a variable that is not in the form <name> or <converter:name>"
     elif _NEVER_IN_A_PLAIN_PATH.search(literal):
         yield f"path {_PLAINLY}"
+    elif not _JOINERS.sub("", literal.strip()).isprintable():
+        yield "path must not have invisible characters, such as U+200B; type it instead of pasting it"
     elif path != path.strip():
         yield "path must not start or end with white space"
     elif any("/" in variable[0] for variable in VARIABLE.finditer(path)):

@@ -593,10 +593,18 @@ def test_a_prefix_that_no_path_could_have_is_refused(prefixes: Any, message: str
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize("path", ["/caf\u00e9", "/\u0645\u06cc\u200c\u062e\u0648\u0627", "/a b"])
+def test_a_rule_may_have_any_letters(path: str) -> None:
+    """Also the joiners that some languages are written with, and spaces."""
+    policy = Policy([Rule(path, scopes="a")])
+    assert policy.requirements_for("GET", path) == Requirements.of("a")
+
+
 PLAINLY = (
     "path must be decoded, without dot segments, repeated slashes, a query, parameters, backslashes or "
     "control characters"
 )
+INVISIBLE = "path must not have invisible characters, such as U+200B; type it instead of pasting it"
 MISTAKES: dict[str, tuple[Any, str]] = {
     "no slash": (Rule("healthz"), "rules[0] 'healthz': path must be a string that starts with a slash"),
     "no string": (Rule(5), "rules[0] '5': path must be a string that starts with a slash"),  # type: ignore[arg-type]
@@ -623,6 +631,10 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "parameters": (Rule("/a;b"), f"rules[0] '/a;b': {PLAINLY}"),
     "backslash": (Rule("/a\\b"), f"rules[0] '/a\\\\b': {PLAINLY}"),
     "control character": (Rule("/a\n"), f"rules[0] '/a\\n': {PLAINLY}"),
+    **{
+        f"invisible {path!a}": (Rule(path), f"rules[0] {path!a}: {INVISIBLE}")
+        for path in ("/a\u200b", "/\ufeffa", "/a\u00a0b", "/a\u00ad/b", "/\u202ea/<name>", "/a\u2060")
+    },
     "no methods": (Rule("/a", methods=[]), "rules[0] '/a': methods must be a non-empty list of strings"),
     "methods of a wrong type": (
         Rule("/a", methods={"GET": 1}),
