@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from monocloud_mw.testing import LocalTenant
 
 from .conftest import Command
+from .servers import blocked_port
 
 SECRETS: Final[dict[str, bytes]] = {
     "password": b"correct horse battery staple",
@@ -26,6 +28,10 @@ SECRETS: Final[dict[str, bytes]] = {
     "connection string": b"redis://:password-of-redis@cache.example.com:6379/0",
     "escapes": b"\x1b]0;title-of-the-terminal\x07\x1b[2Jtext-that-moves",
     "broken UTF-8": b"\xff\xfe\xfd secret-after-broken-bytes",
+    "UTF-16": "secret-in-another-encoding".encode("utf-16"),
+    "a quoted token": b'"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSJ9.c2lnbmF0dXJlLXRoYXQtaXMtbm9uZQ"',
+    "a token twice": b"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl\n" * 2,
+    "proxy": b"http://user:password-of-the-proxy@proxy.example.com:3128",
     "options": b"--secret-that-looks-like-an-option",
     "variable": b"MONOCLOUD_BACKEND_CLIENT_SECRET=abcdefghijklmnop",
 }
@@ -176,6 +182,32 @@ def test_a_reader_that_goes_away(tenant: LocalTenant) -> None:
     command = f"{sys.executable} -m monocloud_mw doctor | true"
     finished = _run("sh", "-c", command, variables=tenant.environment())
     assert finished.stderr == b""
+
+
+def test_closed_standard_input(tenant: LocalTenant) -> None:
+    """There is no token to read, which the error says."""
+    command = f"{sys.executable} -m monocloud_mw explain <&-"
+    finished = _run("sh", "-c", command, variables=tenant.environment())
+    assert (finished.returncode, finished.stdout) == (1, b"")
+    assert finished.stderr.startswith(b"error: standard input is closed: pass the token there")
+
+
+def test_control_c_while_it_waits(tenant: LocalTenant) -> None:
+    """The command ends at once, with a word on what it waited for before, and no traceback."""
+    with blocked_port() as port:
+        variables = tenant.environment() | {"MONOCLOUD_BACKEND_TENANT_DOMAIN": f"https://127.0.0.1:{port}"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "monocloud_mw", "doctor", "--timeout", "60"],
+            env=os.environ | variables,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=30)[1]
+    assert first.startswith(b"waiting: tcp (")
+    assert (process.returncode, rest) == (1, b"interrupted\n")
 
 
 def test_a_private_key_is_not_shown(tenant: LocalTenant, command: Command) -> None:

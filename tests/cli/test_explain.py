@@ -225,6 +225,7 @@ def test_a_key_set_that_cannot_be_used(command: Command, tmp_path: Path, content
 @pytest.mark.parametrize(
     ("token", "hint"),
     [
+        ("", "the input is empty"),
         ("Bearer a.b.c", "it begins with Bearer"),
         ('"a.b.c"', "it begins with a quotation mark"),
         ("a.b.\nc", "it contains white space"),

@@ -14,6 +14,7 @@ import pytest
 from monocloud_mw.testing import LocalTenant
 
 from ..adapters.exchange import call_socket
+from ..attacks.exposure import pieces_of, seen_in
 from .command_lines import find_example, finish, serve
 
 EXAMPLES: Final = {
@@ -86,6 +87,34 @@ def test_a_command_line_serves_a_protected_application(
     assert answers[0].headers["www-authenticate"] == "Bearer"
     assert answers[2].json == {"seen_by": "alice"}
     assert healthz.status == 200
+
+
+EXPLAINED: Final = {
+    "uvicorn": ("fastapi", "uvicorn main:app --port PORT"),
+    "fastapi dev": ("fastapi", "fastapi dev main.py --port PORT"),
+    "flask --debug": ("flask", "flask --app main --debug run --port PORT"),
+}
+
+
+@pytest.mark.parametrize(("framework", "command"), EXPLAINED.values(), ids=EXPLAINED)
+def test_explain_mode_writes_to_the_terminal(
+    framework: str, command: str, tenant: LocalTenant, tmp_path: Path
+) -> None:
+    """Why a token is refused is read where the server runs, without any logging set up."""
+    (tmp_path / "main.py").write_text(find_example(*EXAMPLES[framework]), encoding="utf-8")
+    environ = {**tenant.environment(tenant.client), "MONOCLOUD_BACKEND_EXPLAIN": "1"}
+    token = tenant.mint(audience="https://other.example.com", subject="somebody-who-is-not-named")
+    with serve(command.split(), tmp_path, environ) as port:
+        answer = call_socket(port)("GET", "/orders", [("Authorization", f"Bearer {token}")])
+        shown = (tmp_path / "output.log").read_text(encoding="utf-8", errors="replace")
+    assert answer.status == 401
+    assert "FOR DEVELOPMENT ONLY" in shown
+    explained = shown.partition("monocloud_mw: 'GET' '/orders' -> 401 [wrong_audience] ")[2].splitlines()
+    assert explained[1:3] == [
+        f"    expected: {tenant.audience!r}",
+        "    found: 'https://other.example.com'",
+    ]
+    assert seen_in(shown, pieces_of(*token.split("."), "somebody-who-is-not-named")) == []
 
 
 WRAPPED: Final = {

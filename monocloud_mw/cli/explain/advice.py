@@ -55,6 +55,8 @@ def advice_for(verdict: MonoCloudError) -> str:
 def hints_for(token: str, steps: tuple[Step, ...]) -> list[str]:
     """Return hints about common mistakes, without parts of the token."""
     hints = []
+    if not token:
+        hints.append("the input is empty: check the file, or the variable that was meant to have the token")
     if token[:7].lower() in ("bearer ", "bearer"):
         hints.append("it begins with Bearer: pass the token without the scheme")
     if token[:1] in ("'", '"'):

@@ -24,6 +24,8 @@ def read_token(arguments: argparse.Namespace) -> str:
         return str(arguments.token)
     if arguments.file is not None:
         data = read_bytes(arguments.file)
+    elif sys.stdin is None:
+        raise ValueError("standard input is closed: pass the token there, with --file or as an argument")
     elif sys.stdin.isatty():
         return getpass.getpass("Access token (not shown): ")
     else:
