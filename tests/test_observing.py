@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, get_args
 
+import attrs
 import pytest
 
 from monocloud_mw import (
@@ -15,6 +19,8 @@ from monocloud_mw import (
     ConfigurationError,
     CredentialsError,
     Guard,
+    HttpError,
+    HttpRequest,
     HttpResponse,
     MonoCloudError,
     Refused,
@@ -25,7 +31,8 @@ from monocloud_mw.documentation import docs_address
 from monocloud_mw.events import Event, RequestRefused, TokenAccepted, subject_digest
 from monocloud_mw.protect.guard import run, run_async
 
-from .attacks.attack import GOOD, ISSUER, SUBJECT, options
+from .attacks.attack import GOOD, ISSUER, JWKS, SUBJECT, options
+from .project.sources import ROOT
 
 ACCEPTED = TokenAccepted(
     method="'GET'", path="'/orders'", issuer=repr(ISSUER), subject_digest=subject_digest(SUBJECT)
@@ -207,6 +214,108 @@ def test_a_refusal_names_the_subject_where_the_token_is_proven() -> None:
         client.validate_access_token(GOOD)
     assert caught.value.subject == SUBJECT
     assert told[0].subject_digest == subject_digest(SUBJECT)
+
+
+# -- What nobody listens to -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("observed", [False, True])
+def test_nothing_is_made_on_the_accepted_path_unless_somebody_listens(
+    is_async: bool, observed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event, and no digest of the subject."""
+    made: list[str] = []
+
+    def note(claims: Any, *_: Any) -> TokenAccepted:
+        made.append("event")
+        return ACCEPTED
+
+    for module in ("guard", "observed"):
+        monkeypatch.setattr(f"monocloud_mw.protect.{module}.describe_acceptance", note)
+    monkeypatch.setattr("monocloud_mw.protect.logs.subject_digest", lambda _: made.append("digest"))
+    observer = (lambda _: None) if observed else None
+    assert isinstance(_check(is_async, observer, f"Bearer {GOOD}"), AccessTokenClaims)
+    with BackendClient(options(observer=observer)) as client:
+        client.validate_access_token(GOOD)
+    assert made == ["event", "event"] * observed
+
+
+# -- All of them, from the clients to the page -----------------------------------------------------------
+
+
+class _FailingCache:
+    def get(self, key: str) -> Any:
+        raise OSError
+
+    def set(self, key: str, claims: Any, expires_at: float) -> None:
+        raise OSError
+
+    def delete(self, key: str) -> None:
+        raise OSError
+
+
+@pytest.mark.parametrize("kind", [BackendClient, AsyncBackendClient])
+def test_both_clients_tell_of_everything(kind: Any) -> None:
+    """Keys that come, go and fail, introspection, its circuit, and a cache that fails."""
+    told: list[str] = []
+    documents: dict[str, Any] = {
+        "/.well-known/openid-configuration": {
+            "issuer": ISSUER,
+            "jwks_uri": f"{ISSUER}/jwks",
+            "introspection_endpoint": f"{ISSUER}/ask",
+        },
+        "/jwks": {"keys": [*JWKS["keys"], {"kty": "new"}]},
+        "/ask": {"active": False},
+    }
+
+    def fetch(request: HttpRequest) -> HttpResponse:
+        document = documents[request.url.removeprefix(ISSUER)]
+        if document is None:
+            raise HttpError("no answer")
+        return HttpResponse(status=200, body=json.dumps(document).encode())
+
+    settings = {
+        "metadata_resolver": None,
+        "jwks_resolver": None,
+        "fetcher": fetch,
+        "cache": _FailingCache(),
+        "client_id": "api",
+        "client_secret": "secret",
+        "refresh_cooldown": 0,
+        "jwks_cache_duration": 0,
+    }
+
+    async def go() -> None:
+        client = kind(options(observer=lambda event: told.append(type(event).__name__), **settings))
+
+        async def validate(token: str) -> None:
+            with suppress(MonoCloudError):
+                answer = client.validate_access_token(token)
+                await answer if kind is AsyncBackendClient else None
+
+        await validate(GOOD)
+        documents["/jwks"] = None
+        await validate(GOOD)
+        await validate("opaque")
+        documents["/ask"] = None
+        for number in range(4):
+            await validate(f"opaque-{number}")
+        documents["/ask"] = {"active": False}
+        await validate("opaque-again")
+        await client.aclose() if kind is AsyncBackendClient else client.close()
+
+    asyncio.run(go())
+    assert set(told) == {kind.__name__ for kind in get_args(Event)}
+
+
+def test_the_page_has_every_event_with_its_fields() -> None:
+    """And no other."""
+    page = (ROOT / "docs/how-to/observability.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([A-Z]\w+)` \| [^|]+ \| ([^|]+) \|$", page, re.MULTILINE)
+    assert {name: re.findall(r"`(\w+)`", fields) for name, fields in rows} == {
+        kind.__name__: [field.name for field in attrs.fields(kind)] for kind in get_args(Event)
+    }
 
 
 # -- Explain mode -----------------------------------------------------------------------------------------

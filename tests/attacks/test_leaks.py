@@ -343,6 +343,66 @@ def test_events_and_telemetry_expose_nothing(
     assert seen_in(shown, pieces_of(*attack.token.split("."), *attack.control.split("."), SUBJECT)) == []
 
 
+# -- Passwords in the addresses of proxies and Redis ------------------------------------------------------
+
+PROXIES: Final = {
+    "away": f"http://user:{SECRET}@127.0.0.1:1",
+    "encoded": f"http://{SECRET}%40:{SECRET}@127.0.0.1:1",
+    "broken": f"http://user:{SECRET}@[broken",
+    "a wrong port": f"http://user:{SECRET}@127.0.0.1:{SECRET}",
+    "SOCKS": f"socks5://user:{SECRET}@127.0.0.1:1",
+    "no scheme": f"user:{SECRET}@127.0.0.1:1",
+    "Redis": "",
+}
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("proxy", PROXIES.values(), ids=PROXIES)
+def test_passwords_of_proxies_and_of_redis_are_not_exposed(
+    proxy: str,
+    is_async: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No error, log record, event, telemetry and output of explain mode contains the password."""
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("MONOCLOUD_BACKEND_EXPLAIN", "1")
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, proxy)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    reader, told = InMemoryMetricReader(), list[Event]()
+    url = f"redis://user:{SECRET}@127.0.0.1:1"
+    settings = _introspecting(
+        cache=(AsyncRedisCache if is_async else RedisCache).from_url(url),
+        observer=notifier(TelemetryObserver(MeterProvider([reader])), told.append),
+        response_timeout=1,
+        **({} if proxy else {"fetcher": _response(ACTIVE)}),
+    )
+
+    async def ask(client: Any) -> Any:
+        answer = client.validate_access_token(OPAQUE)
+        return await answer if is_async else answer
+
+    async def go() -> str:
+        client: Any = AsyncBackendClient(settings) if is_async else BackendClient(settings)
+        try:
+            return repr(await ask(client))
+        except MonoCloudError as error:
+            return shown_by(error)
+        finally:
+            await client.aclose() if is_async else client.close()
+
+    shown = asyncio.run(go())
+    data = reader.get_metrics_data()
+    shown += (
+        f"{told!r} {capsys.readouterr()} {data.to_json() if data else None} {shown_in_log(caplog.records)}"
+    )
+    assert told
+    assert seen_in(shown, pieces_of(SECRET, base64.b64encode(f"user:{SECRET}".encode()))) == []
+
+
 # -- Configuration errors ---------------------------------------------------------------------------------
 
 HALF: Final = f"\ud800{SECRET}"
