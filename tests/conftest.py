@@ -25,8 +25,8 @@ for _variable in [name for name in os.environ if name.startswith("MONOCLOUD_BACK
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
-# Deadlines measure the machine, not the code; in CI the examples are the same ones every time. Where the
-# whole suite has passed, `--hypothesis-profile=brief` is enough to see what other surroundings change.
+# Deadlines depend on the machine, not on the code; in CI the examples are the same each time. After the whole
+# suite has passed, `--hypothesis-profile=brief` is enough to check other environments.
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("brief", hypothesis.settings.get_profile("ci"), max_examples=10)
@@ -34,7 +34,7 @@ hypothesis.settings.load_profile("ci" if IN_CI else "local")
 
 
 def _loopback_only(connect: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
-    """Return a socket's method that refuses to connect to other machines."""
+    """Return a socket method that refuses to connect to other machines."""
 
     @functools.wraps(connect)
     def guarded(self: socket.socket, address: Any) -> Any:
@@ -62,7 +62,7 @@ for _method in "connect", "connect_ex":
 
 
 def unavailable(what: str, *, in_ci: bool = IN_CI) -> NoReturn:
-    """End a test that needs something this machine lacks: a skip here, a failure in CI."""
+    """End a test whose requirement this machine lacks: skip it, or fail it in CI."""
     if in_ci:
         pytest.fail(f"{what} is missing, and CI must not skip", pytrace=False)
     pytest.skip(f"{what} is missing")
@@ -70,7 +70,7 @@ def unavailable(what: str, *, in_ci: bool = IN_CI) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def require_program() -> Callable[[str], str]:
-    """Return a function that gives the path of a program by name, or ends the test as :func:`unavailable`."""
+    """Return a function that gives the path of a program, or ends the test as :func:`unavailable` does."""
 
     def path_of(name: str) -> str:
         return shutil.which(name) or unavailable(name)

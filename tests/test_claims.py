@@ -1,4 +1,4 @@
-"""The claims handed to a request: read-only, JSON, and silent about their values."""
+"""The claims of a request: read-only, JSON, and without values in their repr."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monocloud_mw.frozen import FrozenDict, freeze
 
 from .test_frozen import JSON, MUTATIONS
 
-# What str.split() separates at, beside U+0020.
+# The separators of str.split() besides U+0020.
 OTHER_WHITE_SPACE = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace() and code != 0x20]
 
 CLAIMS: dict[str, Any] = {
@@ -38,8 +38,8 @@ CLAIMS: dict[str, Any] = {
 }
 
 
-def test_the_properties_spell_the_registered_claims_out() -> None:
-    """Each property reads the claim that its documentation names."""
+def test_the_properties_return_the_registered_claims() -> None:
+    """Each property returns the claim that its documentation names."""
     claims = AccessTokenClaims(CLAIMS)
     assert claims.issuer == "https://acme.us.monocloud.com"
     assert claims.subject == "user-1"
@@ -54,7 +54,7 @@ def test_the_properties_spell_the_registered_claims_out() -> None:
 
 
 def test_arrays_are_lists() -> None:
-    """Code that reads the claims by name finds what a JSON parser gives it."""
+    """Code that reads claims by name gets the types of a JSON parser."""
     claims = AccessTokenClaims(CLAIMS)
     assert claims == CLAIMS
     assert isinstance(claims["aud"], list)
@@ -62,7 +62,7 @@ def test_arrays_are_lists() -> None:
 
 
 def test_absent_claims_are_none_or_empty() -> None:
-    """A property of a claim that is not there is no error."""
+    """The property of a missing claim is not an error."""
     claims = AccessTokenClaims({})
     single = (
         claims.issuer,
@@ -90,7 +90,7 @@ def test_absent_claims_are_none_or_empty() -> None:
     ],
 )
 def test_the_audience_is_always_a_tuple_of_strings(audience: Any, expected: tuple[str, ...]) -> None:
-    """What is no audience counts as none."""
+    """An invalid audience is an empty tuple."""
     assert AccessTokenClaims({"aud": audience}).audience == expected
 
 
@@ -112,12 +112,14 @@ def test_the_audience_is_always_a_tuple_of_strings(audience: Any, expected: tupl
     ],
 )
 def test_scopes_come_as_text_or_as_an_array(scope: Any, expected: set[str]) -> None:
-    """Only U+0020 separates scopes (RFC 6749 section 3.3), and anything but text and arrays holds none."""
+    """Only U+0020 separates scopes (RFC 6749 section 3.3); other types than text and arrays have no
+    scopes.
+    """
     assert AccessTokenClaims({"scope": scope}).scopes == expected
 
 
 def test_scopes_and_groups_are_read_once() -> None:
-    """The second time the same collections come back, so that 400 groups cost a request nothing."""
+    """The collections are parsed once, so that 400 groups cost a request nothing."""
     claims = AccessTokenClaims({"scope": "a b", "groups": ["a", {"id": "1", "name": "b"}]})
     assert claims.scopes is claims.scopes
     assert claims.groups is claims.groups
@@ -139,12 +141,12 @@ def test_scopes_and_groups_are_read_once() -> None:
     ],
 )
 def test_groups_are_strings_or_objects(groups: Any, expected: tuple[str, ...]) -> None:
-    """A group is known by its name and by its id; what is neither is no group."""
+    """A group has a name and an ID; other values are not groups."""
     assert AccessTokenClaims({"groups": groups}).groups == expected
 
 
 def test_the_claim_with_the_groups_has_a_name() -> None:
-    """Only the claim that is configured counts."""
+    """Only the configured claim is used."""
     claims = AccessTokenClaims({"groups": ["a"], "roles": ["b"]}, groups_claim="roles")
     assert claims.groups == ("b",)
 
@@ -171,14 +173,16 @@ def test_the_claim_with_the_groups_has_a_name() -> None:
     ],
 )
 def test_a_claim_may_be_inside_objects(name: str, claims: dict[str, Any], expected: tuple[str, ...]) -> None:
-    """A claim of that very name comes before a path; names with a colon or a slash are never paths."""
+    """A claim with exactly that name takes precedence over a path; names with a colon or slash are not
+    paths.
+    """
     found = AccessTokenClaims(claims, groups_claim=name, scopes_claim=name)
     assert found.groups == expected
     assert found.scopes == set(expected)
 
 
 def test_the_claim_with_the_scopes_has_a_name() -> None:
-    """Only the claim that is configured counts, and copies know it too."""
+    """Only the configured claim is used, also by copies."""
     claims = AccessTokenClaims({"scope": "a", "scp": ["b", "c"]}, scopes_claim="scp")
     assert claims.scopes == {"b", "c"}
     assert pickle.loads(pickle.dumps(claims)).scopes == {"b", "c"}
@@ -186,7 +190,7 @@ def test_the_claim_with_the_scopes_has_a_name() -> None:
 
 @pytest.mark.parametrize("mutate", MUTATIONS.values(), ids=MUTATIONS.keys())
 def test_claims_cannot_be_changed(mutate: Callable[[Any], object]) -> None:
-    """They are shared by every request that presents the same token."""
+    """Claims are shared by all requests with the same token."""
     claims = AccessTokenClaims({"a": 1})
     with pytest.raises((TypeError, AttributeError)):
         mutate(claims)
@@ -194,7 +198,7 @@ def test_claims_cannot_be_changed(mutate: Callable[[Any], object]) -> None:
 
 
 def test_claims_are_made_once() -> None:
-    """A second call of the constructor changes nothing."""
+    """Calling the constructor again changes nothing."""
     claims = AccessTokenClaims(CLAIMS)
     with pytest.raises(TypeError, match="AccessTokenClaims is read-only"):
         claims.__init__({"sub": "somebody else"}, groups_claim="roles")  # type: ignore[misc]
@@ -214,7 +218,7 @@ def test_claims_are_made_once() -> None:
     ids=["object", "array", "object in an array"],
 )
 def test_nothing_inside_claims_can_be_changed(mutate: Callable[[Any], object]) -> None:
-    """The inner values are read-only too."""
+    """Nested values are read-only too."""
     original = {"cnf": {"x5t#S256": "y"}, "aud": ["a"], "groups": [{"name": "b"}]}
     claims = AccessTokenClaims(original)
     with pytest.raises((TypeError, AttributeError)):
@@ -223,7 +227,7 @@ def test_nothing_inside_claims_can_be_changed(mutate: Callable[[Any], object]) -
 
 
 def test_the_properties_cannot_be_set() -> None:
-    """A handler cannot make itself an administrator."""
+    """A handler cannot change the scopes or groups."""
     claims = AccessTokenClaims(CLAIMS)
     for name in ("subject", "scopes", "groups", "group_set", "anything"):
         with pytest.raises(AttributeError):
@@ -236,7 +240,7 @@ def test_the_properties_cannot_be_set() -> None:
     ids=["copy", "deepcopy", "pickle"],
 )
 def test_claims_copy_and_pickle(again: Callable[[Any], AccessTokenClaims]) -> None:
-    """A worker in another process gets the same claims, read-only, with the same groups."""
+    """A worker process gets the same claims, read-only, with the same groups."""
     claims = AccessTokenClaims({"roles": ["b"], "cnf": {"jkt": "x"}}, groups_claim="roles")
     other = again(claims)
     assert type(other) is AccessTokenClaims
@@ -247,7 +251,7 @@ def test_claims_copy_and_pickle(again: Callable[[Any], AccessTokenClaims]) -> No
 
 
 def test_libraries_can_rebuild_claims() -> None:
-    """``dataclasses.asdict`` makes a new container of the same type from the values of the old one."""
+    """``dataclasses.asdict`` creates a container of the same type from the old one's values."""
 
     @dataclasses.dataclass
     class Holder:
@@ -260,14 +264,14 @@ def test_libraries_can_rebuild_claims() -> None:
 
 
 def test_frozen_claims_are_taken_as_they_are() -> None:
-    """What strict parsing has made read-only is not walked again."""
+    """Values frozen by strict parsing are not traversed again."""
     inner = freeze({"cnf": {"jkt": "x"}})
     assert isinstance(inner, FrozenDict)
     assert AccessTokenClaims(inner)["cnf"] is inner["cnf"]
 
 
 def test_the_repr_holds_no_values() -> None:
-    """Claims are personal data, and reprs end up in logs."""
+    """Claims are personal data, and reprs may be logged."""
     claims = AccessTokenClaims({"sub": "Zo\u00eb", "e\nmail": "zoe@example.com"})
     assert repr(claims) == "AccessTokenClaims('sub', 'e\\nmail')"
     assert f"{claims}" == repr(claims)
@@ -277,20 +281,20 @@ def test_the_repr_holds_no_values() -> None:
 
 @given(st.dictionaries(st.text(), JSON, max_size=5))
 def test_claims_serialise_as_they_are(value: dict[str, Any]) -> None:
-    """``json.dumps`` gives what it would give for the claims as they arrived, whatever their types."""
+    """``json.dumps`` gives the same text as for plain claims, whatever their types."""
     assert json.dumps(AccessTokenClaims(value)) == json.dumps(value)
 
 
 @given(st.dictionaries(st.sampled_from([*CLAIMS, "roles"]), JSON))
 def test_no_claim_breaks_a_property(value: dict[str, Any]) -> None:
-    """A claim of any JSON type leaves the collections collections of strings."""
+    """With claims of any JSON type the properties are collections of strings."""
     claims = AccessTokenClaims(value)
     assert all(isinstance(name, str) for name in (*claims.audience, *claims.scopes, *claims.groups))
     assert repr(claims).isascii()
 
 
-def test_pydantic_takes_claims_as_they_are_and_makes_none() -> None:
-    """A field of this type holds claims that were checked; input that looks like them is refused."""
+def test_pydantic_keeps_claims_and_creates_none() -> None:
+    """A field of this type accepts validated claims and refuses input that looks like claims."""
     adapter = pydantic.TypeAdapter(AccessTokenClaims)
     claims = AccessTokenClaims({"sub": "alice"})
     assert adapter.validate_python(claims) is claims

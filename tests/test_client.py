@@ -1,4 +1,4 @@
-"""Both clients: every public method, in one table for threads and event loops, at a real tenant."""
+"""Both clients: every public method, for threads and event loops, with a real tenant."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ VALIDATIONS = ["validate_access_token", "validate_jwt_access_token", "introspect
 
 
 class Caller:
-    """Calls the methods of a client of either kind, and waits for what they return."""
+    """Calls the methods of either client and waits for their results."""
 
     def __init__(self, client: BackendClient | AsyncBackendClient, runner: asyncio.Runner) -> None:
         self.client = client
@@ -76,7 +76,7 @@ class Caller:
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant that stays up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"]) as tenant:
         yield tenant
 
@@ -88,7 +88,7 @@ def _counts_from_zero(tenant: LocalTenant) -> None:
 
 @pytest.fixture(params=[BackendClient, AsyncBackendClient])
 def kind(request: pytest.FixtureRequest) -> type[BackendClient] | type[AsyncBackendClient]:
-    """Return the class of the client, one after the other."""
+    """Return each client class in turn."""
     kind: type[BackendClient] | type[AsyncBackendClient] = request.param
     return kind
 
@@ -97,7 +97,7 @@ def kind(request: pytest.FixtureRequest) -> type[BackendClient] | type[AsyncBack
 def connect(
     kind: type[BackendClient] | type[AsyncBackendClient], tenant: LocalTenant
 ) -> Iterator[Callable[..., Caller]]:
-    """Return a function that makes a client of the tenant, with an account for introspection."""
+    """Return a function that creates a client of the tenant, with credentials for introspection."""
     with ExitStack() as stack:
 
         def connect(**settings: Any) -> Caller:
@@ -110,7 +110,7 @@ def connect(
         yield connect
 
 
-# Validating
+# Validation
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_good_token_has_claims(
     settings: dict[str, Any],
     questions: int,
 ) -> None:
-    """Verified with the tenant's keys, or by asking the tenant, without a cache each time."""
+    """Tokens are verified with the tenant's keys or introspected, without a cache each time."""
     mint = tenant.mint if token == "JWT" else tenant.mint_opaque
     good = mint(subject="jürgen", scopes="orders:read orders:write", groups=["admin"])
     caller = connect(**settings)
@@ -158,7 +158,7 @@ def test_a_good_token_has_claims(
         ({}, "invalid_token", "certificate_missing"),
     ],
 )
-def test_every_method_checks_what_it_is_told_to(
+def test_every_method_checks_its_requirements(
     connect: Callable[..., Caller],
     tenant: LocalTenant,
     method: str,
@@ -166,7 +166,7 @@ def test_every_method_checks_what_it_is_told_to(
     code: str,
     reason: str,
 ) -> None:
-    """Scopes, groups and the caller's certificate, whichever way the claims were obtained."""
+    """Scopes, groups and the certificate are checked for either kind of token."""
     bound = {} if "scopes" in required or "groups" in required else {"cnf": {"x5t#S256": "A" * 43}}
     token = tenant.mint(scopes="orders:read", groups=["admin"], claims=bound)
     with pytest.raises(TokenError) as caught:
@@ -176,10 +176,10 @@ def test_every_method_checks_what_it_is_told_to(
 
 @pytest.mark.parametrize("method", VALIDATIONS)
 @pytest.mark.parametrize("required", [{"scopes": 1}, {"groups": [None]}])
-def test_a_requirement_of_a_wrong_type_is_the_developers_mistake(
+def test_a_requirement_of_a_wrong_type_is_a_configuration_error(
     connect: Callable[..., Caller], tenant: LocalTenant, method: str, required: dict[str, Any]
 ) -> None:
-    """It is never taken for no requirement, and costs no request."""
+    """An invalid requirement is a configuration error and causes no request."""
     with pytest.raises(ConfigurationError):
         connect()(method, tenant.mint(), **required)
     assert len(tenant.requests) == 0
@@ -187,16 +187,16 @@ def test_a_requirement_of_a_wrong_type_is_the_developers_mistake(
 
 @pytest.mark.parametrize("method", VALIDATIONS)
 def test_a_bad_token_has_its_reason(connect: Callable[..., Caller], tenant: LocalTenant, method: str) -> None:
-    """The same from each method: what the tenant says is checked as well."""
+    """Every method gives the same reason, for introspected tokens too."""
     with pytest.raises(TokenError) as caught:
         connect()(method, tenant.mint(audience="https://other.example"))
     assert (caught.value.code, caught.value.reason) == ("invalid_token", "wrong_audience")
 
 
-def test_what_is_no_jwt_needs_an_account_at_the_tenant(
-    connect: Callable[..., Caller], tenant: LocalTenant
-) -> None:
-    """Asked for by the developer it is a mistake of theirs; in a request it is the caller's."""
+def test_opaque_tokens_need_client_credentials(connect: Callable[..., Caller], tenant: LocalTenant) -> None:
+    """Without client credentials, an opaque token is a configuration error for a direct call and a 401 in
+    a request.
+    """
     caller = connect(client_id=None, client_secret=None)
     opaque = tenant.mint_opaque()
     for method in "validate_access_token", "introspect_access_token":
@@ -215,7 +215,7 @@ def test_what_is_no_jwt_needs_an_account_at_the_tenant(
 def test_the_credentials_of_a_request_are_authenticated(
     connect: Callable[..., Caller], tenant: LocalTenant
 ) -> None:
-    """What every adapter calls."""
+    """This is the method that all adapters call."""
     requirements = Requirements.of("orders:read", ())
     caller = connect()
     for mint in tenant.mint, tenant.mint_opaque:
@@ -240,7 +240,7 @@ def test_the_credentials_of_a_request_are_authenticated(
 def test_an_authorization_header_without_a_token_is_the_callers_mistake(
     connect: Callable[..., Caller], authorization: Any, malformed: bool
 ) -> None:
-    """A host without an adapter gets the errors that adapters get, and their responses."""
+    """``validate_authorization`` raises the errors of adapters, with their responses."""
     with pytest.raises(CredentialsError) as caught:
         connect()("validate_authorization", authorization)
     assert caught.value.malformed is malformed
@@ -248,16 +248,16 @@ def test_an_authorization_header_without_a_token_is_the_callers_mistake(
 
 
 @pytest.mark.parametrize("authorization", [b"Bearer a", [b"Bearer a"], 5, ["Bearer a", None]], ids=repr)
-def test_an_authorization_header_of_a_wrong_type_is_a_mistake_in_the_code(
+def test_an_authorization_header_of_a_wrong_type_is_a_type_error(
     connect: Callable[..., Caller], authorization: Any
 ) -> None:
-    """Bytes, as they come from ASGI, are named as the mistake; no foreign error escapes."""
+    """Bytes, as in ASGI, are named in a TypeError; no foreign error is raised."""
     with pytest.raises(ConfigurationError, match="authorization must be a string"):
         connect()("validate_authorization", authorization)
 
 
 def test_an_authorization_header_is_validated(connect: Callable[..., Caller], tenant: LocalTenant) -> None:
-    """From the header to claims, with requirements; an opaque token is never the developer's mistake."""
+    """The header gives claims, with requirements; an opaque token is never a configuration error."""
     caller = connect(client_id=None, client_secret=None)
     header = f"Bearer {tenant.mint(subject='alice', scopes='a', groups=['g'])}"
     for value in header, [header]:
@@ -273,14 +273,14 @@ def test_an_authorization_header_is_validated(connect: Callable[..., Caller], te
         assert error_response(caught.value).status == status
 
 
-# Forgetting
+# Forgetting tokens
 
 
 @pytest.mark.parametrize("token", ["JWT", "opaque"])
 def test_a_revoked_token_that_is_forgotten_is_refused_at_once(
     connect: Callable[..., Caller], tenant: LocalTenant, token: str
 ) -> None:
-    """Without that, the cache would let it pass for a while."""
+    """Otherwise the cached response would still be accepted for a while."""
     caller = connect(cache=MemoryCache(), introspect_jwt_tokens=True)
     revoked = (tenant.mint if token == "JWT" else tenant.mint_opaque)()
     caller("validate_access_token", revoked)
@@ -295,7 +295,7 @@ def test_a_revoked_token_that_is_forgotten_is_refused_at_once(
 def test_a_cache_that_fails_to_forget_is_an_error(
     connect: Callable[..., Caller], tenant: LocalTenant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A request goes on without the cache; whoever evicts has to know that it did not work."""
+    """Requests continue without the cache, but a caller that removes a token has to know that it failed."""
 
     class Broken:
         def get(self, _key: str) -> None: ...
@@ -312,7 +312,7 @@ def test_a_cache_that_fails_to_forget_is_an_error(
     )
 
 
-# What is known of the tenant
+# Metadata and keys
 
 
 @pytest.mark.parametrize(
@@ -322,10 +322,10 @@ def test_a_cache_that_fails_to_forget_is_an_error(
         ("get_jwks", "jwks", lambda keys, tenant: [key.key_id for key in keys] == _key_ids(tenant)),
     ],
 )
-def test_documents_come_from_memory_unless_they_are_to_be_fetched(
+def test_documents_are_cached_unless_refreshed(
     connect: Callable[..., Caller], tenant: LocalTenant, method: str, endpoint: Any, known: Any
 ) -> None:
-    """The first call fetches, and each one with ``force_refresh``."""
+    """The first call fetches, and each call with ``force_refresh``."""
     caller = connect()
     counts = []
     for force_refresh in False, False, True, True, False:
@@ -341,7 +341,7 @@ def _key_ids(tenant: LocalTenant) -> list[str]:
 def test_after_prefetching_no_jwt_waits_for_the_tenant(
     connect: Callable[..., Caller], tenant: LocalTenant
 ) -> None:
-    """Both documents are there, and prefetching again asks for nothing."""
+    """Both documents are loaded, and prefetching again sends no request."""
     caller = connect()
     assert caller("prefetch") is None
     assert caller("prefetch") is None
@@ -351,20 +351,22 @@ def test_after_prefetching_no_jwt_waits_for_the_tenant(
 
 
 @pytest.mark.parametrize("method", ["get_metadata", "get_jwks", "prefetch"])
-def test_a_tenant_that_fails_is_an_error_of_the_tenant(
+def test_a_failing_tenant_is_an_error(
     connect: Callable[..., Caller], tenant: LocalTenant, method: str
 ) -> None:
-    """With its status; an answer that was there before is not passed off as a new one."""
+    """The error has the status; an older document is not returned in place of a new one."""
     with tenant.failing(faults.status(502)), pytest.raises(HttpError) as caught:
         connect()(method)
     assert caught.value.status == 502
 
 
-# A cold start, counted at the server
+# First requests, counted at the server
 
 
-def test_threads_that_start_cold_cost_two_requests(tenant: LocalTenant) -> None:
-    """One for the metadata and one for the keys, however many need them at the same moment."""
+def test_first_requests_in_threads_cause_two_requests(tenant: LocalTenant) -> None:
+    """One request for the metadata and one for the keys, however many tokens are validated at the same
+    time.
+    """
     together = threading.Barrier(THREADS)
     with BackendClient(**tenant.settings(), response_timeout=TIMEOUT_SECONDS) as client:
 
@@ -378,7 +380,7 @@ def test_threads_that_start_cold_cost_two_requests(tenant: LocalTenant) -> None:
     assert [request.endpoint for request in tenant.requests] == ["discovery", "jwks"]
 
 
-def test_tasks_that_start_cold_cost_two_requests(tenant: LocalTenant) -> None:
+def test_first_requests_in_tasks_cause_two_requests(tenant: LocalTenant) -> None:
     """The same on an event loop."""
 
     async def main() -> list[str | None]:
@@ -396,7 +398,7 @@ def test_tasks_that_start_cold_cost_two_requests(tenant: LocalTenant) -> None:
 
 
 def test_a_client_can_be_closed_and_used_again(connect: Callable[..., Caller], tenant: LocalTenant) -> None:
-    """Closing lets go of connections and threads, not of what is known."""
+    """Closing releases connections and threads, not cached documents."""
     caller = connect()
     caller.close()
     caller("prefetch")
@@ -410,14 +412,14 @@ def test_a_client_can_be_closed_and_used_again(connect: Callable[..., Caller], t
 
 
 def test_leaving_the_context_closes(connect: Callable[..., Caller]) -> None:
-    """Both clients are context managers, of their kind."""
+    """Each client is a context manager of its own kind."""
     caller = connect()
     caller.enter_and_leave()
     assert pools(caller.client) == 0
 
 
-def test_a_fetcher_is_not_ours_to_close(connect: Callable[..., Caller]) -> None:
-    """The client makes no transport beside it."""
+def test_a_fetcher_is_not_closed(connect: Callable[..., Caller]) -> None:
+    """With a fetcher, the client creates no transport."""
 
     def fetch(_request: HttpRequest) -> HttpResponse:
         raise HttpError("away", status=503)
@@ -430,7 +432,7 @@ def test_a_fetcher_is_not_ours_to_close(connect: Callable[..., Caller]) -> None:
 
 
 def pools(client: BackendClient | AsyncBackendClient) -> int:
-    """Return how many pools (for an origin, or of an event loop) hold connections."""
+    """Return how many pools (per origin or event loop) hold connections."""
     transport = client._transport
     assert transport is not None
     if isinstance(transport, RequestsTransport):
@@ -445,14 +447,14 @@ SETTINGS = {"tenant_domain": "https://acme.us.monocloud.com", "audience": "https
 
 
 def problems_of(kind: type, *arguments: Any, **settings: Any) -> list[Problem]:
-    """Return what is wrong with a client."""
+    """Return the problems of a client."""
     with pytest.raises(ConfigurationError) as caught:
         kind(*arguments, **settings)
     return list(caught.value.problems)
 
 
 def test_options_or_their_names_make_the_same_client(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From keywords, then the environment; Options are taken as they are."""
+    """Options come from keywords, then from the environment; an Options object is used unchanged."""
     monkeypatch.setenv("MONOCLOUD_BACKEND_AUDIENCE", "https://environment.example")
     monkeypatch.setenv("MONOCLOUD_BACKEND_CLOCK_TOLERANCE", "7")
     options = Options(**SETTINGS)  # type: ignore[arg-type]
@@ -462,8 +464,8 @@ def test_options_or_their_names_make_the_same_client(kind: type, monkeypatch: py
     assert by_environment.audience == ("https://environment.example",)
 
 
-def test_settings_do_not_stand_beside_options(kind: type) -> None:
-    """Which of them should count? Each is named."""
+def test_settings_cannot_be_combined_with_options(kind: type) -> None:
+    """The error names each setting that is combined with options."""
     assert problems_of(kind, Options(**SETTINGS), clock_skew=1, audience="other") == [  # type: ignore[arg-type]
         Problem("clock_skew", None, "cannot be combined with `options`; pass one or the other"),
         Problem("audience", None, "cannot be combined with `options`; pass one or the other"),
@@ -471,24 +473,24 @@ def test_settings_do_not_stand_beside_options(kind: type) -> None:
 
 
 @pytest.mark.parametrize("options", [SETTINGS, "https://acme.us.monocloud.com", 1])
-def test_options_are_options(kind: type, options: object) -> None:
-    """A mapping is not unpacked in silence."""
+def test_options_must_be_options(kind: type, options: object) -> None:
+    """A mapping is not accepted as options."""
     message = f"must be Options, not {type(options).__name__}"
     assert problems_of(kind, options) == [Problem("options", None, message)]
 
 
 def test_every_problem_is_reported(kind: type) -> None:
-    """At construction, and all at once."""
+    """All problems are reported together at construction."""
     problems = problems_of(kind, audience=" ", clock_skew=-1)
     assert {problem.option for problem in problems} == {"tenant_domain", "audience", "clock_skew"}
 
 
 async def coroutine_function(*_arguments: Any) -> Any:
-    """Stand for what only an event loop can run."""
+    """A function that only an event loop can run."""
 
 
 class CoroutineObject:
-    """An object that is called like a coroutine function."""
+    """An object whose __call__ is async."""
 
     async def __call__(self, *_arguments: Any) -> Any: ...
 
@@ -500,7 +502,7 @@ class AsyncCache:
 
 
 class MixedCache:
-    """A cache that could be read by threads, and never written."""
+    """A cache with a synchronous get and an asynchronous set."""
 
     set = delete = staticmethod(coroutine_function)
 
@@ -516,15 +518,15 @@ class MixedCache:
         ("cache", MixedCache()),
     ],
 )
-def test_threads_refuse_what_only_an_event_loop_can_run(option: str, value: Any) -> None:
-    """At construction, or it would fail in the first request; on an event loop both kinds are welcome."""
+def test_a_synchronous_client_refuses_async_functions(option: str, value: Any) -> None:
+    """They are refused at construction; an event loop accepts both kinds."""
     message = "must be synchronous; use AsyncBackendClient for an asynchronous one"
     assert problems_of(BackendClient, **SETTINGS | {option: value}) == [Problem(option, None, message)]
     assert AsyncBackendClient(**SETTINGS | {option: value})
 
 
 def test_files_and_functions_are_reported_together() -> None:
-    """What is wrong with a file does not hide what is wrong with a function."""
+    """Problems of files and of functions are reported together."""
     problems = problems_of(BackendClient, **SETTINGS, ca_bundle=__file__, jwks_resolver=coroutine_function)
     assert [(problem.option, problem.variable) for problem in problems] == [
         ("ca_bundle", "MONOCLOUD_BACKEND_CA_BUNDLE"),
@@ -532,11 +534,11 @@ def test_files_and_functions_are_reported_together() -> None:
     ]
 
 
-# Sharing
+# Shared clients
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
-    """Set variables, named without their prefix, beside those that are required."""
+    """Set variables, named without their prefix, in addition to the required ones."""
     required = {"TENANT_DOMAIN": SETTINGS["tenant_domain"], "AUDIENCE": SETTINGS["audience"]}
     for name, text in {**required, **variables}.items():
         monkeypatch.setenv(f"MONOCLOUD_BACKEND_{name}", text)
@@ -545,7 +547,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
 def test_there_is_one_shared_client_for_each_set_of_options(
     kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A blank variable is none; another value, or another class, is another client."""
+    """A blank variable counts as unset; another value or class gives another client."""
     set_environment(monkeypatch)
     first = kind.shared()
     assert type(first) is kind
@@ -564,7 +566,7 @@ def test_there_is_one_shared_client_for_each_set_of_options(
 def test_clients_with_other_secrets_are_others(
     kind: Any, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    """Whatever differs: one must never act for another."""
+    """Clients with any different secret are never shared."""
     set_environment(monkeypatch, CLIENT_ID="me", CLIENT_SECRET="one")
     first = kind.shared()
     set_environment(monkeypatch, CLIENT_ID="me", **{variable: "other"})
@@ -572,7 +574,7 @@ def test_clients_with_other_secrets_are_others(
 
 
 def test_a_shared_client_ends_with_its_last_user(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing else keeps it."""
+    """Only its users keep a shared client alive."""
     set_environment(monkeypatch)
     reference = weakref.ref(kind.shared())
     gc.collect()
@@ -580,7 +582,7 @@ def test_a_shared_client_ends_with_its_last_user(kind: Any, monkeypatch: pytest.
 
 
 def test_a_wrong_environment_has_no_shared_client(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is refused each time, until it is set right."""
+    """The error is raised each time until the environment is corrected."""
     set_environment(monkeypatch, CLOCK_SKEW="x")
     for _ in range(2):
         assert [problem.option for problem in problems_of(kind.shared)] == ["clock_skew"]
@@ -596,7 +598,7 @@ def test_a_wrong_environment_has_no_shared_client(kind: Any, monkeypatch: pytest
 def test_middlewares_without_a_client_share_one(
     middleware: Any, kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some frameworks make one for each route: twenty must not ask twenty times for the keys."""
+    """Some frameworks create a middleware for each route; twenty of them fetch the keys once."""
     set_environment(monkeypatch)
     clients = {id(made.client) for made in [middleware(print) for _ in range(20)]}
     assert len(clients) == 1
@@ -609,8 +611,8 @@ def test_middlewares_without_a_client_share_one(
     ids=["copy", "deepcopy", "pickle", "multiprocessing"],
 )
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "inside"])
-def test_a_client_that_is_copied_says_what_to_do(kind: type, copied: Any, inside: bool) -> None:
-    """Also inside something else; its options are what can be sent."""
+def test_copying_a_client_is_an_error(kind: type, copied: Any, inside: bool) -> None:
+    """The error says to copy the options instead, also for a client inside another object."""
     client = kind(**SETTINGS)
     if inside and copied is copy.copy:
         assert copied([client]) == [client]
@@ -623,8 +625,8 @@ def test_a_client_that_is_copied_says_what_to_do(kind: type, copied: Any, inside
     assert kind(pickle.loads(pickle.dumps(client.options))).options == client.options
 
 
-def test_a_client_shows_no_secret(kind: type) -> None:
-    """Its repr names the tenant and the audience, and nothing else."""
+def test_the_repr_of_a_client_is_redacted(kind: type) -> None:
+    """The repr has tenant and audience only."""
     client = kind(**SETTINGS, client_id="api", client_secret="correct-horse")
     assert repr(client) == (
         f"{kind.__name__}('https://acme.us.monocloud.com', audience=('https://api.example.com',))"
@@ -632,7 +634,7 @@ def test_a_client_shows_no_secret(kind: type) -> None:
 
 
 def test_both_clients_have_the_same_methods() -> None:
-    """With the same parameters; of the one they are coroutines."""
+    """Their parameters are the same; those of the asynchronous client are coroutines."""
     methods = {name: method for name, method in public_methods(BackendClient) if name != "close"}
     coroutines = {name: method for name, method in public_methods(AsyncBackendClient) if name != "aclose"}
     assert methods.keys() == coroutines.keys()
@@ -643,5 +645,5 @@ def test_both_clients_have_the_same_methods() -> None:
 
 
 def public_methods(kind: type) -> list[tuple[str, Any]]:
-    """Return the methods without an underscore."""
+    """Return the public methods."""
     return [(name, value) for name, value in inspect.getmembers(kind, inspect.isfunction) if name[0] != "_"]

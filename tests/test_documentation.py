@@ -1,4 +1,4 @@
-"""Every error names its section of the documentation."""
+"""Every error has a link to its section of the documentation."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ TOPICS: dict[str, MonoCloudError] = {
 
 @pytest.mark.parametrize(("topic", "error"), TOPICS.items(), ids=TOPICS)
 def test_an_error_names_its_section(topic: str, error: MonoCloudError) -> None:
-    """Its topic is the anchor, also of a copy."""
+    """The topic is the anchor, also for a copy."""
     for each in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert (each.topic, each.docs) == (topic, f"monocloud_mw/troubleshooting.md#{topic}")
 
 
 def test_a_server_that_fails_in_no_known_way_is_unavailable() -> None:
-    """Until the error says more."""
+    """The topic is that of an outage unless the error says more."""
     assert AuthorizationServerError("x").topic == "tenant_unavailable"
 
 
 @pytest.mark.parametrize("base", ["https://docs.example.com/mw", "https://docs.example.com/mw/"])
 def test_the_base_of_the_documentation_is_that_of_the_build(base: str) -> None:
-    """With or without a slash at its end."""
+    """A slash at the end makes no difference."""
     assert docs_address("expired", base) == "https://docs.example.com/mw/troubleshooting.html#expired"
 
 
 def test_the_subject_of_an_error_is_in_no_message_and_no_repr() -> None:
-    """It is there for the application, and goes along with copies."""
+    """The subject is for the application and is kept by copies."""
     error = TokenError(Reason.EXPIRED, "x", expected="'a'", found="'b'", hint="c", subject="somebody")
     assert str(error) == "The access token has expired: x"
     for each in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
@@ -64,6 +64,6 @@ def test_the_subject_of_an_error_is_in_no_message_and_no_repr() -> None:
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_every_topic_has_its_section(topic: str) -> None:
-    """On the page that the package brings along."""
+    """The section is on the page that the package contains."""
     page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
     assert f"\n### `{topic}`\n" in page

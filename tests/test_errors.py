@@ -1,4 +1,4 @@
-"""The errors: one tree, fixed sentences, and nothing foreign in a message that is not escaped."""
+"""The errors: their class tree, generic messages, and escaping of foreign text."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ ERRORS = [
 ]
 
 
-def test_the_tree_says_whose_fault_it_is() -> None:
-    """Siblings are siblings: nobody who handles one kind of error catches another by accident."""
+def test_errors_for_different_causes_are_siblings() -> None:
+    """Errors for different causes are siblings, so handling one does not catch another."""
     parents = {
         ConfigurationError: MonoCloudError,
         CredentialsError: MonoCloudError,
@@ -61,7 +61,7 @@ def test_the_tree_says_whose_fault_it_is() -> None:
     ],
 )
 def test_every_reason_has_a_code_and_a_fixed_sentence(reason: Reason, code: str) -> None:
-    """The sentence fits a quoted string of RFC 6750 as it is, and holds nothing of the detail."""
+    """The sentence is a valid quoted string of RFC 6750 and has none of the detail."""
     error = TokenError(reason, "a detail")
     assert error.reason is reason
     assert error.code == code
@@ -79,7 +79,7 @@ def test_the_sentences_tell_the_reasons_apart() -> None:
 
 
 def test_a_configuration_error_lists_every_problem() -> None:
-    """Each problem names its option and its variable, where it has one."""
+    """Each problem has its option, and its variable if there is one."""
     problems = [Problem("audience", "AUDIENCE", "is required"), Problem("cache", None, "is odd")]
     error = ConfigurationError(iter(problems))
     assert error.problems == tuple(problems)
@@ -87,7 +87,7 @@ def test_a_configuration_error_lists_every_problem() -> None:
 
 
 def test_a_configuration_error_may_be_one_sentence() -> None:
-    """Where no option is at fault there are no problems to list."""
+    """An error without an option is a sentence without problems."""
     error = ConfigurationError("there is no client")
     assert error.problems == ()
     assert str(error) == "there is no client"
@@ -100,7 +100,7 @@ def test_a_configuration_error_may_be_one_sentence() -> None:
     ids=["copy", "deepcopy", "pickle"],
 )
 def test_errors_copy_and_pickle(error: MonoCloudError, again: Any) -> None:
-    """A failure is raised afresh in each caller, so a copy says all that the original says."""
+    """A failure is raised as a copy for each caller, so a copy has all attributes."""
     other = again(error)
     assert other is not error
     assert type(other) is type(error)
@@ -108,7 +108,7 @@ def test_errors_copy_and_pickle(error: MonoCloudError, again: Any) -> None:
 
 
 def test_a_copy_carries_no_traceback() -> None:
-    """What one caller raised does not grow the traceback of the next."""
+    """Raising a copy does not extend the traceback of another."""
     with pytest.raises(HttpError) as caught:
         raise HttpError("away")
     assert caught.value.__traceback__ is not None
@@ -131,15 +131,15 @@ def test_a_copy_carries_no_traceback() -> None:
         (503, True),
     ],
 )
-def test_which_http_errors_may_pass(status: int | None, temporary: bool) -> None:
-    """Only a status that calls our request wrong makes asking again pointless."""
+def test_which_http_errors_are_temporary(status: int | None, temporary: bool) -> None:
+    """Only statuses that call the request wrong are permanent."""
     error = HttpError("away", status=status)
     assert (error.temporary, error.advice, str(error)) == (temporary, None, "away")
 
 
 @pytest.mark.parametrize("status", [None, 200, 302, 404, 503])
-def test_what_needs_a_change_does_not_pass_by_waiting(status: int | None) -> None:
-    """An error with advice is permanent whatever its status, and the message ends with the advice."""
+def test_an_error_with_advice_is_permanent(status: int | None) -> None:
+    """An error with advice is permanent whatever its status, and its message ends with the advice."""
     error = HttpError("moved", status=status, advice="set tenant_domain")
     assert (error.temporary, error.advice, str(error)) == (
         False,
@@ -151,7 +151,7 @@ def test_what_needs_a_change_does_not_pass_by_waiting(status: int | None) -> Non
 @pytest.mark.parametrize("advice", [None, "set it"])
 @pytest.mark.parametrize("status", [None, 302, 404, 429])
 def test_an_outage_is_temporary_whatever_its_status(status: int | None, advice: str | None) -> None:
-    """It says the same, without advice."""
+    """The outage has the same message without advice."""
     error = HttpError("moved", status=status, retry_after=7, advice=advice)
     outage = copy.copy(error.as_outage())
     assert (str(outage), outage.status, outage.retry_after) == ("moved", status, 7.0)
@@ -175,7 +175,7 @@ def test_an_outage_is_temporary_whatever_its_status(status: int | None, advice: 
     ],
 )
 def test_the_time_to_wait_is_bounded(asked: float | None, expected: float | None) -> None:
-    """Neither at once nor in a year, whatever a server asks for."""
+    """The time is limited, whatever a server asks for."""
     assert HttpError("away", retry_after=asked).retry_after == expected
 
 
@@ -195,12 +195,12 @@ def test_the_time_to_wait_is_bounded(asked: float | None, expected: float | None
     ],
 )
 def test_quoted_text_is_a_short_ascii_literal(text: object, expected: str) -> None:
-    """Control characters, other scripts and long text cannot reach a log as they are."""
+    """Control characters, other scripts and long text are escaped or cut for the log."""
     assert quoted(text) == expected
 
 
-def test_what_has_no_text_is_quoted_by_its_type() -> None:
-    """Python refuses to print endless digits and endless nesting; neither may break an error message."""
+def test_a_value_without_text_is_quoted_by_its_type() -> None:
+    """Python refuses to print very long integers and deep nesting; this must not break an error message."""
     nested: list[Any] = []
     for _ in range(100_000):
         nested = [nested]
@@ -210,7 +210,7 @@ def test_what_has_no_text_is_quoted_by_its_type() -> None:
 
 @given(st.text(max_size=200))
 def test_quoted_text_is_printable_and_bounded(text: str) -> None:
-    """Whatever comes in, what goes into the log is one short line of printable ASCII."""
+    """Any value gives one short line of printable ASCII."""
     literal = quoted(text)
     assert literal.isascii()
     assert literal.isprintable()
@@ -219,8 +219,8 @@ def test_quoted_text_is_printable_and_bounded(text: str) -> None:
     assert literal[0] in "'\""
 
 
-def test_an_exchange_that_was_never_sent_is_told_apart() -> None:
-    """Waiting for a connection of our own says nothing about the tenant, and passes."""
+def test_an_exchange_that_was_never_sent() -> None:
+    """Waiting for a local connection says nothing about the tenant and is temporary."""
     error = HttpError("all connections are in use", local=True)
     assert (error.local, error.status, error.temporary) == (True, None, True)
     assert copy.copy(error).local

@@ -1,4 +1,4 @@
-"""Read-only JSON values: no way in, and JSON all the way out."""
+"""Read-only JSON values that serialise like plain ones."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ LIST_MUTATIONS: dict[str, Callable[[Any], object]] = {
 
 @pytest.mark.parametrize("mutate", MUTATIONS.values(), ids=MUTATIONS.keys())
 def test_no_method_of_a_dict_changes_it(mutate: Callable[[Any], object]) -> None:
-    """Each one raises, and nothing has changed."""
+    """Each method raises and changes nothing."""
     value = FrozenDict(a=1)
     with pytest.raises((TypeError, AttributeError)):
         mutate(value)
@@ -98,7 +98,7 @@ def test_no_method_of_a_dict_changes_it(mutate: Callable[[Any], object]) -> None
 @pytest.mark.parametrize("mutate", LIST_MUTATIONS.values(), ids=LIST_MUTATIONS.keys())
 @pytest.mark.parametrize("values", [[2, 1], []], ids=["two", "empty"])
 def test_no_method_of_a_list_changes_it(mutate: Callable[[Any], object], values: list[int]) -> None:
-    """Each one raises and says why, also on an empty list, and nothing has changed."""
+    """Each method raises with an explanation, also on an empty list, and changes nothing."""
     value = freeze(values)
     with pytest.raises(
         TypeError, match=r"^FrozenList is read-only; use list\(\.\.\.\) to get a copy that can be changed$"
@@ -118,29 +118,29 @@ def test_no_method_of_a_list_changes_it(mutate: Callable[[Any], object], values:
         (freeze([]), [1]),
     ],
 )
-def test_what_is_empty_cannot_be_filled(value: Any, content: Any) -> None:
-    """A second call of the constructor is refused however the value was made."""
+def test_an_empty_value_cannot_be_filled(value: Any, content: Any) -> None:
+    """A second call of the constructor is refused however the value was created."""
     with pytest.raises(TypeError, match="is read-only"):
         value.__init__(content)
     assert len(value) == 0
 
 
 def test_the_error_says_what_to_do() -> None:
-    """A developer who writes into claims learns how to get a copy."""
+    """The error tells how to get a copy that can be changed."""
     with pytest.raises(TypeError) as caught:
         FrozenDict(a=1)["a"] = 2
     assert str(caught.value) == "FrozenDict is read-only; use dict(...) to get a copy that can be changed"
 
 
 def test_no_method_of_a_dict_is_left_out() -> None:
-    """A future Python that gives ``dict`` another way to change is noticed here."""
+    """A new mutating method of ``dict`` in a future Python fails this test."""
     harmless = {"copy", "fromkeys", "get", "items", "keys", "values"}
     refused = {name for name in vars(dict) if not name.startswith("_")} - harmless
     assert {name for name in refused if getattr(FrozenDict, name) is not FrozenDict._refuse} == set()
 
 
 def test_no_method_of_a_list_is_left_out() -> None:
-    """The same for ``list``, whose operators count as well."""
+    """The same for ``list``, including its operators."""
     harmless = {"copy", "count", "index"}
     refused = {name for name in vars(list) if not name.startswith("_")} - harmless
     refused |= {"__setitem__", "__delitem__", "__iadd__", "__imul__"}
@@ -159,7 +159,7 @@ def test_no_method_of_a_list_is_left_out() -> None:
     ids=["list", "copy", "unpacking", "slice", "multiply"],
 )
 def test_a_plain_copy_of_a_list_can_be_changed(copied: Callable[[FrozenList], list[Any]]) -> None:
-    """What gives a new ``list`` leaves the original alone."""
+    """Operations that return a new ``list`` do not affect the original."""
     value = FrozenList([1])
     other = copied(value)
     other.append(2)
@@ -167,7 +167,7 @@ def test_a_plain_copy_of_a_list_can_be_changed(copied: Callable[[FrozenList], li
 
 
 def test_an_array_is_a_list() -> None:
-    """Code that reads ``aud`` asks for its type, and compares; like any list it cannot be hashed."""
+    """Code may check its type and compare it; like any list it cannot be hashed."""
     value = freeze(["a", ["b"]])
     assert isinstance(value, list)
     assert value == ["a", ["b"]]
@@ -188,7 +188,7 @@ def test_an_array_is_a_list() -> None:
     ],
 )
 def test_the_repr_holds_no_values(value: Any, expected: str) -> None:
-    """Claims are personal data, and reprs end up in logs."""
+    """Claims are personal data, and reprs may be logged."""
     frozen = freeze(value)
     assert [repr(frozen), str(frozen), f"{frozen}", "%s" % frozen] == [expected] * 4  # noqa: UP031
 
@@ -197,7 +197,7 @@ def test_the_repr_holds_no_values(value: Any, expected: str) -> None:
     "rebuilt", [dataclasses.asdict, attrs.asdict], ids=["dataclasses.asdict", "attrs.asdict"]
 )
 def test_libraries_can_rebuild_it(rebuilt: Callable[[Any], dict[str, Any]]) -> None:
-    """Both make a new container of the same type from the values of the old one."""
+    """Both create a container of the same type from the old one's values."""
     kind: Any = attrs.define if rebuilt is attrs.asdict else dataclasses.dataclass
 
     class Holder:
@@ -209,7 +209,7 @@ def test_libraries_can_rebuild_it(rebuilt: Callable[[Any], dict[str, Any]]) -> N
 
 @pytest.mark.parametrize("kind", [FrozenDict, FrozenList])
 def test_a_constructor_freezes_what_it_is_given(kind: Any) -> None:
-    """No value holds one that could be changed, whichever way it was made."""
+    """The constructor freezes nested values, however it is called."""
     inner: list[int] = []
     (value,) = kind([("a", inner)]).values() if kind is FrozenDict else kind([inner])
     with pytest.raises(TypeError):
@@ -224,7 +224,7 @@ def test_a_constructor_freezes_what_it_is_given(kind: Any) -> None:
     ids=["dict", "copy", "or", "unpacking"],
 )
 def test_a_plain_copy_can_be_changed(copied: Callable[[FrozenDict], dict[str, Any]]) -> None:
-    """What gives a new ``dict`` leaves the original alone."""
+    """Operations that return a new ``dict`` do not affect the original."""
     value = FrozenDict(a=1)
     other = copied(value)
     other["a"] = 2
@@ -232,15 +232,15 @@ def test_a_plain_copy_can_be_changed(copied: Callable[[FrozenDict], dict[str, An
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
-def test_a_copy_of_what_cannot_change_is_itself(again: Callable[[Any], Any]) -> None:
-    """Copies cost nothing."""
+def test_a_copy_is_the_same_object(again: Callable[[Any], Any]) -> None:
+    """Copying returns the same object."""
     value = freeze({"a": {"b": [1]}})
     assert again(value) is value
     assert again(value["a"]["b"]) is value["a"]["b"]
 
 
 def test_it_pickles() -> None:
-    """It comes back read-only at every depth."""
+    """It is read-only at every depth after unpickling."""
     value = freeze({"a": {"b": [{"c": 1}]}})
     again = pickle.loads(pickle.dumps(value))
     assert again == value
@@ -260,13 +260,13 @@ def test_it_pickles() -> None:
         (None, None),
     ],
 )
-def test_freezing_goes_all_the_way_down(value: Any, expected: Any) -> None:
-    """Objects become read-only dicts and arrays read-only lists; the rest cannot change anyway."""
+def test_freezing_is_deep(value: Any, expected: Any) -> None:
+    """Objects become read-only dicts and arrays read-only lists; other JSON values are immutable."""
     assert freeze(value) == expected
 
 
-def test_what_is_frozen_is_taken_as_it_is() -> None:
-    """Freezing twice costs nothing."""
+def test_freezing_twice_returns_the_same_value() -> None:
+    """Freezing a frozen value returns it."""
     value = freeze({"a": {}})
     assert freeze(value) is value
     assert freeze([value])[0] is value
@@ -275,7 +275,7 @@ def test_what_is_frozen_is_taken_as_it_is() -> None:
 
 
 def test_freezing_takes_a_copy() -> None:
-    """Who keeps the original cannot write through it."""
+    """Changing the original does not change the frozen value."""
     inner: dict[str, Any] = {"b": 1}
     value = freeze({"a": inner})
     inner["b"] = 2
@@ -297,8 +297,8 @@ ENCODERS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
 @given(_json(st.integers(-(2**63), 2**63 - 1)))
-def test_json_in_is_json_out(encode: Callable[[Any], Any], value: Any) -> None:
-    """A frozen value serialises exactly as the value does, whoever writes it (integers of 64 bits)."""
+def test_a_frozen_value_serialises_like_a_plain_one(encode: Callable[[Any], Any], value: Any) -> None:
+    """A frozen value serialises exactly like the plain value with any library (64-bit integers)."""
     assert encode(freeze(value)) == encode(value)
 
 
@@ -309,7 +309,7 @@ def test_numbers_of_any_length_are_written(value: Any) -> None:
 
 
 def test_pydantic_reads_it() -> None:
-    """Fields of models take objects and arrays as they take plain ones, strict or not."""
+    """Fields of models accept it like plain objects and arrays, strict or not."""
     value = freeze({"a": ["b"]})
     assert TypeAdapter(dict[str, list[str]]).validate_python(value) == {"a": ["b"]}
     assert TypeAdapter(dict[str, list[str]]).validate_python(value, strict=True) == {"a": ["b"]}
@@ -317,7 +317,7 @@ def test_pydantic_reads_it() -> None:
 
 @given(JSON)
 def test_nothing_inside_can_change(value: Any) -> None:
-    """No ``dict`` or ``list`` that could be written to is left at any depth."""
+    """There is no mutable ``dict`` or ``list`` at any depth."""
 
     def check(part: Any) -> None:
         assert not isinstance(part, tuple)

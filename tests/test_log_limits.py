@@ -1,4 +1,4 @@
-"""A flood of events leaves few records."""
+"""Limiting repeated log records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monocloud_mw.log_limits import BURST, MAX_KINDS, REFILL_SECONDS, LimitedLog
 
 
 def test_the_first_records_are_written_and_then_one_at_a_time() -> None:
-    """After the burst, one record in each interval says how many were left out before it."""
+    """After the burst, one record per interval has the number of records left out."""
     allowance = RecordAllowance()
     assert [allowance.take(100.0) for _ in range(BURST + 3)] == [0] * BURST + [None] * 3
     assert allowance.take(100.0 + REFILL_SECONDS / 2) is None
@@ -19,16 +19,16 @@ def test_the_first_records_are_written_and_then_one_at_a_time() -> None:
     assert allowance.take(100.0 + REFILL_SECONDS) is None
 
 
-def test_a_quiet_time_restores_the_whole_allowance_and_no_more() -> None:
-    """However long it was."""
+def test_a_pause_restores_the_allowance() -> None:
+    """The allowance is the same after any pause."""
     allowance = RecordAllowance()
     for _ in range(BURST):
         allowance.take(0.0)
     assert [allowance.take(1e9) for _ in range(BURST + 1)] == [0] * BURST + [None]
 
 
-def test_a_clock_that_is_set_back_neither_silences_nor_floods() -> None:
-    """Time goes on from where the clock is."""
+def test_a_clock_that_is_set_back() -> None:
+    """After the clock is set back, time continues from there."""
     allowance = RecordAllowance()
     assert [allowance.take(1000.0) for _ in range(BURST + 1)] == [0] * BURST + [None]
     assert allowance.take(0.0) is None
@@ -37,7 +37,7 @@ def test_a_clock_that_is_set_back_neither_silences_nor_floods() -> None:
 
 @pytest.fixture
 def time_of_records() -> Iterator[list[float]]:
-    """Let a test say when records are made."""
+    """Return a function that sets the time of records."""
     time, make = [0.0], logging.getLogRecordFactory()
 
     def make_record(*arguments: object, **more: object) -> logging.LogRecord:
@@ -53,7 +53,7 @@ def time_of_records() -> Iterator[list[float]]:
 def test_the_next_record_counts_those_left_out(
     time_of_records: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In its text, and as an attribute."""
+    """The number is in the text and an attribute."""
     log = LimitedLog(logging.getLogger("monocloud_mw"))
     for _ in range(BURST + 7):
         log.write(logging.WARNING, "kind", "it failed with %s", "this")
@@ -68,7 +68,7 @@ def test_the_next_record_counts_those_left_out(
 
 
 def test_kinds_and_levels_have_allowances_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
-    """A flood of one kind hides no other, and a level that is off writes nothing."""
+    """Limiting one kind does not affect others, and a disabled level writes nothing."""
     caplog.set_level(logging.INFO, "monocloud_mw")
     log = LimitedLog(logging.getLogger("monocloud_mw"))
     assert (log.is_enabled_for(logging.INFO), log.is_enabled_for(logging.DEBUG)) == (True, False)
@@ -80,7 +80,7 @@ def test_kinds_and_levels_have_allowances_of_their_own(caplog: pytest.LogCapture
 
 
 def test_kinds_beyond_the_bound_share_an_allowance(caplog: pytest.LogCaptureFixture) -> None:
-    """Memory is bounded, whatever the kinds."""
+    """The number of kinds in memory is bounded."""
     log = LimitedLog(logging.getLogger("monocloud_mw"))
     for kind in range(MAX_KINDS + 100):
         log.write(logging.WARNING, kind, "%s", kind)

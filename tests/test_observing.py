@@ -1,4 +1,4 @@
-"""What observers and developers are told of requests: by the guard, by clients that are called directly."""
+"""Events of requests and explain mode, for the guard and for clients called directly."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ NO_TOKEN = RequestRefused(
 
 
 def _of_requests(told: list[Any]) -> Callable[[Event], None]:
-    """Return an observer that collects the events of requests, and not those of keys."""
+    """Return an observer that records the events of requests only."""
 
     def observe(event: Event) -> None:
         if isinstance(event, (RequestRefused, TokenAccepted)):
@@ -61,7 +61,7 @@ ENVIRONMENT = "MONOCLOUD_BACKEND_EXPLAIN"
 
 
 def _check(is_async: bool, observer: Any, header: str | None, *, scopes: str = "", **more: Any) -> Any:
-    """Check a request as an adapter does, and return what comes of it."""
+    """Check a request as an adapter does and return the result."""
     settings = options(observer=observer)
     client = AsyncBackendClient(settings) if is_async else BackendClient(settings)
     requirements = Requirements.of(scopes or ())
@@ -75,8 +75,8 @@ def _check(is_async: bool, observer: Any, header: str | None, *, scopes: str = "
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_a_guard_tells_what_came_of_a_request(is_async: bool) -> None:
-    """One event for each request that was accepted or refused, none for an anonymous one."""
+def test_the_guard_emits_an_event_per_request(is_async: bool) -> None:
+    """There is one event per accepted or refused request, and none for an anonymous one."""
     told: list[Event] = []
     assert isinstance(_check(is_async, _of_requests(told), f"Bearer {GOOD}"), AccessTokenClaims)
     assert isinstance(_check(is_async, _of_requests(told), None), Refused)
@@ -84,8 +84,8 @@ def test_a_guard_tells_what_came_of_a_request(is_async: bool) -> None:
     assert told == [ACCEPTED, NO_TOKEN]
 
 
-def test_a_guard_tells_of_claims_that_are_checked_again() -> None:
-    """A second dependency that refuses is a refusal like the first."""
+def test_the_guard_emits_an_event_for_claims_checked_again() -> None:
+    """A refusal by a second dependency is an event too."""
     told: list[Event] = []
     with BackendClient(options(observer=_of_requests(told))) as client:
         claims = client.validate_access_token(GOOD)
@@ -102,7 +102,7 @@ def _raising(_event: Event) -> None:
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 def test_an_observer_that_raises_changes_nothing(is_async: bool) -> None:
-    """Neither for a request that passes, nor for one that must not."""
+    """Neither accepted nor refused requests are affected."""
     assert isinstance(_check(is_async, _raising, f"Bearer {GOOD}"), AccessTokenClaims)
     assert isinstance(_check(is_async, _raising, "Bearer x"), Refused)
 
@@ -116,10 +116,8 @@ CALLS: dict[str, Callable[[Any, str], Any]] = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_a_client_that_is_called_directly_tells_of_each_token(
-    call: Callable[[Any, str], Any], is_async: bool
-) -> None:
-    """Accepted or refused; there is no request to name."""
+def test_a_direct_call_emits_an_event(call: Callable[[Any, str], Any], is_async: bool) -> None:
+    """Tokens have events with no request."""
     told: list[Event] = []
     settings = options(observer=_of_requests(told))
     client: Any = AsyncBackendClient(settings) if is_async else BackendClient(settings)
@@ -139,7 +137,7 @@ def test_a_client_that_is_called_directly_tells_of_each_token(
 
 @pytest.mark.parametrize("observed", [True, False])
 def test_a_header_without_a_token_is_a_refusal_too(observed: bool) -> None:
-    """Where somebody listens."""
+    """A header without a token is a refused event too."""
     told: list[Event] = []
     with (
         BackendClient(options(observer=_of_requests(told) if observed else None)) as client,
@@ -150,8 +148,8 @@ def test_a_header_without_a_token_is_a_refusal_too(observed: bool) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["x", object(), [print]])
-def test_what_is_no_observer_is_refused(wrong: Any) -> None:
-    """When the client is made, and not at the first event."""
+def test_an_invalid_observer_is_refused(wrong: Any) -> None:
+    """The error is raised when the client is created."""
     with pytest.raises(ConfigurationError, match="observer: must be a function of one event, or an Observer"):
         BackendClient(options(observer=wrong))
 
@@ -169,20 +167,20 @@ async def _async_function(event: Event) -> None: ...
 
 @pytest.mark.parametrize("wrong", [_AsyncMethod(), _AsyncCallable(), _async_function])
 def test_an_asynchronous_observer_is_refused(wrong: Any) -> None:
-    """It would never run."""
+    """An async method would never be awaited."""
     with pytest.raises(ConfigurationError, match="observer: must not be asynchronous"):
         BackendClient(options(observer=wrong))
 
 
-def test_a_subject_that_is_no_text_has_no_digest() -> None:
-    """A surrogate has one: claims may hold it."""
+def test_a_subject_that_is_not_text_has_no_digest() -> None:
+    """A subject with an unpaired surrogate has a digest, since claims may contain one."""
     assert (subject_digest(None), subject_digest(5)) == (None, None)
     assert len(subject_digest("\ud800") or "") == 16
 
 
 @pytest.mark.parametrize("token", [f"Bearer {GOOD}", "bearer opaque"], ids=["JWT", "opaque"])
-def test_a_scheme_inside_the_token_is_found_out(token: str) -> None:
-    """Where a resolver or a developer hands on the value of the header; and twice in the header itself."""
+def test_a_scheme_inside_the_token_is_recognised(token: str) -> None:
+    """It is recognised when a resolver passes the whole header, or the header has the scheme twice."""
     told: list[Any] = []
     _check(False, _of_requests(told), f"Bearer {token}")
     with BackendClient(options(observer=_of_requests(told))) as client, pytest.raises(TokenError):
@@ -193,8 +191,8 @@ def test_a_scheme_inside_the_token_is_found_out(token: str) -> None:
     ]
 
 
-def test_a_scheme_inside_an_introspected_token_is_found_out() -> None:
-    """The tenant knows no such token."""
+def test_a_scheme_inside_an_introspected_token_is_recognised() -> None:
+    """Introspection would find such a token inactive."""
     settings = options(
         client_id="api",
         client_secret="secret",
@@ -207,7 +205,7 @@ def test_a_scheme_inside_an_introspected_token_is_found_out() -> None:
 
 
 def test_a_refusal_names_the_subject_where_the_token_is_proven() -> None:
-    """For ``on_error`` and handlers; to an observer, as a digest."""
+    """`on_error` and handlers get the subject; an observer gets a digest."""
     told: list[Any] = []
     settings = options(observer=_of_requests(told), audience="other")
     with BackendClient(settings) as client, pytest.raises(TokenError) as caught:
@@ -325,7 +323,9 @@ def test_the_page_has_every_event_with_its_fields() -> None:
 def test_explain_mode_writes_to_the_terminal(
     is_async: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reason with what was expected and found, after a warning; no logging needs to be set up."""
+    """It prints the reason with the expected and found values, after a warning, without configured
+    logging.
+    """
     monkeypatch.setenv(ENVIRONMENT, "1")
     told: list[Event] = []
     assert isinstance(_check(is_async, _of_requests(told), f"Bearer {GOOD}", scopes="admin"), Refused)
@@ -342,7 +342,7 @@ def test_explain_mode_writes_to_the_terminal(
 def test_explain_mode_of_a_client_that_is_called_directly(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """There is no request to name."""
+    """The output names no request."""
     monkeypatch.setenv(ENVIRONMENT, "on")
     with BackendClient(options()) as client, pytest.raises(MonoCloudError):
         client.validate_access_token("a.b.c")
@@ -353,7 +353,7 @@ def test_explain_mode_of_a_client_that_is_called_directly(
 def test_explain_mode_is_off_by_default(
     value: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And where the variable says so."""
+    """It is also off if the variable says so."""
     if value is not None:
         monkeypatch.setenv(ENVIRONMENT, value)
     with BackendClient(options()) as client:
@@ -362,14 +362,14 @@ def test_explain_mode_is_off_by_default(
 
 
 def test_a_misspelt_switch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As that of any other variable."""
+    """A misspelt variable is refused like others."""
     monkeypatch.setenv(ENVIRONMENT, "yse")
     with pytest.raises(ConfigurationError, match=ENVIRONMENT):
         BackendClient(options())
 
 
 def test_explain_mode_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As under pythonw: there is nowhere to write to, and nothing breaks."""
+    """Without stderr, as under pythonw, nothing is printed and nothing fails."""
     monkeypatch.setenv(ENVIRONMENT, "1")
     monkeypatch.setattr("sys.stderr", None)
     assert isinstance(_check(False, None, "Bearer x"), Refused)

@@ -41,7 +41,7 @@ Point = tuple[str, dict[str, Any], float]
 
 
 def _measured(*events: Event) -> list[Point]:
-    """Return what is exported of events: the name of each metric, its attributes and its value."""
+    """Return the exported metrics of events: name, attributes and value."""
     reader = InMemoryMetricReader()
     observer = TelemetryObserver(MeterProvider([reader]))
     for event in events:
@@ -145,12 +145,12 @@ MEASURED: Final[dict[str, tuple[tuple[Event, ...], list[Point]]]] = {
 
 @pytest.mark.parametrize(("events", "points"), MEASURED.values(), ids=MEASURED)
 def test_an_event_becomes_a_metric(events: tuple[Event, ...], points: list[Point]) -> None:
-    """With the attributes of the semantic conventions where they have one."""
+    """Attributes follow the semantic conventions if these define one."""
     assert _measured(*events) == points
 
 
 def test_requests_are_measured_and_described_on_their_span() -> None:
-    """From the guard to the exporters, and nothing of the token or its claims is in what they get."""
+    """Neither metrics nor spans contain the token or its claims."""
     reader, spans = InMemoryMetricReader(), InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
@@ -180,23 +180,23 @@ def test_requests_are_measured_and_described_on_their_span() -> None:
 
 
 def test_a_span_that_is_not_recorded_is_left_alone() -> None:
-    """Without tracing, there is nothing to set attributes on."""
+    """Without a recording span no attributes are set."""
     assert not trace.get_current_span().is_recording()
     assert _measured(TokenAccepted(subject_digest="x")) == [("monocloud.tokens.accepted", {}, 1)]
 
 
 def test_the_dashboard_asks_for_metrics_that_exist() -> None:
-    """By the names that Prometheus has for them."""
+    """The dashboard uses Prometheus's names of existing metrics."""
     dashboard = json.loads((ROOT / "docs/examples/grafana_dashboard.json").read_text())
     asked = set(re.findall(r"monocloud_\w+?(?=[\[{)])", json.dumps(dashboard))) - {"monocloud_outcome"}
     measured = {name for events, _ in MEASURED.values() for name, *_ in _measured(*events)}
     stems = {name.replace(".", "_") for name in measured}
     assert [name for name in asked if re.sub(r"(_seconds_bucket|_total)$", "", name) not in stems] == []
-    assert len(asked) == len(stems) - 1  # all but the duration of loads
+    assert len(asked) == len(stems) - 1  # all except the duration of loads
 
 
 def test_the_page_has_every_metric() -> None:
-    """And no other."""
+    """The page has exactly the existing metrics."""
     page = (ROOT / "docs/how-to/observability.md").read_text()
     listed = set(re.findall(r"^\| `(monocloud[.\w]+)`", page, re.MULTILINE))
     assert listed == {name for events, _ in MEASURED.values() for name, *_ in _measured(*events)}

@@ -1,4 +1,4 @@
-"""Which URLs may be spoken to, and what is said of the others."""
+"""Which URLs are allowed, and the errors of others."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLAIN = "must be https:// (http:// only for localhost or a loopback address, in 
     ],
 )
 def test_safe_urls_are_read(text: str) -> None:
-    """``https`` anywhere, and ``http`` on this machine."""
+    """``https`` is allowed anywhere, ``http`` on this machine only."""
     assert parse_url(text).hostname
 
 
@@ -110,7 +110,7 @@ def test_safe_urls_are_read(text: str) -> None:
     ],
 )
 def test_other_urls_are_refused(text: str, message: str) -> None:
-    """The message says what is wrong, and never quotes the URL, which may hold a password."""
+    """The message has the reason and never the URL, which may contain a password."""
     with pytest.raises(ValueError) as caught:
         parse_url(text)
     assert str(caught.value) == message
@@ -128,14 +128,14 @@ def test_other_urls_are_refused(text: str, message: str) -> None:
     ],
 )
 def test_urls_have_a_normal_form(text: str, normal: str) -> None:
-    """Scheme and host in lower case, no default port, no dot at the end of the host; the path as it is."""
+    """Scheme and host in lower case, without default port and final dot; the path is unchanged."""
     assert normalise_url(text) == normal
     assert normalise_url(normal) == normal
 
 
 @given(st.text() | st.text().map("https://{}".format) | st.text().map("http://[{}".format))
 def test_no_text_escapes(text: str) -> None:
-    """Any text is a safe URL or a ``ValueError`` with one of the known messages."""
+    """Any text is a safe URL or a ``ValueError`` with a known message."""
     message = None
     try:
         url = parse_url(text)
@@ -148,7 +148,7 @@ def test_no_text_escapes(text: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.1", "::1"])
 def test_this_machine_is_known(host: str) -> None:
-    """By its name, and by its addresses."""
+    """This machine is recognised by name and by address."""
     assert is_loopback(host)
 
 
@@ -157,5 +157,5 @@ def test_this_machine_is_known(host: str) -> None:
     ["", "acme.example", "localhost.example", "a.localhost", "localhost.", "128.0.0.1", "::", "::2", "127.1"],
 )
 def test_other_machines_are_known(host: str) -> None:
-    """Everything else is elsewhere."""
+    """Other hosts are not this machine."""
     assert not is_loopback(host)

@@ -1,1 +1,1 @@
-"""What an API does while its tenant does not do its part: whole clients, over real HTTP."""
+"""Clients during an outage of the tenant, over real HTTP."""

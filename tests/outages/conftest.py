@@ -1,4 +1,4 @@
-"""A tenant and a client of each kind, made anew for every test."""
+"""Fixtures: a new tenant and a client of each kind for every test."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 from monocloud_mw.testing import LocalTenant
 
-from .scene import FACES, SETTINGS, Clock, Face, Gate
+from .scene import HARNESSES, SETTINGS, Clock, Gate, Harness
 
 
 @pytest.fixture(autouse=True)
 def _no_thread_stays_behind() -> Iterator[None]:
-    """Fail a test after which a thread goes on that was not there before."""
+    """Fail a test that leaves a thread running."""
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
@@ -26,49 +26,49 @@ def _no_thread_stays_behind() -> Iterator[None]:
 
 @pytest.fixture
 def clock(_no_thread_stays_behind: None) -> Clock:
-    """Return the clock that everybody goes by."""
+    """Return the clock of the client and the tenant."""
     return Clock()
 
 
 @pytest.fixture
 def tenant(clock: Clock) -> Iterator[LocalTenant]:
-    """Return a tenant that is up."""
+    """Return a tenant without faults."""
     with LocalTenant(algorithms=["ES256"], clock=clock.unix) as tenant:
         yield tenant
 
 
-@pytest.fixture(params=FACES)
-def new_face(
+@pytest.fixture(params=HARNESSES)
+def new_harness(
     request: pytest.FixtureRequest, clock: Clock, tenant: LocalTenant
-) -> Iterator[Callable[..., Face]]:
-    """Return a function that makes a client of each kind; it has fetched nothing yet."""
+) -> Iterator[Callable[..., Harness]]:
+    """Return a function that creates a client of each kind with empty caches."""
     with ExitStack() as stack:
 
-        def make(**settings: Any) -> Face:
-            face = FACES[request.param](clock, **SETTINGS | tenant.settings(tenant.client) | settings)
-            stack.callback(face.close)
-            return face
+        def make(**settings: Any) -> Harness:
+            harness = HARNESSES[request.param](clock, **SETTINGS | tenant.settings(tenant.client) | settings)
+            stack.callback(harness.close)
+            return harness
 
         yield make
 
 
 @pytest.fixture
-def face(new_face: Callable[..., Face]) -> Face:
-    """Return a client of each kind that has fetched nothing yet."""
-    return new_face()
+def harness(new_harness: Callable[..., Harness]) -> Harness:
+    """Return a client of each kind with empty caches."""
+    return new_harness()
 
 
 @pytest.fixture
-def warm(face: Face) -> Face:
-    """Return a client of each kind that knows the tenant."""
-    face.call("prefetch")
-    face.line.count()
-    return face
+def warm(harness: Harness) -> Harness:
+    """Return a client of each kind that has loaded the tenant's documents."""
+    harness.call("prefetch")
+    harness.line.count()
+    return harness
 
 
 @pytest.fixture
-def gate(new_face: Callable[..., Face]) -> Iterator[Gate]:
-    """Return a gate, which opens at the latest before any client is closed."""
+def gate(new_harness: Callable[..., Harness]) -> Iterator[Gate]:
+    """Return a gate that opens at the latest before a client is closed."""
     gate = Gate()
     yield gate
     gate.open()

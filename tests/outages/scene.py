@@ -1,9 +1,9 @@
-"""A tenant, a client of either kind behind one face, and the clock they live by.
+"""A tenant, a harness for either kind of client, and their clock.
 
-Time passes where a test says so: the clock replaces the driver's, wall and monotonic, and the tenant's.
-A test that wants to know whether somebody waits does not measure: it holds the tenant's answer back with a
-:class:`Gate`. Only sockets know real time: the client's patience with the tenant (:class:`Line`) is long
-where the tenant is to answer, and short where it never will, so that neither depends on the machine.
+Time passes only when a test advances the clock, which the driver (wall and monotonic) and the tenant use.
+To find out whether a request waits, a test does not measure time: it delays the tenant's response with a
+:class:`Gate`. Only sockets use real time: the timeout of :class:`Line` is long where the tenant responds, and
+short where it never does, so that neither depends on the machine.
 """
 
 from __future__ import annotations
@@ -29,16 +29,31 @@ from monocloud_mw.testing.faults import Exchange
 from monocloud_mw.transports.requests import RequestsTransport
 
 __all__ = [
-    "ACCEPTED", "COOLDOWN", "CROWD", "DUE", "FACES", "GONE", "LIFETIME", "MAX_STALE", "SETTINGS", "Clock",
-    "Face", "Gate", "Line", "OldAnswer", "forgeries", "judge", "new_tokens",
+    "ACCEPTED",
+    "COOLDOWN",
+    "CROWD",
+    "DUE",
+    "GONE",
+    "HARNESSES",
+    "LIFETIME",
+    "MAX_STALE",
+    "SETTINGS",
+    "Clock",
+    "Gate",
+    "Harness",
+    "Line",
+    "OldAnswer",
+    "forgeries",
+    "judge",
+    "new_tokens",
 ]  # fmt: skip
 
 LIFETIME: Final = 100.0
-DUE: Final = 80.0  # where the refresh ahead begins
+DUE: Final = 80.0  # where the refresh ahead of the expiry begins
 MAX_STALE: Final = 1000.0
 GONE: Final = LIFETIME + MAX_STALE
 COOLDOWN: Final = 10.0
-TIMEOUT_SECONDS: Final = 60.0  # what must not run out in a test
+TIMEOUT_SECONDS: Final = 60.0  # for timeouts that must not expire in a test
 SHORT_SECONDS: Final = 0.05
 
 SETTINGS: Final = {
@@ -54,7 +69,7 @@ CROWD: Final = 30
 
 
 class Clock:
-    """Both clocks, which move together when they are told to."""
+    """Both clocks, which are advanced together."""
 
     def __init__(self) -> None:
         self._unix = time.time()
@@ -64,17 +79,17 @@ class Clock:
         return Instant(self._unix, self._monotonic)
 
     def unix(self) -> float:
-        """Return the wall time, for the tenant."""
+        """Return the wall time for the tenant."""
         return self._unix
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance both clocks."""
         self._unix += seconds
         self._monotonic += seconds
 
 
 class Gate:
-    """A fault that holds the right answers back until the test opens the gate."""
+    """A fault that delays responses until the test opens the gate."""
 
     def __init__(self) -> None:
         self._opened = threading.Event()
@@ -86,16 +101,16 @@ class Gate:
         return exchange.answer()
 
     def open(self) -> None:
-        """Let the answers go, now and later."""
+        """Let current and later responses pass."""
         self._opened.set()
 
     def await_request(self) -> None:
-        """Wait until a request stands before the gate."""
+        """Wait until a request has reached the gate."""
         assert self._reached.wait(TIMEOUT_SECONDS)
 
 
 class OldAnswer(Gate):
-    """A gate behind which an answer waits that was made when its request came."""
+    """A gate that delays a response created when its request came."""
 
     def __call__(self, exchange: Exchange) -> Response:
         answer = exchange.answer()
@@ -105,30 +120,30 @@ class OldAnswer(Gate):
 
 
 class Line:
-    """The way to the tenant: the default transport, with the patience that a test gives it."""
+    """The transport to the tenant, with a timeout that a test sets."""
 
     def __init__(self) -> None:
         self._transport = RequestsTransport()
         self._lock = threading.Lock()
-        self._impatient_with: str | None = None
+        self._short_timeout_path: str | None = None
         self._attempts = 0
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with self._lock:
             self._attempts += 1
-        short = self._impatient_with is not None and request.url.endswith(self._impatient_with)
+        short = self._short_timeout_path is not None and request.url.endswith(self._short_timeout_path)
         timeout = SHORT_SECONDS if short else TIMEOUT_SECONDS
         return self._transport(attrs.evolve(request, timeout_seconds=timeout))
 
     @contextmanager
-    def impatient(self, impatient: bool = True, *, path: str = "") -> Iterator[None]:
-        """Wait for a moment only: for what will not be answered in time, however long that is."""
-        self._impatient_with = path if impatient else None
+    def short_timeout(self, enabled: bool = True, *, path: str = "") -> Iterator[None]:
+        """Use a short timeout, for requests without a response."""
+        self._short_timeout_path = path if enabled else None
         yield
-        self._impatient_with = None
+        self._short_timeout_path = None
 
     def count(self) -> int:
-        """Return how often the tenant was tried since the last time, whether or not it could be reached."""
+        """Return the number of attempts since the last call, successful or not."""
         with self._lock:
             attempts, self._attempts = self._attempts, 0
         return attempts
@@ -138,8 +153,8 @@ class Line:
         self._transport.close()
 
 
-class Face(abc.ABC):
-    """A client of either kind, for a test that runs in a thread."""
+class Harness(abc.ABC):
+    """Runs a client of either kind for a test in a thread."""
 
     client: Any
 
@@ -148,11 +163,11 @@ class Face(abc.ABC):
 
     @abc.abstractmethod
     def begin(self, method: str, *arguments: Any) -> Future[Any]:
-        """Call a method of the client, and return what will be its result."""
+        """Call a method of the client and return a future of its result."""
 
     @abc.abstractmethod
     def settle(self) -> None:
-        """Wait until nothing runs in the background any more."""
+        """Wait until nothing runs in the background."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -163,21 +178,21 @@ class Face(abc.ABC):
         return self.begin(method, *arguments).result(TIMEOUT_SECONDS)
 
     def submit(self, tokens: Iterable[str]) -> list[Future[Any]]:
-        """Present tokens at the same time."""
+        """Validate tokens concurrently."""
         return [self.begin("validate_access_token", token) for token in tokens]
 
     def verdict(self, token: str) -> str:
-        """Return ``accepted``, the reason of a refusal, or the status that the caller would get."""
+        """Return ``accepted``, the reason of a refusal, or the response status of an error."""
         (verdict,) = self.verdicts([token])
         return verdict
 
     def verdicts(self, tokens: Iterable[str]) -> set[str]:
-        """Return the verdicts on tokens that come at the same time."""
+        """Return the verdicts on tokens that are validated concurrently."""
         return judge(self.submit(tokens))
 
 
 def judge(results: Iterable[Future[Any]]) -> set[str]:
-    """Return the verdicts that calls came to, once all of them have."""
+    """Wait for calls and return their verdicts."""
     return {_judge(result) for result in results}
 
 
@@ -191,8 +206,8 @@ def _judge(result: Future[Any]) -> str:
     return ACCEPTED
 
 
-class ThreadsFace(Face):
-    """A :class:`BackendClient`, each of whose calls has a thread of its own."""
+class SyncHarness(Harness):
+    """Runs a :class:`BackendClient`, each call in its own thread."""
 
     def __init__(self, clock: Clock, **settings: Any) -> None:
         super().__init__(Line())
@@ -206,7 +221,7 @@ class ThreadsFace(Face):
     def settle(self) -> None:
         while threads := list(self.client._driver._threads):
             for thread in threads:
-                if thread.is_alive():  # and not about to be started
+                if thread.is_alive():  # and is not about to start
                     thread.join(TIMEOUT_SECONDS)
 
     def close(self) -> None:
@@ -216,8 +231,8 @@ class ThreadsFace(Face):
         self.line.close()
 
 
-class EventLoopFace(Face):
-    """An :class:`AsyncBackendClient` on an event loop that turns in a thread of its own."""
+class AsyncHarness(Harness):
+    """Runs an :class:`AsyncBackendClient` on an event loop in its own thread."""
 
     def __init__(self, clock: Clock, **settings: Any) -> None:
         super().__init__(Line())
@@ -248,17 +263,17 @@ class EventLoopFace(Face):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
 
-FACES: Final[dict[str, type[ThreadsFace | EventLoopFace]]] = {
-    "threads": ThreadsFace,
-    "event loop": EventLoopFace,
+HARNESSES: Final[dict[str, type[SyncHarness | AsyncHarness]]] = {
+    "threads": SyncHarness,
+    "event loop": AsyncHarness,
 }
 
 
 def new_tokens(tenant: LocalTenant, count: int = CROWD, **parameters: Any) -> list[str]:
-    """Return good tokens that nobody has seen yet, all different."""
+    """Return valid tokens that have not been presented yet, all different."""
     return [tenant.mint(subject=f"user {number}", **parameters) for number in range(count)]
 
 
 def forgeries(tenant: LocalTenant, count: int = CROWD) -> list[str]:
-    """Return tokens that are signed by nobody's key, each under a key id of its own."""
+    """Return tokens signed by unknown keys, each with a key ID of its own."""
     return [tenant.mint(signed_by="stranger", header={"kid": f"forged {number}"}) for number in range(count)]

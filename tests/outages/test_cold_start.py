@@ -1,6 +1,6 @@
-"""A tenant that is of no use when the API starts: 503 with ``Retry-After``, and recovery by itself.
+"""The tenant fails when the API starts: 503 with ``Retry-After``, then recovery without a restart.
 
-A response that cannot be the tenant's is a mistake in the settings as far as anybody can tell: 500.
+A response that cannot be the tenant's counts as a configuration error: 500.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MISTAKES = ("status 404", "redirect", "html", "garbage", "wrong document", "arra
 
 @pytest.fixture
 def line() -> Iterator[Line]:
-    """Return the way to the tenant."""
+    """Return the transport to the tenant."""
     line = Line()
     yield line
     line.close()
@@ -45,13 +45,13 @@ def line() -> Iterator[Line]:
 
 @pytest.fixture
 def settings(tenant: LocalTenant, line: Line) -> dict[str, Any]:
-    """Return the options of an API that has just been started."""
+    """Return the options of an API that has just started."""
     return SETTINGS | tenant.settings(tenant.client) | {"fetcher": line}
 
 
 @pytest.fixture
 def client(settings: dict[str, Any], clock: Clock) -> Iterator[BackendClient]:
-    """Return a client for threads that knows nothing."""
+    """Return a synchronous client with empty caches."""
     with BackendClient(**settings) as client:
         client._driver.now = clock
         yield client
@@ -59,7 +59,7 @@ def client(settings: dict[str, Any], clock: Clock) -> Iterator[BackendClient]:
 
 @pytest.fixture
 def async_client(settings: dict[str, Any], clock: Clock) -> Iterator[AsyncBackendClient]:
-    """Return a client for event loops that knows nothing."""
+    """Return an asynchronous client with empty caches."""
     client = AsyncBackendClient(**settings)
     client._driver.now = clock
     yield client
@@ -86,7 +86,7 @@ def asgi(async_client: AsyncBackendClient) -> Call:
 
 @pytest.fixture(params=["flask", "wsgi", "asgi"])
 def get(request: pytest.FixtureRequest) -> Callable[..., tuple[int, dict[str, str], Any]]:
-    """Return a function that asks the sample API on each adapter, with a token or without one."""
+    """Return a function that calls the sample API on each adapter, with or without a token."""
     call: Call = request.getfixturevalue(request.param)
 
     def get(path: str, token: str | None = None) -> tuple[int, dict[str, str], Any]:
@@ -100,10 +100,10 @@ def get(request: pytest.FixtureRequest) -> Callable[..., tuple[int, dict[str, st
 def test_the_api_starts_without_its_tenant(
     get: Any, outage: Outage, line: Line, clock: Clock, tenant: LocalTenant
 ) -> None:
-    """What needs the tenant gets 503, what does not is served; a cool-down after the outage all is well."""
+    """Requests that need the tenant get 503, others work; a cool-down after the outage all work."""
     good, opaque = tenant.mint(scopes="api"), tenant.mint_opaque(scopes="api")
     only_keys = outage in WORTHLESS_KEYS.values()
-    with line.impatient(path="/jwks" if only_keys else ""), outage(tenant):
+    with line.short_timeout(path="/jwks" if only_keys else ""), outage(tenant):
         status, headers, body = get("/me", good)
         assert status == 503
         assert int(headers["retry-after"]) > 0
@@ -113,7 +113,7 @@ def test_the_api_starts_without_its_tenant(
 
         line.count()
         assert get("/me", good)[0] == get("/me", tenant.mint(lifetime_seconds=-300))[0] == 503
-        assert line.count() == 0  # not asked again within the cool-down
+        assert line.count() == 0  # no second request within the cool-down
         assert get("/healthz")[0] == 200
         assert get("/me")[0] == get("/me", "not.a.token")[0] == 401
         assert get("/me", opaque)[0] == (200 if only_keys else 503)
@@ -126,10 +126,10 @@ def test_the_api_starts_without_its_tenant(
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_wrong_tenant_is_a_mistake(
+def test_an_invalid_tenant_is_a_configuration_error(
     get: Any, name: str, line: Line, clock: Clock, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """500, and an ERROR that names the option; should it be the tenant's fault, recovery comes by itself."""
+    """The response is a 500 with an ERROR that names the option; if the tenant is repaired, it recovers."""
     good = tenant.mint(scopes="api")
     with OUTAGES[name](tenant):
         for token in (good, tenant.mint_opaque(scopes="api")):
@@ -143,6 +143,6 @@ def test_a_wrong_tenant_is_a_mistake(
             assert "; check tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN)" in record.getMessage()
         line.count()
         assert get("/me", good)[0] == 500
-        assert line.count() == 0  # not asked again within the cool-down
+        assert line.count() == 0  # no second request within the cool-down
     clock.advance(COOLDOWN)
     assert get("/me", good)[0] == 200

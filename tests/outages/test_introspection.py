@@ -1,4 +1,4 @@
-"""Opaque tokens need the tenant: while it does not answer they fail fast, and then probe."""
+"""Introspection in an outage: requests fail at once, and one of them probes after each pause."""
 
 from __future__ import annotations
 
@@ -12,27 +12,30 @@ from monocloud_mw.stores import MemoryCache
 from monocloud_mw.testing import LocalTenant, faults
 from monocloud_mw.testing.faults import Exchange, Fault
 
-from .scene import ACCEPTED, CROWD, GONE, LIFETIME, Clock, Face, Gate, judge, new_tokens
+from .scene import ACCEPTED, CROWD, GONE, LIFETIME, Clock, Gate, Harness, judge, new_tokens
 
 PAUSE = MAX_PAUSE_SECONDS  # shorter than the cool-down here
 
 
 def opaque_tokens(tenant: LocalTenant, count: int = CROWD) -> list[str]:
-    """Return good opaque tokens, all different, so that no two share a request."""
+    """Return valid opaque tokens, all different, so that no two share a request."""
     return [tenant.mint_opaque() for _ in range(count)]
 
 
-def hang_until_it_opens(face: Face, tenant: LocalTenant) -> None:
-    """Let introspection hang until the client has had enough of it."""
-    face.line.count()
-    with face.line.impatient(path="/introspect"), tenant.failing(faults.hang(), endpoint="introspection"):
+def hang_until_it_opens(harness: Harness, tenant: LocalTenant) -> None:
+    """Let introspection hang until the circuit opens."""
+    harness.line.count()
+    with (
+        harness.line.short_timeout(path="/introspect"),
+        tenant.failing(faults.hang(), endpoint="introspection"),
+    ):
         for token in opaque_tokens(tenant, THRESHOLD):
-            assert face.verdict(token) == "503"
-    assert face.line.count() == THRESHOLD
+            assert harness.verdict(token) == "503"
+    assert harness.line.count() == THRESHOLD
 
 
-def test_after_repeated_failures_it_fails_fast(warm: Face, clock: Clock, tenant: LocalTenant) -> None:
-    """Whole crowds of requests, and the tenant is not even asked: so none of them waits."""
+def test_after_repeated_failures_it_fails_fast(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
+    """Many concurrent requests fail without a request to the tenant, so none waits."""
     hang_until_it_opens(warm, tenant)
     for _ in range(3):
         assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
@@ -41,9 +44,9 @@ def test_after_repeated_failures_it_fails_fast(warm: Face, clock: Clock, tenant:
 
 
 def test_one_request_probes_and_the_others_fail_meanwhile(
-    warm: Face, clock: Clock, tenant: LocalTenant, gate: Gate
+    warm: Harness, clock: Clock, tenant: LocalTenant, gate: Gate
 ) -> None:
-    """While the probe hangs nobody joins it; when it is through, everybody is served."""
+    """No request waits for a hanging probe; when it succeeds, all are served."""
     hang_until_it_opens(warm, tenant)
     tenant.fail(gate, endpoint="introspection")
     clock.advance(PAUSE)
@@ -59,11 +62,11 @@ def test_one_request_probes_and_the_others_fail_meanwhile(
 
 
 def test_a_probe_that_fails_is_followed_by_another_pause(
-    warm: Face, clock: Clock, tenant: LocalTenant
+    warm: Harness, clock: Clock, tenant: LocalTenant
 ) -> None:
-    """An outage costs one request per pause, however long it is and however many ask."""
+    """An outage costs one request per pause, however many tokens are presented."""
     hang_until_it_opens(warm, tenant)
-    with warm.line.impatient(path="/introspect"), tenant.failing(faults.hang(), endpoint="introspection"):
+    with warm.line.short_timeout(path="/introspect"), tenant.failing(faults.hang(), endpoint="introspection"):
         for _ in range(5):
             clock.advance(PAUSE)
             assert warm.verdict(tenant.mint_opaque()) == "503"
@@ -74,17 +77,17 @@ def test_a_probe_that_fails_is_followed_by_another_pause(
     assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
 
 
-def test_those_who_hang_already_are_all_who_hang(warm: Face, tenant: LocalTenant) -> None:
-    """A crowd that came before the first failure gets free again, and nobody takes its place."""
-    with warm.line.impatient(path="/introspect"), tenant.failing(faults.hang(), endpoint="introspection"):
+def test_no_further_requests_hang(warm: Harness, tenant: LocalTenant) -> None:
+    """Requests that hang before the first failure end, and no others hang."""
+    with warm.line.short_timeout(path="/introspect"), tenant.failing(faults.hang(), endpoint="introspection"):
         assert warm.verdicts(opaque_tokens(tenant, 10)) == {"503"}
         assert warm.line.count() <= 10
         assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
         assert warm.line.count() == 0
 
 
-def test_jwts_do_not_mind(warm: Face, tenant: LocalTenant, gate: Gate) -> None:
-    """While some hang and while the circuit is open."""
+def test_jwts_are_not_affected(warm: Harness, tenant: LocalTenant, gate: Gate) -> None:
+    """JWTs are validated while introspections hang and while the circuit is open."""
     tenant.fail(gate, endpoint="introspection")
     hanging = warm.submit(opaque_tokens(tenant, THRESHOLD))
     gate.await_request()
@@ -95,18 +98,18 @@ def test_jwts_do_not_mind(warm: Face, tenant: LocalTenant, gate: Gate) -> None:
     assert warm.verdicts(new_tokens(tenant)) == {ACCEPTED}
 
 
-def test_remembered_answers_do_not_mind(
-    new_face: Callable[..., Face], clock: Clock, tenant: LocalTenant
+def test_cached_responses_are_not_affected(
+    new_harness: Callable[..., Harness], clock: Clock, tenant: LocalTenant
 ) -> None:
-    """A claims cache bridges the outage for the tokens that it knows, for as long as it may."""
-    face = new_face(cache=MemoryCache(clock=clock.unix), introspection_cache_duration=LIFETIME)
+    """Tokens in the claims cache are accepted during the outage until their entries expire."""
+    harness = new_harness(cache=MemoryCache(clock=clock.unix), introspection_cache_duration=LIFETIME)
     known = opaque_tokens(tenant)
-    assert face.verdicts(known) == {ACCEPTED}
-    face.line.count()
-    hang_until_it_opens(face, tenant)
+    assert harness.verdicts(known) == {ACCEPTED}
+    harness.line.count()
+    hang_until_it_opens(harness, tenant)
     with tenant.outage():
         clock.advance(LIFETIME - 1)
-        assert face.verdicts(known) == {ACCEPTED}
+        assert harness.verdicts(known) == {ACCEPTED}
 
 
 UNANSWERED: dict[str, Fault] = {
@@ -134,10 +137,10 @@ ANSWERED: dict[str, Fault] = {
     ],
     ids=[*UNANSWERED, *ANSWERED, "status 429 with Retry-After"],
 )
-def test_talking_nonsense_opens_it_too(
-    warm: Face, fault: Fault, failures: int, clock: Clock, tenant: LocalTenant
+def test_invalid_responses_open_the_circuit(
+    warm: Harness, fault: Fault, failures: int, clock: Clock, tenant: LocalTenant
 ) -> None:
-    """A token that the tenant says nothing sensible about is neither good nor bad: 503."""
+    """An invalid response says nothing about the token: 503."""
     with tenant.failing(fault, endpoint="introspection"):
         for token in opaque_tokens(tenant, failures):
             assert warm.verdict(token) == "503"
@@ -148,10 +151,10 @@ def test_talking_nonsense_opens_it_too(
 
 
 @pytest.mark.parametrize("status", [429, 500])
-def test_one_caller_with_made_up_tokens_stops_nobody_else(
-    warm: Face, status: int, clock: Clock, tenant: LocalTenant
+def test_made_up_tokens_of_one_caller_affect_no_other(
+    warm: Harness, status: int, clock: Clock, tenant: LocalTenant
 ) -> None:
-    """The tenant fails at his tokens only, and he is twice as fast as all others together."""
+    """The tenant fails only for one caller's tokens, which come twice as often as all others."""
 
     def fail_at_made_up(exchange: Exchange) -> Response:
         made_up = exchange.request.form["token"].startswith("made-up")
@@ -165,9 +168,9 @@ def test_one_caller_with_made_up_tokens_stops_nobody_else(
 
 
 def test_tokens_that_were_active_are_served_while_made_up_ones_hang(
-    warm: Face, clock: Clock, tenant: LocalTenant
+    warm: Harness, clock: Clock, tenant: LocalTenant
 ) -> None:
-    """Those open the circuit for tokens that nobody has seen before, and for no others."""
+    """Hanging made-up tokens open the circuit only for tokens that were not active before."""
     known = opaque_tokens(tenant, 5)
     assert warm.verdicts(known) == {ACCEPTED}
     hang_until_it_opens(warm, tenant)
@@ -176,8 +179,8 @@ def test_tokens_that_were_active_are_served_while_made_up_ones_hang(
 
 
 @pytest.mark.parametrize("fault", [faults.redirect(), faults.status(404)], ids=["redirect", "status 404"])
-def test_an_endpoint_that_was_there_is_away(warm: Face, fault: Fault, tenant: LocalTenant) -> None:
-    """A redirect or a 404 is a mistake at first; after an answer it is an outage, of a gateway perhaps."""
+def test_an_endpoint_that_was_there_is_away(warm: Harness, fault: Fault, tenant: LocalTenant) -> None:
+    """A redirect or a 404 is a configuration error at first, and an outage after a valid response."""
     with tenant.failing(fault, endpoint="introspection"):
         assert warm.verdict(tenant.mint_opaque()) == "500"
     assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
@@ -191,15 +194,15 @@ def test_an_endpoint_that_was_there_is_away(warm: Face, fault: Fault, tenant: Lo
     [faults.status(401), faults.status(403), faults.status(404), faults.redirect()],
     ids=["401", "403", "404", "redirect"],
 )
-def test_a_refusal_is_no_outage(warm: Face, fault: Fault, tenant: LocalTenant) -> None:
-    """A tenant that refuses us is there: 500 for the developer to mend, and it is asked every time."""
+def test_a_refusal_is_not_an_outage(warm: Harness, fault: Fault, tenant: LocalTenant) -> None:
+    """A tenant that refuses the client works: 500, and every request is sent."""
     with tenant.failing(fault, endpoint="introspection"):
         assert warm.verdicts(opaque_tokens(tenant, 2 * THRESHOLD)) == {"500"}
     assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
 
 
-def test_discovery_from_before_the_outage_will_do(warm: Face, clock: Clock, tenant: LocalTenant) -> None:
-    """Introspection works on while only the discovery document cannot be had."""
+def test_discovery_from_before_the_outage_is_used(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
+    """Introspection works while only the discovery document cannot be loaded."""
     with tenant.failing(faults.status(500), endpoint="discovery"):
         clock.advance(GONE / 2)
         assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}

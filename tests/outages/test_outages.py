@@ -1,4 +1,4 @@
-"""A tenant that is down, or up and talking nonsense: known keys serve on, then 503, then recovery."""
+"""A tenant that is down or returns invalid responses: known keys are used, then 503, then recovery."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .scene import (
     LIFETIME,
     MAX_STALE,
     Clock,
-    Face,
     Gate,
+    Harness,
     forgeries,
     new_tokens,
 )
@@ -34,7 +34,7 @@ def _failing(fault: Fault) -> Outage:
     return lambda tenant: tenant.failing(fault)
 
 
-# What ends by the client's timeout, and by nothing else.
+# Faults that end only by the client's timeout.
 ENDLESS: dict[str, Outage] = {
     "hang": _failing(faults.hang()),
     "stall": _failing(faults.stall()),
@@ -68,17 +68,19 @@ OUTAGES = ENDLESS | PROMPT
 
 
 def test_every_fault_of_the_local_tenant_is_tried() -> None:
-    """A fault that is added there is added here; a wrong content type alone is no outage."""
+    """A new fault of the local tenant has to be added here; a wrong content type alone is not an outage."""
     tried = {name.replace(" ", "_") for name in OUTAGES}
     assert {name for name in FAULTS if name not in tried} == {"content_type", "status", "delay", "document"}
 
 
 @pytest.mark.parametrize("name", OUTAGES)
-def test_the_life_of_an_outage(warm: Face, clock: Clock, tenant: LocalTenant, name: str) -> None:
-    """Known keys serve on, a cool-down apart the tenant is asked; then 503, and recovery by itself."""
+def test_an_outage_from_start_to_end(warm: Harness, clock: Clock, tenant: LocalTenant, name: str) -> None:
+    """Known keys are used, with one attempt per cool-down; then the response is 503, until the tenant
+    recovers.
+    """
     seen = tenant.mint(lifetime_seconds=10 * GONE)
     assert warm.verdict(seen) == ACCEPTED
-    refused = {"503"}  # a 404, too: the tenant was there
+    refused = {"503"}  # 404 too, since the tenant worked before
 
     def crowd() -> list[str]:
         return [seen, *new_tokens(tenant, 3)]
@@ -89,8 +91,8 @@ def test_the_life_of_an_outage(warm: Face, clock: Clock, tenant: LocalTenant, na
         return warm.line.count()
 
     clock.advance(DUE)
-    with warm.line.impatient(name in ENDLESS), OUTAGES[name](tenant):
-        assert attempts_of_a_crowd() == 2  # one for each document, in the background
+    with warm.line.short_timeout(name in ENDLESS), OUTAGES[name](tenant):
+        assert attempts_of_a_crowd() == 2  # one per document, in the background
         assert attempts_of_a_crowd() == 0
         clock.advance(LIFETIME - DUE)
         assert attempts_of_a_crowd() == 2
@@ -102,19 +104,19 @@ def test_the_life_of_an_outage(warm: Face, clock: Clock, tenant: LocalTenant, na
         clock.advance(COOLDOWN)
         assert warm.verdict(seen) in refused
         assert warm.verdicts(crowd()) == refused
-        assert warm.line.count() == 1  # no discovery document, so no key set is asked for
+        assert warm.line.count() == 1  # without a discovery document, no key set is requested
 
     clock.advance(COOLDOWN - 1)
     assert warm.verdicts(crowd()) == refused
     assert warm.line.count() == 0
     clock.advance(1)
-    assert warm.verdict(seen) == ACCEPTED  # this request tries; others would fail at once until it is through
+    assert warm.verdict(seen) == ACCEPTED  # this request tries; concurrent ones would fail at once
     assert warm.verdicts(crowd()) == {ACCEPTED}
     assert warm.line.count() == 2
 
 
-def test_the_tenant_is_asked_again_in_each_cooldown(warm: Face, clock: Clock, tenant: LocalTenant) -> None:
-    """As long as it fails: one request for each document per cool-down, and none in between."""
+def test_there_is_one_attempt_per_cooldown(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
+    """While it fails there is one request per document and cool-down."""
     clock.advance(DUE)
     tenant.fail(faults.status(500))
     for rounds in range(1, 20):
@@ -126,10 +128,10 @@ def test_the_tenant_is_asked_again_in_each_cooldown(warm: Face, clock: Clock, te
 
 
 @pytest.mark.parametrize("age", [DUE, LIFETIME, LIFETIME + MAX_STALE / 2])
-def test_nobody_waits_for_a_tenant_that_fails_and_then_hangs(
-    warm: Face, age: float, clock: Clock, tenant: LocalTenant, gate: Gate
+def test_no_request_waits_for_a_tenant_that_fails_and_then_hangs(
+    warm: Harness, age: float, clock: Clock, tenant: LocalTenant, gate: Gate
 ) -> None:
-    """Once a refresh has failed, the attempts that follow hang in the background, and only one does."""
+    """After a failed refresh, further attempts hang in the background, one at a time."""
     clock.advance(age)
     with tenant.failing(faults.status(500)):
         assert warm.verdict(tenant.mint()) == ACCEPTED
@@ -148,9 +150,9 @@ def test_nobody_waits_for_a_tenant_that_fails_and_then_hangs(
 
 @pytest.mark.parametrize("endpoint", ["discovery", "jwks"])
 def test_one_document_alone_may_fail(
-    warm: Face, endpoint: EndpointName, clock: Clock, tenant: LocalTenant
+    warm: Harness, endpoint: EndpointName, clock: Clock, tenant: LocalTenant
 ) -> None:
-    """Each of the two has its own last known good, and its own way back."""
+    """Each document has its own last known good version and its own recovery."""
     with tenant.failing(faults.html(), endpoint=endpoint):
         for _ in range(20):
             clock.advance(GONE / 22)
@@ -175,8 +177,8 @@ NO_KEYS: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("fault", NO_KEYS.values(), ids=NO_KEYS)
-def test_good_keys_are_not_replaced(warm: Face, fault: Fault, clock: Clock, tenant: LocalTenant) -> None:
-    """By a set without keys, or by what is no key set; no matter what the refresh was for."""
+def test_good_keys_are_not_replaced(warm: Harness, fault: Fault, clock: Clock, tenant: LocalTenant) -> None:
+    """A set without keys, or an invalid one, replaces no keys, whatever the reason of the refresh."""
     keys = warm.call("get_jwks")
     with tenant.failing(fault, endpoint="jwks"):
         assert warm.verdicts(forgeries(tenant, 3)) == {"503"}  # on demand
@@ -190,13 +192,13 @@ def test_good_keys_are_not_replaced(warm: Face, fault: Fault, clock: Clock, tena
 
 
 def test_max_stale_of_zero_serves_nothing_old(
-    new_face: Callable[..., Face], clock: Clock, tenant: LocalTenant
+    new_harness: Callable[..., Harness], clock: Clock, tenant: LocalTenant
 ) -> None:
-    """For those to whom an outage is better than an old key."""
-    face = new_face(max_stale=0)
-    face.call("prefetch")
+    """With max_stale of 0, an outage is preferred to old keys."""
+    harness = new_harness(max_stale=0)
+    harness.call("prefetch")
     tenant.fail(faults.status(500))
     clock.advance(LIFETIME - 1)
-    assert face.verdict(tenant.mint()) == ACCEPTED
+    assert harness.verdict(tenant.mint()) == ACCEPTED
     clock.advance(1)
-    assert face.verdict(tenant.mint()) == "503"
+    assert harness.verdict(tenant.mint()) == "503"

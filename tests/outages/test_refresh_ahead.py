@@ -1,4 +1,4 @@
-"""Under steady traffic nobody waits for a refresh, and whoever starts one may go away."""
+"""Refreshes ahead of the expiry: no request waits, and cancelling one does not end the refresh."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .scene import (
     LIFETIME,
     SETTINGS,
     Clock,
-    Face,
     Gate,
+    Harness,
     judge,
     new_tokens,
 )
@@ -33,18 +33,24 @@ def count_documents(tenant: LocalTenant) -> dict[str, int]:
     return {name: tenant.requests.count(name) for name in DOCUMENTS}
 
 
-def test_a_cold_start_is_one_fetch_of_each_document(face: Face, tenant: LocalTenant, gate: Gate) -> None:
-    """However many requests come first: the tenant holds its answer back until all of them are there."""
+def test_a_cold_start_is_one_fetch_of_each_document(
+    harness: Harness, tenant: LocalTenant, gate: Gate
+) -> None:
+    """However many requests come first, each document is fetched once; the tenant waits until all have
+    come.
+    """
     tenant.fail(gate)
-    results = face.submit(new_tokens(tenant))
+    results = harness.submit(new_tokens(tenant))
     gate.await_request()
     gate.open()
     assert judge(results) == {ACCEPTED}
     assert count_documents(tenant) == {"discovery": 1, "jwks": 1}
 
 
-def test_nobody_waits_for_a_refresh_ahead(warm: Face, clock: Clock, tenant: LocalTenant, gate: Gate) -> None:
-    """While it is under way everybody is served, until the document expires and after."""
+def test_no_request_waits_for_a_refresh_ahead(
+    warm: Harness, clock: Clock, tenant: LocalTenant, gate: Gate
+) -> None:
+    """During the refresh all requests are served, before and after the document expires."""
     seen = tenant.mint()
     assert warm.verdict(seen) == ACCEPTED
     clock.advance(DUE)
@@ -61,22 +67,24 @@ def test_nobody_waits_for_a_refresh_ahead(warm: Face, clock: Clock, tenant: Loca
 
 
 def test_a_refresh_ahead_may_take_longer_than_a_cooldown(
-    new_face: Callable[..., Face], clock: Clock, tenant: LocalTenant, gate: Gate
+    new_harness: Callable[..., Harness], clock: Clock, tenant: LocalTenant, gate: Gate
 ) -> None:
-    """It hangs past the end of the lifetime, and still nobody waits for it."""
-    face = new_face(response_timeout=45.0, refresh_cooldown=COOLDOWN)
-    face.call("prefetch")
+    """The refresh hangs until after the expiry, and no request waits for it."""
+    harness = new_harness(response_timeout=45.0, refresh_cooldown=COOLDOWN)
+    harness.call("prefetch")
     clock.advance(DUE)
     tenant.fail(gate)
     for _ in range(4):
-        assert face.verdicts(new_tokens(tenant)) == {ACCEPTED}
+        assert harness.verdicts(new_tokens(tenant)) == {ACCEPTED}
         gate.await_request()
         clock.advance(COOLDOWN + 0.1)
     assert tenant.requests.count("jwks") == 2
 
 
-def test_steady_traffic_costs_one_refresh_per_lifetime(warm: Face, clock: Clock, tenant: LocalTenant) -> None:
-    """A quarter of an hour, a request every ten seconds: each document is fetched when it is due."""
+def test_steady_traffic_costs_one_refresh_per_lifetime(
+    warm: Harness, clock: Clock, tenant: LocalTenant
+) -> None:
+    """With a request every ten seconds for a quarter of an hour, each document is fetched when it is due."""
     step, steps = 10.0, 96
     for token in new_tokens(tenant, steps):
         clock.advance(step)
@@ -86,10 +94,12 @@ def test_steady_traffic_costs_one_refresh_per_lifetime(warm: Face, clock: Clock,
     assert count_documents(tenant) == {"discovery": fetches, "jwks": fetches}
 
 
-def test_after_a_quiet_time_one_refresh_serves_all(
-    warm: Face, clock: Clock, tenant: LocalTenant, gate: Gate
+def test_one_refresh_after_a_time_without_traffic(
+    warm: Harness, clock: Clock, tenant: LocalTenant, gate: Gate
 ) -> None:
-    """Keys that expired unseen serve nobody before they are refreshed; a crowd shares that refresh."""
+    """Keys that expired without traffic are refreshed before they are used; concurrent requests share the
+    refresh.
+    """
     old = tenant.mint()
     tenant.rotate_keys(withdraw=True)
     clock.advance(LIFETIME)
@@ -106,7 +116,7 @@ def test_after_a_quiet_time_one_refresh_serves_all(
 def test_a_refresh_ahead_survives_the_request_that_started_it(
     age: float, clock: Clock, tenant: LocalTenant
 ) -> None:
-    """The request is cancelled while its refresh is under way, and the refresh still replaces the keys."""
+    """The request is cancelled during the refresh, which still replaces the keys."""
     gate = Gate()
 
     async def main() -> None:
@@ -130,7 +140,7 @@ def test_a_refresh_ahead_survives_the_request_that_started_it(
 
 
 def test_a_fetch_survives_the_request_that_started_it(clock: Clock, tenant: LocalTenant) -> None:
-    """The first request is cancelled while it waits for the keys; those that wait with it get them."""
+    """The first request is cancelled while it waits for keys; other waiting requests get them."""
     gate = Gate()
 
     async def main() -> None:

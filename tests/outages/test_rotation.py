@@ -1,4 +1,4 @@
-"""The tenant changes its keys: new ones work at first sight, withdrawn ones no longer; floods are cheap."""
+"""Key rotation: new keys work at once, withdrawn ones stop, and unknown keys cause few requests."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .scene import (
     LIFETIME,
     MAX_STALE,
     Clock,
-    Face,
     Gate,
+    Harness,
     OldAnswer,
     forgeries,
     judge,
@@ -27,10 +27,10 @@ from .scene import (
 
 @pytest.mark.parametrize("age", [0.0, COOLDOWN, DUE])
 @pytest.mark.parametrize("header", [{}, {"kid": None}], ids=["kid", "no kid"])
-def test_a_brand_new_key_works_at_first_sight(
-    warm: Face, age: float, header: dict[str, None], clock: Clock, tenant: LocalTenant, gate: Gate
+def test_a_new_key_works_at_once(
+    warm: Harness, age: float, header: dict[str, None], clock: Clock, tenant: LocalTenant, gate: Gate
 ) -> None:
-    """The whole crowd waits for one refresh, however young the key set at hand is."""
+    """All waiting requests share one refresh, however fresh the key set is."""
     clock.advance(age)
     tenant.rotate_keys()
     tenant.fail(gate, endpoint="jwks")
@@ -41,8 +41,8 @@ def test_a_brand_new_key_works_at_first_sight(
     assert tenant.requests.count("jwks") == 2
 
 
-def test_who_knows_the_key_does_not_wait_for_the_new_one(warm: Face, tenant: LocalTenant, gate: Gate) -> None:
-    """While some wait for a brand-new key, tokens of the keys at hand pass."""
+def test_known_keys_do_not_wait_for_a_new_one(warm: Harness, tenant: LocalTenant, gate: Gate) -> None:
+    """While some requests wait for a new key, tokens of known keys are accepted."""
     known = new_tokens(tenant)
     tenant.rotate_keys()
     tenant.fail(gate, endpoint="jwks")
@@ -53,8 +53,8 @@ def test_who_knows_the_key_does_not_wait_for_the_new_one(warm: Face, tenant: Loc
     assert judge(waiting) == {ACCEPTED}
 
 
-def test_a_withdrawn_key_stops_at_the_next_refresh(warm: Face, clock: Clock, tenant: LocalTenant) -> None:
-    """Tokens that were verified before are no exception."""
+def test_a_withdrawn_key_stops_at_the_next_refresh(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
+    """Tokens that were verified before are refused as well."""
     seen, unseen = tenant.mint(), tenant.mint()
     assert warm.verdict(seen) == ACCEPTED
     tenant.rotate_keys(withdraw=True)
@@ -65,8 +65,8 @@ def test_a_withdrawn_key_stops_at_the_next_refresh(warm: Face, clock: Clock, ten
     assert warm.verdict(unseen) == "unknown_key"
 
 
-def test_a_brand_new_key_takes_the_withdrawn_one_along(warm: Face, tenant: LocalTenant) -> None:
-    """A refresh for whatever reason is a refresh."""
+def test_a_refresh_for_a_new_key_removes_the_withdrawn_one(warm: Harness, tenant: LocalTenant) -> None:
+    """Any refresh removes withdrawn keys."""
     seen = tenant.mint()
     assert warm.verdict(seen) == ACCEPTED
     tenant.rotate_keys(withdraw=True)
@@ -76,9 +76,9 @@ def test_a_brand_new_key_takes_the_withdrawn_one_along(warm: Face, tenant: Local
 
 
 def test_an_older_key_works_for_as_long_as_it_is_published(
-    warm: Face, clock: Clock, tenant: LocalTenant
+    warm: Harness, clock: Clock, tenant: LocalTenant
 ) -> None:
-    """Rotation takes nobody's token away."""
+    """A rotation invalidates no token while its key is published."""
     seen = tenant.mint()
     for _ in range(3):
         tenant.rotate_keys()
@@ -88,9 +88,9 @@ def test_an_older_key_works_for_as_long_as_it_is_published(
 
 
 def test_a_withdrawn_key_stops_at_the_first_refresh_after_an_outage(
-    warm: Face, clock: Clock, tenant: LocalTenant
+    warm: Harness, clock: Clock, tenant: LocalTenant
 ) -> None:
-    """What cannot be known is not acted on; what becomes known is, and at once."""
+    """In an outage the withdrawal is unknown; the first refresh afterwards applies it."""
     token = tenant.mint(lifetime_seconds=GONE)
     assert warm.verdict(token) == ACCEPTED
     tenant.rotate_keys(withdraw=True)
@@ -103,10 +103,10 @@ def test_a_withdrawn_key_stops_at_the_first_refresh_after_an_outage(
     assert warm.verdict(token) == "unknown_key"
 
 
-def test_a_flood_of_unknown_keys_is_one_request_per_cooldown(
-    warm: Face, clock: Clock, tenant: LocalTenant
+def test_many_unknown_keys_cause_one_request_per_cooldown(
+    warm: Harness, clock: Clock, tenant: LocalTenant
 ) -> None:
-    """However many there are, and whoever else is served meanwhile."""
+    """There is one request, however many unknown keys are presented, and other tokens are accepted."""
     known = tenant.mint()
     for rounds in range(1, 4):
         for _ in range(2):
@@ -116,8 +116,8 @@ def test_a_flood_of_unknown_keys_is_one_request_per_cooldown(
         assert tenant.requests.count("jwks") == 1 + rounds
 
 
-def test_a_flood_keeps_nobody_waiting(warm: Face, tenant: LocalTenant, gate: Gate) -> None:
-    """Known keys serve while the flood waits for its one request."""
+def test_many_unknown_keys_delay_no_other_token(warm: Harness, tenant: LocalTenant, gate: Gate) -> None:
+    """Known keys are used while requests with unknown keys wait for their refresh."""
     tenant.fail(gate, endpoint="jwks")
     flood = warm.submit(forgeries(tenant))
     gate.await_request()
@@ -127,8 +127,10 @@ def test_a_flood_keeps_nobody_waiting(warm: Face, tenant: LocalTenant, gate: Gat
     assert tenant.requests.count("jwks") == 2
 
 
-def test_a_new_key_works_in_a_flood_one_cooldown_later(warm: Face, clock: Clock, tenant: LocalTenant) -> None:
-    """The flood can delay it for so long, and no longer."""
+def test_a_new_key_among_unknown_ones_works_one_cooldown_later(
+    warm: Harness, clock: Clock, tenant: LocalTenant
+) -> None:
+    """Unknown keys can delay a new key by one cool-down at most."""
     assert warm.verdicts(forgeries(tenant)) == {"unknown_key"}
     tenant.rotate_keys()
     token = tenant.mint()
@@ -138,10 +140,10 @@ def test_a_new_key_works_in_a_flood_one_cooldown_later(warm: Face, clock: Clock,
     assert tenant.requests.count("jwks") == 3
 
 
-def test_a_flood_during_an_outage_is_turned_away_at_once(
-    warm: Face, clock: Clock, tenant: LocalTenant, gate: Gate
+def test_unknown_keys_in_an_outage_are_refused_at_once(
+    warm: Harness, clock: Clock, tenant: LocalTenant, gate: Gate
 ) -> None:
-    """Whose fault it is cannot be told: 503. Nobody waits for the next refresh, one per cool-down."""
+    """Whether the key is new is unknown: 503. No request waits; there is one attempt per cool-down."""
     with tenant.failing(faults.status(500), endpoint="jwks"):
         assert warm.verdicts(forgeries(tenant)) == {"503"}
         assert warm.verdicts(forgeries(tenant)) == {"503"}
@@ -158,10 +160,12 @@ def test_a_flood_during_an_outage_is_turned_away_at_once(
 
 
 @pytest.mark.parametrize("fault", [faults.reset(), faults.status(503)], ids=["reset", "status 503"])
-def test_a_brand_new_key_is_never_the_callers_fault(
-    warm: Face, fault: Fault, clock: Clock, tenant: LocalTenant
+def test_a_new_key_is_never_the_callers_fault(
+    warm: Harness, fault: Fault, clock: Clock, tenant: LocalTenant
 ) -> None:
-    """A blip at a rotation: good tokens get 503 and the time to wait, and then pass."""
+    """If the refresh fails at a rotation, tokens of new keys get 503 with Retry-After, and are accepted
+    later.
+    """
     tenant.rotate_keys()
     token = tenant.mint()
     with tenant.failing(fault, endpoint="jwks"):
@@ -173,10 +177,10 @@ def test_a_brand_new_key_is_never_the_callers_fault(
     assert warm.verdict(token) == ACCEPTED
 
 
-def test_a_brand_new_key_joins_no_refresh_that_began_before(
-    warm: Face, clock: Clock, tenant: LocalTenant
-) -> None:
-    """The answer to a refresh under way was made before the rotation: the new key is worth another one."""
+def test_a_new_key_does_not_join_an_older_refresh(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
+    """The response to a running refresh may be older than the rotation, so a new key causes another
+    refresh.
+    """
     old = OldAnswer()
     clock.advance(DUE)
     tenant.fail(old, endpoint="jwks", times=1)
@@ -193,10 +197,8 @@ def test_a_brand_new_key_joins_no_refresh_that_began_before(
     assert warm.verdict(tenant.mint()) == ACCEPTED
 
 
-def test_a_key_replaced_under_its_name_works_at_first_sight(
-    warm: Face, clock: Clock, tenant: LocalTenant
-) -> None:
-    """Forged signatures of known keys cost the tenant one request per cool-down, as unknown keys do."""
+def test_a_key_replaced_under_its_id_works_at_once(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
+    """Forged signatures of known keys cause one request per cool-down, like unknown keys."""
     impostors = [tenant.mint(signed_by="impostor", subject=f"user {number}") for number in range(CROWD)]
     for rounds in range(1, 4):
         for _ in range(2):
@@ -206,10 +208,8 @@ def test_a_key_replaced_under_its_name_works_at_first_sight(
 
 
 @pytest.mark.parametrize("garbage", ["a.b.c", "..", "unsigned"])
-def test_what_is_refused_at_sight_costs_the_tenant_nothing(
-    warm: Face, garbage: str, tenant: LocalTenant
-) -> None:
-    """Only a well-formed token that no key at hand has signed is worth a question."""
+def test_malformed_tokens_cause_no_request(warm: Harness, garbage: str, tenant: LocalTenant) -> None:
+    """Only a well-formed token whose signature no known key verifies causes a request."""
     token = tenant.mint(header={"alg": "none"}) if garbage == "unsigned" else garbage
     assert warm.verdicts([token] * CROWD) <= {"malformed", "unsupported_algorithm"}
     assert warm.line.count() == 0

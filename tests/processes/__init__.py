@@ -1,1 +1,1 @@
-"""The life of processes around the clients: forks, servers with several workers, event loops, shutdown."""
+"""Clients in processes: forks, servers with several workers, event loops, shutdown."""

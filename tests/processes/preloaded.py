@@ -1,7 +1,8 @@
-"""What gunicorn loads before it forks: one client for all of its workers, and an API that names its process.
+"""The module that gunicorn loads before it forks: one client for all workers, and an API that returns its
+process.
 
-``PRELOAD`` says what the client has seen by then: ``cold`` nothing, ``warm`` the keys, and ``leading`` is
-a client that is just fetching them.
+``PRELOAD`` is the state of the client: ``cold`` is empty, ``warm`` has the keys, and ``leading``
+is fetching them.
 """
 
 from __future__ import annotations

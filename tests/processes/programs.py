@@ -1,4 +1,4 @@
-"""Programs of their own that use a client, and a tenant that answers them when a test says so."""
+"""Programs that use a client in a subprocess, and a tenant that responds when a test allows it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def begin(function):
 
 
 class Gate:
-    """A fault that holds right answers back until the test opens the gate."""
+    """A fault that delays responses until the test opens the gate."""
 
     def __init__(self) -> None:
         self._opened = threading.Event()
@@ -63,45 +63,45 @@ class Gate:
         return exchange.answer()
 
     def open(self) -> None:
-        """Let the answers go."""
+        """Let the responses pass."""
         self._opened.set()
 
     def await_request(self) -> None:
-        """Wait until a request stands before the gate."""
+        """Wait until a request has reached the gate."""
         assert self._reached.wait(TIMEOUT_SECONDS)
 
 
 class Program:
-    """A program that runs; it talks to its test line by line."""
+    """A running program that a test communicates with line by line."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def tell(self) -> None:
-        """Let the program go on from where it reads a line."""
+        """Send a line that the program waits for."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
 
     def read(self) -> str:
-        """Return the next line that the program prints; an empty one when it has ended."""
+        """Return the next line that the program prints; an empty one at its end."""
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 
     def end(self) -> tuple[int, str]:
-        """Wait for the program's end; return its exit code and what it wrote to stderr."""
+        """Wait for the end of the program; return its exit code and stderr."""
         _, errors = self._process.communicate(timeout=TIMEOUT_SECONDS)
         return self._process.returncode, errors
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment for another process, with more variables."""
+    """Return the environment for another process, with additional variables."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]), **variables}
 
 
 @contextlib.contextmanager
 def running(source: str, kind: str, token: str, variables: Mapping[str, str]) -> Iterator[Program]:
-    """Run a program: ``client``, ``token``, ``call``, ``validate`` and ``begin`` are there for it."""
+    """Run a program that can use ``client``, ``token``, ``call``, ``validate`` and ``begin``."""
     with subprocess.Popen(
         [sys.executable, *STRICT, "-c", OPENING + source, kind, token],
         env=environment(variables),

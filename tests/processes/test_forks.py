@@ -1,4 +1,4 @@
-"""Children that are forked at any point of a client's life work as if nothing had happened."""
+"""Children forked at any time of a client's life work normally."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children
     ids=["cold", "warm"],
 )
 def test_children_validate(tenant: LocalTenant, kind: str, before: str, fetches: int) -> None:
-    """What their parent knew they know; what nobody knew each asks for; and all end without a word."""
+    """Children have the parent's keys or load their own, and exit without output."""
     with running(before + FORK, kind, tenant.mint(subject="user"), tenant.environment()) as program:
         assert program.end() == (0, "")
     assert tenant.requests.count("jwks") == fetches
 
 
 def test_children_open_connections_of_their_own(tenant: LocalTenant, kind: str) -> None:
-    """After a fork, parent and children talk to the tenant at the same time, again and again."""
+    """After a fork, parent and children repeatedly use the tenant at the same time."""
     script = FORK.replace("validate()", "for _ in range(5): call('get_jwks', True)")
     with running("validate()" + script, kind, tenant.mint(subject="user"), tenant.environment()) as program:
         assert program.end() == (0, "")
@@ -63,7 +63,7 @@ validate()
 def test_a_child_does_not_wait_for_a_leader_of_its_parent(
     tenant: LocalTenant, kind: str, endpoint: str
 ) -> None:
-    """It leads its own flight, while the parent's is still under way."""
+    """A child runs its own request while the parent's is still running."""
     gate = Gate()
     tenant.fail(gate, endpoint=endpoint, times=1)  # type: ignore[arg-type]
     variables = tenant.environment()

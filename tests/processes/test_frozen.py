@@ -1,4 +1,6 @@
-"""Processes that stand still between requests, as serverless ones do, and event loops that live for one."""
+"""Processes that are stopped between requests, as on serverless hosts, and event loops for one request
+each.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ for line in sys.stdin:
 
 
 def verdict(program: Program, token: str) -> str:
-    """Return what the program makes of a token."""
+    """Return the program's result for a token."""
     stdin = program._process.stdin
     assert stdin is not None
     stdin.write(f"{token}\n")
@@ -38,7 +40,7 @@ def verdict(program: Program, token: str) -> str:
 
 
 def test_keys_are_refreshed_though_nothing_runs_between_requests(tenant: LocalTenant, kind: str) -> None:
-    """The refresh in the background never ends; the next request makes it, and nothing is left behind."""
+    """The background refresh never ends; the next request refreshes, and nothing is left behind."""
     withdrawn = tenant.mint()
     gate = Gate()
     with running(ANSWER_TOKENS, kind, withdrawn, tenant.environment()) as program:
@@ -68,7 +70,7 @@ def call(method, *arguments):
 def test_keys_are_refreshed_though_each_request_has_an_event_loop(
     tenant: LocalTenant, client: str, loops: str
 ) -> None:
-    """A refresh ends with the loop of the request that started it, and the next request makes it."""
+    """A refresh ends with the event loop of its request, and the next request refreshes."""
     withdrawn = tenant.mint()
     program_text = (ASYNC_TO_SYNC if loops == "async_to_sync" else "") + ANSWER_TOKENS
     with running(program_text, client, withdrawn, tenant.environment()) as program:

@@ -1,4 +1,4 @@
-"""gunicorn with ``--preload``: the client is made once, before the workers are forked."""
+"""gunicorn with ``--preload``: the client is created once, before the workers are forked."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ KINDS = {
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Return which kind of workers serves."""
+    """Return the kind of workers."""
     kind: str = request.param
     return kind
 
 
 @contextlib.contextmanager
 def gunicorn(kind: str, preload: str, tenant: LocalTenant) -> Iterator[str]:
-    """Serve the API with several workers; give its address, and require an end without a warning."""
+    """Serve the API with several workers; give its URL, and require an end without warnings."""
     app, *arguments = KINDS[kind]
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
         process = subprocess.Popen(
@@ -66,7 +66,7 @@ def gunicorn(kind: str, preload: str, tenant: LocalTenant) -> Iterator[str]:
 
 
 def ask(address: str, token: str) -> str:
-    """Call the API on a connection of its own; return the process that served it."""
+    """Call the API on a new connection; return the process that answered."""
     request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
         process: str = response.read().decode()
@@ -74,28 +74,32 @@ def ask(address: str, token: str) -> str:
 
 
 def crowd(address: str, tenant: LocalTenant) -> set[str]:
-    """Call the API many times at once, each time with a token of its own; return who served."""
+    """Call the API many times concurrently, each with a different token; return the processes that
+    answered.
+    """
     tokens = [tenant.mint(subject=f"user {number}") for number in range(REQUESTS)]
     with ThreadPoolExecutor(8) as threads:
         return set(threads.map(ask, [address] * REQUESTS, tokens))
 
 
 def test_workers_of_a_warm_client_fetch_nothing(tenant: LocalTenant, kind: str) -> None:
-    """The keys come along from the parent."""
+    """The workers have the parent's keys."""
     with gunicorn(kind, "warm", tenant) as address:
         crowd(address, tenant)
     assert (tenant.requests.count("discovery"), tenant.requests.count("jwks")) == (1, 1)
 
 
 def test_workers_of_a_cold_client_fetch_once_each(tenant: LocalTenant, kind: str) -> None:
-    """Whoever serves has asked the tenant once, however many requests came at the same time."""
+    """Each worker that answered has loaded the documents once, however many requests came at the same
+    time.
+    """
     with gunicorn(kind, "cold", tenant) as address:
         served = crowd(address, tenant)
     assert tenant.requests.count("jwks") == tenant.requests.count("discovery") == len(served)
 
 
-def test_workers_do_not_wait_for_what_the_parent_is_fetching(tenant: LocalTenant, kind: str) -> None:
-    """It hangs, and they serve."""
+def test_workers_do_not_wait_for_a_request_of_the_parent(tenant: LocalTenant, kind: str) -> None:
+    """The workers serve while the parent's request hangs."""
     gate = Gate()
     tenant.fail(gate, endpoint="discovery", times=1)
     with gunicorn(kind, "leading", tenant) as address:
@@ -105,8 +109,8 @@ def test_workers_do_not_wait_for_what_the_parent_is_fetching(tenant: LocalTenant
         gate.open()
 
 
-def test_workers_refuse_who_has_no_good_token(tenant: LocalTenant, kind: str) -> None:
-    """What stands in front of the API does so in every worker."""
+def test_workers_refuse_invalid_tokens(tenant: LocalTenant, kind: str) -> None:
+    """Every worker protects the API."""
     forged = tenant.mint(subject="user", signed_by="stranger")
     with gunicorn(kind, "cold", tenant) as address:
         for token, status in [("", 400), ("no.such.token", 401), (forged, 401)]:

@@ -1,4 +1,4 @@
-"""Apache with mod_wsgi, as Debian and Ubuntu install it: what the configuration has to say, and why."""
+"""Apache with mod_wsgi as packaged by Debian and Ubuntu: the required configuration."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_mod_wsgi_keeps_the_authorization_header_to_itself(tenant: LocalTenant) 
 
 
 def test_mod_wsgi_with_a_second_subinterpreter(tenant: LocalTenant) -> None:
-    """One of the two cannot import cryptography: its requests fail, and none gets through unchecked."""
+    """One of the two cannot import cryptography: its requests fail, and none is accepted unchecked."""
     with _apache(tenant, groups=("one", "two")) as url:
         token = tenant.mint()
         assert [_status(f"{url}/{name}", token) for name in ("first", "second")] == [200, 500]

@@ -33,7 +33,7 @@ async def _api(scope: Any, receive: Any, send: Any) -> None:
 
 
 def _event(token: str) -> dict[str, Any]:
-    """Return a request as an AWS Lambda function URL hands it over (payload format 2.0)."""
+    """Return a request in the format of an AWS Lambda function URL (payload format 2.0)."""
     http = {"method": "GET", "path": "/", "sourceIp": "127.0.0.1", "protocol": "HTTP/1.1", "userAgent": ""}
     return {
         "version": "2.0",
@@ -49,7 +49,7 @@ def test_mangum_refreshes_keys_between_invocations(tenant: LocalTenant) -> None:
     """Each invocation runs the event loop for one request; a withdrawn key ends with its cache duration."""
     client = AsyncBackendClient(**tenant.settings(), jwks_cache_duration=LIFETIME, refresh_cooldown=1)
     loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)  # as the runtime of Lambda has one
+    asyncio.set_event_loop(loop)  # as in the runtime of Lambda
     handler = Mangum(ProtectApiMiddleware(_api, client), lifespan="off")
 
     def status(token: str) -> int:
@@ -72,7 +72,7 @@ def test_mangum_refreshes_keys_between_invocations(tenant: LocalTenant) -> None:
 
 @contextmanager
 def _serving(*command: str, app: str, directory: Path, tenant: LocalTenant) -> Iterator[str]:
-    """Run a server and yield its address, once it answers."""
+    """Run a server and give its URL once it answers."""
     (directory / "served.py").write_text(app, encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -159,7 +159,7 @@ app = ProtectApiMiddleware(api)
 def test_hypercorn_needs_its_asyncio_worker(
     tenant: LocalTenant, tmp_path: Path, worker: str, status: int
 ) -> None:
-    """On trio every request is refused at once, and the log says what to use; nothing waits or passes."""
+    """On trio every request is refused at once, and the log says what to use."""
     command = (sys.executable, "-m", "hypercorn", "-k", worker, "-b", "127.0.0.1:{port}", "served:app")
     with _serving(*command, app=TRIO_APP, directory=tmp_path, tenant=tenant) as url:
         headers = {"Authorization": f"Bearer {tenant.mint()}"}

@@ -1,4 +1,4 @@
-"""A program that ends does not wait for its tenant, and has nothing to say about it."""
+"""A program ends without waiting for its tenant and without output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monocloud_mw.testing import LocalTenant
 
 from .programs import Gate, running
 
-# Some time before the keys expire, a request is served at once and starts a refresh in the background.
+# Shortly before the keys expire, a request is served at once and starts a refresh in the background.
 REFRESH = """
 call("prefetch")
 now = client._driver.now
@@ -80,7 +80,7 @@ asyncio.run(main())
 }
 
 
-# Without the extra ``async``, what hangs holds a worker thread, which must not hold the program.
+# Without the extra ``async`` a hanging request occupies a worker thread, which must not delay the exit.
 ENDINGS |= {
     name.replace(":", ", HTTP in threads:"): (f"{kind}, HTTP in threads", ending)
     for name, (kind, ending) in ENDINGS.items()
@@ -90,7 +90,7 @@ ENDINGS |= {
 
 @pytest.mark.parametrize(("kind", "ending"), ENDINGS.values(), ids=ENDINGS)
 def test_a_program_ends_while_a_refresh_hangs(tenant: LocalTenant, kind: str, ending: str) -> None:
-    """At once, with exit code 0 and an empty stderr: the tenant's answer never comes."""
+    """It ends at once with exit code 0 and empty stderr, although the tenant never responds."""
     gate = Gate()
     with running(
         REFRESH + "print(flush=True); sys.stdin.readline()\n" + ending,

@@ -1,4 +1,4 @@
-"""The pages for readers: README.md and docs/, with their fenced blocks and their tables."""
+"""The documentation pages, README.md and docs/, with their fenced blocks and tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TABLE: Final = re.compile(r"^\|.*\|\n\|[ :|-]+\|\n(?:\|.*\|\n?)*", re.MULTILINE
 
 
 class Fence(NamedTuple):
-    """A fenced block: its language, its first line, its body, and the block that follows at once."""
+    """A fenced block: its language, first line, body, and the block that follows directly."""
 
     language: str
     line: int

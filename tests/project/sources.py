@@ -1,4 +1,4 @@
-"""Where the sources stand, and what each module of the package imports."""
+"""The source files, and the imports of each module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT: Final = Path(__file__).parents[2]
 
 
 def package_modules() -> dict[str, Path]:
-    """Return every module of the package by its dotted name; a package goes by its own name."""
+    """Return every module of the package by its dotted name; a package has its own name."""
     modules: dict[str, Path] = {}
     for package, directory in (("monocloud_mw", "monocloud_mw"), ("monocloud_mw.adapters", "adapters")):
         for path in sorted((ROOT / directory).rglob("*.py")):
@@ -25,7 +25,7 @@ def package_modules() -> dict[str, Path]:
 
 
 class Import(NamedTuple):
-    """One imported name: what it is in full, how many dots stood before it, and where."""
+    """One imported name: its full name, the number of leading dots, and the line."""
 
     name: str
     level: int

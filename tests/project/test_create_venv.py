@@ -1,4 +1,4 @@
-"""The first thing that a newcomer runs finds an interpreter that can do the work, or says what is missing."""
+"""The script that creates environments finds a suitable interpreter or says what is missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ SHIM = 'echo "shim: no such version is chosen" >&2; exit 127'
 
 @pytest.fixture
 def create(tmp_path: Path) -> Callable[..., tuple[int, str]]:
-    """Return what runs the script where the path holds these interpreters only; it gives code and output."""
+    """Return a function that runs the script with only these interpreters in PATH; it gives exit code and
+    output.
+    """
 
     def create(named: str | None = None, **interpreters: str) -> tuple[int, str]:
         path = tmp_path / "bin"
@@ -51,8 +53,8 @@ def create(tmp_path: Path) -> Callable[..., tuple[int, str]]:
     return create
 
 
-def test_the_first_interpreter_that_can_do_it_serves(create: Callable[..., tuple[int, str]]) -> None:
-    """One that is too old, and one that cannot create environments, are passed over."""
+def test_the_first_suitable_interpreter_is_used(create: Callable[..., tuple[int, str]]) -> None:
+    """Interpreters that are too old or cannot create environments are skipped."""
     code, output = create(python3=OLD, python3_13=CANNOT, python3_12=MAKES)
     assert (code, output) == (
         0,
@@ -61,7 +63,7 @@ def test_the_first_interpreter_that_can_do_it_serves(create: Callable[..., tuple
 
 
 def test_a_missing_ensurepip_is_named_with_its_package(create: Callable[..., tuple[int, str]]) -> None:
-    """Debian and Ubuntu leave it out, and have a package for each version."""
+    """Debian and Ubuntu package ensurepip separately for each version."""
     code, output = create(python3=CANNOT, python=OLD)
     package = "python{}.{}-venv".format(*sys.version_info)
     assert code == 1
@@ -72,7 +74,7 @@ def test_a_missing_ensurepip_is_named_with_its_package(create: Callable[..., tup
 
 
 def test_an_interpreter_that_does_not_run_says_why(create: Callable[..., tuple[int, str]]) -> None:
-    """pyenv has programs for versions that are installed and not chosen; what they print says so."""
+    """pyenv has programs for versions that are installed but not selected; their message is shown."""
     code, output = create("python3.13", python3=MAKES, python3_13=SHIM)
     assert code == 1
     assert output == (
@@ -83,7 +85,7 @@ def test_an_interpreter_that_does_not_run_says_why(create: Callable[..., tuple[i
 
 
 def test_interpreters_that_are_too_old_are_listed(create: Callable[..., tuple[int, str]]) -> None:
-    """With their versions, beside those that are not there."""
+    """They are listed with their versions, and missing ones too."""
     code, output = create(python3=OLD)
     assert code == 1
     assert "       python3: Python 3.9.2\n" in output

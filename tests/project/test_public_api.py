@@ -1,4 +1,4 @@
-"""What the package shows to the world: the lists below are a promise, so a change to them is a decision."""
+"""The public API: changing a list below is a deliberate decision."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ PACKAGES = [module for module, path in package_modules().items() if path.name ==
 
 @pytest.fixture(autouse=True, scope="module")
 def _settings_of_django() -> None:
-    """Make the settings that Ninja reads when it is imported."""
+    """Configure Django, since Ninja reads settings when imported."""
     configure_django()
 
 
@@ -91,12 +91,12 @@ def test_the_public_names() -> None:
 
 
 def test_the_version() -> None:
-    """It is that of the distribution."""
+    """It is the version of the distribution."""
     assert importlib.import_module("monocloud_mw").__version__ == VERSION
 
 
 def test_the_public_modules() -> None:
-    """The page on the API lists exactly these, and each says what is in it."""
+    """The API page lists exactly these modules, and each has a docstring."""
     listed = re.findall(r"^- `(monocloud_mw[.\w]*)`", PAGES["docs/reference/api.md"], re.MULTILINE)
     assert listed == PUBLIC_MODULES
     assert [name for name in PUBLIC_MODULES if not importlib.import_module(name).__all__] == []
@@ -104,7 +104,7 @@ def test_the_public_modules() -> None:
 
 @pytest.mark.parametrize("example", sorted(path.name for path in (ROOT / "docs" / "examples").glob("*.py")))
 def test_examples_import_from_public_modules_only(example: str) -> None:
-    """They are there to be copied."""
+    """Examples are copied by users, so they use the public API only."""
     source = (ROOT / "docs" / "examples" / example).read_text(encoding="utf-8")
     modules = {
         node.module
@@ -116,7 +116,7 @@ def test_examples_import_from_public_modules_only(example: str) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith(FOR_CONTRIBUTORS)])
 def test_pages_import_from_public_modules_only(page: str) -> None:
-    """What users are shown has to stay."""
+    """Documentation pages use the public API only."""
     pattern = r"^\s*(?:from|import) (monocloud_mw[.\w]*)"
     shown = [
         found for fence in list_fences(PAGES[page]) for found in re.findall(pattern, fence.body, re.MULTILINE)
@@ -148,7 +148,7 @@ def test_packages_list_what_they_import(package: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_packages_only_import_and_list(package: str) -> None:
-    """An ``__init__`` holds a docstring, imports and ``__all__``, and no code of its own."""
+    """An ``__init__`` contains a docstring, imports and ``__all__`` only."""
     body = ast.parse(package_modules()[package].read_text(encoding="utf-8")).body
     others = [
         node.lineno

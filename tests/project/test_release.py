@@ -1,4 +1,4 @@
-"""``make release``: it builds and checks, and it refuses a version that the changelog does not sign off."""
+"""``make release`` builds and checks, and refuses a version without a dated changelog entry."""
 
 from __future__ import annotations
 
