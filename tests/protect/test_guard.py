@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -381,3 +382,25 @@ def test_a_test_can_set_the_caller(run_check: Run) -> None:
     assert seen == [(ANYTHING, False), (needed, False)]
     assert client.seen == []
     assert _refusal(run_check, Guard(client).check(None, [], ANYTHING)).response.status == 401
+
+
+@pytest.mark.parametrize(
+    "error", [StopIteration(CLAIMS), GeneratorExit(), asyncio.CancelledError()], ids=repr
+)
+@pytest.mark.parametrize("where", ["client", "token_resolver", "certificate_resolver", "on_error"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_no_exception_of_a_function_passes_for_the_end_of_the_check(
+    error: BaseException, where: str, is_async: bool
+) -> None:
+    """The check is a generator, and its end lets a request pass: an exception with claims must not be one."""
+
+    def fail(*_: object) -> Any:
+        raise error
+
+    client: Any = SimpleNamespace(authenticate=fail) if where == "client" else Client()
+    settings: dict[str, Any] = {} if where == "client" else {where: fail}
+    authorization = [] if where == "on_error" else ["Bearer abc"]
+    check = Guard(client, **settings).check(None, authorization, ANYTHING)
+    with pytest.raises(BaseException) as caught:
+        asyncio.run(run_async(check)) if is_async else run(check)
+    assert isinstance(caught.value, Refused | RuntimeError | type(error))
