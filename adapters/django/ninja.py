@@ -12,7 +12,8 @@
   they are ``ANONYMOUS`` and ``None``.
 - A refusal is raised as :class:`AccessTokenError`, an ``HttpError``. A handler that sends its response with
   the challenge is added to the API, unless the API already has one for this class.
-- If ``auth`` is a list, a request without a token is passed to the next entry.
+- If ``auth`` is a list, a request without a token is passed to the next entry. If none accepts it, the 401
+  has the challenge ``Bearer``.
 - With the middleware, exempt the views of Ninja: ``"public_apps": ["ninja"]``.
 """
 
@@ -20,6 +21,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
+from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
@@ -27,7 +30,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 try:
-    from ninja.errors import HttpError
+    from ninja.errors import AuthenticationError, HttpError
     from ninja.operation import Operation, PathView
     from ninja.security.base import AuthBase
 except ImportError as error:
@@ -48,6 +51,9 @@ from .refusals import response_of
 from .requests import checked_claims, reject_forgery
 
 __all__ = ["ANONYMOUS", "AccessTokenAuth", "AccessTokenError", "render_refusal"]
+
+
+_LEFT: Final = "_monocloud_left_to_others"  # on a request without a token, where auth is a list
 
 
 class _Anonymous:
@@ -145,10 +151,23 @@ class AccessTokenAuth(AuthBase):
         error = refused.error
         has_token = not isinstance(error, CredentialsError) or error.malformed
         if not has_token and (operation is None or len(operation.auth_callbacks) > 1):
+            if operation is not None:
+                setattr(request, _LEFT, True)
+                handler = partial(_challenge, operation.api)
+                operation.api._exception_handlers.setdefault(AuthenticationError, handler)  # noqa: SLF001
             return
         if operation is not None:
             operation.api._exception_handlers.setdefault(AccessTokenError, render_refusal)  # noqa: SLF001
         raise AccessTokenError(error, response_of(refused)) from error
+
+
+def _challenge(api: Any, request: HttpRequest, error: AuthenticationError) -> HttpResponseBase:
+    """Answer like the handler of HTTP errors, with a challenge if a token would have been accepted."""
+    response: HttpResponseBase = api._exception_handlers[HttpError](request, error)  # noqa: SLF001
+    if getattr(request, _LEFT, False) and response.status_code == HTTPStatus.UNAUTHORIZED:
+        response.headers.setdefault("WWW-Authenticate", "Bearer")
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
 
 
 def _is_beyond_doubt(request: HttpRequest) -> bool:

@@ -11,7 +11,11 @@ import pytest
 from monocloud_mw import AsyncBackendClient
 from monocloud_mw.testing import LocalTenant
 
+from .django_configuration import configure_django
+
 Bearer: TypeAlias = Callable[..., dict[str, str]]
+
+configure_django()  # before the modules are imported: REST framework and Ninja read the settings then
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,18 @@ async def either_async(request: Any) -> dict[str, Any]:
     return _who(request)
 
 
+@api.get("/either-last", auth=[Key(), AccessTokenAuth(any_scopes="read write")])
+def either_last(request: Any) -> dict[str, Any]:
+    """Say who calls."""
+    return _who(request)
+
+
+@api.get("/key", auth=Key())
+def key_only(request: Any) -> dict[str, Any]:
+    """Say who calls; takes no token."""
+    return _who(request)
+
+
 @router.get("/read")
 def read(request: Any) -> dict[str, Any]:
     """Return the caller."""
@@ -127,10 +139,13 @@ ANSWERS: Final = [
     ("GET /optional", None, 200, None),
     ("GET /optional", ANY, 200, None),
     ("GET /open", None, 200, None),
-    ("GET /either", None, 401, None),
+    ("GET /either", None, 401, "Bearer"),
     ("GET /either", ANY, 403, 'Bearer error="insufficient_scope", scope="read write"'),
     ("GET /either", READ, 200, None),
-    ("GET /either-async", None, 401, None),
+    ("GET /either-async", None, 401, "Bearer"),
+    ("GET /either-last", None, 401, "Bearer"),
+    ("GET /either-last", READ, 200, None),
+    ("GET /key", None, 401, None),
     ("GET /either-async", ANY, 403, 'Bearer error="insufficient_scope", scope="read write"'),
     ("GET /either-async", READ, 200, None),
     ("GET /nested/read", None, 401, "Bearer"),

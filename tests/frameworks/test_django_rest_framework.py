@@ -5,20 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
+from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 
 from monocloud_mw import ConfigurationError
+from monocloud_mw.adapters.django.rest_framework import HasAnyScope, HasGroups, HasScopes, TokenUser
 from monocloud_mw.testing import LocalTenant, as_caller, faults
 
-from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send, tenant  # configures Django
-
-from rest_framework.test import APIClient, APIRequestFactory, force_authenticate  # isort: skip
-
-from monocloud_mw.adapters.django.rest_framework import (  # isort: skip
-    HasAnyScope,
-    HasGroups,
-    HasScopes,
-    TokenUser,
-)
+from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send, tenant
 
 __all__ = ["project", "send", "tenant"]
 
