@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,7 +32,7 @@ from monocloud_mw.documentation import docs_address
 from monocloud_mw.events import Event, RequestRefused, TokenAccepted, subject_digest
 from monocloud_mw.protect.guard import run, run_async
 
-from .attacks.attack import GOOD, ISSUER, JWKS, SUBJECT, options
+from .attacks.attack import ED, GOOD, ISSUER, JWKS, SUBJECT, options, token
 from .project.sources import ROOT
 
 ACCEPTED = TokenAccepted(
@@ -65,9 +66,8 @@ def _check(is_async: bool, observer: Any, header: str | None, *, scopes: str = "
     settings = options(observer=observer)
     client = AsyncBackendClient(settings) if is_async else BackendClient(settings)
     requirements = Requirements.of(scopes or ())
-    check = Guard(client).check(
-        object(), [header] if header else [], requirements, method="GET", url="/orders", **more
-    )
+    request = {"method": "GET", "url": "/orders", **more}
+    check = Guard(client).check(object(), [header] if header else [], requirements, **request)
     try:
         return asyncio.run(run_async(check)) if is_async else run(check)
     except Refused as refused:
@@ -212,6 +212,35 @@ def test_a_refusal_names_the_subject_where_the_token_is_proven() -> None:
         client.validate_access_token(GOOD)
     assert caught.value.subject == SUBJECT
     assert told[0].subject_digest == subject_digest(SUBJECT)
+
+
+FORGED = "\r\nERROR forged \x1b[2J\x00\u2028\u202e\ud800" + "z" * 3000
+HOSTILE: dict[str, dict[str, Any]] = {
+    "issuer": {"claims": {"iss": FORGED}},
+    "audience": {"claims": {"aud": FORGED}},
+    "audiences": {"claims": {"aud": [FORGED] * 3}},
+    "scopes": {"claims": {"scope": FORGED}},
+    "key id": {"header": {"kid": FORGED[:200]}},
+    "type": {"header": {"typ": FORGED[:200]}},
+    "algorithm": {"header": {"alg": FORGED[:200]}},
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_text_from_outside_forges_no_log_line(
+    hostile: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each record is one short line of printable ASCII; so are its fields."""
+    caplog.set_level(logging.DEBUG, "monocloud_mw")
+    refused = _check(
+        False, None, f"Bearer {token(ED, **hostile)}", scopes="admin", method=FORGED, url=f"/{FORGED}"
+    )
+    assert isinstance(refused, Refused)
+    (record,) = caplog.records
+    for text in (record.getMessage(), *(str(value) for value in vars(record).values())):
+        assert text.isascii()
+        assert text.isprintable()
+        assert len(text) < 2000
 
 
 # -- What nobody listens to -------------------------------------------------------------------------------
