@@ -25,6 +25,7 @@ from monocloud_mw.client import AsyncBackendClient, BackendClient
 from monocloud_mw.errors import ConfigurationError
 
 from .config import SETTING, Protection
+from .contradictions import find_contradictions
 from .declarations import name_of
 from .middleware import ProtectApiMiddleware
 
@@ -90,10 +91,13 @@ def _check_views(protection: Protection) -> Iterator[CheckMessage]:
     if not getattr(settings, "ROOT_URLCONF", None):
         return
     try:
-        views = list(_list_views(get_resolver().url_patterns, ()))
+        listed = list(_list_views(get_resolver().url_patterns, ()))
     except ConfigurationError as error:
         yield Error(str(error), obj="ROOT_URLCONF", id="monocloud_mw.E002")
         return
+    for message in sorted({message for view, _ in listed for message in find_contradictions(view)}):
+        yield Error(message, obj="ROOT_URLCONF", id="monocloud_mw.E002")
+    views = [(name_of(view), apps) for view, apps in listed]
     apps = {app for _, apps in views for app in apps}
     unknown = [f"public_apps: no URLconf has the app_name {app!r}" for app in protection.public_apps - apps]
     unknown += [
@@ -105,10 +109,10 @@ def _check_views(protection: Protection) -> Iterator[CheckMessage]:
         yield CheckWarning(message, hint="Correct or remove it.", obj=SETTING, id="monocloud_mw.W001")
 
 
-def _list_views(patterns: Iterable[Any], apps: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the dotted name of every view and the application namespaces of its URLconfs."""
+def _list_views(patterns: Iterable[Any], apps: tuple[str, ...]) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """Yield every view and the application namespaces of its URLconfs."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             yield from _list_views(pattern.url_patterns, (*apps, *filter(None, [pattern.app_name])))
         elif isinstance(pattern, URLPattern):
-            yield name_of(pattern.callback), apps
+            yield pattern.callback, apps

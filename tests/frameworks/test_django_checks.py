@@ -9,15 +9,22 @@ import pytest
 from monocloud_mw import ConfigurationError
 
 from .django_configuration import MIDDLEWARE, configure_django
-from .django_project import WITHOUT_OURS, UseProject, project, tenant
+from .django_project import WITHOUT_OURS, Send, UseProject, project, send, tenant
 
 configure_django()
 
 from django.core.checks import run_checks  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+from django.http import HttpResponse  # noqa: E402
 from django.test import override_settings  # noqa: E402
+from django.urls import path  # noqa: E402
+from django.utils.decorators import method_decorator  # noqa: E402
+from django.views import View  # noqa: E402
+from django.views.decorators.csrf import csrf_exempt  # noqa: E402
 
-__all__ = ["project", "tenant"]
+from monocloud_mw.adapters.django import protect, public  # noqa: E402
+
+__all__ = ["project", "send", "tenant"]
 
 URLS: Final = "tests.frameworks.django_views"
 TENANT: Final = {"tenant_domain": "https://acme.us.monocloud.com", "audience": "https://api.acme.com"}
@@ -132,3 +139,80 @@ def test_only_an_event_loop(project: UseProject) -> None:
 
     project(URLS, fetcher=fetch)
     assert _found() == []
+
+
+def _answer(request: Any, **_: Any) -> HttpResponse:
+    return HttpResponse()
+
+
+_in_djangos_way: Any = method_decorator
+
+
+@_in_djangos_way(protect, name="dispatch")
+@_in_djangos_way(public, name="dispatch")
+class ProtectAbovePublic(View):
+    """Declared twice."""
+
+    get = staticmethod(_answer)
+
+
+@_in_djangos_way([public, protect(scopes=["a"])], name="dispatch")
+class Listed(View):
+    """Declared twice, in one list."""
+
+    get = staticmethod(_answer)
+
+
+@public
+@_in_djangos_way(csrf_exempt, name="dispatch")
+class Open(View):
+    """Public, with one method that is not."""
+
+    def get(self, request: Any) -> HttpResponse:
+        """Answer."""
+        return HttpResponse()
+
+    post = protect(get)
+
+
+class Method(View):
+    """Has a method that is declared to be public."""
+
+    @public
+    def get(self, request: Any) -> HttpResponse:
+        """Answer."""
+        return HttpResponse()
+
+
+class _Urls:
+    urlpatterns = (
+        path("both", ProtectAbovePublic.as_view()),
+        path("both-again", ProtectAbovePublic.as_view()),
+        path("listed", Listed.as_view()),
+        path("open", Open.as_view()),
+        path("method", Method.as_view()),
+        path("protected", protect(scopes="a")(_answer)),
+    )
+
+
+def test_views_that_are_public_and_protected(project: UseProject) -> None:
+    """Decorators in Django's way do not see each other; the check names the view."""
+    project(_Urls)
+    assert _found() == [
+        ("monocloud_mw.E002", f"{__name__}.Listed is both public and protected; remove one of the two"),
+        (
+            "monocloud_mw.E002",
+            f"{__name__}.Method.get is public, which has no effect on a method; make the class public",
+        ),
+        (
+            "monocloud_mw.E002",
+            f"{__name__}.ProtectAbovePublic is both public and protected; remove one of the two",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("where", ["/both", "/listed", "/method"])
+def test_a_view_that_is_public_and_protected_is_closed(where: str, send: Send, project: UseProject) -> None:
+    """Nothing passes without a token, whichever decorator comes first."""
+    project(_Urls)
+    assert send("GET", where).status_code in (401, 500)
