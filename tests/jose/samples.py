@@ -1,4 +1,4 @@
-"""Keys and messages for the tests of this layer, each made once."""
+"""Keys and messages for the tests of this layer, each created once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VECTORS = Path(__file__).parent.parent / "vectors"
 ALGORITHMS = tuple(SIGNATURE_ALGORITHMS)
 PAYLOAD = b'{"sub":"Zo\xc3\xab","scope":"orders:read"}'
 
-# Halves of surrogate pairs are left out, since no UTF-8 can bring them.
+# Surrogates are left out, since UTF-8 cannot encode them.
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -42,7 +42,7 @@ def key(algorithm: str, key_id: str | None = "key") -> SigningKey:
 
 @functools.cache
 def stranger(algorithm: str, key_id: str | None = "key") -> SigningKey:
-    """Return another key for an algorithm, which goes by the same ``kid``."""
+    """Return another key for an algorithm, with the same ``kid``."""
     if algorithm[:2] in ("RS", "PS") and algorithm != "RS256":
         return attrs.evolve(stranger("RS256"), algorithm=algorithm, key_id=key_id)
     return SigningKey.generate(algorithm, key_id)
@@ -61,7 +61,7 @@ def segment(header: Any) -> str:
 
 
 def reason_of(function: Callable[..., Any], *arguments: Any) -> Reason | None:
-    """Return why a call refuses what it is given, ``None`` if it does not; no other error is caught."""
+    """Return the reason of a refusal, or ``None``; other errors are not caught."""
     try:
         function(*arguments)
     except TokenError as error:

@@ -1,4 +1,4 @@
-"""The table of algorithms: what is in it, what is not, and that each row is what its RFC says."""
+"""The table of algorithms: its rows agree with the RFCs, and unsafe algorithms are absent."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def test_the_table() -> None:
 
 
 def test_the_table_is_read_only() -> None:
-    """Nothing can add ``none`` to the algorithms of a running program."""
+    """Running code cannot add ``none``."""
     with pytest.raises(TypeError):
         SIGNATURE_ALGORITHMS["none"] = SIGNATURE_ALGORITHMS["RS256"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_signatures_have_their_length(algorithm: str) -> None:
-    """A signature has exactly the length of its algorithm, over and over."""
+    """Every signature has exactly the length in the table."""
     row = SIGNATURE_ALGORITHMS[algorithm]
     signatures = [row.sign(key(algorithm).key, PAYLOAD) for _ in range(20)]
     assert {SIGNATURE_BYTES[algorithm]} == set(map(len, signatures))

@@ -1,4 +1,4 @@
-"""Strict base64url: the values it takes are exactly the values it makes."""
+"""Strict base64url: exactly the encodings that it produces are accepted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_known_values(data: bytes, text: str) -> None:
     ],
 )
 def test_refused(text: str) -> None:
-    """Any other way to write a value is malformed."""
+    """Any other encoding of a value is malformed."""
     assert reason_of(base64url.decode, text) is Reason.MALFORMED
 
 
@@ -61,7 +61,7 @@ def test_every_value_survives(data: bytes) -> None:
 
 @given(st.text() | st.text("ABCDwxyz0189-_=+/ \n"))
 def test_one_text_per_value(text: str) -> None:
-    """A text that decodes is the only one for its value; every other is refused as malformed."""
+    """A text that decodes is the only encoding of its value."""
     assert reason_of(base64url.decode, text) in (None, Reason.MALFORMED)
     with contextlib.suppress(TokenError):
         assert text == base64url.encode(base64url.decode(text))

@@ -1,4 +1,4 @@
-"""Reading public keys: which are used, which are skipped and why, and which algorithms each one fits."""
+"""Parsing public keys: which are used or skipped, and which algorithms each one supports."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_every_algorithm_has_keys(algorithm: str) -> None:
     ],
 )
 def test_which_algorithms_a_key_fits(algorithm: str, changes: dict[str, Any], fitting: set[str]) -> None:
-    """A key fits the algorithms of its kind and curve, and only the named one where it names one."""
+    """A key supports the algorithms of its type and curve, or only the one that it names."""
     jwk = parse_jwk(_jwk(algorithm, changes))
     assert fitting == {name for name, row in SIGNATURE_ALGORITHMS.items() if jwk.supports(row)}
 
@@ -86,7 +86,7 @@ def test_which_algorithms_a_key_fits(algorithm: str, changes: dict[str, Any], fi
     ],
 )
 def test_used(changes: dict[str, Any]) -> None:
-    """A key is used where nothing says that it is for something else; foreign members are ignored."""
+    """A key without a member that forbids it is used; unknown members are ignored."""
     assert _why_not(_jwk("RS256", changes)) is None
 
 
@@ -102,7 +102,7 @@ def test_used(changes: dict[str, Any]) -> None:
     ],
 )
 def test_members_without_a_value_are_absent(algorithm: str, members: dict[str, Any]) -> None:
-    """Several providers publish every member of their format: ``null`` or empty, it says nothing."""
+    """Several providers publish unused members as ``null`` or empty; these are ignored."""
     found = parse_jwk({**_jwk(algorithm), **members})
     absent = parse_jwk({name: value for name, value in _jwk(algorithm).items() if name not in members})
     assert found == absent
@@ -135,7 +135,7 @@ def test_members_without_a_value_are_absent(algorithm: str, members: dict[str, A
     ],
 )
 def test_members_of_a_wrong_type_are_not_absent(members: dict[str, Any], expected: str) -> None:
-    """A member that is there and says something odd is not overlooked."""
+    """A member of a wrong type is not ignored."""
     assert expected == _why_not({**_jwk("RS256"), **members})
 
 
@@ -211,7 +211,7 @@ def test_members_of_a_wrong_type_are_not_absent(members: dict[str, Any], expecte
     ],
 )
 def test_skipped(algorithm: str, changes: dict[str, Any], expected: str) -> None:
-    """A key that cannot be used is skipped, and the reason is told to developers."""
+    """An unusable key is skipped with a reason for developers."""
     assert expected == _why_not(_jwk(algorithm, changes))
 
 
@@ -258,7 +258,7 @@ def test_rendered_keys_are_the_same_keys(algorithm: str) -> None:
 
 
 def test_kinds_that_sign_nothing_are_not_rendered() -> None:
-    """A key of a curve or a kind that no algorithm uses has no JWK here."""
+    """A key of a curve or type that no algorithm uses cannot be rendered."""
     for public_key in (ec.generate_private_key(ec.SECP256K1()).public_key(), object()):
         with pytest.raises(UnusableKeyError, match="no supported algorithm uses a key of this type"):
             render_public_key(public_key)
@@ -281,5 +281,5 @@ def test_any_value_in_any_member(data: st.DataObject) -> None:
 
 @given(JSON_VALUES)
 def test_any_json_value(value: Any) -> None:
-    """No JSON value is taken for a key by chance."""
+    """No other JSON value is accepted as a key."""
     assert _why_not(value) is not None

@@ -1,4 +1,4 @@
-"""Compact JWS: what verifies, the exact reason of every refusal, and that nothing else escapes."""
+"""Compact JWS: accepted messages, and the exact reason of every refusal."""
 
 from __future__ import annotations
 
@@ -109,15 +109,15 @@ def test_every_algorithm_verifies(algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_stranger_is_refused(algorithm: str) -> None:
-    """A signature by another key of the same kind and ``kid`` is bad."""
+def test_an_unknown_key_is_refused(algorithm: str) -> None:
+    """A signature by another key of the same type and ``kid`` is refused."""
     error = _refusal(sign_compact(PAYLOAD, stranger(algorithm)), key_set(key(algorithm)))
     assert error.reason is Reason.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_change_of_one_bit_never_verifies(algorithm: str) -> None:
-    """No bit of any of the three parts can be changed; long tokens are sampled."""
+    """Changing any bit of any part is detected; long tokens are sampled."""
     token, keys = _token(algorithm), key_set(key(algorithm))
     data, bits = token.encode("ascii"), len(token) * 8
     for bit in range(0, bits, 1 + bits // 1500):
@@ -156,8 +156,8 @@ def test_malformed(token: Any) -> None:
 @pytest.mark.parametrize(
     "place", ["{extra}{token}", "{token}{extra}", "{head}{extra}.{tail}", "{head}.{extra}{tail}"]
 )
-def test_white_space_is_no_part_of_a_token(extra: str, place: str) -> None:
-    """Nothing around or between the parts is trimmed away."""
+def test_white_space_is_not_part_of_a_token(extra: str, place: str) -> None:
+    """White space around or between the parts is not removed."""
     token = _token("ES256")
     head, _, tail = token.partition(".")
     spaced = place.format(extra=extra, token=token, head=head, tail=tail)
@@ -200,14 +200,14 @@ def test_the_limits_on_a_header_are_exact() -> None:
     ],
 )
 def test_headers(header: dict[str, Any], reason: Reason | None) -> None:
-    """Each header with a valid RS256 signature behind it is accepted or refused for exactly this reason."""
+    """Each header with a valid RS256 signature is accepted or refused for exactly this reason."""
     keys = key_set(key("RS256"))
     assert reason_of(verify_compact, _signed("RS256", header), keys) is reason
 
 
 @pytest.mark.parametrize("parameter", ["jwk", "jku", "x5u", "x5c"])
-def test_a_message_does_not_bring_its_key(parameter: str) -> None:
-    """A key in the header, or the place of one, does not count, neither with nor without a known ``kid``."""
+def test_keys_in_the_header_are_ignored(parameter: str) -> None:
+    """A key or key URL in the header is ignored, with and without a known ``kid``."""
     smuggled = {"jwk": stranger("RS256").public_jwk(), "x5c": ["MIIB"]}.get(
         parameter, "https://evil.example/jwks"
     )
@@ -218,7 +218,7 @@ def test_a_message_does_not_bring_its_key(parameter: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["HS256", "HS384", "HS512"])
-def test_a_public_key_is_no_secret(name: str) -> None:
+def test_a_public_key_is_not_a_secret(name: str) -> None:
     """An HMAC with the public key as its secret is refused, even where a caller asks for the algorithm."""
     public = key("RS256").key.public_key()
     for secret in (
@@ -261,13 +261,13 @@ def test_only_accepted_algorithms() -> None:
     ],
 )
 def test_impossible_ecdsa_signatures(signature: bytes) -> None:
-    """Values that no signature has are bad, not an error of the library beneath."""
+    """Impossible values are refused as bad signatures, not as errors of the crypto library."""
     error = _refusal(_with_signature(_token("ES256"), signature), key_set(key("ES256")))
     assert error.reason is Reason.BAD_SIGNATURE
 
 
 def test_ecdsa_signatures_come_in_one_form() -> None:
-    """ASN.1, zeros in front, and halves in the wrong order are bad, though the numbers are right."""
+    """ASN.1, leading zeros and swapped halves are refused, although the numbers are right."""
     token, keys = _token("ES256"), key_set(key("ES256"))
     raw, secret = _signature(token), key("ES256").key
     der = secret.sign(token.rpartition(".")[0].encode(), ec.ECDSA(hashes.SHA256()))
@@ -279,7 +279,7 @@ def test_ecdsa_signatures_come_in_one_form() -> None:
 
 
 def test_ecdsa_signatures_keep_their_zeros() -> None:
-    """Without a leading zero, or with one more, it is the same number, but another text for it: bad."""
+    """The same number with fewer or more leading zeros is refused."""
     raw, token = b"", ""
     while raw[:1] + raw[66:67] != b"\0\0":  # of P-521, each is zero about every other time
         token = _token("ES512")
@@ -311,7 +311,7 @@ def test_rsa_signatures_of_wrong_length(length: int) -> None:
 def test_failures_of_the_library_are_bad_signatures(
     monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    """Whatever the library beneath raises for a signature, it is a refusal."""
+    """Any exception of the crypto library is a bad signature."""
 
     def fail(*_arguments: Any) -> None:
         raise failure
@@ -336,7 +336,7 @@ def test_without_kid_every_fitting_key_is_tried(strangers: int) -> None:
 
 
 def test_a_key_that_verified_is_found_while_forged_messages_come() -> None:
-    """It is tried first, however much of the allowance they have used."""
+    """That key is tried first, whatever the number of forged messages."""
     keys = key_set(*(stranger("ES256", f"stranger {number}") for number in range(9)), key("ES256"))
     token = sign_compact(PAYLOAD, key("ES256"), {"kid": None})
     assert verify_compact(token, keys).key.key_id == "key"
@@ -399,7 +399,7 @@ def test_details_for_developers(token: str, expected: tuple[str, str | None]) ->
 
 
 def test_foreign_text_is_escaped_and_cut() -> None:
-    """What a forger puts into ``kid`` or ``alg`` cannot break a log line or flood it."""
+    """Text of the token cannot break or fill the log."""
     nasty = "x\r\nINFO all is well \u202e\x1b[31m" + "y" * 9000
     for header in ({"alg": "RS256", "kid": nasty}, {"alg": nasty}):
         text = str(_refusal(f"{segment(header)}.e30.AA", key_set(key("ES256"))))
@@ -408,7 +408,7 @@ def test_foreign_text_is_escaped_and_cut() -> None:
         assert len(text) < 300
 
 
-def test_nothing_of_a_message_shows() -> None:
+def test_the_repr_of_a_message_is_redacted() -> None:
     """The reprs of messages hold neither payload nor signature nor header."""
     token = sign_compact(b"p4yl04d", key("ES256"), {"secret": "h34der"})
     header = parse_header(token.partition(".")[0])
@@ -432,7 +432,7 @@ def test_parts_of_a_message() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a", "a.b", "a.b.c.d", "....", "\u3002.a"])
-def test_what_does_not_have_three_parts(text: str) -> None:
+def test_text_without_three_parts(text: str) -> None:
     """It is no compact JWS, whatever is in the parts."""
     assert split_compact(text) is None
 
@@ -469,7 +469,7 @@ def test_no_edit_of_a_good_token_verifies(data: st.DataObject) -> None:
 
 @given(st.text() | st.from_regex(r"[A-Za-z0-9_=.-]{0,40}(\.[A-Za-z0-9_-]{0,20}){2}", fullmatch=True))
 def test_any_text(token: str) -> None:
-    """No text is accepted by chance, and none raises anything but a refusal."""
+    """No text is accepted, and none raises anything but a refusal."""
     assert reason_of(verify_compact, token, key_set(key("ES256"), key("RS256"))) is not None
 
 
@@ -482,7 +482,7 @@ def test_any_three_parts(header: bytes, payload: bytes, signature: bytes) -> Non
 
 @given(JSON_OBJECTS, st.sampled_from(["alg", "kid", "crit", "typ", "zip", "jwk", "x5c"]), JSON_VALUES)
 def test_any_header_value(more: dict[str, Any], name: str, value: Any) -> None:
-    """A valid signature under a header with members of any type is accepted or refused, and that is all."""
+    """A valid signature with a header of any JSON types is accepted or refused."""
     header = {**more, "alg": "ES256", "kid": "key", name: value}
     reason = reason_of(verify_compact, _signed("ES256", header), key_set(key("ES256")))
     allowed = {Reason.MALFORMED, Reason.UNSUPPORTED_ALGORITHM, Reason.UNKNOWN_KEY}

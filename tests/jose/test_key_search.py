@@ -1,4 +1,4 @@
-"""Which of several keys are tried for a message, in which order, and how many."""
+"""Which keys are tried for a message, in which order, and how many."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS: Final[tuple[Jwk, ...]] = key_set(*(key("ES256", name) for name in NAMES)).
 
 
 def tried(search: KeySearch, signer: str = "") -> str:
-    """Let a message of one signer come, and return which keys it is tried with."""
+    """Return the keys with which a message of one signer is tried."""
     names = ""
     for failures, jwk in enumerate(search.start()):
         names += jwk.key_id or ""
@@ -29,19 +29,19 @@ def tried(search: KeySearch, signer: str = "") -> str:
 
 
 def test_the_first_message_is_tried_with_every_key() -> None:
-    """In the order of the set."""
+    """All keys are tried in the order of the set."""
     assert tried(KeySearch(KEYS)) == NAMES
 
 
 def test_forged_messages_are_tried_with_a_few_keys_each_in_turn() -> None:
-    """So that a genuine one among them finds its key after a few more requests."""
+    """A genuine message among forged ones therefore finds its key after a few more requests."""
     search = KeySearch(KEYS)
     tried(search)
     assert [tried(search) for _ in range(5)] == ["abc", "ade", "afg", "ahb", "acd"]
 
 
 def test_the_key_that_verified_last_is_tried_first() -> None:
-    """It stays there while forged messages come."""
+    """Forged messages do not change that."""
     search = KeySearch(KEYS)
     assert tried(search, "g") == "abcdefg"
     for _ in range(10):
@@ -49,8 +49,8 @@ def test_the_key_that_verified_last_is_tried_first() -> None:
         assert tried(search, "g") == "g"
 
 
-def test_genuine_messages_save_tries_up_for_another_key() -> None:
-    """A new signing key is found at once where most messages are genuine."""
+def test_genuine_messages_increase_the_allowance() -> None:
+    """If most messages are genuine, a new signing key is found at once."""
     search = KeySearch(KEYS)
     tried(search)
     for _ in range(len(KEYS)):
@@ -60,21 +60,21 @@ def test_genuine_messages_save_tries_up_for_another_key() -> None:
 
 @pytest.mark.parametrize("count", range(1, MAX_KEYS_TRIED + 1))
 def test_a_few_keys_are_tried_every_time(count: int) -> None:
-    """No allowance matters then."""
+    """With few keys the allowance does not matter."""
     search = KeySearch(KEYS[:count])
     assert [tried(search) for _ in range(5)] == [NAMES[:count]] * 5
 
 
 @pytest.mark.parametrize("signers", ["", "a", "h", "abcdefgh", "hgfedcba"])
 def test_the_work_is_bounded_on_average(signers: str) -> None:
-    """However genuine and forged messages take turns."""
+    """The bound holds for any sequence of genuine and forged messages."""
     search = KeySearch(KEYS)
     total = sum(len(tried(search, (signers or " ")[number % len(signers or " ")])) for number in range(100))
     assert total <= len(KEYS) + 100 * MAX_KEYS_TRIED
 
 
-def test_a_race_leaves_no_debt() -> None:
-    """Two messages that started together use no more than there is."""
+def test_concurrent_messages_keep_the_allowance() -> None:
+    """Two concurrent messages do not use more than the allowance."""
     search = KeySearch(KEYS)
     for _ in range(2):
         search.start()

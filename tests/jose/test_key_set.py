@@ -1,4 +1,4 @@
-"""Key sets: what is a key set, which keys are kept, and which are tried for a signature."""
+"""Key sets: parsing, skipped keys, and the keys tried for a signature."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .samples import JSON_VALUES, key, key_set
 @pytest.mark.parametrize(
     "document", [None, [], "{}", 1, {}, {"keys": None}, {"keys": {}}, {"keys": "x"}, {"Keys": []}]
 )
-def test_what_is_no_key_set(document: Any) -> None:
+def test_an_invalid_key_set(document: Any) -> None:
     """A document without an array of keys is no key set, unlike one with an empty array."""
     with pytest.raises(ValueError, match="an object with an array named keys"):
         KeySet.from_dict(document)
@@ -45,8 +45,8 @@ def test_keys_keep_their_order_and_the_rest_is_explained() -> None:
     assert repr(found) == "KeySet(2 keys, 2 skipped)"
 
 
-def test_secrets_do_not_show() -> None:
-    """What is kept about a skipped key holds no part of it."""
+def test_skipped_keys_are_redacted() -> None:
+    """The record of a skipped key has no part of the key."""
     private = {"kty": "OKP", "crv": "Ed25519", "x": "s3cr3t-x", "d": "s3cr3t-d", "k": "s3cr3t-k"}
     assert "s3cr3t" not in "".join(key_set(private, {"kty": "oct", "k": "s3cr3t-k"}).skipped)
 
@@ -59,7 +59,7 @@ def test_read_only_documents() -> None:
 
 
 def test_a_key_is_named_by_its_kid() -> None:
-    """Beside its position, escaped, whatever it is."""
+    """The log has the position and the escaped ``kid``."""
     found = KeySet.from_dict({"keys": [{"kid": "a\n"}, {"kid": 5}, {"kid": None}, 5, {"kid": "b" * 200}]})
     assert [reason.partition(": ")[0] for reason in found.skipped] == [
         "key 0 (kid 'a\\n')",
@@ -70,15 +70,17 @@ def test_a_key_is_named_by_its_kid() -> None:
     ]
 
 
-def test_a_flood_of_usable_keys_is_bounded() -> None:
-    """Beyond the bound nothing is read, and nothing is kept but how many there were."""
+def test_the_number_of_usable_keys_is_bounded() -> None:
+    """Beyond the bound keys are only counted."""
     found = KeySet.from_dict({"keys": [1] * 2 + [key("ES256").public_jwk()] * 50_000})
     assert len(found) == MAX_KEYS
     assert found.skipped[2:] == ("49900 more: at most 100 usable keys",)
 
 
 def test_keys_that_are_skipped_do_not_count() -> None:
-    """A good key is found behind any number of others; the first of those are named, the rest counted."""
+    """A valid key is found after any number of unusable ones; the first of those are named, the others
+    counted.
+    """
     found = KeySet.from_dict(
         {"keys": [{"kty": "RSA", "use": "enc"}] * (MAX_REASONS + 1) + [key("ES256").public_jwk()] + [1] * 2}
     )
@@ -124,7 +126,7 @@ def test_membership() -> None:
 
 @given(st.lists(JSON_VALUES))
 def test_any_entries(entries: list[Any]) -> None:
-    """Whatever stands in the array, the set is read and every entry accounted for."""
+    """With any entries, the set is parsed and every entry is used or skipped."""
     found = KeySet.from_dict({"keys": [*entries, key("ES256").public_jwk()]})
     assert len(found) == 1
     assert len(found.skipped) == len(entries)

@@ -1,4 +1,4 @@
-"""The tenant's documents: what is read in spite of its flaws, and why the rest is no document."""
+"""Documents of the tenant: tolerated flaws, and invalid documents."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_what_is_too_deep_is_null() -> None:
     ids=["arrays", "objects"],
 )
 def test_however_deep_one_member_is_the_others_are_read(data: bytes) -> None:
-    """The parser, which is recursive, never gets to see the depth."""
+    """Depth is checked before parsing, since the parser is recursive."""
     assert parse_json_document(data)["b"] == 2
 
 
@@ -135,8 +135,8 @@ def test_however_deep_one_member_is_the_others_are_read(data: bytes) -> None:
     ],
     ids=range(24),
 )
-def test_what_is_no_document(data: bytes, message: str) -> None:
-    """The real reason is told, and nothing of the text."""
+def test_invalid_documents(data: bytes, message: str) -> None:
+    """The error has the exact reason and nothing of the text."""
     with pytest.raises(DocumentError) as caught:
         parse_json_document(data)
     assert str(caught.value) == message
@@ -144,7 +144,7 @@ def test_what_is_no_document(data: bytes, message: str) -> None:
 
 
 def test_a_full_stack_is_no_crash() -> None:
-    """Where hardly any stack is left, that is an error like any other."""
+    """With hardly any stack left, parsing raises a documented error."""
 
     def descend(levels: int) -> None:
         if levels:
@@ -175,7 +175,7 @@ def test_a_full_stack_is_no_crash() -> None:
     ids=["repeated", "escaped", "within", "deep within"],
 )
 def test_names_that_must_be_unique(data: bytes, named: str) -> None:
-    """Where a member decides, no name may be repeated, in it neither."""
+    """In a member that decides, no name may be repeated."""
     assert parse_json_document(data)
     with pytest.raises(DocumentError) as caught:
         parse_json_document(data, unique=("a", "b"))
@@ -183,22 +183,22 @@ def test_names_that_must_be_unique(data: bytes, named: str) -> None:
 
 
 def test_other_names_may_be_repeated() -> None:
-    """In members that decide nothing."""
+    """In members that decide nothing, names may be repeated."""
     data = b'{"a":[{"c":1}],"x":{"c":1,"c":2},"x":{"c":3},"y":{"a":1,"a":2}}'
     value = parse_json_document(data, unique=("a", "b"))
     assert value == {"a": [{"c": 1}], "x": {"c": 3}, "y": {"a": 2}}
 
 
 @given(JSON_OBJECTS, st.booleans())
-def test_plain_documents_are_what_they_say(value: dict[str, Any], ascii_only: bool) -> None:
-    """Whatever the standard library writes is read as the standard library reads it."""
+def test_plain_documents_are_read(value: dict[str, Any], ascii_only: bool) -> None:
+    """Documents written by the standard library give the same values."""
     data = json.dumps(value, ensure_ascii=ascii_only).encode()
     assert parse_json_document(data) == json.loads(data) == value
 
 
 @given(st.binary() | st.text('{}[]":,\\u0d8a1eENaN.- \n').map(str.encode))
 def test_nothing_else_escapes(data: bytes) -> None:
-    """Any bytes are a document or not; one is strict JSON once it is read, and as strict JSON reads it."""
+    """Any bytes are a document or a documented error; the result is always strict JSON."""
     try:
         value = parse_json_document(data)
     except DocumentError:

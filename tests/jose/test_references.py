@@ -1,4 +1,4 @@
-"""Against independent implementations, both ways: they verify what we sign, and we verify what they sign."""
+"""Interoperability: independent implementations verify our signatures, and we verify theirs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing keys: every way to read one, what is refused and that no refusal tells a secret."""
+"""Signing keys: every accepted format, every refusal, and no secret in an error."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _verifies(signing_key: SigningKey, published: SigningKey) -> bool:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_generated_keys(algorithm: str) -> None:
-    """A key is made for every algorithm, each time another; it publishes what verifies its signatures."""
+    """Each algorithm gives a new key each time, whose public key verifies its signatures."""
     made = SigningKey.generate(algorithm) if algorithm[:2] not in ("RS", "PS") else key(algorithm, None)
     assert (algorithm, None, False) == (made.algorithm, made.key_id, made.is_symmetric)
     assert made.public_jwk()["alg"] == algorithm
@@ -98,7 +98,7 @@ def test_algorithms_that_the_library_lacks(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_private_jwks(algorithm: str) -> None:
-    """A private JWK of each kind is read, and signs as the key it is."""
+    """A private JWK of each type is read and its public key verifies its signatures."""
     read = SigningKey.from_jwk(_private_jwk(algorithm), algorithm)
     assert (algorithm, "key") == (read.algorithm, read.key_id)
     assert _verifies(read, key(algorithm))
@@ -153,7 +153,7 @@ def test_members_without_a_value_are_absent() -> None:
     "changes", [{"key_ops": ["sign"]}, {"key_ops": ["sign", "verify"]}, {"use": "sig"}, {}]
 )
 def test_purposes_that_pass(changes: dict[str, Any]) -> None:
-    """A JWK signs where nothing says that it is for something else."""
+    """A JWK that is not restricted to another purpose can sign."""
     assert SigningKey.from_jwk(_private_jwk("ES256", **changes))
     assert SigningKey.from_jwk({**OCT, **changes})
 
@@ -334,8 +334,8 @@ def test_symmetric_keys_are_not_published() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_keys_do_not_show(algorithm: str) -> None:
-    """A repr shows algorithm and key id, and nothing of the key."""
+def test_the_repr_of_a_key_is_redacted(algorithm: str) -> None:
+    """The repr has algorithm and key ID and no key material."""
     assert repr(key(algorithm)) == f"SigningKey(algorithm='{algorithm}', key_id='key')"
     assert repr(SigningKey.from_secret("s3cr3t")) == "SigningKey(algorithm='HS256', key_id=None)"
 
@@ -358,7 +358,7 @@ def test_headers_and_payloads() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, "\ud800"])
 def test_payloads_that_are_no_json(value: Any) -> None:
-    """What strict JSON could not carry is refused rather than signed."""
+    """Values that are not strict JSON are not signed."""
     with pytest.raises(ValueError):
         sign_compact({"value": value}, key("ES256"))
 

@@ -1,4 +1,4 @@
-"""Strict JSON: what is refused, what comes out, and that no input takes long."""
+"""Strict JSON: accepted and refused input, and linear time."""
 
 from __future__ import annotations
 
@@ -121,14 +121,14 @@ def test_wide_is_not_deep() -> None:
 
 
 def test_depth_is_checked_before_parsing() -> None:
-    """Nesting is found by counting, since the parser is recursive; strings do not hide it."""
+    """Nesting is counted before parsing, since the parser is recursive; brackets in strings do not count."""
     with pytest.raises(ValueError, match="too deep"):
         _check_depth(_nested(MAX_DEPTH + 1).decode())
 
 
 @pytest.mark.parametrize("data", [b"[" * 33 + b'"' + b'\\"' * 250_000, b"[" * 33 + b'\\"' * 250_000])
 def test_quotes_without_end_take_linear_time(data: bytes) -> None:
-    """Half a megabyte of escaped quotes is refused at once; with backtracking it would take minutes."""
+    """Half a megabyte of escaped quotes is refused at once; a backtracking pattern would take minutes."""
     assert reason_of(parse_json_object, data) is Reason.MALFORMED
 
 

@@ -1,4 +1,4 @@
-"""The published examples of the RFCs, checked by this package and by PyJWT, which shares no code with it."""
+"""The examples of the RFCs, checked with this package and with PyJWT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong with the tenant, and when: a plan that follows from a seed, and who carries it out."""
+"""The faults of the tenant and their times: a plan that follows from a seed, and its execution."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
 
 @attrs.frozen
 class Step:
-    """A fault for some seconds, then calm for some, with a rotation of the keys in it or not."""
+    """A fault for some seconds, then none for some seconds, with or without a key rotation."""
 
     fault: str
     storm_seconds: float
@@ -57,10 +57,10 @@ class Step:
 
 
 def plan_of(seed: int, seconds: float, durations: Durations) -> list[Step]:
-    """Return what happens in a run.
+    """Return the faults of a run.
 
-    It ends with calm that is long enough to show that all is well again, and that withdrawn keys are not.
-    In a long run some storms are longer than the keys may serve.
+    It ends without faults for long enough to show that the API recovers and that withdrawn keys are
+    refused. In a  long run some faults last longer than the keys may be used.
     """
     chance = random.Random(seed)
     last_calm = 1.5 * (durations.settle + durations.lifetime + 1.0)
@@ -81,7 +81,7 @@ def plan_of(seed: int, seconds: float, durations: Durations) -> list[Step]:
 
 
 class Injector(threading.Thread):
-    """Carries out a plan, and notes when each storm was."""
+    """Carries out a plan and records the time of each fault."""
 
     def __init__(self, plan: list[Step], tenant: LocalTenant, mint: Mint) -> None:
         super().__init__(name="injector", daemon=True)
@@ -113,6 +113,6 @@ class Injector(threading.Thread):
             self.over.set()
 
     def stop(self) -> None:
-        """End early, with the tenant well."""
+        """End early and remove all faults."""
         self.over.set()
         self.join()

@@ -52,7 +52,7 @@ class Mint:
             return Token(text, len(self.generations) - 1)
 
     def forge(self) -> Token:
-        """Return a token by nobody's key, under a key id of its own."""
+        """Return a token signed by an unknown key, with a key ID of its own."""
         return self.mint(signed_by="stranger", header={"kid": f"forged {next(self._numbers)}"})
 
     def remembered(self, chance: random.Random) -> Token:

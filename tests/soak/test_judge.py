@@ -1,4 +1,4 @@
-"""The judge of a run: what it lets pass, and what it must name."""
+"""The checker of a run: what it accepts and what it reports."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ def evidence_of(*samples: Sample, **more: Any) -> Evidence:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("began", [CALM, IN_STORM, STORM.ended + 0.1, STORM.ended + SETTLE + 0.1])
-def test_what_is_always_right(kind: str, began: float) -> None:
-    """The answer of a tenant that does its part may always be given."""
+def test_responses_that_are_always_allowed(kind: str, began: float) -> None:
+    """The response for a tenant without faults is always allowed."""
     assert judge(evidence_of(sample_of(kind, KINDS[kind].status, began))) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("status", [0, 200, 400, 401, 403, 404, 500, 502])
-def test_what_is_never_right(kind: str, status: int) -> None:
-    """In calm, any other answer is named, and so is none."""
+def test_responses_that_are_never_allowed(kind: str, status: int) -> None:
+    """Without faults any other response is reported, and a missing one too."""
     if status != KINDS[kind].status:
         expected = "no response" if status == 0 else f"{status} instead of {KINDS[kind].status}"
         assert judge(evidence_of(sample_of(kind, status, CALM))) == [f"1 x ASGI: {kind}: {expected}"]
@@ -73,7 +73,7 @@ def test_what_is_never_right(kind: str, status: int) -> None:
         ("opaque", STORM.ended + SETTLE + 0.1, STORM, False),
         ("opaque, unknown", IN_STORM, STORM, True),
         ("good", IN_STORM, STORM, False),  # keys serve on
-        ("forged", IN_STORM, STORM, True),  # nobody can tell whether its key is new
+        ("forged", IN_STORM, STORM, True),  # it is unknown whether its key is new
         ("forged", STORM.ended + SETTLE + DURATIONS.cooldown + 0.1, STORM, False),
         ("impostor", IN_STORM, STORM, False),
         ("good", GONE, LONG_STORM, True),  # for max_stale, and not longer
@@ -84,7 +84,7 @@ def test_what_is_never_right(kind: str, status: int) -> None:
         ("garbage", GONE, LONG_STORM, False),
     ],
 )
-def test_when_a_503_is_right(kind: str, began: float, storm: Storm, right: bool) -> None:
+def test_when_a_503_is_allowed(kind: str, began: float, storm: Storm, right: bool) -> None:
     """For opaque tokens in an outage, and for JWTs in one that is longer than keys may serve."""
     complaints = judge(evidence_of(sample_of(kind, 503, began), storms=[storm]))
     assert complaints == ([] if right else [f"1 x ASGI: {kind}: 503 instead of {KINDS[kind].status}"])
@@ -101,7 +101,7 @@ def test_when_a_503_is_right(kind: str, began: float, storm: Storm, right: bool)
         (Generation(0.0, withdrawn=CALM - 1), CALM, 200, True),  # before the next refresh
         (Generation(0.0, withdrawn=CALM - 1), CALM, 401, True),
         (Generation(0.0, withdrawn=CALM - SETTLE - DURATIONS.lifetime - 1), CALM, 200, False),
-        (Generation(0.0, withdrawn=STORM.began + 1), STORM.ended + 1, 200, True),  # nobody could know
+        (Generation(0.0, withdrawn=STORM.began + 1), STORM.ended + 1, 200, True),  # it could not be known
     ],
 )
 def test_when_a_key_counts(generation: Generation, began: float, status: int, right: bool) -> None:
@@ -111,7 +111,7 @@ def test_when_a_key_counts(generation: Generation, began: float, status: int, ri
 
 
 def test_a_slow_response_is_named() -> None:
-    """Whatever its status, and whatever the tenant does."""
+    """It is reported whatever its status and the tenant's state."""
     slow = sample_of("good", 200, IN_STORM, ended=IN_STORM + DURATIONS.bound + 0.1)
     assert judge(evidence_of(slow)) == [f"1 x ASGI: good: longer than {DURATIONS.bound:g} s"]
 
@@ -126,14 +126,14 @@ def test_a_slow_response_is_named() -> None:
     ],
 )
 def test_a_missing_header_is_named(kind: str, status: int, complaint: str) -> None:
-    """A status alone is not the whole answer."""
+    """The headers are checked as well as the status."""
     assert judge(evidence_of(sample_of(kind, status, IN_STORM, headers={}))) == [
         f"1 x ASGI: {kind}: {complaint}"
     ]
 
 
 def test_growing_memory_is_named() -> None:
-    """A leak of some MiB shows; the memory that a server takes to get going does not."""
+    """A leak of some MiB is reported; the memory of start-up is not."""
     good = sample_of("good", 200, CALM)
     start = [(moment, 10.0 + moment) for moment in range(40)]
     flat = [*start, *((40.0 + moment, 50.0) for moment in range(60))]
@@ -151,13 +151,13 @@ def test_a_flooded_tenant_is_named() -> None:
     ]
 
 
-def test_a_run_without_traffic_proves_nothing() -> None:
-    """Silence is no success."""
+def test_a_run_without_traffic_is_reported() -> None:
+    """A run without requests is reported."""
     assert judge(evidence_of()) == ["1 x there was no traffic"]
 
 
 def test_complaints_are_counted() -> None:
-    """The most frequent one first."""
+    """The most frequent complaint is first."""
     few, many = sample_of("good", 401, CALM), sample_of("good", 500, CALM)
     assert judge(evidence_of(few, many, attrs.evolve(many))) == [
         "2 x ASGI: good: 500 instead of 200",
