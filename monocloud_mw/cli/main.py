@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has closed the pipe; prevents a second error at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except MonoCloudError as error:
-        print_error(f"error: {error}")
+        print_error(f"error: {error}; see {error.docs}")
     except Exception as error:  # noqa: BLE001  its message may contain input
         print_error(f"error: unexpected {type(error).__name__}; please report it, with the command")
     else:

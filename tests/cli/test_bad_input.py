@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from monocloud_mw.documentation import docs_address
 from monocloud_mw.testing import LocalTenant
 
 from .conftest import Command
@@ -112,6 +113,7 @@ def test_an_unusable_requirement(tenant: LocalTenant, command: Command) -> None:
     result = command("explain", "--scope", "two words", stdin=b"x")
     assert result.status == 1
     assert result.err.startswith("error: scopes: a scope must not contain white space")
+    assert result.err.endswith(f"; see {docs_address('configuration')}\n")
 
 
 def test_an_unexpected_error_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
