@@ -130,7 +130,7 @@ class AccessTokenClaims(FrozenDict):
 
 
 def frozen_claims(members: FrozenDict, groups_claim: str, scopes_claim: str) -> AccessTokenClaims:
-    """Return claims whose values are read-only already: as ``AccessTokenClaims(members)``, but faster."""
+    """Return ``AccessTokenClaims(members)`` for members that are already read-only; faster than that."""
     claims = _new_dict(AccessTokenClaims)
     _fill_dict(claims, members)
     claims._is_made = True  # noqa: SLF001

@@ -84,7 +84,7 @@ def read_declarations(app: FastAPI, public_mounts: Collection[str] = ()) -> Decl
 
     Args:
         app: the application.
-        public_mounts: paths of mounts and plain routes, and names of hosts, that are open on purpose.
+        public_mounts: paths of mounts and plain routes, and names of hosts, that are public.
     """
     declarations = Declarations()
     _read_app(app, "", declarations, public_mounts)

@@ -111,11 +111,11 @@ def tenant_domain_of(client: Any) -> str | None:
 
 
 def unlock_public_operations(app: FastAPI, lifted: Mapping[tuple[str, str], Collection[str]]) -> None:
-    """Leave the security schemes out of the document that ``@public`` lifts from an operation.
+    """Remove security schemes from operations that are ``@public``.
 
     Args:
-        app: the application; what makes its document is replaced.
-        lifted: the names of the schemes by path and method of an operation.
+        app: the application; its ``openapi()`` is wrapped.
+        lifted: the names of the schemes to remove, by path and method of an operation.
     """
     make = getattr(app.openapi, "monocloud_original", app.openapi)
 

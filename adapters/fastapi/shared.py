@@ -35,7 +35,7 @@ class Shared:
         scheme: the security scheme in the OpenAPI document.
         owns_client: close the client when the application stops.
         allow_cors_preflight: let CORS preflights pass.
-        public_mounts: mounts and plain routes that are open on purpose.
+        public_mounts: mounts and plain routes that are public.
 
     Attributes:
         derived: the derived protections, by requirements and ``optional``.

@@ -255,10 +255,10 @@ class AsyncDriver:
 
 
 def _running_task() -> asyncio.Task[Any] | None:
-    """Return the task of which a step is running, if any: none where a coroutine is closed."""
+    """Return the running task, or ``None``, for example while a coroutine is closed."""
     try:
         return asyncio.current_task()
-    except RuntimeError:  # no event loop is running any more
+    except RuntimeError:  # no event loop is running
         return None
 
 

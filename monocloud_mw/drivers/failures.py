@@ -20,8 +20,8 @@ __all__ = ["FOREIGN", "FailureReports", "ensure_entry", "ensure_response", "not_
 _LOGGER: Final = logging.getLogger("monocloud_mw")
 
 FOREIGN: Final = (Exception, CancelledError, GeneratorExit)
-"""What a synchronous function of the user may raise as a failure of its own. Other exceptions end the process
-(``KeyboardInterrupt``, ``SystemExit``) or the request (the timeouts of gevent), and are passed on."""
+"""Exceptions of a user's synchronous function that count as its failure. Others stop the process
+(``KeyboardInterrupt``, ``SystemExit``) or the request (timeouts of gevent), and are passed on."""
 
 _JSON_VALUES: Final = (str, int, float, type(None))
 
@@ -34,7 +34,7 @@ def ensure_response(response: object) -> HttpResponse | Failure:
 
 
 def ensure_entry(entry: Any) -> Any:
-    """Return what a claims cache returned; an object must be one of JSON, with methods that work.
+    """Return the result of a claims cache; check that a mapping is a JSON object.
 
     Raises:
         Exception: it is not, so the cache has failed.

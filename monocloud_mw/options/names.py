@@ -13,7 +13,7 @@ MISSPELT: Final = 2
 """A name within this many edits of a known name counts as a misspelling of it."""
 
 MAX_COMPARED_CHARACTERS: Final = 80
-"""No known name is as long; of a longer name the beginning is compared."""
+"""Longer than every known name; only this part of a longer name is compared."""
 
 
 class UnknownName(NamedTuple):
@@ -34,9 +34,9 @@ def look_up(name: str, known: Collection[str]) -> UnknownName:
 
 
 def find_meant(name: str, known: Collection[str]) -> str | None:
-    """Return the known name of which a name is a misspelling, if any.
+    """Return the known name that a name probably misspells, or ``None``.
 
-    Fast where it is none, since an environment may have thousands of variables of other programs.
+    Other names are rejected fast, because an environment may have thousands of unrelated variables.
     """
     near = [candidate for candidate in known if _may_be_near(name, candidate)]
     distance, meant = min(((edit_distance(name, each), each) for each in near), default=(MISSPELT + 1, ""))
@@ -44,7 +44,7 @@ def find_meant(name: str, known: Collection[str]) -> str | None:
 
 
 def _may_be_near(first: str, second: str) -> bool:
-    """Tell whether two names have nearly the same letters, wherever these stand."""
+    """Return whether two names have nearly the same letters, in any order."""
     if abs(len(first) - len(second)) > MISSPELT:
         return False
     one, other = Counter(first), Counter(second)

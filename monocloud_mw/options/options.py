@@ -248,7 +248,7 @@ def _read(field: attrs.Attribute[Any], value: Any) -> Any:
 
 
 def _check_variables(environ: Mapping[str, str]) -> list[Problem]:
-    """Return a problem for each misspelled variable, and log other unknown ones, the first few by name."""
+    """Return a problem for each misspelled variable; log other unknown ones, only the first few by name."""
     problems, unknown = [], []
     for name, value in environ.items():
         upper = name.upper()
@@ -271,7 +271,7 @@ def _check_variables(environ: Mapping[str, str]) -> list[Problem]:
 
 
 MAX_NAMED_VARIABLES: Final = 10
-"""How many unknown variables are named; finding the most similar option takes a few milliseconds each."""
+"""How many unknown variables are named; finding the most similar option takes milliseconds for each."""
 
 
 OTHER_VARIABLES: Final = frozenset({"EXPLAIN"})

@@ -50,7 +50,7 @@ _TIMEOUT_UNITS: Final = "an argument is in seconds, the variable in milliseconds
 _QUOTES: Final = frozenset("\"'`\u2018\u2019\u201c\u201d")
 _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BRACKETS: Final = frozenset("[(")
-_NEVER_A_PATH: Final = frozenset(":/")  # a name with one of these is the whole name of a claim
+_NEVER_A_PATH: Final = frozenset(":/")  # a name with one of these is not a path
 
 
 def read_text(value: Any) -> str:
@@ -77,7 +77,7 @@ def read_name(value: Any) -> str:
 
 
 def read_unquoted(value: Any) -> str:
-    """Return text without leading and trailing white space, for a check of its own."""
+    """Return text without leading and trailing white space; the caller makes further checks."""
     text = read_text(value).strip()
     if text[0] in _QUOTES or text[-1] in _QUOTES:
         raise ValueError("must not have quotes around it")
@@ -172,7 +172,7 @@ def read_timeout(value: Any) -> float:
 
 
 def read_claim_name(value: Any) -> str:
-    """Return the name of a claim, or a path into objects with dots."""
+    """Return the name of a claim, or a dotted path into objects."""
     name = read_name(value)
     if "" in name.split(".") and not _NEVER_A_PATH.intersection(name):
         raise ValueError("must not have a dot at either end, or two in a row")

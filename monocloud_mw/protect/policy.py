@@ -49,7 +49,7 @@ class Policy:
     ) -> None:
         problems: list[Problem] = []
         self.defaults = read_requirements(scopes, groups, any_scopes, problems)
-        """The requirements of the middleware itself: returned as this object where no rule adds any."""
+        """The requirements of the middleware itself; this same object is returned if no rule adds any."""
         checked = tuple(read_rules(rules, problems))
         problems.extend(list_contradictions(checked))
         self.rules = checked

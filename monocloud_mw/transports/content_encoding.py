@@ -62,7 +62,7 @@ def decode(request: HttpRequest, status: int, coding: str | None, body: bytes) -
 
 
 def _inflate(body: bytes, window_bits: int, max_bytes: int) -> bytes:
-    """Return at most ``max_bytes`` of the decoded members (RFC 1952 section 2.2), whatever zeros pad them."""
+    """Return at most ``max_bytes`` of the decoded members (RFC 1952 section 2.2); ignore trailing zeros."""
     decoded = b""
     while body:
         decompressor = zlib.decompressobj(window_bits)

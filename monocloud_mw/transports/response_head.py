@@ -66,7 +66,7 @@ class FinalResponse(http.client.HTTPResponse):
         self.headers = self.msg = message
 
     def _get_chunk_left(self) -> int | None:
-        """Return how much of the chunk is left, after reading up to the next one; ``None`` at the end.
+        """Return the remaining bytes of the current or next chunk, or ``None`` at the end of the body.
 
         Raises:
             RemoteDisconnected: the connection was closed before the end of the body.
@@ -82,7 +82,7 @@ class FinalResponse(http.client.HTTPResponse):
         self.chunk_left = int(found[1], 16) or None
         if self.chunk_left is None:
             _skip_trailers(self.fp)
-            cast(Any, self)._close_conn()  # noqa: SLF001  its own, but without a type
+            cast(Any, self)._close_conn()  # noqa: SLF001  inherited, but not in the type stubs
         return self.chunk_left
 
 
