@@ -1,4 +1,4 @@
-"""The command line in this process, with what it prints; and that it prints no secret."""
+"""Run the command line in this process, and check that its output contains no secret."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Result:
 
 
 class _Stdin:
-    """Standard input that is no terminal."""
+    """Standard input that is not a terminal."""
 
     def __init__(self, data: bytes) -> None:
         self.buffer = io.BytesIO(data)
@@ -40,7 +40,7 @@ class _Stdin:
 
 
 class Command:
-    """Runs ``monocloud-mw``; whatever it prints is searched for secrets."""
+    """Runs ``monocloud-mw`` and searches its output for secrets."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self._capsys = capsys
@@ -85,7 +85,7 @@ def shared_tenant() -> Iterator[LocalTenant]:
 
 @pytest.fixture
 def tenant(shared_tenant: LocalTenant, command: Command) -> Iterator[LocalTenant]:
-    """Return that tenant in working order; the environment has its settings, with a client."""
+    """Return that tenant without faults; the environment has its settings, with a client."""
     command.set_variables(shared_tenant.environment(shared_tenant.client))
     command.secrets.append(shared_tenant.client.secret or "")
     yield shared_tenant

@@ -1,4 +1,4 @@
-"""Everything that ``doctor`` finds, each made for real: what is set up, which check fails, and its advice."""
+"""All failures that ``doctor`` finds, each reproduced: the set-up, the failing check, and its advice."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ P: Final = "MONOCLOUD_BACKEND_"
 
 @attrs.frozen
 class Scene:
-    """What a failure is made of: a tenant in working order, whose settings are in the environment."""
+    """A tenant without faults whose settings are in the environment."""
 
     tenant: LocalTenant
     command: Command
@@ -53,7 +53,7 @@ Prepare = Callable[[Scene], contextlib.AbstractContextManager[None]]
 
 @attrs.frozen
 class Failure:
-    """A failure: how it is made, the check that fails, and parts of what is said of it."""
+    """A failure: its set-up, the check that fails, and parts of the output."""
 
     prepare: Prepare
     check: str
@@ -99,7 +99,7 @@ def _wrong_timeout(scene: Scene) -> Iterator[None]:
     yield
 
 
-# The way to the tenant
+# Connections
 
 
 @_failure("dns", "'no-such-tenant.invalid' cannot be looked up", f"check the host in {P}TENANT_DOMAIN")
@@ -401,7 +401,7 @@ def _missing_certificate(scene: Scene) -> Iterator[None]:
     "make it readable for the user",
 )
 def _unreadable_certificate(scene: Scene) -> Iterator[None]:
-    # A file that is there and that not even root can read.
+    # A file that exists and that not even root can read.
     _use_files(scene, Path("/proc/self/mem"), _own_files(scene)[1])
     yield
 

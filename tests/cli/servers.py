@@ -1,4 +1,4 @@
-"""Servers in the way: a port that does not answer, proxies, and a TLS server with another name."""
+"""Servers that cause failures: a port without responses, proxies, and a TLS server with another name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def closed_port() -> int:
 
 @contextlib.contextmanager
 def blocked_port() -> Iterator[int]:
-    """Listen, with a queue that is full: further connections get no answer, as behind a firewall."""
+    """Listen with a full queue: further connections get no response, as with a firewall."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -45,7 +45,7 @@ Handler = Callable[[socket.socket, bytes], None]
 
 @contextlib.contextmanager
 def proxy(handle: bytes | Handler) -> Iterator[int]:
-    """Run a proxy that answers each request with these bytes, or as a function does."""
+    """Run a proxy that answers each request with the given bytes, or with a function."""
     listener = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
 
@@ -84,7 +84,7 @@ def proxy(handle: bytes | Handler) -> Iterator[int]:
 
 
 def relay_to(port: int) -> Handler:
-    """Return what connects a tunnel to a port of this machine, whatever was asked for."""
+    """Return a function that tunnels every connection to a port of this machine."""
 
     def relay(connection: socket.socket, _head: bytes) -> None:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as target:

@@ -1,4 +1,4 @@
-"""Whatever is passed by mistake: no byte of it is printed, without a traceback and with status 1 or 2."""
+"""Invalid input is not printed; there is no traceback, and the exit status is 1 or 2."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ SECRETS: Final[dict[str, bytes]] = {
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
 @pytest.mark.parametrize("name", SECRETS)
-def test_nothing_of_a_mistake_is_printed(
+def test_invalid_input_is_not_printed(
     name: str, form: list[str], tenant: LocalTenant, command: Command, tmp_path: Path
 ) -> None:
-    """From standard input, from a file and as an argument."""
+    """Input from standard input, a file or an argument is not repeated."""
     data = SECRETS[name]
     path = tmp_path / "file"
     path.write_bytes(data)
@@ -75,7 +75,7 @@ def test_nothing_of_a_mistake_is_printed(
     ],
 )
 def test_a_usage_error_repeats_no_argument(command: Command, arguments: list[str]) -> None:
-    """Any of them may be a token; the exit status is 2."""
+    """Any argument may be a token; the exit status is 2."""
     secret = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9"
     command.secrets.append(secret)
     result = command(*(argument.format(secret) for argument in arguments))
@@ -84,7 +84,7 @@ def test_a_usage_error_repeats_no_argument(command: Command, arguments: list[str
 
 
 def test_usage_errors_say_what_is_expected(command: Command) -> None:
-    """As far as that needs none of the arguments."""
+    """The message is helpful without repeating an argument."""
     expected = {
         (): "the following arguments are required: COMMAND",
         ("explain", "--at", "soon"): "argument --at: must be a time",
@@ -117,7 +117,7 @@ def test_an_unusable_requirement(tenant: LocalTenant, command: Command) -> None:
 
 
 def test_an_unexpected_error_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the name of its type alone, since its text may hold anything."""
+    """It has the name of the error's type only, since its text may contain anything."""
     command.secrets.append("text-of-the-error")
 
     def fail(*_: object) -> None:
@@ -130,7 +130,7 @@ def test_an_unexpected_error_is_one_line(command: Command, monkeypatch: pytest.M
 
 
 def test_an_unexpected_error_of_a_check(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is a check that failed."""
+    """The check fails."""
     command.secrets.append("text-of-the-error")
 
     def fail(*_: object, **__: object) -> None:
@@ -179,8 +179,8 @@ def test_the_program(program: str, tenant: LocalTenant) -> None:
     assert SECRETS["binary"][:20] not in finished.stdout + finished.stderr
 
 
-def test_a_reader_that_goes_away(tenant: LocalTenant) -> None:
-    """A pipe that closes is the end, without a traceback."""
+def test_a_closed_pipe(tenant: LocalTenant) -> None:
+    """A closed pipe ends the command without a traceback."""
     command = f"{sys.executable} -m monocloud_mw doctor | true"
     finished = _run("sh", "-c", command, variables=tenant.environment())
     assert finished.stderr == b""
@@ -213,7 +213,7 @@ def test_control_c_while_it_waits(tenant: LocalTenant) -> None:
 
 
 def test_a_private_key_is_not_shown(tenant: LocalTenant, command: Command) -> None:
-    """A JWK as client_secret stays out of all output, whether it can be read or not."""
+    """A JWK as client_secret is not printed, whether it is valid or not."""
     key = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0waw"
     command.secrets.append(key)
     command.set_variables(

@@ -1,4 +1,4 @@
-"""``doctor``: each failure, made for real, with the check that finds it and the advice; and a good set-up."""
+"""``doctor``: each reproduced failure with its check and advice, and a correct set-up."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _checks(command: Command, *arguments: str) -> tuple[int, dict[str, dict[str,
 
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_failure_is_found(name: str, tenant: LocalTenant, command: Command, tmp_path: Path) -> None:
-    """It is the only check that fails, what needs it is not made, and the advice says what to do."""
+    """It is the only failing check, checks that depend on it are skipped, and the advice says what to do."""
     failure = FAILURES[name]
     with failure.prepare(Scene(tenant, command, tmp_path)):
         status, checks = _checks(command)
@@ -49,7 +49,7 @@ def test_a_failure_is_found(name: str, tenant: LocalTenant, command: Command, tm
 
 
 def test_a_good_setup(tenant: LocalTenant, command: Command) -> None:
-    """Every check passes, and says what it found; with the client's own certificate too."""
+    """Every check passes with its findings, also with a client certificate."""
     client = tenant.register_client("api", "tls_client_auth")
     command.set_variables({"MONOCLOUD_BACKEND_CLIENT_SECRET": ""} | tenant.environment(client))
     status, checks = _checks(command)
@@ -100,7 +100,7 @@ def test_keys_that_cannot_be_used_are_named(tenant: LocalTenant, command: Comman
 
 
 def test_a_doubtful_audience(tenant: LocalTenant, command: Command) -> None:
-    """An audience that is the tenant itself gets advice, since tokens name the API."""
+    """If the audience is the tenant's URL, there is advice, since tokens name the API."""
     command.set_variables({"MONOCLOUD_BACKEND_AUDIENCE": f"{tenant.domain}/"})
     _, checks = _checks(command)
     assert "is the same as tenant_domain" in checks["options"]["advice"]
@@ -196,7 +196,7 @@ CACHES: dict[str, tuple[Callable[[RedisServer], str], str, str]] = {
 def test_a_cache_that_fails(
     name: str, command: Command, tenant: LocalTenant, redis_process: RedisServer
 ) -> None:
-    """The check says how, and what to do; all others pass."""
+    """The check has the cause and advice; all others pass."""
     command.secrets += [PASSWORD, "wrong-password"]
     url, detail, advice = CACHES[name]
     status, checks = _checks(command, "--cache", url(redis_process))
@@ -210,7 +210,7 @@ def test_a_cache_that_fails(
 
 
 def test_it_ends_in_time(command: Command) -> None:
-    """Where nothing answers: within the limits, with a word on what is being waited for."""
+    """Without responses it ends within the timeouts and says what it waits for."""
     with_blocked_port = FAILURES["blocked_port"]
     began = time.monotonic()
     with LocalTenant(algorithms=["ES256"]) as tenant:

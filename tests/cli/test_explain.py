@@ -1,4 +1,4 @@
-"""``explain``: every check of a token with expected and found, the verdict, and what to do."""
+"""``explain``: every check of a token with expected and found values, the verdict, and advice."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_refused_jwt(
 def test_a_refused_opaque_token(
     tenant: LocalTenant, command: Command, parameters: dict[str, Any] | None, reason: str, step: str
 ) -> None:
-    """Likewise, for a token that the tenant is asked about."""
+    """The same for an introspected token."""
     token = "made-up-token-of-nobody" if parameters is None else tenant.mint_opaque(**parameters)
     document, checks = _explain(command, token, "--scope", "a")
     failed = [name for name, check in checks.items() if check["state"] == "failed"]
@@ -131,7 +131,7 @@ def test_a_refused_opaque_token(
 def test_checks_after_the_first_failure_are_made_where_possible(
     tenant: LocalTenant, command: Command
 ) -> None:
-    """With a signature that proves nothing the claims are shown all the same, with a hint that says so."""
+    """Claims are shown even if the signature is invalid, with a hint that they are unverified."""
     document, checks = _explain(command, tenant.mint(signed_by="stranger", audience="https://other.test"))
     assert (checks["signature"]["state"], checks["issuer"]["state"]) == ("not reached", "passed")
     assert checks["audience"]["state"] == "failed"
@@ -139,7 +139,7 @@ def test_checks_after_the_first_failure_are_made_where_possible(
 
 
 def test_without_a_client_an_opaque_token_is_malformed(tenant: LocalTenant, command: Command) -> None:
-    """As an adapter sees it; the step says what would be needed."""
+    """The verdict is that of an adapter; the step says which options are missing."""
     command.set_variables({"MONOCLOUD_BACKEND_CLIENT_ID": "", "MONOCLOUD_BACKEND_CLIENT_SECRET": ""})
     document, checks = _explain(command, "made-up-token-of-nobody")
     assert (document["reason"], checks["form"]["state"]) == ("malformed", "failed")
@@ -155,7 +155,7 @@ def test_jwts_are_introspected_where_the_options_say_so(tenant: LocalTenant, com
 
 
 def test_a_bound_token(tenant: LocalTenant, command: Command, tmp_path: Path) -> None:
-    """It passes with the certificate that it is bound to, and with no other."""
+    """It passes only with its certificate."""
     right, wrong = (tenant.authority().issue_client(name) for name in ("right", "wrong"))
     token = tenant.mint(certificate=right.pem)
     document, checks = _explain(command, token, "--certificate", right.paths[0])
@@ -177,7 +177,7 @@ def test_another_time(tenant: LocalTenant, command: Command) -> None:
 
 
 def test_offline(tenant: LocalTenant, command: Command, tmp_path: Path) -> None:
-    """A key set from a file, and no request to anybody; the command line replaces the variables."""
+    """With a key set file no request is sent; arguments take precedence over variables."""
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps(tenant.jwks()))
     offline = "--offline", "--jwks", str(path)
@@ -213,7 +213,7 @@ def test_offline_without_variables(shared_tenant: LocalTenant, command: Command,
 
 @pytest.mark.parametrize("content", ["no JSON", "[]", "[" * 100_000, None])
 def test_a_key_set_that_cannot_be_used(command: Command, tmp_path: Path, content: str | None) -> None:
-    """The error says so, and has nothing of the file in it."""
+    """The error contains nothing of the file."""
     path = tmp_path / "jwks.json"
     if content is not None:
         path.write_text(content)
@@ -232,7 +232,7 @@ def test_a_key_set_that_cannot_be_used(command: Command, tmp_path: Path, content
     ],
 )
 def test_hints(tenant: LocalTenant, command: Command, token: str, hint: str) -> None:
-    """What often happens when a token is copied is named."""
+    """Common copying mistakes are named."""
     document, _ = _explain(command, token)
     assert document["reason"] == "malformed"
     assert any(hint in found for found in document["hints"])
@@ -265,8 +265,8 @@ def test_where_a_token_comes_from(tenant: LocalTenant, command: Command, tmp_pat
         assert f"\nSee: {docs_address('expired')}\n" in result.out
 
 
-def test_a_tenant_that_is_away(tenant: LocalTenant, command: Command) -> None:
-    """The step that needs it fails, later ones are not reached, and the advice is to run ``doctor``."""
+def test_a_tenant_that_is_unreachable(tenant: LocalTenant, command: Command) -> None:
+    """The step fails, later ones are skipped, and the advice is to run ``doctor``."""
     with tenant.failing(faults.status(503)):
         document, checks = _explain(command, tenant.mint())
         assert (document["reason"], document["status"], checks["key set"]["state"]) == (None, 503, "failed")
@@ -279,7 +279,7 @@ def test_a_tenant_that_is_away(tenant: LocalTenant, command: Command) -> None:
 
 
 def test_a_tenant_that_does_not_answer(command: Command) -> None:
-    """It ends in time, and with status 1."""
+    """It ends within the timeout, with status 1."""
     with blocked_port() as port, LocalTenant(algorithms=["ES256"]) as other:
         command.set_variables(other.environment())
         command.set_variables({"MONOCLOUD_BACKEND_TENANT_DOMAIN": f"https://127.0.0.1:{port}"})
@@ -288,7 +288,7 @@ def test_a_tenant_that_does_not_answer(command: Command) -> None:
 
 
 def test_the_verdict_has_what_the_log_of_the_api_has(tenant: LocalTenant, command: Command) -> None:
-    """What the validator expected and found, beside the steps."""
+    """The document has the validator's expected and found values."""
     token = tenant.mint(scopes="orders:write")
     document, _ = _explain(command, token, "--scope", "orders:read")
     assert (document["expected"], document["found"]) == (

@@ -1,4 +1,4 @@
-"""``explain`` agrees with the validator on every attack of the table, and shows nothing of the tokens."""
+"""``explain`` gives the validator's reason for every attack, and exposes nothing of the tokens."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _explain(token: str, certificate: bytes | None) -> Explanation:
 
 @attacks
 def test_the_first_check_that_fails_is_that_of_the_validator(attack: Attack) -> None:
-    """The steps and the verdict, which is the validator's, have the same reason."""
+    """The first failing step and the verdict have the validator's reason."""
     explanation = _explain(attack.token, attack.certificate)
     reasons = [step.reason for step in explanation.steps if step.state == "failed"]
     assert isinstance(explanation.verdict, TokenError)
@@ -45,7 +45,7 @@ def test_the_first_check_that_fails_is_that_of_the_validator(attack: Attack) -> 
 
 @attacks
 def test_what_passes_has_no_check_that_fails(attack: Attack) -> None:
-    """The token beside each attack."""
+    """All checks pass for the control token of each attack."""
     explanation = _explain(attack.control, attack.certificate)
     assert explanation.verdict is None
     assert {step.state for step in explanation.steps} <= {"passed", "skipped"}
@@ -53,7 +53,7 @@ def test_what_passes_has_no_check_that_fails(attack: Attack) -> None:
 
 @attacks
 def test_nothing_of_a_token_is_shown(attack: Attack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither as text nor as JSON, and no claim that no check compares."""
+    """Neither text nor JSON output contains a token or an unrelated claim."""
     explanation = _explain(attack.token, attack.certificate)
     print_text(explanation, attack.token)
     shown = capsys.readouterr().out + json.dumps(to_dict(explanation, attack.token))

@@ -31,7 +31,7 @@ def test_the_sections() -> None:
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_section_says_what_to_do(name: str) -> None:
-    """Each has the meaning and what to do; those of errors the status and the causes too."""
+    """Each section has the meaning and what to do; those of errors also have status and causes."""
     text = SECTIONS[name]
     assert "What to do: " in text
     if not name.startswith("doctor-"):

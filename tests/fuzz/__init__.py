@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of everything that reads bytes from outside: ``make fuzz``, and how it is run."""
+"""Coverage-guided fuzzing of all parsers of external input: ``make fuzz``."""

@@ -19,10 +19,10 @@ from .targets import TARGETS
 
 BUILD: Final = Path("build") / "fuzz"
 MAX_INPUT_BYTES: Final = 20_000  # a little more than the largest token
-SLOW_SECONDS: Final = 10  # for one input: whatever takes that long is as good as a crash
+SLOW_SECONDS: Final = 10  # per input: a longer time counts as a crash
 MEMORY_MEGABYTES: Final = 2048
 
-# What libFuzzer says of itself, and of every input that reached new code; its pulse shows that it moves.
+# libFuzzer's own messages and each input that reached new code; the pulse shows progress.
 _CHATTER: Final = re.compile(r"INFO: |WARNING: |Dictionary: |#\d+\s+(?:NEW|REDUCE|RELOAD)|\s+NEW_FUNC")
 
 
@@ -54,7 +54,7 @@ def _fuzz(names: list[str], seconds: int) -> int:
 
 
 def _fuzz_one(name: str, seconds: int) -> bool:
-    """Fuzz one target in a process of its own, since atheris never returns; tell whether it survived."""
+    """Fuzz one target in a subprocess, since atheris never returns; return whether it passed."""
     place = BUILD / name
     corpus = place / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)

@@ -128,7 +128,7 @@ def _known_payloads() -> frozenset[bytes]:
 
 
 def _token(data: bytes) -> None:
-    """A token is refused, or says what one of the published examples says: nobody else could sign."""
+    """A token is refused, or has the content of a published example, since only its owner can sign."""
     with _refusing(TokenError):
         verified = verify_compact(data.decode("utf-8", "surrogateescape"), _known_keys())
         check_type(verified.header)
@@ -160,7 +160,7 @@ def _header_seeds() -> Iterator[bytes]:
 
 
 def _claims(data: bytes) -> None:
-    """Claims whose origin is proven may still be of any type."""
+    """Claims of a verified token may still have any type."""
     with _refusing(TokenError):
         _check_claims(parse_json_object(data))
 
@@ -210,7 +210,7 @@ CLAIM_WORDS: Final = (
 
 
 def _certificate(data: bytes) -> None:
-    """Whatever a proxy's header holds is a certificate or refused."""
+    """A proxy's header is a certificate or is refused."""
     with _refusing(TokenError):
         certificate_to_der(data)
     with _refusing(TokenError):
@@ -266,7 +266,7 @@ def _policy() -> Policy:
 
 
 def _path(data: bytes) -> None:
-    """A path passes without a token only where every reading of it is public."""
+    """A path needs no token only if every interpretation of it is public."""
     path, prefix, raw, *_ = [*data.decode("utf-8", "replace").split("\n"), "", "", ""]
     needed = _policy().requirements_for("GET", path, prefix=prefix, raw_path=raw)
     if needed is None:
@@ -288,7 +288,7 @@ def _path_seeds() -> Iterator[bytes]:
 
 
 def _rule(data: bytes) -> None:
-    """A rule is taken, and then answers for any path, or is refused where it is declared."""
+    """A rule is refused when declared, or gives a result for any path."""
     text = data.decode("utf-8", "replace")
     with suppress(ConfigurationError):
         policy = Policy([Rule(text, groups=["admin"])])
@@ -300,7 +300,7 @@ def _rule_seeds() -> Iterator[bytes]:
 
 
 def _url(data: bytes) -> None:
-    """A URL that may be spoken to has a host and a safe scheme, and names no user."""
+    """An accepted URL has a host, a safe scheme and no user."""
     with suppress(ValueError):
         url = parse_url(data.decode("utf-8", "replace"))
         assert url.hostname
@@ -364,7 +364,7 @@ KEY_WORDS: Final = (
 
 
 def _discovery(data: bytes) -> None:
-    """A discovery document names its tenant and safe addresses, or is not believed."""
+    """A discovery document has the tenant's issuer and safe URLs, or is refused."""
     with _refusing(HttpError, ConfigurationError):
         metadata = parse_metadata(parse_body(TENANT, HttpResponse(status=200, body=data)), TENANT)
         assert metadata.issuer.rstrip("/") == TENANT
@@ -408,7 +408,7 @@ def _introspection_seeds() -> Iterator[bytes]:
 
 
 def _cache_entry(data: bytes) -> None:
-    """Whatever stands in a shared cache is an entry of ours or a miss."""
+    """A value in a shared cache is an entry of this package or a miss."""
     plain, sealed = EntryFormat(), EntryFormat(b"k" * 32)
     with suppress(EntryError):
         plain.parse("key", data)

@@ -1,4 +1,4 @@
-"""Every fuzz target with whatever hypothesis thinks of, and with mutations of what it was made for."""
+"""Every fuzz target with random input and with mutations of its seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ names = pytest.mark.parametrize("name", TARGETS)
 
 
 @names
-def test_what_it_was_made_for_passes(name: str) -> None:
+def test_the_seeds_pass(name: str) -> None:
     """The seeds, from which fuzzing starts, raise nothing."""
     seeds = list(TARGETS[name].seeds())
     assert seeds
@@ -26,7 +26,7 @@ def test_what_it_was_made_for_passes(name: str) -> None:
 @settings(max_examples=150)
 @given(st.binary(max_size=300))
 def test_any_bytes_get_a_documented_answer(name: str, data: bytes) -> None:
-    """Bytes that mean nothing are accepted or refused as documented, and that is all."""
+    """Random bytes are accepted or refused as documented."""
     TARGETS[name].run(data)
 
 

@@ -1,1 +1,1 @@
-"""Real servers beside ours: what only they can show."""
+"""Tests with real external servers."""

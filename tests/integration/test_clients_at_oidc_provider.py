@@ -1,7 +1,7 @@
-"""Both clients validate what a certified OpenID provider issues, and refuse what it does not vouch for.
+"""Both clients validate tokens of a certified OpenID provider, and refuse others.
 
 Every test runs with :class:`~monocloud_mw.BackendClient` and with
-:class:`~monocloud_mw.AsyncBackendClient`. ``test_oidc_provider`` shows that the provider really checks.
+:class:`~monocloud_mw.AsyncBackendClient`. ``test_oidc_provider`` verifies that the provider really checks.
 """
 
 from __future__ import annotations
@@ -332,7 +332,7 @@ def test_dpop_bound_token_is_no_bearer_token(api: Api, oidc_provider: OidcProvid
 
 
 def test_keys_are_rotated(connect: Connect, rotating_oidc_provider: OidcProvider) -> None:
-    """A token by a brand-new key passes at first sight, and one by a withdrawn key no longer."""
+    """A token of a new key is accepted at once, and one of a withdrawn key is refused."""
     api = connect(rotating_oidc_provider)
     first = rotating_oidc_provider.obtain("ES256")
     assert api.validate(first).client_id == CALLER
@@ -344,7 +344,7 @@ def test_keys_are_rotated(connect: Connect, rotating_oidc_provider: OidcProvider
 def test_replaced_key_of_the_same_id_is_a_bad_signature(
     connect: Connect, rotating_oidc_provider: OidcProvider
 ) -> None:
-    """A key id is no proof: a token by another key under the id of ours does not verify."""
+    """A token of another key with a known key ID is refused."""
     token = rotating_oidc_provider.obtain("RS256")
     rotating_oidc_provider.replace_keys(generate_key_set("first"))
     assert connect(rotating_oidc_provider).refusal(token) is Reason.BAD_SIGNATURE
@@ -352,7 +352,7 @@ def test_replaced_key_of_the_same_id_is_a_bad_signature(
 
 @pytest.mark.parametrize("kind", KINDS_OF_TOKENS)
 def test_untrusted_server_is_not_believed(connect: Connect, oidc_provider: OidcProvider, kind: str) -> None:
-    """A server by an authority that is not trusted is as good as none."""
+    """A server whose authority is not trusted counts as unreachable."""
     api = connect(oidc_provider, oidc_provider.clients["client_secret_post"], ca_bundle=None)
     with pytest.raises(HttpError) as caught:
         api.validate(oidc_provider.obtain(kind))

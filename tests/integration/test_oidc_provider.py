@@ -1,7 +1,7 @@
-"""The OpenID provider of the tests really checks what our tests rely on, seen through plain ``requests``.
+"""The OpenID provider really checks what the tests assume, verified with plain ``requests``.
 
-A test that our client authenticates means something only where a client with the wrong secret, key or
-certificate is refused. These tests also pin the habits of this provider that ours must cope with.
+A test of client authentication is only meaningful if the provider refuses a wrong secret, key or certificate.
+These tests also record special behaviour of this provider.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def test_certificate_counts_at_the_alias_only(oidc_provider: OidcProvider, name:
 
 @pytest.mark.parametrize("name", ["client_secret_jwt HS256", "private_key_jwt ES256"])
 def test_assertion_counts_once(oidc_provider: OidcProvider, name: str) -> None:
-    """A client assertion whose ``jti`` has been seen is refused (RFC 7523 section 3)."""
+    """A client assertion whose ``jti`` was used is refused (RFC 7523 section 3)."""
     form = authenticate(oidc_provider.clients[name], oidc_provider.issuer)["data"]
     statuses = [
         requests.post(

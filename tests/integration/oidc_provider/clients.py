@@ -107,7 +107,7 @@ def authenticate(client: Client, audience: str) -> dict[str, Any]:
 
 
 def impersonate(client: Client, authority: Authority) -> Client:
-    """Return the client as somebody without its secret, key or certificate would pose as it."""
+    """Return the client with another secret, key or certificate."""
     if client.method == "tls_client_auth":
         return attrs.evolve(client, certificate=authority.issue_client("impostor"))
     if client.method == "self_signed_tls_client_auth":
