@@ -9,5 +9,6 @@
 - :mod:`.responses` turns an error into status, headers and body (RFC 6750 section 3);
 - :mod:`.logs` logs refused requests; :mod:`.observed` emits events for direct calls of a client;
 - :mod:`.cors` detects CORS preflights;
+- :mod:`.wrappers` finds the function that a decorated view wraps;
 - :mod:`.adapter_checks` checks the arguments of adapters.
 """
