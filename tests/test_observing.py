@@ -243,7 +243,7 @@ def test_text_from_outside_forges_no_log_line(
         assert len(text) < 2000
 
 
-# -- What nobody listens to -------------------------------------------------------------------------------
+# -- Without an observer ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])

@@ -416,7 +416,7 @@ WHERE_OPTIONAL = [
 def test_where_a_rule_applies_the_token_is_not_optional(
     async_client: AsyncBackendClient, method: str, path: str, status: int
 ) -> None:
-    """A rule says what a request needs, so that nobody gets around a scope by sending no token."""
+    """A rule's requirements cannot be avoided by sending no token."""
     protected = ProtectApiMiddleware(_Recorder(), async_client, optional=True, rules=WHERE_OPTIONAL)
     assert _status(protected, http_scope(method, "/") | {"path": path}) == status
 

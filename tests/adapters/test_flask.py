@@ -294,7 +294,7 @@ def test_a_refused_request_has_no_claims(app: Flask, client: BackendClient) -> N
 def test_a_refusal_is_raised_as_an_http_exception(
     app: Flask, client: BackendClient, header: str | None, kind: type[Exception], status: int
 ) -> None:
-    """Whoever calls a protected view gets an exception with the response, never a refusal as a result."""
+    """A refused call of a protected view raises an exception with the response."""
     environ = {} if header is None else {"HTTP_AUTHORIZATION": header}
     with app.test_request_context("/", environ_overrides=environ), pytest.raises(kind) as caught:
         protect_api(client)(lambda: "reached")()

@@ -282,7 +282,7 @@ WHERE_OPTIONAL = [
 def test_where_a_rule_applies_the_token_is_not_optional(
     client: BackendClient, method: str, path: str, status: int
 ) -> None:
-    """A rule says what a request needs, so that nobody gets around a scope by sending no token."""
+    """A rule's requirements cannot be avoided by sending no token."""
     protected = ProtectApiMiddleware(_Recorder(), client, optional=True, rules=WHERE_OPTIONAL)
     assert _status(protected, _environ(REQUEST_METHOD=method, PATH_INFO=path)) == status
 

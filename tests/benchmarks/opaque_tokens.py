@@ -59,7 +59,7 @@ async def _round(tenant: str, number: int) -> dict[str, float]:
         "tenant_domain": tenant,
         "audience": AUDIENCE,
         "client_id": "api",
-        "client_secret": "benchmark-secret",  # the tenant believes everybody
+        "client_secret": "benchmark-secret",  # the tenant accepts any secret
     }
     async with AsyncBackendClient(**settings) as client:
         await _all_at_once(client, f"warm-{number}")

@@ -1,4 +1,4 @@
-"""Tokens nobody has seen yet, and tokens that come again: what a validation costs."""
+"""The cost of validating new and repeated tokens."""
 
 from __future__ import annotations
 

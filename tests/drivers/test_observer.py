@@ -83,7 +83,7 @@ def test_all_observers_are_called(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_observer_cannot_end_a_request_either(
     error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An exception that means that somebody was stopped does not mean the request."""
+    """An interrupt or cancellation raised in an observer does not interrupt the request."""
 
     def fail(event: Event) -> None:
         raise error

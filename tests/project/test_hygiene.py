@@ -75,7 +75,7 @@ def test_the_top_level_holds_nothing_else(sources: dict[str, str]) -> None:
     "pattern", [MACHINE_PATH, REGISTRY, UNFINISHED], ids=["paths", "registries", "unfinished"]
 )
 def test_nothing_is_left_behind(sources: dict[str, str], pattern: re.Pattern[str]) -> None:
-    """No file names a path of somebody's machine, the address of a package registry, or work left to do."""
+    """No file has a path of a developer's machine, a package registry's address, or unfinished work."""
     assert list(_lines_with(pattern, sources)) == []
 
 

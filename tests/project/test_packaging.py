@@ -258,7 +258,7 @@ def _run(python: Path, code: str) -> str:
 
 
 def test_no_top_level_package_adapters(installed: Path) -> None:
-    """``adapters`` is not importable: the name belongs to nobody."""
+    """``adapters`` is not importable as a top-level package."""
     assert _run(installed, "import adapters") == "ModuleNotFoundError: No module named 'adapters'"
 
 

@@ -61,7 +61,7 @@ def allowed_statuses(sample: Sample, evidence: Evidence, weather: Weather) -> se
         return allowed | ({503} if calm < durations.settle else set())
     if weather.away_until(sample.ended, durations.settle) > durations.max_stale:
         allowed |= {503}
-    # A key that nobody knows: while the keys cannot be refreshed, nobody can tell whose fault that is.
+    # An unknown key: while the keys cannot be refreshed, it is unknown whether the key is new.
     calm = weather.calm_before(sample.began, sample.ended)
     turned_away = {503} if calm < durations.settle + durations.cooldown else set()
     key = evidence.generations[sample.generation]

@@ -23,7 +23,7 @@ MANY = [
     f"token {number + 1}" for number in range(THRESHOLD)
 ]  # the number of failed tokens that opens the circuit
 MADE_UP = [f"made up {number + 1}" for number in range(MIN_FAILURES)]
-POISON = "a token that the server chokes on"
+POISON = "a token that makes the server fail"
 OTHER = "a token that has not failed"
 ACTIVE = "a token that was active before"
 
