@@ -19,10 +19,9 @@ endif
 BIN := $(VENV)/bin
 
 # Tests run in one process per core. PURE_TESTS cover the pure layers completely; coverage is measured for
-# these only. Slow tests have a separate target.
+# these only. Tests with the marker `slow` have a separate target.
 PARALLEL := -n auto --dist worksteal
 PURE_TESTS := tests/core tests/jose tests/options tests/protect $(wildcard tests/test_*.py)
-SLOW_TESTS := tests/processes tests/soak
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export COVERAGE_FILE := $(VENV)/coverage
@@ -40,17 +39,17 @@ serve: $(VENV)/.demo ## serve the example API for the tenant in the MONOCLOUD_BA
 ##@ Check it
 
 .PHONY: test
-test: $(VENV)/.test ## run all tests, with full branch coverage of the pure layers; ARGS="..." selects tests
+test: $(VENV)/.test ## run the tests, with full branch coverage of the pure layers; ARGS="..." selects tests
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=100 $(PURE_TESTS)
-	$(BIN)/python -m pytest $(PARALLEL) tests $(addprefix --ignore=,$(PURE_TESTS) $(SLOW_TESTS))
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests $(addprefix --ignore=,$(PURE_TESTS))
 endif
 
 .PHONY: test-slow
-test-slow: $(VENV)/.slow ## run the slow tests of processes and servers, and a short soak test
-	$(BIN)/python -m pytest $(PARALLEL) $(SLOW_TESTS) $(ARGS)
+test-slow: $(VENV)/.slow ## run the slow tests: real servers, command lines and outages, and a short soak test
+	$(BIN)/python -m pytest $(PARALLEL) -m slow tests $(ARGS)
 
 .PHONY: test-lowest
 test-lowest: $(VENV)-lowest/.lowest ## run the tests with the oldest dependencies that setup.py allows

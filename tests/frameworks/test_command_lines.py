@@ -17,6 +17,8 @@ from ..adapters.exchange import call_socket
 from ..attacks.exposure import pieces_of, seen_in
 from .command_lines import find_example, finish, serve
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES: Final = {
     "fastapi": ("command-lines", "FastAPI()"),
     "flask": ("command-lines", "Flask(__name__)"),

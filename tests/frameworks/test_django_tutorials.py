@@ -29,6 +29,8 @@ from ..adapters.exchange import call_socket
 from ..project.pages import PAGES, list_fences
 from ..project.sources import ROOT
 
+pytestmark = pytest.mark.slow
+
 DJANGO: Final = "docs/tutorials/django.md"
 REST_FRAMEWORK: Final = "docs/tutorials/django-rest-framework.md"
 START_SECONDS: Final = 60

@@ -18,6 +18,8 @@ from monocloud_mw.testing import LocalTenant
 from ..project.pages import PAGES, list_fences
 from .conftest import Bearer
 
+pytestmark = pytest.mark.slow
+
 START_SECONDS = 60
 
 

@@ -12,6 +12,8 @@ from monocloud_mw.testing import LocalTenant
 from ..adapters.exchange import call_socket
 from .command_lines import serve
 
+pytestmark = pytest.mark.slow
+
 MODULE: Final = """
 from flask import Flask
 from monocloud_mw.adapters.flask import ProtectApi, current_claims, public

@@ -26,6 +26,8 @@ from ..conftest import unavailable
 from ..integration.oidc_provider.installation import InstallationError, install_packages
 from .swagger_ui.browser import WAIT_SECONDS, open_browser
 
+pytestmark = pytest.mark.slow
+
 ASSETS = Path(__file__).parent / "swagger_ui"
 CLIENT_ID = "swagger-ui"
 

@@ -39,6 +39,8 @@ from .oidc_provider.dpop import sign_dpop_proof
 from .oidc_provider.keys import ALGORITHMS, generate_key_set
 from .oidc_provider.provider import AUDIENCE, OTHER_AUDIENCE, SCOPES, OidcProvider
 
+pytestmark = pytest.mark.slow
+
 KINDS_OF_TOKENS = ("opaque", "RS256")
 
 

@@ -23,7 +23,7 @@ from .oidc_provider.keys import ALGORITHMS, generate_key_set
 from .oidc_provider.provider import AUDIENCE, SCOPES, OidcProvider
 
 # joserfc says so of the name that RFC 9864 replaces; it is still the one in use.
-pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:EdDSA is deprecated")]
 
 
 def _get(oidc_provider: OidcProvider, path: str) -> requests.Response:

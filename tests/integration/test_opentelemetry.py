@@ -23,6 +23,8 @@ from monocloud_mw.testing import LocalTenant
 
 from ..attacks.exposure import pieces_of, seen_in
 
+pytestmark = pytest.mark.slow
+
 SUBJECT: Final = "somebody-whose-name-is-in-no-export"
 SECONDS: Final = 60.0
 

@@ -20,6 +20,8 @@ from ..adapters.sample_api import create_asgi_app, create_flask_app, create_wsgi
 from .scene import COOLDOWN, SETTINGS, Clock, Line
 from .test_outages import OUTAGES, Outage
 
+pytestmark = pytest.mark.slow
+
 WORTHLESS_KEYS: dict[str, Outage] = {
     name: lambda tenant, fault=fault: tenant.failing(fault, endpoint="jwks")  # type: ignore[misc]
     for name, fault in {

@@ -14,6 +14,8 @@ from monocloud_mw.testing.faults import Exchange, Fault
 
 from .scene import ACCEPTED, CROWD, GONE, LIFETIME, Clock, Gate, Harness, judge, new_tokens
 
+pytestmark = pytest.mark.slow
+
 PAUSE = MAX_PAUSE_SECONDS  # shorter than the cool-down here
 
 

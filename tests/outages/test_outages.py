@@ -25,6 +25,8 @@ from .scene import (
     new_tokens,
 )
 
+pytestmark = pytest.mark.slow
+
 Outage = Callable[[LocalTenant], AbstractContextManager[None]]
 
 SYMMETRIC_KEY = {"kty": "oct", "kid": "shared", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}

@@ -25,6 +25,8 @@ from .scene import (
     new_tokens,
 )
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS: Final[tuple[EndpointName, ...]] = ("discovery", "jwks")
 
 

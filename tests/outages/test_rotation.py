@@ -24,6 +24,8 @@ from .scene import (
     new_tokens,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("age", [0.0, COOLDOWN, DUE])
 @pytest.mark.parametrize("header", [{}, {"kid": None}], ids=["kid", "no kid"])

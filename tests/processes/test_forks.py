@@ -10,7 +10,7 @@ from monocloud_mw.testing import LocalTenant
 
 from .programs import Gate, running
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 CHILDREN = 3
 

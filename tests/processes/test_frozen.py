@@ -13,7 +13,7 @@ from monocloud_mw.testing import LocalTenant
 
 from .programs import Gate, Program, running
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")]
 
 LIFETIME = 2.0
 

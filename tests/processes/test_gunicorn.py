@@ -18,7 +18,7 @@ from monocloud_mw.testing import LocalTenant
 
 from .programs import ROOT, TIMEOUT_SECONDS, Gate, environment
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 WORKERS = 2
 REQUESTS = 20

@@ -21,6 +21,8 @@ from monocloud_mw.testing import LocalTenant
 from ..conftest import unavailable
 from .programs import ROOT, TIMEOUT_SECONDS, environment
 
+pytestmark = pytest.mark.slow
+
 APACHE: Final = Path("/usr/sbin/apache2")
 MODULES: Final = Path("/usr/lib/apache2/modules")
 LIFETIME: Final = 2.0

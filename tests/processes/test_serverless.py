@@ -23,6 +23,8 @@ from monocloud_mw.testing import LocalTenant
 from ..conftest import unavailable
 from .programs import TIMEOUT_SECONDS, environment
 
+pytestmark = pytest.mark.slow
+
 LIFETIME = 2.0
 STEP = 0.05
 

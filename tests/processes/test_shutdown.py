@@ -8,6 +8,8 @@ from monocloud_mw.testing import LocalTenant
 
 from .programs import Gate, running
 
+pytestmark = pytest.mark.slow
+
 # Shortly before the keys expire, a request is served at once and starts a refresh in the background.
 REFRESH = """
 call("prefetch")

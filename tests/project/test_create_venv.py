@@ -12,6 +12,8 @@ import pytest
 
 from .sources import ROOT
 
+pytestmark = pytest.mark.slow
+
 RUNS = f'exec "{sys.executable}" "$@"'
 MAKES = 'if [ "$1" = -m ]; then mkdir "$3"; else ' + RUNS + "; fi"
 CANNOT = 'case "$2" in *ensurepip*) exit 1 ;; *) ' + RUNS + " ;; esac"

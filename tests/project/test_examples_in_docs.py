@@ -28,6 +28,8 @@ from ..stores.redis_server import RedisServer
 from .example_pages import EXAMPLES, RunningPage
 from .pages import PAGES, list_fences, list_tables
 
+pytestmark = pytest.mark.slow
+
 RunPage: TypeAlias = Callable[[str], RunningPage]
 
 

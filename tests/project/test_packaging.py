@@ -26,6 +26,8 @@ from packaging.requirements import Requirement
 
 from .sources import ROOT, package_modules
 
+pytestmark = pytest.mark.slow
+
 VERSION: str = runpy.run_path(str(ROOT / "monocloud_mw" / "version.py"))["__version__"]
 NAME = f"monocloud_mw-{VERSION}"
 RUNTIME = {"attrs", "cryptography", "requests", "werkzeug"}

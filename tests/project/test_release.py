@@ -15,6 +15,8 @@ import pytest
 from .sources import ROOT
 from .test_packaging import VERSION
 
+pytestmark = pytest.mark.slow
+
 find_problem: Callable[[str, str, datetime.date], str | None] = runpy.run_path(
     str(ROOT / ".ci" / "check_changelog.py")
 )["find_problem"]

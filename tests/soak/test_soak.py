@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from .durations import SHORT
 from .judge import judge
 from .run import soak
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_response_is_one_that_the_contract_names(tmp_path: Path) -> None:

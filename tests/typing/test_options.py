@@ -12,6 +12,8 @@ from typing import Final
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SOURCE: Final = Path(__file__).with_name("options.py")
 ROOT: Final = Path(__file__).parents[2]
 MYPY: Final = ["mypy", "--strict", "--config-file=", "--no-error-summary", "--hide-error-context"]
