@@ -4,8 +4,8 @@ Django's decorators and ``functools.wraps`` copy such attributes, and ``as_view(
 ``dispatch``, so the function that Django calls has the declaration. If another decorator loses it, the view
 is still protected: the middleware requires a token (deny by default), and ``@protect`` makes its own check.
 
-A function that only copies the name of a public view (``@wraps(ping)``) has its attributes but is not public;
-:mod:`monocloud_mw.protect.wrappers` distinguishes the two.
+A function that only copies the name of a view (``@wraps(ping)``) has its attributes. They make it neither
+public nor the token optional; :mod:`monocloud_mw.protect.wrappers` distinguishes the two.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.wrappers import MAX_LAYERS, closure_of, holds, unbound, wrapped_by
 
-__all__ = ["PUBLIC", "Declaration", "class_of", "declaration_of", "declare", "name_of"]
+__all__ = ["PUBLIC", "Declaration", "class_of", "declaration_of", "declare", "enforced_on", "name_of"]
 
 _ATTRIBUTE: Final = "monocloud_access"
-_PUBLIC: Final = "monocloud_public"  # the function that @public has made
+_DECLARED: Final = "monocloud_declared"  # the function that @public or @protect has made
 
 
 @attrs.frozen(kw_only=True)
@@ -53,7 +53,15 @@ PUBLIC: Final = Declaration(public=True)
 def declaration_of(view: Any) -> Declaration | None:
     """Return the declaration of a view, or ``None`` if it has none."""
     declaration: Declaration | None = getattr(view, _ATTRIBUTE, None)
-    return None if declaration is PUBLIC and not _is_public(view) else declaration
+    return None if declaration is PUBLIC and not _is_own(view) else declaration
+
+
+def enforced_on(view: Any) -> Declaration | None:
+    """Return the declaration that the middleware enforces; one that is not the view's own requires a token."""
+    declaration = declaration_of(view)
+    if declaration is not None and declaration.optional and not _is_own(view):
+        return attrs.evolve(declaration, optional=False)
+    return declaration
 
 
 def declare(view: Callable[..., Any], declaration: Declaration) -> Declaration:
@@ -68,16 +76,15 @@ def declare(view: Callable[..., Any], declaration: Declaration) -> Declaration:
             raise ConfigurationError(f"{name_of(view)} is both public and protected; remove one of the two")
         declaration = declaration if declaration.public else declaration.merge(there)
     setattr(view, _ATTRIBUTE, declaration)
-    if declaration is PUBLIC:
-        setattr(view, _PUBLIC, view)
+    setattr(view, _DECLARED, view)
     return declaration
 
 
-def _is_public(view: Any) -> bool:
-    """Return whether a view is the result of ``@public``, decorates it, or has it as ``dispatch``."""
+def _is_own(view: Any) -> bool:
+    """Return whether a view is what was declared, decorates it, or has it as ``dispatch``."""
     for _ in range(MAX_LAYERS):
         view = unbound(view)
-        mark = getattr(view, _PUBLIC, None)
+        mark = getattr(view, _DECLARED, None)
         if mark is None or mark is view:
             return mark is not None
         owner, wrapped = class_of(view), wrapped_by(view)
@@ -85,7 +92,7 @@ def _is_public(view: Any) -> bool:
             view = owner.dispatch
         elif wrapped is None or not holds(view, wrapped):
             return False
-        elif getattr(wrapped, _PUBLIC, None) is None:  # method_decorator marks what it returns
+        elif getattr(wrapped, _DECLARED, None) is None:  # method_decorator marks what it returns
             return True
         else:
             view = wrapped

@@ -21,7 +21,7 @@ from monocloud_mw.protect.guard import Refused
 
 from .checking import check_request, check_request_async
 from .config import get_protection
-from .declarations import Declaration, declaration_of
+from .declarations import Declaration, enforced_on
 from .refusals import AccessTokenRefused, response_of
 from .requests import prepare
 
@@ -82,7 +82,7 @@ class ProtectApiMiddleware:
 
 def _declaration_for(request: HttpRequest, view: Callable[..., Any]) -> Declaration | None:
     """Return the declaration that applies to a view, or ``None`` if the view is public."""
-    declaration = declaration_of(view)
+    declaration = enforced_on(view)
     if declaration is not None:
         return None if declaration.public else declaration
     return _UNDECLARED if get_protection().denies(view, request.resolver_match.app_names) else None

@@ -5,6 +5,8 @@ was registered, so Flask never calls its result. Both are found from the registe
 
 - a view is public if it, or a function that it decorates, is marked with ``@public``. A function that only
   copies the name of a public view with ``functools.wraps`` is not public;
+- likewise, a ``@protect`` declaration of a view whose name a function copies adds its requirements to those
+  of the function, and neither replaces these nor makes the token optional;
 - a ``@protect`` declaration applies to a view if one of the two wraps the other. It does not apply if
   ``protect(view)`` was called as a function to register the result at another route;
 - wrapping is recognised by ``functools.wraps`` and ``functools.partial``. Below a decorator that uses
@@ -56,11 +58,13 @@ class Declaration:
         protection: the ``ProtectApi`` object, which has the client.
         requirements: scopes and groups that the token must have.
         optional: let requests without a token pass; a token that is sent is still checked.
+        borrowed: whether the view may only have copied its name from the one that was declared.
     """
 
     protection: ProtectApi
     requirements: Requirements
     optional: bool
+    borrowed: bool = False
 
     def asks_as(self, other: Declaration) -> bool:
         """Return whether another declaration has the same requirements."""
@@ -114,13 +118,16 @@ def declare(wrapper: Any, target: Any, declaration: Declaration) -> None:
         ConfigurationError: the target is marked with ``@public``.
     """
     layers = list(_layers(target))
+    decorated = list(_decorated(target))
     if any(marks is not None and marks.public for marks in map(_read, layers)):
         raise _conflict(target)
     _mark(wrapper).checks = declaration
     for layer in filter(_can_be_marked, takewhile(lambda layer: not isinstance(layer, partial), layers)):
-        above = _mark(layer).above
-        if not any(known.asks_as(declaration) for known in above):  # a class may decorate on every request
-            above.append(declaration)
+        above, found = _mark(layer).above, _weakened(declaration, layer, decorated)
+        if not any(  # a class may decorate on every request
+            known.asks_as(found) and known.borrowed is found.borrowed for known in above
+        ):
+            above.append(found)
 
 
 def find_declared(view: Any, method: str | None = None) -> Declared:
@@ -165,11 +172,22 @@ def name_of(view: Any) -> str:
 
 
 def _find(view: Any) -> Declared:
+    decorated = list(_decorated(view))
     marks = list(map(_read, _layers(view)))
-    checks = [layer.checks for layer in marks if layer is not None and layer.checks is not None]
+    checks = [
+        _weakened(layer.checks, layer.function, decorated)
+        for layer in marks
+        if layer is not None and layer.checks is not None
+    ]
     above = [] if marks[0] is None or _has_its_name(view) else marks[0].above
-    is_public = any(layer is not None and layer.public for layer in map(_read, _decorated(view)))
+    is_public = any(layer is not None and layer.public for layer in map(_read, decorated))
     return Declared(is_public, (*above, *checks))
+
+
+def _weakened(declaration: Declaration, layer: Any, decorated: Iterable[Any]) -> Declaration:
+    """Return a declaration, marked as borrowed unless the layer is among those that a view decorates."""
+    is_own = any(layer is each for each in decorated)
+    return declaration if is_own else attrs.evolve(declaration, borrowed=True)
 
 
 def _decorated(view: Any) -> Iterator[Any]:

@@ -112,8 +112,10 @@ class ProtectedViews:
         own = [declaration for declaration in declared if declaration.protection is default.protection]
         if own:
             declared_by = merge(own)
-            default = attrs.evolve(merge([default, declared_by]), optional=declared_by.optional)
-        elif declared and self._others_may_replace:
+            default = merge([default, declared_by])
+            if not all(declaration.borrowed for declaration in own):
+                default = attrs.evolve(default, optional=declared_by.optional)
+        elif self._others_may_replace and not all(declaration.borrowed for declaration in declared):
             return _Needed(view, _by_protection(declared), declared)
         others = [declaration for declaration in declared if declaration not in own]
         return _Needed(view, (default, *_by_protection(others)), declared)

@@ -123,6 +123,24 @@ class OpenInDjangosWay(View):
         return who(request)
 
 
+@protect(optional=True)
+class OptionalClass(View):
+    """The token is optional, for the class."""
+
+    def get(self, request: Any) -> JsonResponse:
+        """Say who calls."""
+        return who(request)
+
+
+@method_decorator(protect(optional=True), name="dispatch")
+class OptionalInDjangosWay(View):
+    """The token is optional, in Django's own way."""
+
+    def get(self, request: Any) -> JsonResponse:
+        """Say who calls."""
+        return who(request)
+
+
 health = [path("ping", who, name="ping")]
 
 urlpatterns = [
@@ -138,6 +156,11 @@ urlpatterns = [
     path("borrowed", borrowing(public(who))),
     path("borrowed-class", borrowing(Open.as_view())),
     path("borrowed-method-decorator", borrowing(OpenInDjangosWay.as_view())),
+    path("borrowed-optional", borrowing(protect(optional=True)(who))),
+    path("borrowed-optional-scope", borrowing(protect(optional=True, scopes=["read"])(who))),
+    path("optional-decorated", require_GET(protect(optional=True)(who))),
+    path("optional-class", OptionalClass.as_view()),
+    path("optional-method-decorator", OptionalInDjangosWay.as_view()),
     path("lost-public", without_wraps(public(who))),
     path("lost-scope", without_wraps(protect(scopes=["read"])(who))),
     path("optional", protect(optional=True)(who)),

@@ -233,6 +233,66 @@ def test_a_public_mark_is_not_borrowed(app: Flask, client: BackendClient) -> Non
     assert statuses(app, ("/", None), ("/health", None)) == [401, 200]
 
 
+def test_an_optional_token_is_not_borrowed(app: Flask, client: BackendClient) -> None:
+    """A view that takes its name from one with an optional token requires a token."""
+    protect = ProtectApi(app, client=client, deny_by_default=True)
+    greeting = protect(optional=True)(lambda: "open")
+
+    @app.get("/")
+    @wraps(greeting)
+    def secret() -> str:
+        return "secret"
+
+    app.add_url_rule("/greeting", "greeting", through(greeting))
+    assert statuses(app, ("/", None), ("/greeting", None)) == [401, 200]
+
+
+def test_another_protection_is_not_borrowed(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
+    """A view that takes its name from one with another ``protect`` keeps the requirements of its application."""
+    ProtectApi(app, client=client, deny_by_default=True, scopes="api")
+    greeting = ProtectApi(client=client)(lambda: "open")
+
+    @app.get("/")
+    @wraps(greeting)
+    def secret() -> str:
+        return "secret"
+
+    app.add_url_rule("/greeting", "greeting", through(greeting))
+    token = tenant.mint()
+    assert statuses(app, ("/", token), ("/greeting", token)) == [403, 200]
+
+
+def test_a_borrowed_declaration_adds_requirements(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """A decorator that does not show what it calls, such as a cache, cannot answer before the check."""
+    protect = ProtectApi(app, client=client, deny_by_default=True)
+    read = protect(scopes="read")(lambda: "read")
+
+    @app.get("/")
+    @wraps(read)
+    def cached() -> str:
+        return "from a cache"
+
+    assert statuses(app, ("/", tenant.mint()), ("/", tenant.mint(scopes="read"))) == [403, 200]
+
+
+def test_a_declaration_of_another_view_is_not_borrowed(app: Flask, client: BackendClient) -> None:
+    """An optional token of a view does not apply to the one whose name it copies."""
+    protect = ProtectApi(app, client=client, deny_by_default=True)
+
+    @app.get("/")
+    def secret() -> str:
+        return "secret"
+
+    @wraps(secret)
+    def greeting() -> str:
+        return "open"
+
+    app.add_url_rule("/greeting", "greeting", protect(optional=True)(greeting))
+    assert statuses(app, ("/", None), ("/greeting", None)) == [401, 200]
+
+
 def shared_view() -> str:
     """Return the caller on several routes."""
     return caller()

@@ -12,7 +12,7 @@ from django.urls import get_resolver
 from django.urls.resolvers import RegexPattern
 
 from ...adapters.django.config import get_protection
-from ...adapters.django.declarations import declaration_of
+from ...adapters.django.declarations import enforced_on
 from .django_views import list_view
 from .route import Need, Route
 
@@ -46,7 +46,7 @@ def _text_of(pattern: Any) -> str:
 
 def _declared(view: Any, apps: tuple[str, ...]) -> tuple[tuple[Need, ...], bool]:
     """Return the requirements of a view or of the middleware, and whether the view is declared public."""
-    declaration = declaration_of(view)
+    declaration = enforced_on(view)
     if declaration is not None:
         if declaration.public:
             return (), True
