@@ -120,8 +120,12 @@ def _is_protected(app: FastAPI) -> bool:
 
 
 def _has_middleware(app: Any) -> bool:
-    kinds = [middleware.cls for middleware in getattr(app, "user_middleware", ())]
-    return any(isinstance(kind, type) and issubclass(kind, ProtectApiMiddleware) for kind in kinds)
+    return any(
+        isinstance(each.cls, type)
+        and issubclass(each.cls, ProtectApiMiddleware)
+        and each.kwargs.get("optional") is not True
+        for each in getattr(app, "user_middleware", ())
+    )
 
 
 def _is_own_page(app: FastAPI, route: Any) -> bool:
@@ -133,7 +137,8 @@ def _is_own_page(app: FastAPI, route: Any) -> bool:
 def _covers_itself(mounted: Any) -> bool:
     """Return whether a mounted application requires a token for all its non-public routes."""
     for _ in range(MAX_LAYERS):
-        if isinstance(mounted, (ProtectApiMiddleware, WsgiMiddleware)) or _has_middleware(mounted):
+        is_middleware = isinstance(mounted, (ProtectApiMiddleware, WsgiMiddleware))
+        if (is_middleware and not mounted._optional) or _has_middleware(mounted):  # noqa: SLF001
             return True
         if isinstance(mounted, FastAPI):
             return _is_protected(mounted) or all(map(_is_covered, _mounted_routes(mounted)))

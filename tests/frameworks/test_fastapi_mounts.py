@@ -55,10 +55,10 @@ def sub_application(*views: Any, **settings: Any) -> FastAPI:
     return app
 
 
-def with_middleware(client: AsyncBackendClient) -> FastAPI:
+def with_middleware(client: AsyncBackendClient, *, optional: bool = False) -> FastAPI:
     """Return an application that a middleware protects."""
     app = sub_application(view)
-    app.add_middleware(ProtectApiMiddleware, client=client)
+    app.add_middleware(ProtectApiMiddleware, client=client, optional=optional)
     return app
 
 
@@ -77,6 +77,12 @@ UNCOVERED: Final[dict[str, Mounted]] = {
         view, dependencies=[Security(protect.needing(optional=True))]
     ),
     "one view of two": lambda protect, client: sub_application(open_view, view),
+    "a middleware with an optional token": lambda protect, client: ProtectApiMiddleware(
+        FILES, client, optional=True
+    ),
+    "a middleware with an optional token in it": lambda protect, client: with_middleware(
+        client, optional=True
+    ),
     "static files": lambda protect, client: FILES,
     "routes": lambda protect, client: Router([Route("/", plain)]),
     "another middleware": lambda protect, client: GZipMiddleware(sub_application(view)),
@@ -205,6 +211,17 @@ def test_a_middleware_of_the_application_covers_mounts(
     app.mount("/bare", sub_application(view))
     with TestClient(app) as client:
         assert client.get("/bare/0").status_code == 401
+
+
+def test_a_middleware_with_an_optional_token_does_not_cover_mounts(
+    protect: ProtectApi, async_client: AsyncBackendClient
+) -> None:
+    """Requests without a token would reach the mount, though the application requires one."""
+    app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    app.add_middleware(ProtectApiMiddleware, client=async_client, optional=True)
+    app.mount("/bare", sub_application(view))
+    with pytest.raises(ConfigurationError, match="Mount /bare"), TestClient(app):
+        pass
 
 
 # The OpenAPI document
