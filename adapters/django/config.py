@@ -43,7 +43,7 @@ from monocloud_mw.protect.adapter_checks import check_boolean, collect_problems
 from monocloud_mw.protect.guard import Guard
 from monocloud_mw.protect.responses import ErrorResponse
 
-from .declarations import name_of
+from .declarations import has_own_name, name_of
 from .refusals import to_django
 from .requests import has_in_header
 
@@ -145,7 +145,8 @@ class Protection:
         if not self.public_views:
             return True
         name = f"{name_of(view)}."
-        return not any(name.startswith(f"{public}.") for public in self.public_views)
+        is_listed = any(name.startswith(f"{public}.") for public in self.public_views)
+        return not (is_listed and has_own_name(view))
 
     def close(self) -> None:
         """Close the connections of the client for threads."""

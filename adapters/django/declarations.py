@@ -5,7 +5,8 @@ Django's decorators and ``functools.wraps`` copy such attributes, and ``as_view(
 is still protected: the middleware requires a token (deny by default), and ``@protect`` makes its own check.
 
 A function that only copies the name of a view (``@wraps(ping)``) has its attributes. They make it neither
-public nor the token optional; :mod:`monocloud_mw.protect.wrappers` distinguishes the two.
+public nor the token optional, and ``public_views`` does not apply to it;
+:mod:`monocloud_mw.protect.wrappers` distinguishes the two.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.wrappers import MAX_LAYERS, closure_of, holds, unbound, wrapped_by
 
-__all__ = ["PUBLIC", "Declaration", "class_of", "declaration_of", "declare", "enforced_on", "name_of"]
+__all__ = [
+    "PUBLIC",
+    "Declaration",
+    "class_of",
+    "declaration_of",
+    "declare",
+    "enforced_on",
+    "has_own_name",
+    "name_of",
+]
 
 _ATTRIBUTE: Final = "monocloud_access"
 _DECLARED: Final = "monocloud_declared"  # the function that @public or @protect has made
@@ -57,7 +67,7 @@ def declaration_of(view: Any) -> Declaration | None:
 
 
 def enforced_on(view: Any) -> Declaration | None:
-    """Return the declaration that the middleware enforces; one that is not the view's own requires a token."""
+    """Return what the middleware enforces: a declaration that is not the view's own requires a token."""
     declaration = declaration_of(view)
     if declaration is not None and declaration.optional and not _is_own(view):
         return attrs.evolve(declaration, optional=False)
@@ -96,6 +106,19 @@ def _is_own(view: Any) -> bool:
             return True
         else:
             view = wrapped
+    return False
+
+
+def has_own_name(view: Any) -> bool:
+    """Return whether the name of a view is its own, or that of a view that it decorates."""
+    for _ in range(MAX_LAYERS):
+        view = unbound(view)
+        owner, wrapped = class_of(view), wrapped_by(view)
+        if wrapped is None or (owner is not None and any(value is owner for value in closure_of(view))):
+            return True
+        if not holds(view, wrapped):
+            return False
+        view = wrapped
     return False
 
 

@@ -123,7 +123,7 @@ def declare(wrapper: Any, target: Any, declaration: Declaration) -> None:
         raise _conflict(target)
     _mark(wrapper).checks = declaration
     for layer in filter(_can_be_marked, takewhile(lambda layer: not isinstance(layer, partial), layers)):
-        above, found = _mark(layer).above, _weakened(declaration, layer, decorated)
+        above, found = _mark(layer).above, _note_borrowed(declaration, layer, decorated)
         if not any(  # a class may decorate on every request
             known.asks_as(found) and known.borrowed is found.borrowed for known in above
         ):
@@ -175,7 +175,7 @@ def _find(view: Any) -> Declared:
     decorated = list(_decorated(view))
     marks = list(map(_read, _layers(view)))
     checks = [
-        _weakened(layer.checks, layer.function, decorated)
+        _note_borrowed(layer.checks, layer.function, decorated)
         for layer in marks
         if layer is not None and layer.checks is not None
     ]
@@ -184,7 +184,7 @@ def _find(view: Any) -> Declared:
     return Declared(is_public, (*above, *checks))
 
 
-def _weakened(declaration: Declaration, layer: Any, decorated: Iterable[Any]) -> Declaration:
+def _note_borrowed(declaration: Declaration, layer: Any, decorated: Collection[Any]) -> Declaration:
     """Return a declaration, marked as borrowed unless the layer is among those that a view decorates."""
     is_own = any(layer is each for each in decorated)
     return declaration if is_own else attrs.evolve(declaration, borrowed=True)

@@ -156,6 +156,8 @@ urlpatterns = [
     path("borrowed", borrowing(public(who))),
     path("borrowed-class", borrowing(Open.as_view())),
     path("borrowed-method-decorator", borrowing(OpenInDjangosWay.as_view())),
+    path("borrowed-name", borrowing(who)),
+    path("decorated-name", require_GET(csrf_exempt(who))),
     path("borrowed-optional", borrowing(protect(optional=True)(who))),
     path("borrowed-optional-scope", borrowing(protect(optional=True, scopes=["read"])(who))),
     path("optional-decorated", require_GET(protect(optional=True)(who))),

@@ -218,6 +218,13 @@ def test_public_views_and_applications(send: Send, project: UseProject) -> None:
     assert send("GET", "/health/ping").status_code == 200
 
 
+def test_a_name_in_public_views_is_not_borrowed(send: Send, project: UseProject) -> None:
+    """A view that only copies the name of a listed one needs a token; one that decorates it does not."""
+    project(URLS, public_views=["tests.frameworks.django_views.who"])
+    assert send("GET", "/borrowed-name").status_code == 401
+    assert send("GET", "/decorated-name").status_code == 200
+
+
 def test_requirements_of_everything(send: Send, project: UseProject) -> None:
     """Requirements of the settings are added to those of a view."""
     project(URLS, scopes="api")

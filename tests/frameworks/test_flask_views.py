@@ -248,7 +248,7 @@ def test_an_optional_token_is_not_borrowed(app: Flask, client: BackendClient) ->
 
 
 def test_another_protection_is_not_borrowed(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
-    """A view that takes its name from one with another ``protect`` keeps the requirements of its application."""
+    """A view that takes its name from one with another ``protect`` meets its application's requirements."""
     ProtectApi(app, client=client, deny_by_default=True, scopes="api")
     greeting = ProtectApi(client=client)(lambda: "open")
 
