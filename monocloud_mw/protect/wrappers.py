@@ -7,7 +7,7 @@
   and must not make it public.
 
 They are distinguished by references: a decorator's function refers to the decorated one in its closure or in
-an attribute.
+an attribute. Proxies, which monitoring agents put around views with ``wrapt``, stand for the function itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ MAX_LAYERS: Final = 100  # functions around a view; more means a loop
 
 
 def unbound(function: Any) -> Any:
-    """Return the function of a bound method, whose own attributes cannot be set."""
+    """Return the function of a bound method or of a proxy, which have no attributes of their own."""
+    # The class of a proxy is that of what it wraps.
+    while function.__class__ is not type(function) and hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
     return getattr(function, "__func__", function)
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from functools import wraps
 from typing import Any
 
+import wrapt
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import include, path
 from django.utils.decorators import method_decorator
@@ -104,6 +105,12 @@ def without_wraps(view: Any) -> Any:
     return lambda request: view(request)
 
 
+@wrapt.decorator
+def monitored(view: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
+    """Call a view, as the proxies of monitoring agents do."""
+    return view(*args, **kwargs)
+
+
 def borrowing(view: Any) -> Any:
     """Return a view that takes its name from another, and does not call it."""
 
@@ -156,6 +163,9 @@ urlpatterns = [
     path("borrowed", borrowing(public(who))),
     path("borrowed-class", borrowing(Open.as_view())),
     path("borrowed-method-decorator", borrowing(OpenInDjangosWay.as_view())),
+    path("public-monitored", monitored(public(who))),
+    path("optional-monitored", monitored(protect(optional=True)(who))),
+    path("borrowed-monitored", monitored(borrowing(public(who)))),
     path("borrowed-name", borrowing(who)),
     path("decorated-name", require_GET(csrf_exempt(who))),
     path("borrowed-optional", borrowing(protect(optional=True)(who))),

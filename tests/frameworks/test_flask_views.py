@@ -8,6 +8,7 @@ from functools import partial, wraps
 from typing import Any
 
 import pytest
+import wrapt
 from flask import Blueprint, Flask, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 from flask.views import MethodView, View
@@ -231,6 +232,54 @@ def test_a_public_mark_is_not_borrowed(app: Flask, client: BackendClient) -> Non
 
     app.add_url_rule("/health", "health", through(health))
     assert statuses(app, ("/", None), ("/health", None)) == [401, 200]
+
+
+class Monitored(Flask):
+    """Registers a proxy of each view, as monitoring agents make Flask do."""
+
+    def add_url_rule(
+        self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **kw: Any
+    ) -> None:
+        """Register the proxy."""
+        proxy = None if view_func is None else monitored(view_func)
+        super().add_url_rule(rule, endpoint or view_func.__name__, proxy, *args, **kw)
+
+
+@wrapt.decorator
+def monitored(view: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
+    """Call a view."""
+    return view(*args, **kwargs)
+
+
+@pytest.mark.parametrize("deny_by_default", [True, False])
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_monitoring_leaves_views_protected(
+    client: BackendClient, tenant: LocalTenant, order: Callable[[Decorator], list[Any]], deny_by_default: bool
+) -> None:
+    """Declarations are found through the proxy that Flask calls."""
+    app = Monitored(__name__)
+    protect = ProtectApi(app, client=client, deny_by_default=deny_by_default)
+    declare_in_app(app, order(protect(scopes=["a"])))
+    assert statuses(app, ("/", None), ("/", tenant.mint(scopes="b"))) == [401, 403]
+    assert ask(app, token=tenant.mint(scopes="a")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "order", [[None, public], [public, None], [None, monitored, public]], ids=["below", "above", "twice"]
+)
+def test_monitoring_leaves_public_views_public(client: BackendClient, order: list[Any]) -> None:
+    """``@public`` is found through the proxy too."""
+    app = Monitored(__name__)
+    ProtectApi(app, client=client, deny_by_default=True)
+    declare_in_app(app, order)
+    assert ask(app).status_code == 200
+
+
+def test_monitoring_leaves_views_protected_without_an_extension(client: BackendClient) -> None:
+    """A ``@protect`` above the route is found on the function that the proxy stands for."""
+    app = Monitored(__name__)
+    declare_in_app(app, [protect_api(client), None])
+    assert ask(app).status_code == 401
 
 
 def test_an_optional_token_is_not_borrowed(app: Flask, client: BackendClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache, partial, update_wrapper, wraps
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -53,6 +54,26 @@ class Named:
 
     def __init__(self, function: Any) -> None:
         update_wrapper(self, function)  # type: ignore[arg-type]
+
+
+class Proxy:
+    """A decorator as ``wrapt`` makes it: a proxy that has the attributes of the function."""
+
+    __slots__ = ("__wrapped__",)
+
+    def __init__(self, function: Any) -> None:
+        self.__wrapped__ = function
+
+    def __call__(self) -> Any:
+        """Call the function."""
+        return self.__wrapped__()
+
+    @property
+    def __class__(self) -> type[Any]:  # type: ignore[override]
+        return self.__wrapped__.__class__  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
 
 
 def through(function: Any) -> Any:
@@ -130,17 +151,22 @@ MARKED: dict[str, Any] = {
     "decorated twice": through(through(marked)),
     "decorated with a function between": deeper(marked),
     "decorated by a class": Wrapper(marked),
+    "decorated by a proxy": Proxy(marked),
+    "decorated by two proxies": Proxy(Proxy(marked)),
+    "decorated by a proxy and a function": through(Proxy(through(marked))),
     "a bound method, decorated": through(View().method),
     "a partial with its name": update_wrapper(partial(marked), marked),
     "a partial, decorated": through(update_wrapper(partial(marked), marked)),
 }
 NOT_MARKED: dict[str, Any] = {
+    "a mock": Mock(spec=bare),
     "another": bare,
     "None": None,
     "decorated": through(bare),
     "borrowed": borrowed(marked),
     "borrowed, then decorated": through(borrowed(marked)),
     "borrowed beside another": borrowed_beside(marked),
+    "borrowed, then decorated by a proxy": Proxy(borrowed(marked)),
     "borrowed by a class": Named(marked),
     "borrowed with an empty cell": borrowed_with_an_empty_cell(marked),
     "hidden in C": lru_cache(marked),
