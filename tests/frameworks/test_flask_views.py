@@ -241,7 +241,7 @@ class Monitored(Flask):
         self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **kw: Any
     ) -> None:
         """Register the proxy."""
-        proxy = None if view_func is None else monitored(view_func)
+        proxy: Any = None if view_func is None else monitored(view_func)
         super().add_url_rule(rule, endpoint or view_func.__name__, proxy, *args, **kw)
 
 
