@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Final, NoReturn
+import sys
+from typing import Any, Final, NoReturn
+
+from .console import write
 
 __all__ = ["USAGE_ERROR", "ArgumentParser", "seconds"]
 
@@ -35,6 +38,13 @@ class ArgumentParser(argparse.ArgumentParser):
                 else "unknown or unexpected argument (not shown, because it may be a token)"
             )
         super().error(message)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse would ignore that the help or the version cannot be written
+        if file is sys.stdout:
+            write(message)
+        elif message:
+            super()._print_message(message, file)
 
 
 def seconds(text: str) -> float:

@@ -5,15 +5,13 @@ Exit status: 0 for success, 1 for a failure, 2 for invalid arguments.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from typing import Final
 
 from ..errors import MonoCloudError
 from ..version import __version__
 from .arguments import ArgumentParser
-from .console import print_error
+from .console import OutputError, discard_output, print_error
 from .doctor import command as doctor
 from .explain import command as explain
 from .log_collector import collect_log
@@ -30,14 +28,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the arguments without the program name; default: those of the process.
     """
-    parsed = _parser().parse_args(arguments)
     try:
+        parsed = _parser().parse_args(arguments)
         with collect_log() as log:
             status: int = parsed.run(parsed, log)
     except KeyboardInterrupt:
         print_error("interrupted")
-    except BrokenPipeError:  # the reader has closed the pipe; prevents a second error at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has closed the pipe
+        discard_output()
+    except OutputError as error:
+        discard_output()
+        print_error(f"error: cannot write output: {error}")
     except MonoCloudError as error:
         print_error(f"error: {error}; see {error.docs}")
     except Exception as error:  # noqa: BLE001  its message may contain input

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
@@ -151,6 +153,42 @@ def test_an_interruption(command: Command, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("monocloud_mw.cli.doctor.command.run_checks", interrupt)
     result = command("doctor")
     assert (result.status, result.err) == (1, "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--help"], ["--version"], ["doctor", "--help"], ["doctor"], ["doctor", "--json"], ["explain"]),
+        *(["explain", "--json"], ["routes", "docs.examples.flask_app:app"]),
+    ],
+    ids=" ".join,
+)
+def test_output_that_cannot_be_written(
+    tenant: LocalTenant, command: Command, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """The error says why, and not that it should be reported."""
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        result = command(*arguments, stdin=b"x")
+    assert (result.status, result.err) == (1, "error: cannot write output: No space left on device\n")
+
+
+class _Full(io.StringIO):
+    """Standard error on a full disk."""
+
+    def write(self, text: str) -> int:
+        """Fail."""
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("arguments", [[], ["explain", "--file", "missing"]], ids=["usage", "error"])
+def test_messages_that_cannot_be_written(
+    command: Command, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """They are dropped: the exit status is the same."""
+    expected = command(*arguments)
+    monkeypatch.setattr(sys, "stderr", _Full())
+    assert command(*arguments).status == expected.status
 
 
 # In a process of its own
