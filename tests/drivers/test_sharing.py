@@ -522,10 +522,13 @@ def test_a_leader_on_a_closed_event_loop_is_replaced(
     asks: type[RunOnceInBackground] | type[RunOnce], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A closed loop cancels nothing, so the next caller starts a new run at once."""
-    driver = new_async_driver()
+    workers = WorkerThreads()
+    driver = new_async_driver(workers=workers)
     begun, over = threading.Event(), threading.Event()
+    threads = []
 
     def hang() -> None:
+        threads.append(threading.current_thread())
         begun.set()
         wait_for(over)()
 
@@ -545,6 +548,9 @@ def test_a_leader_on_a_closed_event_loop_is_replaced(
     asyncio.run(ask_again())
     assert (runs.count, driver._tasks, driver._runs._runs) == (1, {}, {})
     over.set()
+    workers.close()
+    for thread in threads:
+        thread.join(TIMEOUT_SECONDS)  # it refers to the pending task
     gc.collect()
     assert {record.name for record in caplog.records} <= {"asyncio"}  # asyncio's warning about a pending task
 
