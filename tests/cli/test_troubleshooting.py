@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from monocloud_mw.cli.doctor.run import CHECKS
+from monocloud_mw.cli.explain.advice import ADVICE
 from monocloud_mw.errors import Reason
 
 from ..project.sources import ROOT
@@ -50,3 +51,11 @@ def test_a_status_is_found(status: str) -> None:
 def test_the_package_has_the_page() -> None:
     """Errors name it where no documentation is served."""
     assert (ROOT / "monocloud_mw" / "troubleshooting.md").read_text(encoding="utf-8") == PAGE
+
+
+def test_the_quoted_advice_is_that_of_explain() -> None:
+    """The page about the commands quotes output of ``explain`` as it is now."""
+    page = (ROOT / "docs" / "how-to" / "doctor.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^What to do: (.*)\.$", page, re.MULTILINE)
+    assert quoted
+    assert set(quoted) <= set(ADVICE.values())
