@@ -1,4 +1,4 @@
-"""``make soak SECONDS=180 SEED=1``: a long run, with its progress, its verdict and its picture."""
+"""``make soak SECONDS=180 SEED=1``: a long run with progress, a result and a chart."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 from .chart import draw
+from .checker import find_problems
 from .durations import LONG
-from .judge import judge
 from .run import soak
 
 
 def main() -> int:
-    """Return 1 where anything was not as it should be."""
+    """Return 1 if there were problems."""
 
     def say(line: str) -> None:
         print(line, flush=True)
@@ -21,18 +21,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=180.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--picture", type=Path, default=Path("build/soak.svg"))
+    parser.add_argument("--chart", type=Path, default=Path("build/soak.svg"))
     arguments = parser.parse_args()
 
     say(f"about {arguments.seconds:g} seconds with seed {arguments.seed}; starting the servers ...\n")
-    arguments.picture.parent.mkdir(parents=True, exist_ok=True)
-    with arguments.picture.with_suffix(".log").open("w") as log:
+    arguments.chart.parent.mkdir(parents=True, exist_ok=True)
+    with arguments.chart.with_suffix(".log").open("w") as log:
         run = soak(arguments.seconds, arguments.seed, LONG, log=log, say=say)
-    draw(run, arguments.picture)
-    complaints = judge(run.evidence)
-    say(f"\n{len(run.evidence.samples)} requests, {len(run.ordered)} faults; drawn in {arguments.picture}")
-    say("\n".join(complaints) if complaints else "every response was one that the contract names")
-    return 1 if complaints else 0
+    draw(run, arguments.chart)
+    problems = find_problems(run.observations)
+    say(f"\n{len(run.observations.samples)} requests, {len(run.injected)} faults; chart in {arguments.chart}")
+    say("\n".join(problems) if problems else "no problem found")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draws a run: what was answered, how long it took, and how much memory it took, with the faults marked."""
+"""Draws the chart of a run: responses, latency and memory over time, with the faults marked."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["draw"]
 BINS: Final = 180
 TITLE: Final = "Responses by status over time, with the faults of the tenant marked; latency and memory below"
 
-# A card of its own colour, so that the picture is readable on light and on dark pages.
-CARD, EDGE, INK, FAINT, STORM = "#fafafa", "#d1d5db", "#1f2937", "#4b5563", "#e5e7eb"
+# A background of its own, so that the chart is readable on light and on dark pages.
+BACKGROUND, EDGE, INK, FAINT, FAULT = "#fafafa", "#d1d5db", "#1f2937", "#4b5563", "#e5e7eb"
 STATUSES: Final = {
     200: ("#15803d", "200 let through"),
     400: ("#a78bfa", "400 malformed"),
@@ -31,7 +31,7 @@ STATUSES: Final = {
 }
 UNEXPECTED: Final = ("#000000", "anything else")
 SERVERS: Final = ("#0f766e", "#7c3aed", "#be185d")
-LAYOUT_FONT: Final = "DejaVu Sans"  # matplotlib brings it; it is wider than those that will be shown
+LAYOUT_FONT: Final = "DejaVu Sans"  # part of matplotlib; wider than the fonts that browsers use
 FONTS: Final = "'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 STYLE: Final = {
     "svg.fonttype": "none",  # text stays text
@@ -53,7 +53,7 @@ STYLE: Final = {
 
 
 def draw(run: Run, path: Path) -> None:
-    """Write the picture of a run as an SVG."""
+    """Write the chart of a run as an SVG."""
     from matplotlib import pyplot as plt
 
     with mpl.rc_context(STYLE):
@@ -62,7 +62,7 @@ def draw(run: Run, path: Path) -> None:
         )
         figure.get_layout_engine().set(rect=(0.012, 0.015, 0.976, 0.965), hspace=0.03)
         figure.patch.set_alpha(0)
-        samples = run.evidence.samples
+        samples = run.observations.samples
         end = max(sample.ended for sample in samples) - run.began
         edges = np.linspace(0.0, end, BINS + 1)
         _draw_requests(requests, run, samples, edges)
@@ -70,17 +70,17 @@ def draw(run: Run, path: Path) -> None:
         _draw_memory(memory, run)
         for axes in (requests, latency, memory):
             axes.set_xlim(0, end)
-            for storm in run.ordered:
-                axes.axvspan(storm.began - run.began, storm.ended - run.began, color=STORM, lw=0, zorder=0)
+            for fault in run.injected:
+                axes.axvspan(fault.began - run.began, fault.ended - run.began, color=FAULT, lw=0, zorder=0)
         memory.set_xlabel("seconds")
-        picture = io.StringIO()
-        figure.savefig(picture, format="svg", dpi=72, metadata={"Date": None})
+        chart = io.StringIO()
+        figure.savefig(chart, format="svg", dpi=72, metadata={"Date": None})
         plt.close(figure)
-    path.write_text(_on_a_card(picture.getvalue()), encoding="utf-8")
+    path.write_text(_with_background(chart.getvalue()), encoding="utf-8")
 
 
-def _on_a_card(svg: str) -> str:
-    """Return matplotlib's SVG with a title, a card below it, and the fonts of the other pictures."""
+def _with_background(svg: str) -> str:
+    """Return matplotlib's SVG with a title, a background, and the fonts of the other charts."""
     view_box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert view_box is not None
     width, height = view_box.groups()
@@ -89,7 +89,7 @@ def _on_a_card(svg: str) -> str:
         f'viewBox="0 0 {width} {height}" role="img" aria-labelledby="title">\n'
         f'<title id="title">{TITLE}</title>\n'
         f'<rect x="1" y="1" width="{float(width) - 2:g}" height="{float(height) - 2:g}" rx="9" '
-        f'fill="{CARD}" stroke="{EDGE}"/>\n'
+        f'fill="{BACKGROUND}" stroke="{EDGE}"/>\n'
     )
     drawing = svg[svg.index("</metadata>") + len("</metadata>") :].lstrip()
     drawing = re.sub(rf"'{LAYOUT_FONT}'(, sans-serif)?", FONTS, drawing)
@@ -112,12 +112,14 @@ def _draw_requests(axes: Any, run: Run, samples: Sequence[Sample], edges: Any) -
     axes.set_ylim(0, highest * 1.58)
     axes.set_ylabel("responses per second")
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    for storm in run.ordered:
-        middle = (storm.began + storm.ended) / 2 - run.began
+    for fault in run.injected:
+        middle = (fault.began + fault.ended) / 2 - run.began
         axes.text(
-            middle, highest * 1.55, storm.name, rotation=90, ha="center", va="top", color=INK, fontsize=8.5
+            middle, highest * 1.55, fault.name, rotation=90, ha="center", va="top", color=INK, fontsize=8.5
         )
-    what = f"{len(samples):_} requests to Flask, WSGI and ASGI, and {len(run.ordered)} faults of their tenant"
+    what = (
+        f"{len(samples):_} requests to Flask, WSGI and ASGI, and {len(run.injected)} faults of their tenant"
+    )
     axes.set_title(
         what.replace("_", "\N{NARROW NO-BREAK SPACE}"), loc="left", fontsize=13, fontweight="bold", pad=30
     )
@@ -146,7 +148,7 @@ def _draw_latency(axes: Any, run: Run, samples: Sequence[Sample], edges: Any) ->
         )
         median = [float(np.median(group)) if len(group) else np.nan for group in groups]
         axes.plot(middles, median, color=colour, lw=1.6, label=f"{label} (line: median)")
-    bound = run.evidence.durations.response_timeout
+    bound = run.observations.durations.response_timeout
     axes.axhline(bound, color=FAINT, lw=0.8, ls=(0, (4, 3)))
     axes.annotate(
         "response timeout", (1.0, bound), xycoords=("axes fraction", "data"), xytext=(-4, 3),
@@ -162,7 +164,7 @@ def _draw_latency(axes: Any, run: Run, samples: Sequence[Sample], edges: Any) ->
 
 
 def _draw_memory(axes: Any, run: Run) -> None:
-    for colour, (server, sizes) in zip(SERVERS, run.evidence.memory.items(), strict=False):
+    for colour, (server, sizes) in zip(SERVERS, run.observations.memory.items(), strict=False):
         if sizes:
             moments, values = zip(*sizes, strict=True)
             axes.plot(np.array(moments) - run.began, values, color=colour, lw=1.6, label=server)

@@ -1,4 +1,4 @@
-"""How fast the servers of a run live, and what follows from it for the judge."""
+"""The durations that the servers of a run are configured with, and what follows for the checker."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import attrs
 
 __all__ = ["LONG", "SHORT", "Durations"]
 
-EXCHANGES: Final = 3  # metadata, keys, introspection: the most that one request ever waits for
-MACHINE_SECONDS: Final = 5.0  # how long a busy machine may keep a request waiting, whatever the tenant does
+EXCHANGES: Final = 3  # metadata, keys, introspection: the most that one request waits for
+MACHINE_SECONDS: Final = 5.0  # the delay that a busy machine may add
 
 
 @attrs.frozen(kw_only=True)
@@ -23,7 +23,7 @@ class Durations:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables of the servers; a small token memory, so that it fills at once."""
+        """The environment variables of the servers; the token cache is small, so that it is soon full."""
         return {
             "MONOCLOUD_BACKEND_JWKS_CACHE_DURATION": f"{self.lifetime:g}",
             "MONOCLOUD_BACKEND_METADATA_CACHE_DURATION": f"{self.lifetime:g}",
@@ -35,10 +35,10 @@ class Durations:
 
     @property
     def settle(self) -> float:
-        """How long after an outage everything is as if it had never been.
+        """The seconds after an outage until it has no effect any more.
 
-        An attempt that began in the outage ends by its timeout, for each of two documents; the next one is
-        a cool-down later, and succeeds.
+        An attempt that began in the outage ends with its timeout, for each of two documents; the next one is
+        a cool-down later and succeeds.
         """
         return 2 * self.response_timeout + self.cooldown + 1.0
 
@@ -49,7 +49,7 @@ class Durations:
 
 
 SHORT: Final = Durations(lifetime=1.0, max_stale=120.0, cooldown=0.5, response_timeout=1.0)
-"""For seconds of traffic, in which keys never get too old to serve."""
+"""For seconds of traffic, in which keys are never older than max_stale."""
 
 LONG: Final = Durations(lifetime=5.0, max_stale=8.0, cooldown=2.0, response_timeout=1.0)
-"""For minutes of traffic, in which some outages are longer than the keys may serve."""
+"""For minutes of traffic, in which some outages last longer than max_stale."""

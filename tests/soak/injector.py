@@ -1,4 +1,4 @@
-"""The faults of the tenant and their times: a plan that follows from a seed, and its execution."""
+"""Plans the faults of the tenant from a seed, and injects them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from monocloud_mw.testing import LocalTenant, faults
 from monocloud_mw.testing._tenant.endpoints import EndpointName
 
 from .durations import Durations
-from .mint import Mint
-from .weather import Storm
+from .fault_periods import FaultPeriod
+from .tokens import TokenSource
 
 __all__ = ["FAULTS", "Injector", "Step", "plan_of"]
 
@@ -43,16 +43,16 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "429": _failing(faults.status(429)),
     "stall": _failing(faults.stall()),
 }
-"""What may befall the tenant, the most instructive first."""
+"""The faults by name, as the chart shows it."""
 
 
 @attrs.frozen
 class Step:
-    """A fault for some seconds, then none for some seconds, with or without a key rotation."""
+    """A fault, then a time without faults, with or without a key rotation."""
 
     fault: str
-    storm_seconds: float
-    calm_seconds: float
+    fault_seconds: float
+    healthy_seconds: float
     rotation: str | None  # "add", "withdraw" or None
 
 
@@ -60,55 +60,55 @@ def plan_of(seed: int, seconds: float, durations: Durations) -> list[Step]:
     """Return the faults of a run.
 
     It ends without faults for long enough to show that the API recovers and that withdrawn keys are
-    refused. In a  long run some faults last longer than the keys may be used.
+    refused. In a long run some faults last longer than the keys may be used.
     """
-    chance = random.Random(seed)
-    last_calm = 1.5 * (durations.settle + durations.lifetime + 1.0)
-    left = seconds - last_calm
+    rng = random.Random(seed)
+    last_healthy = 1.5 * (durations.settle + durations.lifetime + 1.0)
+    left = seconds - last_healthy
     steps: list[Step] = []
     names: list[str] = []
     while left > 0:
-        names = names or chance.sample(list(FAULTS), len(FAULTS))
-        longest = chance.choice([0.3, 0.6, 1.6]) * (durations.lifetime + min(durations.max_stale, 10.0))
-        storm = min(left, max(0.7, chance.uniform(0.4, 1.0) * longest * min(1.0, seconds / 60)))
-        calm = chance.uniform(0.5, 2.5) * durations.settle * min(1.0, seconds / 60)
-        rotation = chance.choice([None, "add", "add", "withdraw"])
-        left -= storm + calm
+        names = names or rng.sample(list(FAULTS), len(FAULTS))
+        longest = rng.choice([0.3, 0.6, 1.6]) * (durations.lifetime + min(durations.max_stale, 10.0))
+        faulty = min(left, max(0.7, rng.uniform(0.4, 1.0) * longest * min(1.0, seconds / 60)))
+        healthy = rng.uniform(0.5, 2.5) * durations.settle * min(1.0, seconds / 60)
+        rotation = rng.choice([None, "add", "add", "withdraw"])
+        left -= faulty + healthy
         if left <= 0:
-            calm, rotation = last_calm, "withdraw"
-        steps.append(Step(names.pop(), storm, calm, rotation))
+            healthy, rotation = last_healthy, "withdraw"
+        steps.append(Step(names.pop(), faulty, healthy, rotation))
     return steps
 
 
 class Injector(threading.Thread):
-    """Carries out a plan and records the time of each fault."""
+    """Injects the faults of a plan and records their times."""
 
-    def __init__(self, plan: list[Step], tenant: LocalTenant, mint: Mint) -> None:
+    def __init__(self, plan: list[Step], tenant: LocalTenant, tokens: TokenSource) -> None:
         super().__init__(name="injector", daemon=True)
-        self.storms: list[Storm] = []
-        self.now = "calm"
+        self.periods: list[FaultPeriod] = []
+        self.now = "healthy"
         self.over = threading.Event()
         self._plan = plan
         self._tenant = tenant
-        self._mint = mint
+        self._tokens = tokens
 
     def run(self) -> None:
-        """Carry out the plan; :attr:`over` is set at its end."""
+        """Inject the faults; :attr:`over` is set at the end."""
         try:
             for step in self._plan:
                 began = time.monotonic()
                 self.now = step.fault
                 with FAULTS[step.fault](self._tenant):
-                    self.over.wait(step.storm_seconds / 2)
+                    self.over.wait(step.fault_seconds / 2)
                     if step.rotation == "add":
-                        self._mint.rotate(withdraw=False)
-                    self.over.wait(step.storm_seconds / 2)
-                self.now = "calm"
-                self.storms.append(Storm(step.fault, began, time.monotonic()))
-                self.over.wait(step.calm_seconds / 3)
+                        self._tokens.rotate(withdraw=False)
+                    self.over.wait(step.fault_seconds / 2)
+                self.now = "healthy"
+                self.periods.append(FaultPeriod(step.fault, began, time.monotonic()))
+                self.over.wait(step.healthy_seconds / 3)
                 if step.rotation is not None:
-                    self._mint.rotate(withdraw=step.rotation == "withdraw")
-                self.over.wait(step.calm_seconds * 2 / 3)
+                    self._tokens.rotate(withdraw=step.rotation == "withdraw")
+                self.over.wait(step.healthy_seconds * 2 / 3)
         finally:
             self.over.set()
 

@@ -1,4 +1,4 @@
-"""How much memory the servers take: the resident sets of their processes, from ``/proc``."""
+"""Memory of the servers: the resident sets of their processes, from ``/proc``."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-__all__ = ["MemoryWatch"]
+__all__ = ["MemoryMonitor"]
 
 PROC: Final = Path("/proc")
 MIB: Final = 1024 * 1024
-EVERY_SECONDS: Final = 0.5
+INTERVAL_SECONDS: Final = 0.5
 
 
-class MemoryWatch(threading.Thread):
-    """Notes the memory of servers until :meth:`stop`; where there is no ``/proc`` it notes nothing.
+class MemoryMonitor(threading.Thread):
+    """Records the memory of servers until :meth:`stop`; nothing on systems without ``/proc``.
 
     Args:
         ports: of the servers by name; a server is all processes with its port in the command line.
@@ -32,15 +32,15 @@ class MemoryWatch(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Measure now and then."""
-        while not self._over.wait(EVERY_SECONDS):
+        """Measure at intervals."""
+        while not self._over.wait(INTERVAL_SECONDS):
             for server, processes in self._processes.items():
                 size = sum(_resident_bytes(process) for process in processes) / MIB
                 if size:
                     self.sizes[server].append((time.monotonic(), size))
 
     def stop(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         self._over.set()
         self.join()
 
@@ -50,7 +50,7 @@ def _processes_with(*endings: str) -> Iterable[Path]:
         try:
             words = (process / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
         except OSError:
-            continue  # it has ended, or is not ours
+            continue  # it has ended, or belongs to another user
         if any(word.endswith(endings) for word in words):
             yield process
 

@@ -1,4 +1,4 @@
-"""One run: servers, traffic, an injector and those who watch, put together."""
+"""Runs the servers, the traffic, the injector and the monitors."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import attrs
 
 from monocloud_mw.testing import LocalTenant
 
+from .checker import Observations
 from .durations import Durations
+from .fault_periods import FaultPeriod, TenantProbe
 from .injector import Injector, plan_of
-from .judge import Evidence
-from .memory import MemoryWatch
-from .mint import Mint
+from .memory import MemoryMonitor
+from .tokens import TokenSource
 from .traffic import Sample, Traffic
-from .weather import Observer, Storm
 
 __all__ = ["Run", "soak"]
 
@@ -31,51 +31,51 @@ REPORT_SECONDS: Final = 5.0
 
 @attrs.frozen(kw_only=True)
 class Run:
-    """What happened: the evidence, and what was ordered to happen."""
+    """The observations, and the faults that were injected."""
 
-    evidence: Evidence
-    ordered: tuple[Storm, ...]
+    observations: Observations
+    injected: tuple[FaultPeriod, ...]
     seed: int
     began: float
 
 
 def soak(seconds: float, seed: int, durations: Durations, *, log: IO[str], say: Callable[[str], None]) -> Run:
-    """Run for about so many seconds, and return what happened; ``log`` takes what the servers say."""
+    """Run for about ``seconds`` and return the observations; ``log`` gets the output of the servers."""
     with ExitStack() as stack:
         tenant = stack.enter_context(LocalTenant(algorithms=["ES256", "EdDSA"]))
         environment = tenant.environment(tenant.client) | durations.variables
         urls = stack.enter_context(_running_servers(environment, log))
-        mint = Mint(tenant)
-        traffic = Traffic(urls, mint, seed)
+        tokens = TokenSource(tenant)
+        traffic = Traffic(urls, tokens, seed)
         traffic.warm_up()
         asked = _documents_asked(tenant)
-        observer = Observer(tenant, durations.response_timeout / 2)
-        memory = MemoryWatch({server: urlsplit(url).port or 0 for server, url in urls.items()})
-        injector = Injector(plan_of(seed, seconds, durations), tenant, mint)
+        probe = TenantProbe(tenant, durations.response_timeout / 2)
+        memory = MemoryMonitor({server: urlsplit(url).port or 0 for server, url in urls.items()})
+        injector = Injector(plan_of(seed, seconds, durations), tenant, tokens)
         began = time.monotonic()
-        for thread in (memory, observer, injector, traffic):
+        for thread in (memory, probe, injector, traffic):
             thread.start()
             stack.callback(thread.stop)
         say(f"{'time':>7}  {'tenant':<22}{'requests':>9}  {'statuses':<44}{'p99':>8}  memory")
         while not injector.over.wait(REPORT_SECONDS):
             say(_line(time.monotonic() - began, injector.now, traffic.samples, memory.sizes))
         traffic.stop()
-        observer.stop()
+        probe.stop()
         memory.stop()
         say(_line(time.monotonic() - began, injector.now, traffic.samples, memory.sizes))
-        evidence = Evidence(
+        observations = Observations(
             durations=durations,
             samples=traffic.samples,
-            storms=[*injector.storms, *observer.storms],
-            generations=mint.generations,
+            faults=[*injector.periods, *probe.periods],
+            generations=tokens.generations,
             memory=memory.sizes,
-            documents_asked=_documents_asked(tenant) - asked - observer.documents_asked,
+            documents_asked=_documents_asked(tenant) - asked - probe.documents_asked,
         )
-    return Run(evidence=evidence, ordered=tuple(injector.storms), seed=seed, began=began)
+    return Run(observations=observations, injected=tuple(injector.periods), seed=seed, began=began)
 
 
 def _running_servers(environment: Mapping[str, str], log: IO[str]) -> AbstractContextManager[dict[str, str]]:
-    """Start the example APIs, which are no package."""
+    """Start the example APIs; their module is loaded by path, since it is not in a package."""
     spec = importlib.util.spec_from_file_location("servers", SERVERS)
     assert spec is not None
     assert spec.loader is not None

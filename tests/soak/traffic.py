@@ -1,4 +1,4 @@
-"""Who asks for what: kinds of requests, and clients on threads and on an event loop that make them."""
+"""The kinds of requests, and the clients in threads and on an event loop that send them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from .mint import Mint, Token
+from .tokens import Token, TokenSource
 
 __all__ = ["KINDS", "Kind", "Sample", "Traffic"]
 
@@ -29,63 +29,67 @@ class Kind:
     """A kind of request.
 
     Args:
-        path: what is asked for.
-        status: the answer while the tenant does its part.
-        needs: what it takes to tell: nothing, the tenant's ``keys``, or its ``answer``.
-        weight: how often it is made.
-        good: whether the tenant's key signed it, so that it depends on the key being known.
-        make: makes the header ``Authorization``.
+        path: the path of the request.
+        status: the status of the response while the tenant has no fault.
+        needs: what the server needs to decide: ``nothing``, the tenant's ``keys``, or its ``answer``.
+        weight: how often it is sent, relative to the other kinds.
+        good: whether a key of the tenant signed the token, so that the server must have loaded that key.
+        make: creates the token.
     """
 
     path: str
     status: int
-    make: Callable[[Mint, random.Random], Token | None]
+    make: Callable[[TokenSource, random.Random], Token | None]
     needs: str = "keys"
     weight: int = 1
     good: bool = False
 
 
-def _text(text: str) -> Callable[[Mint, random.Random], Token]:
-    return lambda _mint, _chance: Token(text, 0)
+def _text(text: str) -> Callable[[TokenSource, random.Random], Token]:
+    return lambda _tokens, _rng: Token(text, 0)
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "good": Kind(
-        path="/me", status=200, weight=6, good=True, make=lambda mint, chance: mint.remembered(chance)
-    ),
-    "new": Kind(path="/me", status=200, weight=3, good=True, make=lambda mint, _: mint.mint()),
+    "good": Kind(path="/me", status=200, weight=6, good=True, make=lambda tokens, rng: tokens.repeated(rng)),
+    "new": Kind(path="/me", status=200, weight=3, good=True, make=lambda tokens, _: tokens.mint()),
     "scope": Kind(
-        path="/orders", status=200, weight=2, good=True, make=lambda mint, _: mint.mint(scopes="orders:read")
+        path="/orders",
+        status=200,
+        weight=2,
+        good=True,
+        make=lambda tokens, _: tokens.mint(scopes="orders:read"),
     ),
-    "missing scope": Kind(path="/orders", status=403, good=True, make=lambda mint, _: mint.mint()),
-    "missing group": Kind(path="/admin/users", status=403, good=True, make=lambda mint, _: mint.mint()),
-    "expired": Kind(path="/me", status=401, good=True, make=lambda mint, _: mint.mint(lifetime_seconds=-300)),
-    "forged": Kind(path="/me", status=401, weight=4, make=lambda mint, _: mint.forge()),
-    "impostor": Kind(path="/me", status=401, make=lambda mint, _: mint.mint(signed_by="impostor")),
+    "missing scope": Kind(path="/orders", status=403, good=True, make=lambda tokens, _: tokens.mint()),
+    "missing group": Kind(path="/admin/users", status=403, good=True, make=lambda tokens, _: tokens.mint()),
+    "expired": Kind(
+        path="/me", status=401, good=True, make=lambda tokens, _: tokens.mint(lifetime_seconds=-300)
+    ),
+    "forged": Kind(path="/me", status=401, weight=4, make=lambda tokens, _: tokens.forge()),
+    "impostor": Kind(path="/me", status=401, make=lambda tokens, _: tokens.mint(signed_by="impostor")),
     "opaque": Kind(
         path="/me",
         status=200,
         needs="answer",
         weight=4,
-        make=lambda mint, chance: Token(chance.choice(mint.opaque), 0),
+        make=lambda tokens, rng: Token(rng.choice(tokens.opaque), 0),
     ),
     "opaque, unknown": Kind(path="/me", status=401, needs="answer", make=_text("2YotnFZFEjr1zCsicMWpAA")),
     "garbage": Kind(path="/me", status=401, needs="nothing", make=_text("aaaa.bbbb.cccc")),
     "malformed header": Kind(path="/me", status=400, needs="nothing", make=_text("two words")),
-    "no token": Kind(path="/me", status=401, needs="nothing", make=lambda _mint, _chance: None),
-    "public": Kind(path="/healthz", status=200, needs="nothing", make=lambda _mint, _chance: None),
+    "no token": Kind(path="/me", status=401, needs="nothing", make=lambda _tokens, _rng: None),
+    "public": Kind(path="/healthz", status=200, needs="nothing", make=lambda _tokens, _rng: None),
 }
 
 
 @attrs.frozen(kw_only=True)
 class Sample:
-    """One request and what came of it; times are monotonic seconds.
+    """One request and its response; times are monotonic seconds.
 
     Args:
         kind: a name of :data:`KINDS`.
-        server: which of the APIs.
+        server: the name of the API.
         generation: of the key that signed its token.
-        status: of the response; 0 where none came.
+        status: of the response; 0 if there was none.
         headers: of the response, in lower case.
     """
 
@@ -99,65 +103,67 @@ class Sample:
 
 
 class Traffic:
-    """Several clients that ask several servers for a mixture of everything.
+    """Several clients that send requests of all kinds to several servers.
 
     Args:
-        urls: of the servers, by name.
-        mint: makes the tokens.
-        seed: of what is asked for.
+        urls: the base URLs of the servers, by name.
+        tokens: creates the tokens.
+        seed: of the choice of requests.
     """
 
-    def __init__(self, urls: Mapping[str, str], mint: Mint, seed: int) -> None:
+    def __init__(self, urls: Mapping[str, str], tokens: TokenSource, seed: int) -> None:
         self.samples: list[Sample] = []
         self._urls = urls
-        self._mint = mint
+        self._tokens = tokens
         self._over = threading.Event()
         self._threads = [
-            threading.Thread(target=self._ask_on, args=(random.Random(f"{seed} {n}"),), name=f"client {n}")
+            threading.Thread(
+                target=self._send_repeatedly, args=(random.Random(f"{seed} {n}"),), name=f"client {n}"
+            )
             for n in range(THREADS)
         ]
         self._threads.append(
-            threading.Thread(target=lambda: asyncio.run(self._ask_in_tasks(seed)), name="clients on a loop")
+            threading.Thread(target=lambda: asyncio.run(self._send_in_tasks(seed)), name="clients on a loop")
         )
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start the clients."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Ask no more, and wait for what was asked."""
+        """Stop the clients after their current requests."""
         self._over.set()
         for thread in self._threads:
             thread.join()
 
     def warm_up(self) -> None:
-        """Let each server learn of the tenant."""
+        """Send each server requests, so that it loads the documents of the tenant."""
         for server in self._urls:
             for kind in ("good", "opaque"):
-                sample = self._ask(kind, server, KINDS[kind].make(self._mint, random.Random(0)))
+                sample = self._send(kind, server, KINDS[kind].make(self._tokens, random.Random(0)))
                 if sample.status != 200:
                     raise RuntimeError(
-                        f"{server} answers {kind} with {sample.status} before anything is wrong"
+                        f"{server} responds to {kind} with {sample.status} although the tenant has no fault"
                     )
 
-    def _ask_on(self, chance: random.Random) -> None:
+    def _send_repeatedly(self, rng: random.Random) -> None:
         while not self._over.wait(PAUSE_SECONDS):
-            self.samples.append(self._ask(*self._choose(chance)))
+            self.samples.append(self._send(*self._choose(rng)))
 
-    async def _ask_in_tasks(self, seed: int) -> None:
-        async def ask_on(chance: random.Random) -> None:
+    async def _send_in_tasks(self, seed: int) -> None:
+        async def send_repeatedly(rng: random.Random) -> None:
             while not self._over.is_set():
                 await asyncio.sleep(PAUSE_SECONDS)
-                self.samples.append(await self._ask_on_loop(*self._choose(chance)))
+                self.samples.append(await self._send_async(*self._choose(rng)))
 
-        await asyncio.gather(*(ask_on(random.Random(f"{seed} task {n}")) for n in range(TASKS)))
+        await asyncio.gather(*(send_repeatedly(random.Random(f"{seed} task {n}")) for n in range(TASKS)))
 
-    def _choose(self, chance: random.Random) -> tuple[str, str, Token | None]:
-        (kind,) = chance.choices(list(KINDS), [kind.weight for kind in KINDS.values()])
-        return kind, chance.choice(list(self._urls)), KINDS[kind].make(self._mint, chance)
+    def _choose(self, rng: random.Random) -> tuple[str, str, Token | None]:
+        (kind,) = rng.choices(list(KINDS), [kind.weight for kind in KINDS.values()])
+        return kind, rng.choice(list(self._urls)), KINDS[kind].make(self._tokens, rng)
 
-    def _ask(self, kind: str, server: str, token: Token | None) -> Sample:
+    def _send(self, kind: str, server: str, token: Token | None) -> Sample:
         address, began = urlsplit(self._urls[server]), time.monotonic()
         connection = http.client.HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
         try:
@@ -171,7 +177,7 @@ class Traffic:
             connection.close()
         return _sample(kind, server, token, began, status, headers)
 
-    async def _ask_on_loop(self, kind: str, server: str, token: Token | None) -> Sample:
+    async def _send_async(self, kind: str, server: str, token: Token | None) -> Sample:
         address, began = urlsplit(self._urls[server]), time.monotonic()
         lines = [f"GET {KINDS[kind].path} HTTP/1.1", f"Host: {address.netloc}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in _headers(token)]

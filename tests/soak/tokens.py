@@ -1,4 +1,4 @@
-"""Tokens of a run, and which generation of keys signed each."""
+"""Creates the tokens of a run, and records which generation of keys signed each."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import attrs
 
 from monocloud_mw.testing import LocalTenant
 
-__all__ = ["Generation", "Mint", "Token"]
+__all__ = ["Generation", "Token", "TokenSource"]
 
-REMEMBERED: Final = 40
+REPEATED: Final = 40
 
 
 @attrs.frozen
 class Generation:
-    """The times in which keys were published: monotonic seconds; ``withdrawn`` is ``None`` while they are."""
+    """When keys were published and withdrawn: monotonic seconds, ``None`` if not withdrawn."""
 
     published: float
     withdrawn: float | None = None
@@ -34,19 +34,19 @@ class Token:
     generation: int
 
 
-class Mint:
-    """Mints tokens of the tenant; its keys are rotated here only."""
+class TokenSource:
+    """Mints tokens of the tenant and rotates its keys."""
 
     def __init__(self, tenant: LocalTenant) -> None:
         self.generations = [Generation(time.monotonic() - 3600)]
         self._tenant = tenant
         self._lock = threading.Lock()
         self._numbers = itertools.count()
-        self._seen: collections.deque[Token] = collections.deque(maxlen=REMEMBERED)
-        self.opaque: Final = [tenant.mint_opaque(subject=f"opaque {number}") for number in range(REMEMBERED)]
+        self._seen: collections.deque[Token] = collections.deque(maxlen=REPEATED)
+        self.opaque: Final = [tenant.mint_opaque(subject=f"opaque {number}") for number in range(REPEATED)]
 
     def mint(self, **parameters: Any) -> Token:
-        """Return a token like no other, by the newest key unless told otherwise."""
+        """Return a new token, signed by the newest key by default."""
         with self._lock:
             text = self._tenant.mint(subject=f"user {next(self._numbers)}", **parameters)
             return Token(text, len(self.generations) - 1)
@@ -55,19 +55,19 @@ class Mint:
         """Return a token signed by an unknown key, with a key ID of its own."""
         return self.mint(signed_by="stranger", header={"kid": f"forged {next(self._numbers)}"})
 
-    def remembered(self, chance: random.Random) -> Token:
-        """Return a good token, often one that was presented before, and not rarely by an older key."""
+    def repeated(self, rng: random.Random) -> Token:
+        """Return a valid token, usually one that was presented before, possibly signed by an older key."""
         with self._lock:
             known = list(self._seen)
-        if known and chance.random() < 0.95:
-            return chance.choice(known)
+        if known and rng.random() < 0.95:
+            return rng.choice(known)
         token = self.mint()
         with self._lock:
             self._seen.append(token)
         return token
 
     def rotate(self, *, withdraw: bool) -> None:
-        """Sign with new keys from now on, and perhaps withdraw all others."""
+        """Sign with a new key from now on, and withdraw all others if told so."""
         with self._lock:
             self._tenant.rotate_keys(withdraw=withdraw)
             now = time.monotonic()
