@@ -25,13 +25,13 @@ from monocloud_mw.testing.faults import Fault
 from .conftest import Command
 from .servers import blocked_port, closed_port, proxy, relay_to, tls_server
 
-__all__ = ["FAILURES", "Failure", "Scene"]
+__all__ = ["FAILURES", "Environment", "Failure"]
 
 P: Final = "MONOCLOUD_BACKEND_"
 
 
 @attrs.frozen
-class Scene:
+class Environment:
     """A tenant without faults whose settings are in the environment."""
 
     tenant: LocalTenant
@@ -48,7 +48,8 @@ class Scene:
         self.command.set_variables({"HTTPS_PROXY": f"http://{user}127.0.0.1:{port}"})
 
 
-Prepare = Callable[[Scene], contextlib.AbstractContextManager[None]]
+SetUp = Callable[[Environment], Iterator[None]]
+Prepare = Callable[[Environment], contextlib.AbstractContextManager[None]]
 
 
 @attrs.frozen
@@ -64,8 +65,10 @@ class Failure:
 FAILURES: Final[dict[str, Failure]] = {}
 
 
-def _failure(check: str, detail: str, advice: str) -> Callable[[Callable[[Scene], Iterator[None]]], None]:
-    def add(prepare: Callable[[Scene], Iterator[None]]) -> None:
+def _failure(
+    check: str, detail: str, advice: str
+) -> Callable[[Callable[[Environment], Iterator[None]]], None]:
+    def add(prepare: SetUp) -> None:
         name = prepare.__name__.strip("_")
         FAILURES[name] = Failure(contextlib.contextmanager(prepare), check, detail, advice)
 
@@ -76,26 +79,26 @@ def _failure(check: str, detail: str, advice: str) -> Callable[[Callable[[Scene]
 
 
 @_failure("options", "invalid settings", f"set {P}TENANT_DOMAIN and {P}AUDIENCE as the API does")
-def _no_variables(scene: Scene) -> Iterator[None]:
-    scene.set(**dict.fromkeys(("TENANT_DOMAIN", "AUDIENCE", "CLIENT_ID", "CLIENT_SECRET"), ""))
+def _no_variables(environment: Environment) -> Iterator[None]:
+    environment.set(**dict.fromkeys(("TENANT_DOMAIN", "AUDIENCE", "CLIENT_ID", "CLIENT_SECRET"), ""))
     yield
 
 
 @_failure("options", "invalid settings", f"set {P}AUDIENC as the API does")
-def _misspelt_variable(scene: Scene) -> Iterator[None]:
-    scene.set(AUDIENC="https://api.example.com")
+def _misspelt_variable(environment: Environment) -> Iterator[None]:
+    environment.set(AUDIENC="https://api.example.com")
     yield
 
 
 @_failure("options", "invalid settings", f"set {P}TENANT_DOMAIN as the API does")
-def _http_for_another_machine(scene: Scene) -> Iterator[None]:
-    scene.set(TENANT_DOMAIN="http://acme.example.com")
+def _http_for_another_machine(environment: Environment) -> Iterator[None]:
+    environment.set(TENANT_DOMAIN="http://acme.example.com")
     yield
 
 
 @_failure("options", "invalid settings", f"set {P}RESPONSE_TIMEOUT as the API does")
-def _wrong_timeout(scene: Scene) -> Iterator[None]:
-    scene.set(RESPONSE_TIMEOUT="soon")
+def _wrong_timeout(environment: Environment) -> Iterator[None]:
+    environment.set(RESPONSE_TIMEOUT="soon")
     yield
 
 
@@ -103,46 +106,46 @@ def _wrong_timeout(scene: Scene) -> Iterator[None]:
 
 
 @_failure("dns", "'no-such-tenant.invalid' cannot be looked up", f"check the host in {P}TENANT_DOMAIN")
-def _unknown_host(scene: Scene) -> Iterator[None]:
-    scene.set(TENANT_DOMAIN="https://no-such-tenant.invalid")
+def _unknown_host(environment: Environment) -> Iterator[None]:
+    environment.set(TENANT_DOMAIN="https://no-such-tenant.invalid")
     yield
 
 
 @_failure("tcp", "cannot connect to port", "check host and port, that a server runs there")
-def _refused_port(scene: Scene) -> Iterator[None]:
-    scene.set(TENANT_DOMAIN=f"https://127.0.0.1:{closed_port()}")
+def _refused_port(environment: Environment) -> Iterator[None]:
+    environment.set(TENANT_DOMAIN=f"https://127.0.0.1:{closed_port()}")
     yield
 
 
 @_failure("tcp", "does not respond within 0.5 seconds", "allow outgoing connections to it (firewall")
-def _blocked_port(scene: Scene) -> Iterator[None]:
+def _blocked_port(environment: Environment) -> Iterator[None]:
     with blocked_port() as port:
-        scene.set(TENANT_DOMAIN=f"https://127.0.0.1:{port}")
+        environment.set(TENANT_DOMAIN=f"https://127.0.0.1:{port}")
         yield
 
 
 @_failure("tls", "the server's certificate was rejected", f"set ca_bundle ({P}CA_BUNDLE) to a PEM file")
-def _another_authority(scene: Scene) -> Iterator[None]:
-    scene.set(CA_BUNDLE="")
+def _another_authority(environment: Environment) -> Iterator[None]:
+    environment.set(CA_BUNDLE="")
     yield
 
 
 @_failure(
     "tls", "the server's certificate was rejected", f"check the host in tenant_domain ({P}TENANT_DOMAIN)"
 )
-def _wrong_host_name(scene: Scene) -> Iterator[None]:
-    authority = _authority(scene)
+def _wrong_host_name(environment: Environment) -> Iterator[None]:
+    authority = _authority(environment)
     with tls_server(authority, "acme.example.com", {}) as port:
-        scene.set(TENANT_DOMAIN=f"https://127.0.0.1:{port}")
+        environment.set(TENANT_DOMAIN=f"https://127.0.0.1:{port}")
         yield
 
 
 @_failure("tls", "certificate has expired", "renew the server's certificate, or check the clock")
-def _expired_certificate(scene: Scene) -> Iterator[None]:
-    authority = _authority(scene)
+def _expired_certificate(environment: Environment) -> Iterator[None]:
+    authority = _authority(environment)
     yesterday = datetime.now(UTC) - timedelta(days=1)
     with tls_server(authority, "127.0.0.1", {}, not_after=yesterday) as port:
-        scene.set(TENANT_DOMAIN=f"https://127.0.0.1:{port}")
+        environment.set(TENANT_DOMAIN=f"https://127.0.0.1:{port}")
         yield
 
 
@@ -151,74 +154,74 @@ def _expired_certificate(scene: Scene) -> Iterator[None]:
     "must be a file or directory with PEM certificates",
     f"set {P}CA_BUNDLE to a file with PEM certificates",
 )
-def _no_authorities(scene: Scene) -> Iterator[None]:
-    path = scene.directory / "ca.pem"
+def _no_authorities(environment: Environment) -> Iterator[None]:
+    path = environment.directory / "ca.pem"
     path.write_text("not a certificate")
-    scene.set(CA_BUNDLE=str(path))
+    environment.set(CA_BUNDLE=str(path))
     yield
 
 
 @_failure("tls", "SSLError", "the server does not use TLS on this port: check tenant_domain")
-def _https_for_http(scene: Scene) -> Iterator[None]:
+def _https_for_http(environment: Environment) -> Iterator[None]:
     with LocalTenant(algorithms=["ES256"]) as plain:
-        scene.set(TENANT_DOMAIN=plain.domain.replace("http://", "https://"))
+        environment.set(TENANT_DOMAIN=plain.domain.replace("http://", "https://"))
         yield
 
 
 @_failure("discovery", "cannot be reached", f"if it uses TLS, write https:// in {P}TENANT_DOMAIN")
-def _http_for_https(scene: Scene) -> Iterator[None]:
-    scene.set(TENANT_DOMAIN=scene.tenant.domain.replace("https://", "http://"))
+def _http_for_https(environment: Environment) -> Iterator[None]:
+    environment.set(TENANT_DOMAIN=environment.tenant.domain.replace("https://", "http://"))
     yield
 
 
 @_failure("tls", "responded with status 407", "add user and password to HTTPS_PROXY")
-def _proxy_asks_for_a_password(scene: Scene) -> Iterator[None]:
+def _proxy_asks_for_a_password(environment: Environment) -> Iterator[None]:
     with proxy(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") as port:
-        scene.use_proxy(port)
+        environment.use_proxy(port)
         yield
 
 
 @_failure("tls", "responded with status 403", "allow the tenant's host at the proxy")
-def _proxy_forbids_the_host(scene: Scene) -> Iterator[None]:
+def _proxy_forbids_the_host(environment: Environment) -> Iterator[None]:
     with proxy(b"HTTP/1.1 403 Forbidden\r\n\r\n") as port:
-        scene.command.secrets.append("password-of-the-proxy")
-        scene.use_proxy(port, "user:password-of-the-proxy@")
+        environment.command.secrets.append("password-of-the-proxy")
+        environment.use_proxy(port, "user:password-of-the-proxy@")
         yield
 
 
 @_failure("tls", "its response is not HTTP", "exclude the host with NO_PROXY")
-def _proxy_is_none(scene: Scene) -> Iterator[None]:
+def _proxy_is_none(environment: Environment) -> Iterator[None]:
     with proxy(b"220 mail.example.com ESMTP\r\n\r\n") as port:
-        scene.use_proxy(port)
+        environment.use_proxy(port)
         yield
 
 
 @_failure("tls", "it closed the connection", "exclude the host with NO_PROXY")
-def _proxy_closes(scene: Scene) -> Iterator[None]:
+def _proxy_closes(environment: Environment) -> Iterator[None]:
     with proxy(b"") as port:
-        scene.use_proxy(port)
+        environment.use_proxy(port)
         yield
 
 
 @_failure("tls", "(through the proxy)", "a proxy that intercepts TLS has its own certificate authority")
-def _proxy_opens_tls(scene: Scene) -> Iterator[None]:
+def _proxy_opens_tls(environment: Environment) -> Iterator[None]:
     other = trustme.CA()
     with tls_server(other, "acme.example.com", {}) as port, proxy(relay_to(port)) as relay:
-        scene.use_proxy(relay)
+        environment.use_proxy(relay)
         yield
 
 
 @_failure("proxy", "SOCKS", "set HTTPS_PROXY to an HTTP proxy")
-def _socks_proxy(scene: Scene) -> Iterator[None]:
-    scene.use_proxy(1)
-    scene.command.set_variables({"HTTPS_PROXY": "socks5://127.0.0.1:1080"})
+def _socks_proxy(environment: Environment) -> Iterator[None]:
+    environment.use_proxy(1)
+    environment.command.set_variables({"HTTPS_PROXY": "socks5://127.0.0.1:1080"})
     yield
 
 
 @_failure("dns", "'no-such-proxy.invalid' cannot be looked up", "check the proxy in HTTPS_PROXY")
-def _unknown_proxy(scene: Scene) -> Iterator[None]:
-    scene.use_proxy(1)
-    scene.command.set_variables({"HTTPS_PROXY": "http://no-such-proxy.invalid:3128"})
+def _unknown_proxy(environment: Environment) -> Iterator[None]:
+    environment.use_proxy(1)
+    environment.command.set_variables({"HTTPS_PROXY": "http://no-such-proxy.invalid:3128"})
     yield
 
 
@@ -226,26 +229,26 @@ def _unknown_proxy(scene: Scene) -> Iterator[None]:
 
 
 @_failure("discovery", "answered with status 404", f"check tenant_domain ({P}TENANT_DOMAIN)")
-def _wrong_path_of_the_tenant(scene: Scene) -> Iterator[None]:
-    scene.set(TENANT_DOMAIN=f"{scene.tenant.domain}/another")
+def _wrong_path_of_the_tenant(environment: Environment) -> Iterator[None]:
+    environment.set(TENANT_DOMAIN=f"{environment.tenant.domain}/another")
     yield
 
 
 @_failure("issuer", "the issuer of the discovery document is", f"check tenant_domain ({P}TENANT_DOMAIN)")
-def _wrong_tenant(scene: Scene) -> Iterator[None]:
-    scene.set(TENANT_DOMAIN=scene.tenant.domain.replace("127.0.0.1", "localhost"))
+def _wrong_tenant(environment: Environment) -> Iterator[None]:
+    environment.set(TENANT_DOMAIN=environment.tenant.domain.replace("127.0.0.1", "localhost"))
     yield
 
 
-def _at(endpoint: str, fault: Callable[[], Fault]) -> Callable[[Scene], Iterator[None]]:
-    def prepare(scene: Scene) -> Iterator[None]:
-        with scene.tenant.failing(fault(), endpoint=endpoint):  # type: ignore[arg-type]
+def _at(endpoint: str, fault: Callable[[], Fault]) -> SetUp:
+    def prepare(environment: Environment) -> Iterator[None]:
+        with environment.tenant.failing(fault(), endpoint=endpoint):  # type: ignore[arg-type]
             yield
 
     return prepare
 
 
-def _add(name: str, failure: tuple[str, str, str], prepare: Callable[[Scene], Iterator[None]]) -> None:
+def _add(name: str, failure: tuple[str, str, str], prepare: SetUp) -> None:
     prepare.__name__ = name
     _failure(*failure)(prepare)
 
@@ -285,26 +288,28 @@ _add(
 
 
 @_failure("keys", "none of the 1 keys can be used", f"allow an algorithm of these keys with {P}ALGORITHMS")
-def _other_algorithms(scene: Scene) -> Iterator[None]:
-    scene.set(ALGORITHMS="RS256 PS256")
+def _other_algorithms(environment: Environment) -> Iterator[None]:
+    environment.set(ALGORITHMS="RS256 PS256")
     yield
 
 
-def _dated(offset_seconds: float) -> Callable[[Scene], Iterator[None]]:
+def _dated(offset_seconds: float) -> SetUp:
     """Serve a tenant's documents with another time of day."""
 
-    def prepare(scene: Scene) -> Iterator[None]:
+    def prepare(environment: Environment) -> Iterator[None]:
         def respond(connection: socket.socket, head: bytes) -> None:
             issuer = f"http://127.0.0.1:{connection.getsockname()[1]}"
             is_jwks = head.startswith(b"GET /jwks")
-            document = scene.tenant.jwks() if is_jwks else {"issuer": issuer, "jwks_uri": f"{issuer}/jwks"}
+            document = (
+                environment.tenant.jwks() if is_jwks else {"issuer": issuer, "jwks_uri": f"{issuer}/jwks"}
+            )
             date = formatdate(time.time() + offset_seconds, usegmt=True)
             body = json.dumps(document).encode()
             lines = "HTTP/1.1 200 OK", f"Date: {date}", f"Content-Length: {len(body)}", "", ""
             connection.sendall("\r\n".join(lines).encode() + body)
 
         with proxy(respond) as port:
-            scene.set(TENANT_DOMAIN=f"http://127.0.0.1:{port}", CLIENT_ID="", CLIENT_SECRET="")
+            environment.set(TENANT_DOMAIN=f"http://127.0.0.1:{port}", CLIENT_ID="", CLIENT_SECRET="")
             yield
 
     return prepare
@@ -318,15 +323,15 @@ _add("clock_ahead", ("clock", "seconds ahead of the tenant's", "[expired] too ea
 
 
 @_failure("introspection", "invalid_client (status 401)", f"check {P}CLIENT_ID and {P}CLIENT_SECRET")
-def _wrong_secret(scene: Scene) -> Iterator[None]:
-    scene.command.secrets.append("a-secret-that-is-wrong")
-    scene.set(CLIENT_SECRET="a-secret-that-is-wrong")
+def _wrong_secret(environment: Environment) -> Iterator[None]:
+    environment.command.secrets.append("a-secret-that-is-wrong")
+    environment.set(CLIENT_SECRET="a-secret-that-is-wrong")
     yield
 
 
 @_failure("introspection", "invalid_client", f"check {P}CLIENT_ID and {P}CLIENT_SECRET")
-def _unknown_client(scene: Scene) -> Iterator[None]:
-    scene.set(CLIENT_ID="nobody")
+def _unknown_client(environment: Environment) -> Iterator[None]:
+    environment.set(CLIENT_ID="nobody")
     yield
 
 
@@ -364,19 +369,19 @@ _add(
 
 
 @_failure("introspection", "invalid settings", f"{P}CLIENT_AUTH_METHOD")
-def _method_without_endpoint(scene: Scene) -> Iterator[None]:
-    certificate = scene.tenant.authority().issue_client("api")
-    _use_files(scene, *map(Path, certificate.paths))
-    metadata = {**scene.tenant.metadata(), "mtls_endpoint_aliases": {}}
-    with scene.tenant.failing(faults.document(metadata), endpoint="discovery"):
+def _method_without_endpoint(environment: Environment) -> Iterator[None]:
+    certificate = environment.tenant.authority().issue_client("api")
+    _use_files(environment, *map(Path, certificate.paths))
+    metadata = {**environment.tenant.metadata(), "mtls_endpoint_aliases": {}}
+    with environment.tenant.failing(faults.document(metadata), endpoint="discovery"):
         yield
 
 
 # The files of the API's own certificate
 
 
-def _use_files(scene: Scene, certificate: Path, key: Path) -> None:
-    scene.set(
+def _use_files(environment: Environment, certificate: Path, key: Path) -> None:
+    environment.set(
         CLIENT_SECRET="",
         CLIENT_AUTH_METHOD="tls_client_auth",
         MTLS_CERTIFICATE=str(certificate),
@@ -384,14 +389,14 @@ def _use_files(scene: Scene, certificate: Path, key: Path) -> None:
     )
 
 
-def _own_files(scene: Scene) -> tuple[Path, Path]:
-    certificate, key = scene.tenant.authority().issue_client("api").paths
+def _own_files(environment: Environment) -> tuple[Path, Path]:
+    certificate, key = environment.tenant.authority().issue_client("api").paths
     return Path(certificate), Path(key)
 
 
 @_failure("options", "invalid settings", f"set {P}MTLS_CERTIFICATE and {P}MTLS_CERTIFICATE_KEY")
-def _missing_certificate(scene: Scene) -> Iterator[None]:
-    _use_files(scene, scene.directory / "missing.pem", _own_files(scene)[1])
+def _missing_certificate(environment: Environment) -> Iterator[None]:
+    _use_files(environment, environment.directory / "missing.pem", _own_files(environment)[1])
     yield
 
 
@@ -400,33 +405,33 @@ def _missing_certificate(scene: Scene) -> Iterator[None]:
     f"the file in {P}MTLS_CERTIFICATE cannot be read",
     "make it readable for the user",
 )
-def _unreadable_certificate(scene: Scene) -> Iterator[None]:
+def _unreadable_certificate(environment: Environment) -> Iterator[None]:
     # A file that exists and that not even root can read.
-    _use_files(scene, Path("/proc/self/mem"), _own_files(scene)[1])
+    _use_files(environment, Path("/proc/self/mem"), _own_files(environment)[1])
     yield
 
 
 @_failure(
     "mtls", f"the file in {P}MTLS_CERTIFICATE contains no PEM certificate", "-----BEGIN CERTIFICATE-----"
 )
-def _no_certificate(scene: Scene) -> Iterator[None]:
-    _use_files(scene, _own_files(scene)[1], _own_files(scene)[1])
+def _no_certificate(environment: Environment) -> Iterator[None]:
+    _use_files(environment, _own_files(environment)[1], _own_files(environment)[1])
     yield
 
 
 @_failure(
     "mtls", f"the file in {P}MTLS_CERTIFICATE_KEY contains no PEM private key", "-----BEGIN PRIVATE KEY-----"
 )
-def _no_private_key(scene: Scene) -> Iterator[None]:
-    _use_files(scene, _own_files(scene)[0], _own_files(scene)[0])
+def _no_private_key(environment: Environment) -> Iterator[None]:
+    _use_files(environment, _own_files(environment)[0], _own_files(environment)[0])
     yield
 
 
 @_failure("mtls", "is encrypted", "provide a key without a password")
-def _encrypted_key(scene: Scene) -> Iterator[None]:
-    certificate, key = _own_files(scene)
+def _encrypted_key(environment: Environment) -> Iterator[None]:
+    certificate, key = _own_files(environment)
     private = serialization.load_pem_private_key(key.read_bytes(), None)
-    encrypted = scene.directory / "encrypted.pem"
+    encrypted = environment.directory / "encrypted.pem"
     encrypted.write_bytes(
         private.private_bytes(
             serialization.Encoding.PEM,
@@ -434,17 +439,17 @@ def _encrypted_key(scene: Scene) -> Iterator[None]:
             serialization.BestAvailableEncryption(b"password"),
         )
     )
-    _use_files(scene, certificate, encrypted)
+    _use_files(environment, certificate, encrypted)
     yield
 
 
 @_failure("mtls", "the key does not match the certificate", "a matching pair")
-def _key_of_another_certificate(scene: Scene) -> Iterator[None]:
-    _use_files(scene, _own_files(scene)[0], _own_files(scene)[1])
+def _key_of_another_certificate(environment: Environment) -> Iterator[None]:
+    _use_files(environment, _own_files(environment)[0], _own_files(environment)[1])
     yield
 
 
-def _self_signed(scene: Scene, begins_days: int, ends_days: int) -> None:
+def _self_signed(environment: Environment, begins_days: int, ends_days: int) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "api")])
     now = datetime.now(UTC)
@@ -454,32 +459,32 @@ def _self_signed(scene: Scene, begins_days: int, ends_days: int) -> None:
         .not_valid_after(now + timedelta(days=ends_days))
         .sign(key, hashes.SHA256())
     )
-    paths = scene.directory / "own.pem", scene.directory / "own-key.pem"
+    paths = environment.directory / "own.pem", environment.directory / "own-key.pem"
     paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     paths[1].write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
-    _use_files(scene, *paths)
+    _use_files(environment, *paths)
 
 
 @_failure("mtls", "has expired", "renew it")
-def _expired_own_certificate(scene: Scene) -> Iterator[None]:
-    _self_signed(scene, -30, -1)
+def _expired_own_certificate(environment: Environment) -> Iterator[None]:
+    _self_signed(environment, -30, -1)
     yield
 
 
 @_failure("mtls", "is not valid yet", "check the clock of this machine")
-def _future_own_certificate(scene: Scene) -> Iterator[None]:
-    _self_signed(scene, 1, 30)
+def _future_own_certificate(environment: Environment) -> Iterator[None]:
+    _self_signed(environment, 1, 30)
     yield
 
 
-def _authority(scene: Scene) -> trustme.CA:
+def _authority(environment: Environment) -> trustme.CA:
     """Make an authority that the API trusts."""
     authority = trustme.CA()
-    path = scene.directory / "authority.pem"
+    path = environment.directory / "authority.pem"
     authority.cert_pem.write_to_path(path)
-    scene.set(CA_BUNDLE=str(path))
+    environment.set(CA_BUNDLE=str(path))
     return authority

@@ -17,7 +17,7 @@ from monocloud_mw.testing import LocalTenant
 
 from ..stores.redis_server import PASSWORD, RedisServer
 from .conftest import Command
-from .doctor_failures import FAILURES, Scene
+from .doctor_failures import FAILURES, Environment
 from .servers import closed_port, proxy, relay_to, tls_server
 
 NAMES = [row.name for row in CHECKS]
@@ -36,7 +36,7 @@ def _checks(command: Command, *arguments: str) -> tuple[int, dict[str, dict[str,
 def test_a_failure_is_found(name: str, tenant: LocalTenant, command: Command, tmp_path: Path) -> None:
     """It is the only failing check, checks that depend on it are skipped, and the advice says what to do."""
     failure = FAILURES[name]
-    with failure.prepare(Scene(tenant, command, tmp_path)):
+    with failure.prepare(Environment(tenant, command, tmp_path)):
         status, checks = _checks(command)
     assert [check["name"] for check in checks.values() if check["state"] == "failed"] == [failure.check]
     assert status == 1
@@ -215,7 +215,7 @@ def test_it_ends_in_time(command: Command) -> None:
     began = time.monotonic()
     with LocalTenant(algorithms=["ES256"]) as tenant:
         command.set_variables(tenant.environment())
-        with with_blocked_port.prepare(Scene(tenant, command, Path())):
+        with with_blocked_port.prepare(Environment(tenant, command, Path())):
             result = command("doctor", "--timeout", "1.5")
     assert result.status == 1
     assert "waiting: tcp (1 s)" in result.err

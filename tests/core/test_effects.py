@@ -28,7 +28,7 @@ from monocloud_mw.core.effects import (
 from monocloud_mw.errors import Reason, TokenError
 from monocloud_mw.http import HttpRequest
 
-from .by_hand import NOW, result_of, step
+from .fake_driver import NOW, result_of, step
 
 REQUEST = HttpRequest(
     url="https://acme.example",

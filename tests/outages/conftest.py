@@ -11,7 +11,7 @@ import pytest
 
 from monocloud_mw.testing import LocalTenant
 
-from .scene import HARNESSES, SETTINGS, Clock, Gate, Harness
+from .harness import HARNESSES, SETTINGS, Clock, Gate, Harness
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def harness(new_harness: Callable[..., Harness]) -> Harness:
 def warm(harness: Harness) -> Harness:
     """Return a client of each kind that has loaded the tenant's documents."""
     harness.call("prefetch")
-    harness.line.count()
+    harness.transport.count()
     return harness
 
 

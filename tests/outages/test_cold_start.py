@@ -17,7 +17,7 @@ from monocloud_mw.testing import LocalTenant, faults
 
 from ..adapters.exchange import Call, call_asgi, call_wsgi
 from ..adapters.sample_api import create_asgi_app, create_flask_app, create_wsgi_app
-from .scene import COOLDOWN, SETTINGS, Clock, Line
+from .harness import COOLDOWN, SETTINGS, Clock, CountingTransport
 from .test_outages import OUTAGES, Outage
 
 pytestmark = pytest.mark.slow
@@ -38,17 +38,17 @@ MISTAKES = ("status 404", "redirect", "html", "garbage", "wrong document", "arra
 
 
 @pytest.fixture
-def line() -> Iterator[Line]:
+def transport() -> Iterator[CountingTransport]:
     """Return the transport to the tenant."""
-    line = Line()
-    yield line
-    line.close()
+    transport = CountingTransport()
+    yield transport
+    transport.close()
 
 
 @pytest.fixture
-def settings(tenant: LocalTenant, line: Line) -> dict[str, Any]:
+def settings(tenant: LocalTenant, transport: CountingTransport) -> dict[str, Any]:
     """Return the options of an API that has just started."""
-    return SETTINGS | tenant.settings(tenant.client) | {"fetcher": line}
+    return SETTINGS | tenant.settings(tenant.client) | {"fetcher": transport}
 
 
 @pytest.fixture
@@ -100,12 +100,12 @@ def get(request: pytest.FixtureRequest) -> Callable[..., tuple[int, dict[str, st
 
 @pytest.mark.parametrize("outage", AT_START.values(), ids=AT_START)
 def test_the_api_starts_without_its_tenant(
-    get: Any, outage: Outage, line: Line, clock: Clock, tenant: LocalTenant
+    get: Any, outage: Outage, transport: CountingTransport, clock: Clock, tenant: LocalTenant
 ) -> None:
     """Requests that need the tenant get 503, others work; a cool-down after the outage all work."""
     good, opaque = tenant.mint(scopes="api"), tenant.mint_opaque(scopes="api")
     only_keys = outage in WORTHLESS_KEYS.values()
-    with line.short_timeout(path="/jwks" if only_keys else ""), outage(tenant):
+    with transport.short_timeout(path="/jwks" if only_keys else ""), outage(tenant):
         status, headers, body = get("/me", good)
         assert status == 503
         assert int(headers["retry-after"]) > 0
@@ -113,9 +113,9 @@ def test_the_api_starts_without_its_tenant(
         assert "www-authenticate" not in headers
         assert body["error"] == "temporarily_unavailable"
 
-        line.count()
+        transport.count()
         assert get("/me", good)[0] == get("/me", tenant.mint(lifetime_seconds=-300))[0] == 503
-        assert line.count() == 0  # no second request within the cool-down
+        assert transport.count() == 0  # no second request within the cool-down
         assert get("/healthz")[0] == 200
         assert get("/me")[0] == get("/me", "not.a.token")[0] == 401
         assert get("/me", opaque)[0] == (200 if only_keys else 503)
@@ -129,7 +129,12 @@ def test_the_api_starts_without_its_tenant(
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_an_invalid_tenant_is_a_configuration_error(
-    get: Any, name: str, line: Line, clock: Clock, tenant: LocalTenant, caplog: pytest.LogCaptureFixture
+    get: Any,
+    name: str,
+    transport: CountingTransport,
+    clock: Clock,
+    tenant: LocalTenant,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The response is a 500 with an ERROR that names the option; if the tenant is repaired, it recovers."""
     good = tenant.mint(scopes="api")
@@ -143,8 +148,8 @@ def test_an_invalid_tenant_is_a_configuration_error(
             (record,) = (record for record in caplog.records if record.name == "monocloud_mw")
             assert record.levelno == logging.ERROR
             assert "; check tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN)" in record.getMessage()
-        line.count()
+        transport.count()
         assert get("/me", good)[0] == 500
-        assert line.count() == 0  # no second request within the cool-down
+        assert transport.count() == 0  # no second request within the cool-down
     clock.advance(COOLDOWN)
     assert get("/me", good)[0] == 200

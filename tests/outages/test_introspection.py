@@ -12,37 +12,37 @@ from monocloud_mw.stores import MemoryCache
 from monocloud_mw.testing import LocalTenant, faults
 from monocloud_mw.testing.faults import Exchange, Fault
 
-from .scene import ACCEPTED, CROWD, GONE, LIFETIME, Clock, Gate, Harness, judge, new_tokens
+from .harness import ACCEPTED, CALLERS, LIFETIME, TOO_OLD, Clock, Gate, Harness, new_tokens, outcomes_of
 
 pytestmark = pytest.mark.slow
 
 PAUSE = MAX_PAUSE_SECONDS  # shorter than the cool-down here
 
 
-def opaque_tokens(tenant: LocalTenant, count: int = CROWD) -> list[str]:
+def opaque_tokens(tenant: LocalTenant, count: int = CALLERS) -> list[str]:
     """Return valid opaque tokens, all different, so that no two share a request."""
     return [tenant.mint_opaque() for _ in range(count)]
 
 
 def hang_until_it_opens(harness: Harness, tenant: LocalTenant) -> None:
     """Let introspection hang until the circuit opens."""
-    harness.line.count()
+    harness.transport.count()
     with (
-        harness.line.short_timeout(path="/introspect"),
+        harness.transport.short_timeout(path="/introspect"),
         tenant.failing(faults.hang(), endpoint="introspection"),
     ):
         for token in opaque_tokens(tenant, THRESHOLD):
-            assert harness.verdict(token) == "503"
-    assert harness.line.count() == THRESHOLD
+            assert harness.outcome(token) == "503"
+    assert harness.transport.count() == THRESHOLD
 
 
 def test_after_repeated_failures_it_fails_fast(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
     """Many concurrent requests fail without a request to the tenant, so none waits."""
     hang_until_it_opens(warm, tenant)
     for _ in range(3):
-        assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
+        assert warm.outcomes(opaque_tokens(tenant)) == {"503"}
         clock.advance(PAUSE / 4)
-    assert warm.line.count() == 0
+    assert warm.transport.count() == 0
 
 
 def test_one_request_probes_and_the_others_fail_meanwhile(
@@ -55,12 +55,12 @@ def test_one_request_probes_and_the_others_fail_meanwhile(
     probe = warm.submit(opaque_tokens(tenant, 1))
     gate.await_request()
     for _ in range(3):
-        assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
+        assert warm.outcomes(opaque_tokens(tenant)) == {"503"}
         clock.advance(PAUSE / 4)
-    assert warm.line.count() == 1
+    assert warm.transport.count() == 1
     gate.open()
-    assert judge(probe) == {ACCEPTED}
-    assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
+    assert outcomes_of(probe) == {ACCEPTED}
+    assert warm.outcomes(opaque_tokens(tenant)) == {ACCEPTED}
 
 
 def test_a_probe_that_fails_is_followed_by_another_pause(
@@ -68,24 +68,30 @@ def test_a_probe_that_fails_is_followed_by_another_pause(
 ) -> None:
     """An outage costs one request per pause, however many tokens are presented."""
     hang_until_it_opens(warm, tenant)
-    with warm.line.short_timeout(path="/introspect"), tenant.failing(faults.hang(), endpoint="introspection"):
+    with (
+        warm.transport.short_timeout(path="/introspect"),
+        tenant.failing(faults.hang(), endpoint="introspection"),
+    ):
         for _ in range(5):
             clock.advance(PAUSE)
-            assert warm.verdict(tenant.mint_opaque()) == "503"
-            assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
-            assert warm.line.count() == 1
+            assert warm.outcome(tenant.mint_opaque()) == "503"
+            assert warm.outcomes(opaque_tokens(tenant)) == {"503"}
+            assert warm.transport.count() == 1
     clock.advance(PAUSE)
-    assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
-    assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
+    assert warm.outcome(tenant.mint_opaque()) == ACCEPTED
+    assert warm.outcomes(opaque_tokens(tenant)) == {ACCEPTED}
 
 
 def test_no_further_requests_hang(warm: Harness, tenant: LocalTenant) -> None:
     """Requests that hang before the first failure end, and no others hang."""
-    with warm.line.short_timeout(path="/introspect"), tenant.failing(faults.hang(), endpoint="introspection"):
-        assert warm.verdicts(opaque_tokens(tenant, 10)) == {"503"}
-        assert warm.line.count() <= 10
-        assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
-        assert warm.line.count() == 0
+    with (
+        warm.transport.short_timeout(path="/introspect"),
+        tenant.failing(faults.hang(), endpoint="introspection"),
+    ):
+        assert warm.outcomes(opaque_tokens(tenant, 10)) == {"503"}
+        assert warm.transport.count() <= 10
+        assert warm.outcomes(opaque_tokens(tenant)) == {"503"}
+        assert warm.transport.count() == 0
 
 
 def test_jwts_are_not_affected(warm: Harness, tenant: LocalTenant, gate: Gate) -> None:
@@ -93,11 +99,11 @@ def test_jwts_are_not_affected(warm: Harness, tenant: LocalTenant, gate: Gate) -
     tenant.fail(gate, endpoint="introspection")
     hanging = warm.submit(opaque_tokens(tenant, THRESHOLD))
     gate.await_request()
-    assert warm.verdicts(new_tokens(tenant)) == {ACCEPTED}
+    assert warm.outcomes(new_tokens(tenant)) == {ACCEPTED}
     gate.open()
-    assert judge(hanging) == {ACCEPTED}
+    assert outcomes_of(hanging) == {ACCEPTED}
     hang_until_it_opens(warm, tenant)
-    assert warm.verdicts(new_tokens(tenant)) == {ACCEPTED}
+    assert warm.outcomes(new_tokens(tenant)) == {ACCEPTED}
 
 
 def test_cached_responses_are_not_affected(
@@ -106,12 +112,12 @@ def test_cached_responses_are_not_affected(
     """Tokens in the claims cache are accepted during the outage until their entries expire."""
     harness = new_harness(cache=MemoryCache(clock=clock.unix), introspection_cache_duration=LIFETIME)
     known = opaque_tokens(tenant)
-    assert harness.verdicts(known) == {ACCEPTED}
-    harness.line.count()
+    assert harness.outcomes(known) == {ACCEPTED}
+    harness.transport.count()
     hang_until_it_opens(harness, tenant)
     with tenant.outage():
         clock.advance(LIFETIME - 1)
-        assert harness.verdicts(known) == {ACCEPTED}
+        assert harness.outcomes(known) == {ACCEPTED}
 
 
 UNANSWERED: dict[str, Fault] = {
@@ -145,11 +151,11 @@ def test_invalid_responses_open_the_circuit(
     """An invalid response says nothing about the token: 503."""
     with tenant.failing(fault, endpoint="introspection"):
         for token in opaque_tokens(tenant, failures):
-            assert warm.verdict(token) == "503"
-        assert warm.verdicts(opaque_tokens(tenant)) == {"503"}
+            assert warm.outcome(token) == "503"
+        assert warm.outcomes(opaque_tokens(tenant)) == {"503"}
         assert tenant.requests.count("introspection") == failures
     clock.advance(PAUSE)
-    assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
+    assert warm.outcome(tenant.mint_opaque()) == ACCEPTED
 
 
 @pytest.mark.parametrize("status", [429, 500])
@@ -164,8 +170,8 @@ def test_made_up_tokens_of_one_caller_affect_no_other(
 
     with tenant.failing(fail_at_made_up, endpoint="introspection"):
         for number in range(50):
-            assert warm.verdicts(f"made-up-{number}-{letter}" for letter in "ab") == {"503"}
-            assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
+            assert warm.outcomes(f"made-up-{number}-{letter}" for letter in "ab") == {"503"}
+            assert warm.outcome(tenant.mint_opaque()) == ACCEPTED
             clock.advance(0.2)
 
 
@@ -174,21 +180,21 @@ def test_tokens_that_were_active_are_served_while_made_up_ones_hang(
 ) -> None:
     """Hanging made-up tokens open the circuit only for tokens that were not active before."""
     known = opaque_tokens(tenant, 5)
-    assert warm.verdicts(known) == {ACCEPTED}
+    assert warm.outcomes(known) == {ACCEPTED}
     hang_until_it_opens(warm, tenant)
-    assert warm.verdict(known[0]) == ACCEPTED
-    assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
+    assert warm.outcome(known[0]) == ACCEPTED
+    assert warm.outcomes(opaque_tokens(tenant)) == {ACCEPTED}
 
 
 @pytest.mark.parametrize("fault", [faults.redirect(), faults.status(404)], ids=["redirect", "status 404"])
 def test_an_endpoint_that_was_there_is_away(warm: Harness, fault: Fault, tenant: LocalTenant) -> None:
     """A redirect or a 404 is a configuration error at first, and an outage after a valid response."""
     with tenant.failing(fault, endpoint="introspection"):
-        assert warm.verdict(tenant.mint_opaque()) == "500"
-    assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
+        assert warm.outcome(tenant.mint_opaque()) == "500"
+    assert warm.outcome(tenant.mint_opaque()) == ACCEPTED
     with tenant.failing(fault, endpoint="introspection"):
-        assert warm.verdict(tenant.mint_opaque()) == "503"
-    assert warm.verdict(tenant.mint_opaque()) == ACCEPTED
+        assert warm.outcome(tenant.mint_opaque()) == "503"
+    assert warm.outcome(tenant.mint_opaque()) == ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -199,12 +205,12 @@ def test_an_endpoint_that_was_there_is_away(warm: Harness, fault: Fault, tenant:
 def test_a_refusal_is_not_an_outage(warm: Harness, fault: Fault, tenant: LocalTenant) -> None:
     """A tenant that refuses the client works: 500, and every request is sent."""
     with tenant.failing(fault, endpoint="introspection"):
-        assert warm.verdicts(opaque_tokens(tenant, 2 * THRESHOLD)) == {"500"}
-    assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
+        assert warm.outcomes(opaque_tokens(tenant, 2 * THRESHOLD)) == {"500"}
+    assert warm.outcomes(opaque_tokens(tenant)) == {ACCEPTED}
 
 
 def test_discovery_from_before_the_outage_is_used(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
     """Introspection works while only the discovery document cannot be loaded."""
     with tenant.failing(faults.status(500), endpoint="discovery"):
-        clock.advance(GONE / 2)
-        assert warm.verdicts(opaque_tokens(tenant)) == {ACCEPTED}
+        clock.advance(TOO_OLD / 2)
+        assert warm.outcomes(opaque_tokens(tenant)) == {ACCEPTED}

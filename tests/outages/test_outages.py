@@ -11,13 +11,13 @@ from monocloud_mw.testing import LocalTenant, faults
 from monocloud_mw.testing._tenant.endpoints import EndpointName
 from monocloud_mw.testing.faults import FAULTS, Fault
 
-from .scene import (
+from .harness import (
     ACCEPTED,
     COOLDOWN,
     DUE,
-    GONE,
     LIFETIME,
     MAX_STALE,
+    TOO_OLD,
     Clock,
     Gate,
     Harness,
@@ -80,41 +80,41 @@ def test_an_outage_from_start_to_end(warm: Harness, clock: Clock, tenant: LocalT
     """Known keys are used, with one attempt per cool-down; then the response is 503, until the tenant
     recovers.
     """
-    seen = tenant.mint(lifetime_seconds=10 * GONE)
-    assert warm.verdict(seen) == ACCEPTED
+    seen = tenant.mint(lifetime_seconds=10 * TOO_OLD)
+    assert warm.outcome(seen) == ACCEPTED
     refused = {"503"}  # 404 too, since the tenant worked before
 
-    def crowd() -> list[str]:
+    def concurrent_tokens() -> list[str]:
         return [seen, *new_tokens(tenant, 3)]
 
-    def attempts_of_a_crowd() -> int:
-        assert warm.verdicts(crowd()) == {ACCEPTED}
+    def attempts() -> int:
+        assert warm.outcomes(concurrent_tokens()) == {ACCEPTED}
         warm.settle()
-        return warm.line.count()
+        return warm.transport.count()
 
     clock.advance(DUE)
-    with warm.line.short_timeout(name in ENDLESS), OUTAGES[name](tenant):
-        assert attempts_of_a_crowd() == 2  # one per document, in the background
-        assert attempts_of_a_crowd() == 0
+    with warm.transport.short_timeout(name in ENDLESS), OUTAGES[name](tenant):
+        assert attempts() == 2  # one per document, in the background
+        assert attempts() == 0
         clock.advance(LIFETIME - DUE)
-        assert attempts_of_a_crowd() == 2
+        assert attempts() == 2
         clock.advance(COOLDOWN - 1)
-        assert attempts_of_a_crowd() == 0
+        assert attempts() == 0
         clock.advance(MAX_STALE - COOLDOWN)
-        assert attempts_of_a_crowd() == 2
+        assert attempts() == 2
 
         clock.advance(COOLDOWN)
-        assert warm.verdict(seen) in refused
-        assert warm.verdicts(crowd()) == refused
-        assert warm.line.count() == 1  # without a discovery document, no key set is requested
+        assert warm.outcome(seen) in refused
+        assert warm.outcomes(concurrent_tokens()) == refused
+        assert warm.transport.count() == 1  # without a discovery document, no key set is requested
 
     clock.advance(COOLDOWN - 1)
-    assert warm.verdicts(crowd()) == refused
-    assert warm.line.count() == 0
+    assert warm.outcomes(concurrent_tokens()) == refused
+    assert warm.transport.count() == 0
     clock.advance(1)
-    assert warm.verdict(seen) == ACCEPTED  # this request tries; concurrent ones would fail at once
-    assert warm.verdicts(crowd()) == {ACCEPTED}
-    assert warm.line.count() == 2
+    assert warm.outcome(seen) == ACCEPTED  # this request tries; concurrent ones would fail at once
+    assert warm.outcomes(concurrent_tokens()) == {ACCEPTED}
+    assert warm.transport.count() == 2
 
 
 def test_there_is_one_attempt_per_cooldown(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
@@ -123,7 +123,7 @@ def test_there_is_one_attempt_per_cooldown(warm: Harness, clock: Clock, tenant: 
     tenant.fail(faults.status(500))
     for rounds in range(1, 20):
         for _ in range(4):
-            assert warm.verdict(tenant.mint()) == ACCEPTED
+            assert warm.outcome(tenant.mint()) == ACCEPTED
             warm.settle()
             clock.advance(COOLDOWN / 4 + 0.001)
         assert tenant.requests.count("jwks") == tenant.requests.count("discovery") == 1 + rounds
@@ -136,18 +136,18 @@ def test_no_request_waits_for_a_tenant_that_fails_and_then_hangs(
     """After a failed refresh, further attempts hang in the background, one at a time."""
     clock.advance(age)
     with tenant.failing(faults.status(500)):
-        assert warm.verdict(tenant.mint()) == ACCEPTED
+        assert warm.outcome(tenant.mint()) == ACCEPTED
         warm.settle()
     tenant.fail(gate)
     for _ in range(5):
         clock.advance(COOLDOWN)
-        assert warm.verdicts(new_tokens(tenant)) == {ACCEPTED}
+        assert warm.outcomes(new_tokens(tenant)) == {ACCEPTED}
         gate.await_request()
     tenant.requests.wait_for("jwks", 3)
     assert tenant.requests.count("jwks") == 3  # prefetched, failed, hanging
     gate.open()
     warm.settle()
-    assert warm.verdict(tenant.mint()) == ACCEPTED
+    assert warm.outcome(tenant.mint()) == ACCEPTED
 
 
 @pytest.mark.parametrize("endpoint", ["discovery", "jwks"])
@@ -157,14 +157,14 @@ def test_one_document_alone_may_fail(
     """Each document has its own last known good version and its own recovery."""
     with tenant.failing(faults.html(), endpoint=endpoint):
         for _ in range(20):
-            clock.advance(GONE / 22)
-            assert warm.verdict(tenant.mint()) == ACCEPTED
+            clock.advance(TOO_OLD / 22)
+            assert warm.outcome(tenant.mint()) == ACCEPTED
             warm.settle()
     clock.advance(COOLDOWN)
-    assert warm.verdict(tenant.mint()) == ACCEPTED
+    assert warm.outcome(tenant.mint()) == ACCEPTED
     warm.settle()
-    clock.advance(GONE - 1)
-    assert warm.verdict(tenant.mint()) == ACCEPTED
+    clock.advance(TOO_OLD - 1)
+    assert warm.outcome(tenant.mint()) == ACCEPTED
 
 
 NO_KEYS: dict[str, Fault] = {
@@ -183,11 +183,11 @@ def test_good_keys_are_not_replaced(warm: Harness, fault: Fault, clock: Clock, t
     """A set without keys, or an invalid one, replaces no keys, whatever the reason of the refresh."""
     keys = warm.call("get_jwks")
     with tenant.failing(fault, endpoint="jwks"):
-        assert warm.verdicts(forgeries(tenant, 3)) == {"503"}  # on demand
+        assert warm.outcomes(forgeries(tenant, 3)) == {"503"}  # on demand
         assert warm.call("get_jwks") is keys
         for age in (DUE, LIFETIME):  # ahead, and because it was due
             clock.advance(age)
-            assert warm.verdict(tenant.mint()) == ACCEPTED
+            assert warm.outcome(tenant.mint()) == ACCEPTED
             warm.settle()
             assert warm.call("get_jwks") is keys
     assert tenant.requests.count("jwks") == 4
@@ -201,6 +201,6 @@ def test_max_stale_of_zero_serves_nothing_old(
     harness.call("prefetch")
     tenant.fail(faults.status(500))
     clock.advance(LIFETIME - 1)
-    assert harness.verdict(tenant.mint()) == ACCEPTED
+    assert harness.outcome(tenant.mint()) == ACCEPTED
     clock.advance(1)
-    assert harness.verdict(tenant.mint()) == "503"
+    assert harness.outcome(tenant.mint()) == "503"

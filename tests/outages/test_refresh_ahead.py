@@ -12,7 +12,7 @@ from monocloud_mw import AsyncBackendClient
 from monocloud_mw.testing import LocalTenant
 from monocloud_mw.testing._tenant.endpoints import EndpointName
 
-from .scene import (
+from .harness import (
     ACCEPTED,
     COOLDOWN,
     DUE,
@@ -21,8 +21,8 @@ from .scene import (
     Clock,
     Gate,
     Harness,
-    judge,
     new_tokens,
+    outcomes_of,
 )
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def test_a_cold_start_is_one_fetch_of_each_document(
     results = harness.submit(new_tokens(tenant))
     gate.await_request()
     gate.open()
-    assert judge(results) == {ACCEPTED}
+    assert outcomes_of(results) == {ACCEPTED}
     assert count_documents(tenant) == {"discovery": 1, "jwks": 1}
 
 
@@ -54,17 +54,17 @@ def test_no_request_waits_for_a_refresh_ahead(
 ) -> None:
     """During the refresh all requests are served, before and after the document expires."""
     seen = tenant.mint()
-    assert warm.verdict(seen) == ACCEPTED
+    assert warm.outcome(seen) == ACCEPTED
     clock.advance(DUE)
     tenant.fail(gate)
     for _ in range(3):
-        assert warm.verdicts([seen, *new_tokens(tenant)]) == {ACCEPTED}
+        assert warm.outcomes([seen, *new_tokens(tenant)]) == {ACCEPTED}
         clock.advance(COOLDOWN * 0.9)
     for document in DOCUMENTS:
         tenant.requests.wait_for(document, 2)
     gate.open()
     warm.settle()
-    assert warm.verdict(seen) == ACCEPTED
+    assert warm.outcome(seen) == ACCEPTED
     assert count_documents(tenant) == {"discovery": 2, "jwks": 2}
 
 
@@ -77,7 +77,7 @@ def test_a_refresh_ahead_may_take_longer_than_a_cooldown(
     clock.advance(DUE)
     tenant.fail(gate)
     for _ in range(4):
-        assert harness.verdicts(new_tokens(tenant)) == {ACCEPTED}
+        assert harness.outcomes(new_tokens(tenant)) == {ACCEPTED}
         gate.await_request()
         clock.advance(COOLDOWN + 0.1)
     assert tenant.requests.count("jwks") == 2
@@ -90,7 +90,7 @@ def test_steady_traffic_costs_one_refresh_per_lifetime(
     step, steps = 10.0, 96
     for token in new_tokens(tenant, steps):
         clock.advance(step)
-        assert warm.verdict(token) == ACCEPTED
+        assert warm.outcome(token) == ACCEPTED
         warm.settle()
     fetches = 1 + steps * step // DUE
     assert count_documents(tenant) == {"discovery": fetches, "jwks": fetches}
@@ -109,9 +109,9 @@ def test_one_refresh_after_a_time_without_traffic(
     results = warm.submit(new_tokens(tenant))
     gate.await_request()
     gate.open()
-    assert judge(results) == {ACCEPTED}
+    assert outcomes_of(results) == {ACCEPTED}
     assert tenant.requests.count("jwks") == 2
-    assert warm.verdict(old) == "unknown_key"
+    assert warm.outcome(old) == "unknown_key"
 
 
 @pytest.mark.parametrize("age", [DUE, DUE + COOLDOWN, LIFETIME - 1])

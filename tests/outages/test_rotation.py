@@ -7,21 +7,21 @@ import pytest
 from monocloud_mw.testing import LocalTenant, faults
 from monocloud_mw.testing.faults import Fault
 
-from .scene import (
+from .harness import (
     ACCEPTED,
+    CALLERS,
     COOLDOWN,
-    CROWD,
     DUE,
-    GONE,
     LIFETIME,
     MAX_STALE,
+    TOO_OLD,
     Clock,
     Gate,
     Harness,
     OldAnswer,
     forgeries,
-    judge,
     new_tokens,
+    outcomes_of,
 )
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def test_a_new_key_works_at_once(
     results = warm.submit(new_tokens(tenant, header=header))
     gate.await_request()
     gate.open()
-    assert judge(results) == {ACCEPTED}
+    assert outcomes_of(results) == {ACCEPTED}
     assert tenant.requests.count("jwks") == 2
 
 
@@ -50,31 +50,31 @@ def test_known_keys_do_not_wait_for_a_new_one(warm: Harness, tenant: LocalTenant
     tenant.fail(gate, endpoint="jwks")
     waiting = warm.submit(new_tokens(tenant))
     gate.await_request()
-    assert warm.verdicts(known) == {ACCEPTED}
+    assert warm.outcomes(known) == {ACCEPTED}
     gate.open()
-    assert judge(waiting) == {ACCEPTED}
+    assert outcomes_of(waiting) == {ACCEPTED}
 
 
 def test_a_withdrawn_key_stops_at_the_next_refresh(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
     """Tokens that were verified before are refused as well."""
     seen, unseen = tenant.mint(), tenant.mint()
-    assert warm.verdict(seen) == ACCEPTED
+    assert warm.outcome(seen) == ACCEPTED
     tenant.rotate_keys(withdraw=True)
     clock.advance(DUE)
-    assert warm.verdict(seen) == ACCEPTED  # starts the refresh
+    assert warm.outcome(seen) == ACCEPTED  # starts the refresh
     warm.settle()
-    assert warm.verdict(seen) == "unknown_key"
-    assert warm.verdict(unseen) == "unknown_key"
+    assert warm.outcome(seen) == "unknown_key"
+    assert warm.outcome(unseen) == "unknown_key"
 
 
 def test_a_refresh_for_a_new_key_removes_the_withdrawn_one(warm: Harness, tenant: LocalTenant) -> None:
     """Any refresh removes withdrawn keys."""
     seen = tenant.mint()
-    assert warm.verdict(seen) == ACCEPTED
+    assert warm.outcome(seen) == ACCEPTED
     tenant.rotate_keys(withdraw=True)
-    assert warm.verdict(seen) == ACCEPTED
-    assert warm.verdict(tenant.mint()) == ACCEPTED
-    assert warm.verdict(seen) == "unknown_key"
+    assert warm.outcome(seen) == ACCEPTED
+    assert warm.outcome(tenant.mint()) == ACCEPTED
+    assert warm.outcome(seen) == "unknown_key"
 
 
 def test_an_older_key_works_for_as_long_as_it_is_published(
@@ -85,7 +85,7 @@ def test_an_older_key_works_for_as_long_as_it_is_published(
     for _ in range(3):
         tenant.rotate_keys()
         clock.advance(LIFETIME)
-        assert warm.verdicts([seen, tenant.mint()]) == {ACCEPTED}
+        assert warm.outcomes([seen, tenant.mint()]) == {ACCEPTED}
         warm.settle()
 
 
@@ -93,16 +93,16 @@ def test_a_withdrawn_key_stops_at_the_first_refresh_after_an_outage(
     warm: Harness, clock: Clock, tenant: LocalTenant
 ) -> None:
     """In an outage the withdrawal is unknown; the first refresh afterwards applies it."""
-    token = tenant.mint(lifetime_seconds=GONE)
-    assert warm.verdict(token) == ACCEPTED
+    token = tenant.mint(lifetime_seconds=TOO_OLD)
+    assert warm.outcome(token) == ACCEPTED
     tenant.rotate_keys(withdraw=True)
     with tenant.failing(faults.status(503)):
         clock.advance(LIFETIME + MAX_STALE / 2)
-        assert warm.verdict(token) == ACCEPTED
+        assert warm.outcome(token) == ACCEPTED
     clock.advance(COOLDOWN)
-    assert warm.verdict(token) == ACCEPTED  # starts the refresh
+    assert warm.outcome(token) == ACCEPTED  # starts the refresh
     warm.settle()
-    assert warm.verdict(token) == "unknown_key"
+    assert warm.outcome(token) == "unknown_key"
 
 
 def test_many_unknown_keys_cause_one_request_per_cooldown(
@@ -112,8 +112,8 @@ def test_many_unknown_keys_cause_one_request_per_cooldown(
     known = tenant.mint()
     for rounds in range(1, 4):
         for _ in range(2):
-            assert warm.verdicts(forgeries(tenant)) == {"unknown_key"}
-            assert warm.verdict(known) == ACCEPTED
+            assert warm.outcomes(forgeries(tenant)) == {"unknown_key"}
+            assert warm.outcome(known) == ACCEPTED
             clock.advance(COOLDOWN / 2)
         assert tenant.requests.count("jwks") == 1 + rounds
 
@@ -123,9 +123,9 @@ def test_many_unknown_keys_delay_no_other_token(warm: Harness, tenant: LocalTena
     tenant.fail(gate, endpoint="jwks")
     flood = warm.submit(forgeries(tenant))
     gate.await_request()
-    assert warm.verdicts(new_tokens(tenant)) == {ACCEPTED}
+    assert warm.outcomes(new_tokens(tenant)) == {ACCEPTED}
     gate.open()
-    assert judge(flood) == {"unknown_key"}
+    assert outcomes_of(flood) == {"unknown_key"}
     assert tenant.requests.count("jwks") == 2
 
 
@@ -133,12 +133,12 @@ def test_a_new_key_among_unknown_ones_works_one_cooldown_later(
     warm: Harness, clock: Clock, tenant: LocalTenant
 ) -> None:
     """Unknown keys can delay a new key by one cool-down at most."""
-    assert warm.verdicts(forgeries(tenant)) == {"unknown_key"}
+    assert warm.outcomes(forgeries(tenant)) == {"unknown_key"}
     tenant.rotate_keys()
     token = tenant.mint()
-    assert warm.verdict(token) == "unknown_key"
+    assert warm.outcome(token) == "unknown_key"
     clock.advance(COOLDOWN)
-    assert warm.verdicts([*forgeries(tenant), token]) - {"unknown_key"} == {ACCEPTED}
+    assert warm.outcomes([*forgeries(tenant), token]) - {"unknown_key"} == {ACCEPTED}
     assert tenant.requests.count("jwks") == 3
 
 
@@ -147,18 +147,18 @@ def test_unknown_keys_in_an_outage_are_refused_at_once(
 ) -> None:
     """Whether the key is new is unknown: 503. No request waits; there is one attempt per cool-down."""
     with tenant.failing(faults.status(500), endpoint="jwks"):
-        assert warm.verdicts(forgeries(tenant)) == {"503"}
-        assert warm.verdicts(forgeries(tenant)) == {"503"}
+        assert warm.outcomes(forgeries(tenant)) == {"503"}
+        assert warm.outcomes(forgeries(tenant)) == {"503"}
     assert tenant.requests.count("jwks") == 2
     tenant.fail(gate, endpoint="jwks")
     for _ in range(3):
         clock.advance(COOLDOWN)
-        assert warm.verdicts([*forgeries(tenant), tenant.mint()]) == {"503", ACCEPTED}
+        assert warm.outcomes([*forgeries(tenant), tenant.mint()]) == {"503", ACCEPTED}
         gate.await_request()
     assert tenant.requests.count("jwks") == 3
     gate.open()
     warm.settle()
-    assert warm.verdicts(forgeries(tenant)) == {"unknown_key"}
+    assert warm.outcomes(forgeries(tenant)) == {"unknown_key"}
 
 
 @pytest.mark.parametrize("fault", [faults.reset(), faults.status(503)], ids=["reset", "status 503"])
@@ -171,12 +171,12 @@ def test_a_new_key_is_never_the_callers_fault(
     tenant.rotate_keys()
     token = tenant.mint()
     with tenant.failing(fault, endpoint="jwks"):
-        assert warm.verdict(token) == "503"
-    assert warm.verdict(token) == "503"
+        assert warm.outcome(token) == "503"
+    assert warm.outcome(token) == "503"
     clock.advance(COOLDOWN)
-    assert warm.verdict(token) == "503"  # starts the refresh
+    assert warm.outcome(token) == "503"  # starts the refresh
     warm.settle()
-    assert warm.verdict(token) == ACCEPTED
+    assert warm.outcome(token) == ACCEPTED
 
 
 def test_a_new_key_does_not_join_an_older_refresh(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
@@ -186,25 +186,25 @@ def test_a_new_key_does_not_join_an_older_refresh(warm: Harness, clock: Clock, t
     old = OldAnswer()
     clock.advance(DUE)
     tenant.fail(old, endpoint="jwks", times=1)
-    assert warm.verdict(tenant.mint()) == ACCEPTED  # starts the refresh
+    assert warm.outcome(tenant.mint()) == ACCEPTED  # starts the refresh
     old.await_request()
     clock.advance(1)
     tenant.rotate_keys()
     results = warm.submit(new_tokens(tenant))
     tenant.requests.wait_for("jwks", 3)
     old.open()
-    assert judge(results) == {ACCEPTED}
+    assert outcomes_of(results) == {ACCEPTED}
     warm.settle()
     assert tenant.requests.count("jwks") == 3
-    assert warm.verdict(tenant.mint()) == ACCEPTED
+    assert warm.outcome(tenant.mint()) == ACCEPTED
 
 
 def test_a_key_replaced_under_its_id_works_at_once(warm: Harness, clock: Clock, tenant: LocalTenant) -> None:
     """Forged signatures of known keys cause one request per cool-down, like unknown keys."""
-    impostors = [tenant.mint(signed_by="impostor", subject=f"user {number}") for number in range(CROWD)]
+    impostors = [tenant.mint(signed_by="impostor", subject=f"user {number}") for number in range(CALLERS)]
     for rounds in range(1, 4):
         for _ in range(2):
-            assert warm.verdicts(impostors) == {"bad_signature"}
+            assert warm.outcomes(impostors) == {"bad_signature"}
             clock.advance(COOLDOWN / 2)
         assert tenant.requests.count("jwks") == 1 + rounds
 
@@ -213,5 +213,5 @@ def test_a_key_replaced_under_its_id_works_at_once(warm: Harness, clock: Clock, 
 def test_malformed_tokens_cause_no_request(warm: Harness, garbage: str, tenant: LocalTenant) -> None:
     """Only a well-formed token whose signature no known key verifies causes a request."""
     token = tenant.mint(header={"alg": "none"}) if garbage == "unsigned" else garbage
-    assert warm.verdicts([token] * CROWD) <= {"malformed", "unsupported_algorithm"}
-    assert warm.line.count() == 0
+    assert warm.outcomes([token] * CALLERS) <= {"malformed", "unsupported_algorithm"}
+    assert warm.transport.count() == 0

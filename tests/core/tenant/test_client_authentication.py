@@ -16,7 +16,7 @@ from monocloud_mw.jose import SigningKey
 from monocloud_mw.options import Options
 from monocloud_mw.options.client_authentication import CLIENT_AUTH_METHODS, ClientCredentials
 
-from ..by_hand import NOW, result_of, step
+from ..fake_driver import NOW, result_of, step
 from ..keys import ES256, FIRST, RS256
 
 ISSUER: Final = "https://acme.us.monocloud.com/"

@@ -27,7 +27,7 @@ from monocloud_mw.http import HttpResponse
 from monocloud_mw.jose import SigningKey
 from monocloud_mw.options import Options
 
-from ..by_hand import World, json_response
+from ..fake_driver import FakeDriver, json_response
 from ..keys import jwks_of
 
 ISSUER: Final = "https://acme.us.monocloud.com"
@@ -52,25 +52,25 @@ class Observed:
 
     def __init__(self, keys: Any, *, observer: Any = _observe) -> None:
         options = _options(observer=observer)
-        self.world = World({DISCOVERY: json_response(METADATA), KEYS: keys})
+        self.driver = FakeDriver({DISCOVERY: json_response(METADATA), KEYS: keys})
         self.tenant = Tenant(options)
         self.introspection = Introspection(options, self.tenant)
 
     def load(self) -> list[Event]:
         """Load the key set if it is due and return the events."""
-        before = len(self.world.events)
+        before = len(self.driver.events)
         with suppress(MonoCloudError):
-            self.world.run(self.tenant.keys.current(self.world.now))
-        self.world.run_background()
-        return self.world.events[before:]
+            self.driver.run(self.tenant.keys.current(self.driver.now))
+        self.driver.run_background()
+        return self.driver.events[before:]
 
     def introspect(self, token: str, answer: Any) -> list[Event]:
         """Introspect a token and return the events."""
-        before = len(self.world.events)
-        self.world.responses[ENDPOINT] = answer
+        before = len(self.driver.events)
+        self.driver.responses[ENDPOINT] = answer
         with suppress(MonoCloudError):
-            self.world.run(self.introspection.claims(token))
-        return self.world.events[before:]
+            self.driver.run(self.introspection.claims(token))
+        return self.driver.events[before:]
 
 
 def _body(document: Any) -> HttpResponse:
@@ -89,7 +89,7 @@ def test_a_key_that_is_skipped() -> None:
     assert isinstance(refused, KeysRefused)
     assert refused.problem.startswith("unusable keys: ")
     assert refreshed == KeysRefreshed(usable=1, skipped=1, seconds=0.0)
-    observed.world.pass_time(299)
+    observed.driver.pass_time(299)
     assert observed.load() == [refreshed]
 
 
@@ -98,8 +98,8 @@ def test_a_key_set_that_must_not_replace_good_keys(document: Any) -> None:
     """The set is refused and the known keys stay in use."""
     observed = Observed(_body(GOOD))
     observed.load()
-    observed.world.pass_time(299)
-    observed.world.responses[KEYS] = _body(document)
+    observed.driver.pass_time(299)
+    observed.driver.responses[KEYS] = _body(document)
     *skipped, refused, failed, serving = observed.load()
     assert [type(event) for event in skipped] == [KeysRefused] * (document == {"keys": [{"kty": "XX"}]})
     assert isinstance(refused, KeysRefused)
@@ -111,8 +111,8 @@ def test_a_refresh_that_failed() -> None:
     """The event says what is served meanwhile, once per attempt."""
     observed = Observed(_body(GOOD))
     observed.load()
-    observed.world.pass_time(299)
-    observed.world.responses[KEYS] = AWAY
+    observed.driver.pass_time(299)
+    observed.driver.responses[KEYS] = AWAY
     failed = RefreshFailed(document="key set", problem="away", status=503)
     assert observed.load() == [failed, ServingStale(document="key set", age_seconds=299.0)]
     assert observed.load() == []
@@ -122,7 +122,7 @@ def test_a_refresh_that_failed() -> None:
 def test_a_failed_discovery() -> None:
     """A failed discovery has its own event; there is then no key set."""
     observed = Observed(_body(GOOD))
-    observed.world.responses[DISCOVERY] = AWAY
+    observed.driver.responses[DISCOVERY] = AWAY
     assert [event.document for event in observed.load() if isinstance(event, RefreshFailed)] == [
         "discovery document",
         "key set",
@@ -133,13 +133,13 @@ def test_a_refresh_that_was_interrupted_has_not_failed() -> None:
     """A refresh that was interrupted, because the process stopped, is not reported as failed."""
     observed = Observed(_body(GOOD))
     observed.load()
-    observed.world.pass_time(299)
+    observed.driver.pass_time(299)
 
     def late(_request: object) -> Failure:
-        observed.world.pass_time(60)
+        observed.driver.pass_time(60)
         return AWAY
 
-    observed.world.responses[KEYS] = late
+    observed.driver.responses[KEYS] = late
     told = observed.load()
     assert told == [] or isinstance(told[0], RefreshFailed)  # the second time in a row it counts as a failure
 
@@ -148,8 +148,8 @@ def test_without_an_observer_there_are_no_events() -> None:
     """Without an observer no events are created."""
     observed = Observed(_body(GOOD), observer=None)
     assert observed.load() == []
-    observed.world.pass_time(299)
-    observed.world.responses[KEYS] = AWAY
+    observed.driver.pass_time(299)
+    observed.driver.responses[KEYS] = AWAY
     assert observed.load() == []
     assert observed.introspect("t", json_response('{"active":true}')) == []
     assert observed.introspect("u", AWAY) == []
@@ -167,7 +167,7 @@ def test_introspection_and_its_circuit() -> None:
         *[TokenIntrospected(outcome="failed", seconds=0.0)] * THRESHOLD,
         CircuitOpened(problem="no answer"),
     ]
-    observed.world.pass_time(30)
+    observed.driver.pass_time(30)
     assert observed.introspect("a", active) == [
         TokenIntrospected(outcome="active", seconds=0.0),
         CircuitClosed(),

@@ -11,7 +11,7 @@ from monocloud_mw.core.tenant.http_json import MAX_BODY_BYTES, fetch_document, f
 from monocloud_mw.errors import HttpError
 from monocloud_mw.http import HttpRequest, HttpResponse
 
-from ..by_hand import json_response, result_of, step
+from ..fake_driver import json_response, result_of, step
 
 URL: Final = "https://acme.us.monocloud.com/document"
 REQUEST: Final = HttpRequest(

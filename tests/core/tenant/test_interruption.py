@@ -8,7 +8,7 @@ from monocloud_mw.core.effects import Flow, ReadClock
 from monocloud_mw.core.tenant.interruption import InterruptedLoadError, in_time
 from monocloud_mw.errors import HttpError
 
-from ..by_hand import NOW, World, step
+from ..fake_driver import NOW, FakeDriver, step
 
 
 def late(error: HttpError) -> Flow[str]:
@@ -44,4 +44,4 @@ def test_a_late_response_is_used() -> None:
         yield ReadClock()
         return "answer"
 
-    assert World().run(in_time(answer(), 10.0)) == "answer"
+    assert FakeDriver().run(in_time(answer(), 10.0)) == "answer"

@@ -17,7 +17,7 @@ from monocloud_mw.http import HttpResponse
 from monocloud_mw.jose import KeySet
 from monocloud_mw.options import Options
 
-from ..by_hand import World, json_response
+from ..fake_driver import FakeDriver, json_response
 from ..keys import FIRST, SECOND, jwks_of
 
 TENANT: Final = "https://acme.us.monocloud.com"
@@ -36,10 +36,10 @@ def source_of(**settings: Any) -> LastKnownGood[KeySet]:
     return key_source(options, metadata_source(options))
 
 
-def world_of(jwks: Any) -> World:
-    """Return a world in which the tenant publishes these keys."""
+def driver_of(jwks: Any) -> FakeDriver:
+    """Return a driver in which the tenant publishes these keys."""
     answer = jwks if isinstance(jwks, HttpResponse) else json_response(json.dumps(jwks))
-    return World({DISCOVERY: METADATA, JWKS_URI: answer})
+    return FakeDriver({DISCOVERY: METADATA, JWKS_URI: answer})
 
 
 def key_ids(keys: KeySet) -> list[str | None]:
@@ -49,26 +49,26 @@ def key_ids(keys: KeySet) -> list[str | None]:
 
 def test_the_keys_are_fetched_from_the_jwks_uri() -> None:
     """Discovery is loaded first, then the key set with one GET and the response timeout."""
-    world = world_of(jwks_of(FIRST, SECOND))
-    keys = world.run(source_of(response_timeout=7).current(world.now))
+    driver = driver_of(jwks_of(FIRST, SECOND))
+    keys = driver.run(source_of(response_timeout=7).current(driver.now))
     assert key_ids(keys) == ["first", "second"]
-    assert world.urls == [DISCOVERY, JWKS_URI]
-    assert (world.requests[1].method, world.requests[1].timeout_seconds) == ("GET", 7.0)
+    assert driver.urls == [DISCOVERY, JWKS_URI]
+    assert (driver.requests[1].method, driver.requests[1].timeout_seconds) == ("GET", 7.0)
 
 
 def test_discovery_is_not_repeated_for_every_refresh() -> None:
     """The metadata have a lifetime of their own."""
-    world = world_of(jwks_of(FIRST))
+    driver = driver_of(jwks_of(FIRST))
     source = source_of()
     for _ in range(2):
-        world.run(source.get(world.now, reload=True))
-    assert world.urls == [DISCOVERY, JWKS_URI, JWKS_URI]
+        driver.run(source.get(driver.now, reload=True))
+    assert driver.urls == [DISCOVERY, JWKS_URI, JWKS_URI]
 
 
 def test_keys_that_cannot_be_used_are_skipped() -> None:
     """A set with at least one usable key is valid."""
-    world = world_of({"keys": [OCT, {}, None, {"kty": "new"}, *jwks_of(FIRST)["keys"]]})
-    assert key_ids(world.run(source_of().current(world.now))) == ["first"]
+    driver = driver_of({"keys": [OCT, {}, None, {"kty": "new"}, *jwks_of(FIRST)["keys"]]})
+    assert key_ids(driver.run(source_of().current(driver.now))) == ["first"]
 
 
 @pytest.mark.parametrize(
@@ -107,15 +107,15 @@ def test_a_bad_set_never_replaces_good_keys(jwks: Any, message: str) -> None:
     """It is an error, as when the set cannot be fetched: known keys stay in use, and reload raises the
     reason.
     """
-    world = world_of(jwks_of(FIRST))
+    driver = driver_of(jwks_of(FIRST))
     source = source_of()
-    good = world.run(source.current(world.now))
-    world.responses[JWKS_URI] = jwks if isinstance(jwks, HttpResponse) else json_response(json.dumps(jwks))
+    good = driver.run(source.current(driver.now))
+    driver.responses[JWKS_URI] = jwks if isinstance(jwks, HttpResponse) else json_response(json.dumps(jwks))
     with pytest.raises(HttpError) as caught:
-        world.run(source.get(world.now, reload=True))
+        driver.run(source.get(driver.now, reload=True))
     assert str(caught.value) == message
-    world.pass_time(3899.9)
-    assert world.run(source.current(world.now)) is good
+    driver.pass_time(3899.9)
+    assert driver.run(source.current(driver.now)) is good
 
 
 BROKEN: Final = {
@@ -134,8 +134,8 @@ BROKEN: Final = {
 def test_one_broken_key_does_not_affect_the_others(broken: str) -> None:
     """Each key is parsed on its own, in any position."""
     first, second = (json.dumps(key.public_jwk()) for key in (FIRST, SECOND))
-    world = world_of(json_response(f'{{"keys":[{broken},{first},{broken},{second},{broken}]}}'))
-    keys = world.run(source_of().current(world.now))
+    driver = driver_of(json_response(f'{{"keys":[{broken},{first},{broken},{second},{broken}]}}'))
+    keys = driver.run(source_of().current(driver.now))
     assert key_ids(keys) == ["first", "second"]
     assert [reason.split()[1].rstrip(":") for reason in keys.skipped] == ["0", "2", "4"]
 
@@ -143,22 +143,22 @@ def test_one_broken_key_does_not_affect_the_others(broken: str) -> None:
 def test_flaws_outside_the_keys_are_ignored() -> None:
     """Unknown members, a byte order mark and duplicate keys are accepted; the last duplicate counts."""
     keys = json.dumps(jwks_of(FIRST)["keys"])
-    world = world_of(json_response(f'\ufeff{{"keys":[],"x":NaN,"x":"\\ud800","keys":{keys}}}'))
-    assert key_ids(world.run(source_of().current(world.now))) == ["first"]
+    driver = driver_of(json_response(f'\ufeff{{"keys":[],"x":NaN,"x":"\\ud800","keys":{keys}}}'))
+    assert key_ids(driver.run(source_of().current(driver.now))) == ["first"]
 
 
 @pytest.mark.parametrize("status", [404, 302])
 def test_a_wrong_address_is_a_configuration_error_before_the_first_success(status: int) -> None:
     """Before the first success the error says what to change; afterwards it is an outage."""
-    world, source = world_of(HttpResponse(status=status)), source_of()
+    driver, source = driver_of(HttpResponse(status=status)), source_of()
     with pytest.raises(HttpError) as caught:
-        world.run(source.current(world.now))
+        driver.run(source.current(driver.now))
     assert (caught.value.advice, caught.value.temporary) == (ADVICE, False)
-    world.responses[JWKS_URI] = json_response(json.dumps(jwks_of(FIRST)))
-    world.run(source.get(world.now, reload=True))
-    world.responses[JWKS_URI] = HttpResponse(status=status)
+    driver.responses[JWKS_URI] = json_response(json.dumps(jwks_of(FIRST)))
+    driver.run(source.get(driver.now, reload=True))
+    driver.responses[JWKS_URI] = HttpResponse(status=status)
     with pytest.raises(HttpError) as caught:
-        world.run(source.get(world.now, reload=True))
+        driver.run(source.get(driver.now, reload=True))
     assert (caught.value.advice, caught.value.temporary) == (None, True)
 
 
@@ -167,13 +167,13 @@ def test_skipped_keys_are_logged_once_for_each_new_set(caplog: pytest.LogCapture
 
     def reload(*keys: Any) -> list[str]:
         caplog.clear()
-        world.responses[JWKS_URI] = json_response(json.dumps({"keys": keys}))
+        driver.responses[JWKS_URI] = json_response(json.dumps({"keys": keys}))
         with contextlib.suppress(HttpError):
-            world.run(source.get(world.now, reload=True))
+            driver.run(source.get(driver.now, reload=True))
         assert {record.levelname for record in caplog.records} <= {"WARNING"}
         return caplog.messages
 
-    world, source = world_of({}), source_of()
+    driver, source = driver_of({}), source_of()
     first, second = FIRST.public_jwk(), SECOND.public_jwk()
     unused = {**second, "use": "enc", "kid": "e\n"}
     record = (
@@ -199,19 +199,19 @@ def test_skipped_keys_are_logged_once_for_each_new_set(caplog: pytest.LogCapture
 )
 def test_nothing_is_fetched_from_an_unsafe_url(metadata: Any) -> None:
     """The metadata must be the tenant's and have a safe URL."""
-    world = world_of(jwks_of(FIRST))
-    world.responses[DISCOVERY] = json_response(json.dumps(metadata))
+    driver = driver_of(jwks_of(FIRST))
+    driver.responses[DISCOVERY] = json_response(json.dumps(metadata))
     with pytest.raises(HttpError):
-        world.run(source_of().current(world.now))
-    assert world.urls == [DISCOVERY]
+        driver.run(source_of().current(driver.now))
+    assert driver.urls == [DISCOVERY]
 
 
 def test_a_resolver_replaces_all_requests() -> None:
     """With a resolver nothing is fetched, not even metadata."""
-    world = World()
+    driver = FakeDriver()
     source = source_of(jwks_resolver=lambda: jwks_of(FIRST))
-    assert key_ids(world.run(source.current(world.now))) == ["first"]
-    assert world.requests == []
+    assert key_ids(driver.run(source.current(driver.now))) == ["first"]
+    assert driver.requests == []
 
 
 @pytest.mark.parametrize(
@@ -226,9 +226,9 @@ def test_a_resolver_replaces_all_requests() -> None:
 )
 def test_a_resolver_returns_a_key_set(document: Any, message: str) -> None:
     """Any other result is an outage."""
-    world = World()
+    driver = FakeDriver()
     with pytest.raises(HttpError) as caught:
-        world.run(source_of(jwks_resolver=lambda: document).current(world.now))
+        driver.run(source_of(jwks_resolver=lambda: document).current(driver.now))
     assert str(caught.value) == message
 
 
@@ -238,47 +238,47 @@ def test_a_resolver_may_fail() -> None:
     def fail() -> None:
         raise RuntimeError
 
-    world = World()
+    driver = FakeDriver()
     with pytest.raises(HttpError, match=r"^the jwks_resolver failed with RuntimeError$"):
-        world.run(source_of(jwks_resolver=fail).current(world.now))
+        driver.run(source_of(jwks_resolver=fail).current(driver.now))
 
 
 def test_the_durations_come_from_the_options() -> None:
     """The lifetimes are those of the key set, not of the metadata."""
-    world = world_of(jwks_of(FIRST))
+    driver = driver_of(jwks_of(FIRST))
     source = source_of(jwks_cache_duration=10, max_stale=5, refresh_cooldown=3, metadata_cache_duration=999)
-    keys = world.run(source.current(world.now))
-    world.responses.clear()
-    world.pass_time(7.999)
-    assert source.fresh(world.now) is keys
-    world.pass_time(0.001)
-    assert source.fresh(world.now) is None
-    world.pass_time(2.0)
-    assert world.run(source.current(world.now)) is keys
-    world.pass_time(2.999)
-    assert world.run(source.current(world.now)) is keys
-    assert world.background == {}
-    world.pass_time(0.001)
-    assert world.run(source.current(world.now)) is keys
-    assert len(world.background) == 1
-    world.pass_time(2.0)
+    keys = driver.run(source.current(driver.now))
+    driver.responses.clear()
+    driver.pass_time(7.999)
+    assert source.fresh(driver.now) is keys
+    driver.pass_time(0.001)
+    assert source.fresh(driver.now) is None
+    driver.pass_time(2.0)
+    assert driver.run(source.current(driver.now)) is keys
+    driver.pass_time(2.999)
+    assert driver.run(source.current(driver.now)) is keys
+    assert driver.background == {}
+    driver.pass_time(0.001)
+    assert driver.run(source.current(driver.now)) is keys
+    assert len(driver.background) == 1
+    driver.pass_time(2.0)
     with pytest.raises(HttpError, match="nothing answers there"):
-        world.run(source.current(world.now))
+        driver.run(source.current(driver.now))
 
 
 MOVED: Final = "https://new.example/jwks"
 
 
-def moved_world(old: Any) -> tuple[World, LastKnownGood[KeySet], KeySet]:
-    """Return a world whose key set has moved since it was loaded; the old URL gives this response."""
-    world, source = world_of(jwks_of(FIRST)), source_of()
-    keys = world.run(source.current(world.now))
-    world.pass_time(1.0)
-    world.requests.clear()
-    world.responses[JWKS_URI] = old
-    world.responses[DISCOVERY] = json_response(json.dumps({"issuer": TENANT, "jwks_uri": MOVED}))
-    world.responses[MOVED] = json_response(json.dumps(jwks_of(SECOND)))
-    return world, source, keys
+def driver_after_move(old: Any) -> tuple[FakeDriver, LastKnownGood[KeySet], KeySet]:
+    """Return a driver whose key set has moved since it was loaded; the old URL gives this response."""
+    driver, source = driver_of(jwks_of(FIRST)), source_of()
+    keys = driver.run(source.current(driver.now))
+    driver.pass_time(1.0)
+    driver.requests.clear()
+    driver.responses[JWKS_URI] = old
+    driver.responses[DISCOVERY] = json_response(json.dumps({"issuer": TENANT, "jwks_uri": MOVED}))
+    driver.responses[MOVED] = json_response(json.dumps(jwks_of(SECOND)))
+    return driver, source, keys
 
 
 @pytest.mark.parametrize(
@@ -294,16 +294,16 @@ def moved_world(old: Any) -> tuple[World, LastKnownGood[KeySet], KeySet]:
 )
 def test_a_moved_key_set_is_found_for_an_unknown_key(old: Any) -> None:
     """If the old URL fails or has no newer keys, the discovery document is read again."""
-    world, source, keys = moved_world(old)
-    assert key_ids(world.run(source.newer_than(keys, world.now))) == ["second"]
-    assert world.urls == [JWKS_URI, DISCOVERY, MOVED]
+    driver, source, keys = driver_after_move(old)
+    assert key_ids(driver.run(source.newer_than(keys, driver.now))) == ["second"]
+    assert driver.urls == [JWKS_URI, DISCOVERY, MOVED]
 
 
 def test_new_keys_at_the_old_address_are_used() -> None:
     """If the old URL has newer keys, the discovery document is not read."""
-    world, source, keys = moved_world(json_response(json.dumps(jwks_of(FIRST, SECOND))))
-    assert key_ids(world.run(source.newer_than(keys, world.now))) == ["first", "second"]
-    assert world.urls == [JWKS_URI]
+    driver, source, keys = driver_after_move(json_response(json.dumps(jwks_of(FIRST, SECOND))))
+    assert key_ids(driver.run(source.newer_than(keys, driver.now))) == ["first", "second"]
+    assert driver.urls == [JWKS_URI]
 
 
 @pytest.mark.parametrize(
@@ -315,29 +315,31 @@ def test_new_keys_at_the_old_address_are_used() -> None:
 def test_a_discovery_document_that_does_not_help_changes_nothing(discovery: Any, old: str) -> None:
     """The known keys stay in use, or the error is that of the key set."""
     same = json_response(json.dumps(jwks_of(FIRST)))
-    world, source, keys = moved_world(same if old == "the same keys" else Failure(HttpError("refused first")))
-    world.responses[DISCOVERY] = discovery
+    driver, source, keys = driver_after_move(
+        same if old == "the same keys" else Failure(HttpError("refused first"))
+    )
+    driver.responses[DISCOVERY] = discovery
     if old == "the same keys":
-        assert key_ids(world.run(source.newer_than(keys, world.now))) == ["first"]
+        assert key_ids(driver.run(source.newer_than(keys, driver.now))) == ["first"]
     else:
         with pytest.raises(HttpError, match="refreshing it failed: refused first"):
-            world.run(source.newer_than(keys, world.now))
-    assert world.urls == [JWKS_URI, DISCOVERY]
+            driver.run(source.newer_than(keys, driver.now))
+    assert driver.urls == [JWKS_URI, DISCOVERY]
 
 
 def test_the_discovery_document_is_read_again_once_per_cooldown() -> None:
     """Forged key IDs cause at most one request for it per cool-down."""
-    world, source, keys = moved_world(json_response(json.dumps(jwks_of(FIRST))))
-    world.responses[DISCOVERY] = METADATA
+    driver, source, keys = driver_after_move(json_response(json.dumps(jwks_of(FIRST))))
+    driver.responses[DISCOVERY] = METADATA
     for _ in range(3):
-        keys = world.run(source.newer_than(keys, world.now))
-        world.pass_time(20.0)
-    assert world.urls == [JWKS_URI, DISCOVERY, JWKS_URI, DISCOVERY]
+        keys = driver.run(source.newer_than(keys, driver.now))
+        driver.pass_time(20.0)
+    assert driver.urls == [JWKS_URI, DISCOVERY, JWKS_URI, DISCOVERY]
 
 
 def test_a_regular_refresh_does_not_read_it_again() -> None:
     """The discovery document is refreshed on its own schedule."""
-    world, source, _ = moved_world(HttpResponse(status=503))
+    driver, source, _ = driver_after_move(HttpResponse(status=503))
     with pytest.raises(HttpError):
-        world.run(source.get(world.now, reload=True))
-    assert world.urls == [JWKS_URI]
+        driver.run(source.get(driver.now, reload=True))
+    assert driver.urls == [JWKS_URI]

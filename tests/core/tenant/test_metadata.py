@@ -14,7 +14,7 @@ from monocloud_mw.frozen import FrozenDict
 from monocloud_mw.http import HttpResponse
 from monocloud_mw.options import Options
 
-from ..by_hand import NOW, World, json_response
+from ..fake_driver import NOW, FakeDriver, json_response
 
 TENANT: Final = "https://acme.us.monocloud.com"
 URL: Final = f"{TENANT}/.well-known/openid-configuration"
@@ -29,18 +29,18 @@ def options(**settings: Any) -> Options:
     return Options(**{"tenant_domain": TENANT, "audience": "api", **settings})
 
 
-def loaded(answer: Any, **settings: Any) -> tuple[Metadata, World]:
+def loaded(answer: Any, **settings: Any) -> tuple[Metadata, FakeDriver]:
     """Load the metadata from a tenant with the given response."""
-    world = World({URL: answer})
-    return world.run(metadata_source(options(**settings)).current(NOW)), world
+    driver = FakeDriver({URL: answer})
+    return driver.run(metadata_source(options(**settings)).current(NOW)), driver
 
 
 def test_it_is_fetched_from_the_well_known_url() -> None:
     """One GET, with the response timeout (OpenID Connect Discovery 1.0 section 4.1)."""
-    metadata, world = loaded(json_response(json.dumps(DOCUMENT)), response_timeout=7)
+    metadata, driver = loaded(json_response(json.dumps(DOCUMENT)), response_timeout=7)
     assert metadata.issuer == TENANT
     assert metadata.jwks_uri == JWKS_URI
-    (request,) = world.requests
+    (request,) = driver.requests
     assert (request.method, request.url, request.timeout_seconds) == ("GET", URL, 7.0)
     assert not request.mutual_tls
 
@@ -49,9 +49,9 @@ def test_a_tenant_may_have_a_path() -> None:
     """The well-known path is appended to the tenant's path."""
     tenant = "http://localhost:5000/realms/one"
     url = f"{tenant}/.well-known/openid-configuration"
-    world = World({url: json_response(json.dumps({"issuer": f"{tenant}/"}))})
-    metadata = world.run(metadata_source(options(tenant_domain=tenant)).current(NOW))
-    assert (world.urls, metadata.issuer) == ([url], f"{tenant}/")
+    driver = FakeDriver({url: json_response(json.dumps({"issuer": f"{tenant}/"}))})
+    metadata = driver.run(metadata_source(options(tenant_domain=tenant)).current(NOW))
+    assert (driver.urls, metadata.issuer) == ([url], f"{tenant}/")
 
 
 @pytest.mark.parametrize("issuer", [TENANT, f"{TENANT}/"])
@@ -109,22 +109,22 @@ def test_a_wrong_address_is_a_configuration_error_before_the_first_success(
     response: HttpResponse, message: str
 ) -> None:
     """Before the first success the error says what to change; afterwards it is an outage."""
-    world = World({URL: response})
+    driver = FakeDriver({URL: response})
     source = metadata_source(options(max_stale=0))
     with pytest.raises(HttpError) as caught:
-        world.run(source.current(world.now))
+        driver.run(source.current(driver.now))
     target = ": it redirects to 'https://acme.com\\r\\n'" if "location" in response.headers else ""
     assert str(caught.value) == f"'{URL}' {message}; {ADVICE}{target}"
     assert not caught.value.temporary
 
-    world.responses[URL] = json_response(json.dumps(DOCUMENT))
-    good = world.run(source.get(world.now, reload=True))
-    world.responses[URL] = response
+    driver.responses[URL] = json_response(json.dumps(DOCUMENT))
+    good = driver.run(source.get(driver.now, reload=True))
+    driver.responses[URL] = response
     with pytest.raises(HttpError) as caught:
-        world.run(source.get(world.now, reload=True))
+        driver.run(source.get(driver.now, reload=True))
     assert str(caught.value) == f"'{URL}' {message}"
     assert caught.value.temporary
-    assert world.run(source.current(world.now)) is good
+    assert driver.run(source.current(driver.now)) is good
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503, 204])
@@ -227,9 +227,9 @@ def test_an_endpoint_may_stand_among_aliases() -> None:
 @pytest.mark.parametrize("document", [DOCUMENT, MappingProxyType(DOCUMENT), FrozenDict(DOCUMENT)])
 def test_a_resolver_replaces_the_request(document: Any) -> None:
     """Any mapping is accepted and checked like a fetched document."""
-    metadata, world = loaded(None, metadata_resolver=lambda: document)
+    metadata, driver = loaded(None, metadata_resolver=lambda: document)
     assert metadata.jwks_uri == JWKS_URI
-    assert world.requests == []
+    assert driver.requests == []
 
 
 def test_a_resolver_cannot_bring_another_issuer() -> None:
@@ -269,19 +269,19 @@ def test_the_durations_come_from_the_options() -> None:
     """They set the lifetime, the time in an outage and the time between failed attempts."""
     settings = options(metadata_cache_duration=10, max_stale=5, refresh_cooldown=3, jwks_cache_duration=999)
     source = metadata_source(settings)
-    world = World({URL: json_response(json.dumps(DOCUMENT))})
-    first = world.run(source.current(world.now))
-    world.responses.clear()
-    world.pass_time(7.999)
-    assert source.fresh(world.now) is first
-    world.pass_time(2.001)
-    assert world.run(source.current(world.now)) is first
-    world.pass_time(4.999)
-    assert world.run(source.current(world.now)) is first
-    assert len(world.requests) == 2
-    world.run_background()
-    assert len(world.requests) == 3
-    world.pass_time(0.001)
+    driver = FakeDriver({URL: json_response(json.dumps(DOCUMENT))})
+    first = driver.run(source.current(driver.now))
+    driver.responses.clear()
+    driver.pass_time(7.999)
+    assert source.fresh(driver.now) is first
+    driver.pass_time(2.001)
+    assert driver.run(source.current(driver.now)) is first
+    driver.pass_time(4.999)
+    assert driver.run(source.current(driver.now)) is first
+    assert len(driver.requests) == 2
+    driver.run_background()
+    assert len(driver.requests) == 3
+    driver.pass_time(0.001)
     with pytest.raises(HttpError, match="nothing answers there"):
-        world.run(source.current(world.now))
-    assert len(world.requests) == 3
+        driver.run(source.current(driver.now))
+    assert len(driver.requests) == 3

@@ -11,7 +11,7 @@ from monocloud_mw.core.tenant.tenant import Tenant
 from monocloud_mw.errors import HttpError
 from monocloud_mw.options import Options
 
-from ..by_hand import World, json_response
+from ..fake_driver import FakeDriver, json_response
 from ..keys import FIRST, jwks_of
 
 TENANT: Final = "https://acme.us.monocloud.com"
@@ -25,9 +25,9 @@ def tenant_of(**settings: Any) -> Tenant:
     return Tenant(Options(**{"tenant_domain": TENANT, "audience": "api", **settings}))
 
 
-def world_of() -> World:
-    """Return a world with the tenant."""
-    return World(
+def driver_of() -> FakeDriver:
+    """Return a driver with the tenant."""
+    return FakeDriver(
         {DISCOVERY: json_response(json.dumps(METADATA)), JWKS_URI: json_response(json.dumps(jwks_of(FIRST)))}
     )
 
@@ -48,9 +48,9 @@ def world_of() -> World:
 )
 def test_where_the_issuer_of_jwts_comes_from(settings: Any, issuer: str, urls: list[str]) -> None:
     """From the metadata, or from the tenant domain if only the keys come from a resolver."""
-    world = world_of()
-    assert world.run(tenant_of(**settings).jwt_issuer(world.now)) == issuer
-    assert world.urls == urls
+    driver = driver_of()
+    assert driver.run(tenant_of(**settings).jwt_issuer(driver.now)) == issuer
+    assert driver.urls == urls
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_where_the_issuer_of_jwts_comes_from(settings: Any, issuer: str, urls: l
 )
 def test_the_issuer_of_jwts_is_the_same_whatever_was_loaded(settings: Any, issuer: str) -> None:
     """If keys come from a resolver, metadata loaded for another reason do not change the issuer."""
-    world, tenant = world_of(), tenant_of(**settings)
-    world.run(tenant.metadata.current(world.now))
-    assert world.run(tenant.jwt_issuer(world.now)) == issuer
+    driver, tenant = driver_of(), tenant_of(**settings)
+    driver.run(tenant.metadata.current(driver.now))
+    assert driver.run(tenant.jwt_issuer(driver.now)) == issuer
 
 
 @pytest.mark.parametrize(
@@ -77,20 +77,20 @@ def test_the_issuer_of_jwts_is_the_same_whatever_was_loaded(settings: Any, issue
 )
 def test_prefetching_loads_what_jwts_need(settings: Any, urls: list[str]) -> None:
     """After prefetch no request has to wait."""
-    world, tenant = world_of(), tenant_of(**settings)
-    world.run(tenant.prefetch(world.now))
-    world.run(tenant.prefetch(world.now))
-    assert world.urls == urls
-    keys = tenant.keys.fresh(world.now)
+    driver, tenant = driver_of(), tenant_of(**settings)
+    driver.run(tenant.prefetch(driver.now))
+    driver.run(tenant.prefetch(driver.now))
+    assert driver.urls == urls
+    keys = tenant.keys.fresh(driver.now)
     assert keys is not None
     assert [key.key_id for key in keys] == ["first"]
-    world.effects.clear()
-    world.run(tenant.jwt_issuer(world.now))
-    assert world.effects == []
+    driver.effects.clear()
+    driver.run(tenant.jwt_issuer(driver.now))
+    assert driver.effects == []
 
 
 def test_prefetching_from_a_tenant_that_is_down() -> None:
     """A failed prefetch raises the tenant's error."""
-    world = World()
+    driver = FakeDriver()
     with pytest.raises(HttpError, match="nothing answers there"):
-        world.run(tenant_of().prefetch(world.now))
+        driver.run(tenant_of().prefetch(driver.now))

@@ -30,7 +30,7 @@ from monocloud_mw.http import HttpRequest, HttpResponse
 from monocloud_mw.options import Options
 
 from ...test_frozen import JSON
-from ..by_hand import World, json_response, result_of, step
+from ..fake_driver import FakeDriver, json_response, result_of, step
 from ..keys import FIRST
 
 TENANT: Final = "https://acme.us.monocloud.com"
@@ -49,12 +49,12 @@ TOKEN: Final = "opaque-t0ken"
 
 
 class Cache:
-    """A cache whose effects the world performs."""
+    """A cache whose effects the driver performs."""
 
     get = set = delete = print
 
 
-class Scene(World):
+class Harness(FakeDriver):
     """A tenant with an introspection endpoint, and a client."""
 
     def __init__(self, answer: Any = None, metadata: Any = None, **settings: Any) -> None:
@@ -138,9 +138,9 @@ FORM: Final = f"token={TOKEN}&token_type_hint=access_token"
 )
 def test_the_request_of_each_method(settings: Any, url: str, body: str, authorization: str | None) -> None:
     """A form is sent to the right endpoint, with the method's credentials (RFC 7662 section 2.1)."""
-    scene = Scene(**settings, response_timeout=7)
-    scene.ask()
-    request = scene.requests[-1]
+    harness = Harness(**settings, response_timeout=7)
+    harness.ask()
+    request = harness.requests[-1]
     assert (request.method, request.url, request.timeout_seconds) == ("POST", url, 7.0)
     assert request.max_body_bytes == MAX_BODY_BYTES
     assert request.mutual_tls is (url != ENDPOINT)
@@ -161,9 +161,9 @@ def test_the_request_of_each_method(settings: Any, url: str, body: str, authoriz
 @pytest.mark.parametrize("token", ["a+b/c=", "a b&client_id=evil", "\u00fc\u20ac", "a\r\nb", "\ud800"])
 def test_any_token_is_one_form_field(token: str) -> None:
     """A token cannot add form fields, and any text can be introspected."""
-    scene = Scene()
-    scene.ask(token)
-    body = scene.requests[-1].body
+    harness = Harness()
+    harness.ask(token)
+    body = harness.requests[-1].body
     assert body is not None
     first, *others = body.decode("ascii").split("&")
     assert first == "token=" + quote_plus(token.encode("utf-8", "surrogatepass"))
@@ -176,10 +176,10 @@ def test_any_token_is_one_form_field(token: str) -> None:
 )
 def test_the_endpoint_is_used_byte_for_byte(endpoint: str) -> None:
     """Unusual but legal URLs are used unchanged."""
-    scene = Scene(metadata={**METADATA, "introspection_endpoint": endpoint})
-    scene.responses[endpoint] = json_response(json.dumps(ACTIVE))
-    scene.ask()
-    assert scene.urls == [DISCOVERY, endpoint]
+    harness = Harness(metadata={**METADATA, "introspection_endpoint": endpoint})
+    harness.responses[endpoint] = json_response(json.dumps(ACTIVE))
+    harness.ask()
+    assert harness.urls == [DISCOVERY, endpoint]
 
 
 CERTIFICATE: Final = {"client_auth_method": "tls_client_auth", "client_secret": None, "fetcher": print}
@@ -207,26 +207,26 @@ CERTIFICATE: Final = {"client_auth_method": "tls_client_auth", "client_secret": 
 )
 def test_there_is_no_fallback_to_another_endpoint(settings: Any, metadata: Any, place: str) -> None:
     """Another endpoint would refuse the client for unclear reasons, so nothing is sent there."""
-    scene = Scene(metadata=metadata, **settings)
+    harness = Harness(metadata=metadata, **settings)
     method = settings.get("client_auth_method", "client_secret_post")
-    error = scene.error()
+    error = harness.error()
     assert isinstance(error, ConfigurationError)
     assert str(error) == (
         f"client_auth_method (MONOCLOUD_BACKEND_CLIENT_AUTH_METHOD): {method} "
         f"needs an introspection_endpoint in {place} of the tenant, which has none "
         "(client 'client-1')"
     )
-    assert scene.urls == [DISCOVERY]
+    assert harness.urls == [DISCOVERY]
 
 
 @pytest.mark.parametrize("endpoint", [5, {}, "http://acme.example/", "https://u:p@acme.example/"])
 def test_an_unsafe_endpoint_gets_no_token(endpoint: Any) -> None:
     """The tenant's metadata cannot name an unsafe endpoint."""
-    scene = Scene(metadata={**METADATA, "introspection_endpoint": endpoint})
-    error = scene.error()
+    harness = Harness(metadata={**METADATA, "introspection_endpoint": endpoint})
+    error = harness.error()
     assert isinstance(error, HttpError)
     assert not error.temporary
-    assert scene.urls == [DISCOVERY]
+    assert harness.urls == [DISCOVERY]
 
 
 # -- The response -----------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def test_an_unsafe_endpoint_gets_no_token(endpoint: Any) -> None:
 
 def test_an_active_token_has_claims() -> None:
     """Claims are read-only, with groups from the configured claim."""
-    claims = Scene(json_response('{"active": true, "roles": ["b"], "cnf": {}}'), groups_claim="roles").ask()
+    claims = Harness(json_response('{"active": true, "roles": ["b"], "cnf": {}}'), groups_claim="roles").ask()
     assert claims == {"active": True, "roles": ["b"], "cnf": {}}
     assert claims.groups == ("b",)
     assert isinstance(claims["cnf"], FrozenDict)
@@ -243,7 +243,7 @@ def test_an_active_token_has_claims() -> None:
 @pytest.mark.parametrize("body", ['{"active": false}', '{"active": false, "sub": "user-1", "aud": "api"}'])
 def test_an_inactive_token_is_refused(body: str) -> None:
     """The reason is one for revoked, expired and unknown tokens; other members are ignored."""
-    error = Scene(json_response(body)).error()
+    error = Harness(json_response(body)).error()
     assert isinstance(error, TokenError)
     assert (error.reason, error.code) == (Reason.INACTIVE, "inactive_token")
 
@@ -254,7 +254,7 @@ def test_an_inactive_token_is_refused(body: str) -> None:
 def test_active_is_the_json_value_true(active: Any) -> None:
     """Values that are merely truthy are not a valid response."""
     body = {"sub": "user-1"} if active == "absent" else {"active": active, "sub": "user-1"}
-    error = Scene(json_response(json.dumps(body))).error()
+    error = Harness(json_response(json.dumps(body))).error()
     assert isinstance(error, HttpError)
     assert str(error) == f"the response of '{ENDPOINT}' has no boolean member active"
     assert error.status == 200
@@ -292,7 +292,7 @@ NO_OBJECT: Final = f"'{ENDPOINT}' did not answer with a JSON object"
 )
 def test_invalid_responses(answer: Any, message: str, status: int | None) -> None:
     """An invalid response is an outage."""
-    error = Scene(answer).error()
+    error = Harness(answer).error()
     assert isinstance(error, HttpError)
     assert (str(error), error.status) == (message, status)
 
@@ -320,7 +320,7 @@ def test_the_tenant_refuses_our_client(
     status: int, body: str, code: str | None, description: str | None
 ) -> None:
     """The error names client, method and endpoint, and escapes the tenant's text."""
-    error = Scene(json_response(body, status)).error()
+    error = Harness(json_response(body, status)).error()
     assert isinstance(error, OAuthResponseError)
     assert (error.error, error.error_description, error.status) == (code, description, status)
     assert str(error) == (
@@ -331,7 +331,7 @@ def test_the_tenant_refuses_our_client(
 
 def test_a_long_error_text_is_cut() -> None:
     """The tenant's text in the log is cut."""
-    error = Scene(json_response(json.dumps({"error": "x" * 201}), 400)).error()
+    error = Harness(json_response(json.dumps({"error": "x" * 201}), 400)).error()
     assert isinstance(error, OAuthResponseError)
     assert error.error == "'" + "x" * 79 + "...'"
 
@@ -339,7 +339,7 @@ def test_a_long_error_text_is_cut() -> None:
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 500])
 def test_no_error_shows_the_token_or_the_secret(status: int) -> None:
     """Errors do not contain the token or the secret, even if the tenant returns them."""
-    error = Scene(json_response(json.dumps({"x": f"{TOKEN} s3cr3t"}), status)).error()
+    error = Harness(json_response(json.dumps({"x": f"{TOKEN} s3cr3t"}), status)).error()
     shown = f"{error!r} {error} {vars(error)}"
     assert TOKEN not in shown
     assert "s3cr3t" not in shown
@@ -348,10 +348,10 @@ def test_no_error_shows_the_token_or_the_secret(status: int) -> None:
 @given(JSON, st.sampled_from([200, 400, 401, 403, 500]))
 def test_no_answer_escapes_the_documented_errors(body: Any, status: int) -> None:
     """Any JSON value gives claims or a documented error, and claims only if ``active`` is ``true``."""
-    scene = Scene(json_response(json.dumps(body), status))
+    harness = Harness(json_response(json.dumps(body), status))
     claims = None
     try:
-        claims = scene.ask()
+        claims = harness.ask()
     except (TokenError, HttpError, OAuthResponseError):
         return
     assert claims["active"] is True
@@ -365,9 +365,9 @@ def test_no_answer_escapes_the_documented_errors(body: Any, status: int) -> None
 )
 def test_another_kind_of_token(member: dict[str, str], cache: Any) -> None:
     """A refresh token can be active as well; cached responses are checked again."""
-    scene = Scene(json_response(json.dumps(ACTIVE | member)), cache=cache)
+    harness = Harness(json_response(json.dumps(ACTIVE | member)), cache=cache)
     for _ in range(2):
-        error = scene.error()
+        error = harness.error()
         assert isinstance(error, TokenError)
         assert error.reason is Reason.WRONG_TYPE
 
@@ -377,38 +377,38 @@ def test_another_kind_of_token(member: dict[str, str], cache: Any) -> None:
 
 def test_concurrent_questions_about_one_token_are_one() -> None:
     """Concurrent introspections of a token share a key, which is a digest of the token."""
-    scene = Scene()
-    shares = [step(scene.introspection.claims(token)) for token in (TOKEN, TOKEN, "other")]
+    harness = Harness()
+    shares = [step(harness.introspection.claims(token)) for token in (TOKEN, TOKEN, "other")]
     keys = [share.key for share in shares if isinstance(share, RunOnce)]
     assert keys[0] == keys[1] != keys[2]
-    name = token_cache_key("introspection", scene.options)(TOKEN).hex()
+    name = token_cache_key("introspection", harness.options)(TOKEN).hex()
     assert keys[0] == ("introspection", name, 0)
     assert all(TOKEN not in repr(share) for share in shares)
 
 
 def test_without_a_cache_every_question_is_asked() -> None:
     """Without a cache there are no cache effects either."""
-    scene = Scene()
-    scene.ask()
-    scene.ask()
-    assert scene.asked == [TOKEN, TOKEN]
-    assert not [effect for effect in scene.effects if isinstance(effect, (CacheGet, CacheSet))]
+    harness = Harness()
+    harness.ask()
+    harness.ask()
+    assert harness.asked == [TOKEN, TOKEN]
+    assert not [effect for effect in harness.effects if isinstance(effect, (CacheGet, CacheSet))]
 
 
 def test_a_cache_duration_of_zero_turns_the_cache_off() -> None:
     """A duration of zero turns the cache off."""
-    scene = Scene(cache=Cache(), introspection_cache_duration=0)
-    scene.ask()
-    scene.ask()
-    assert scene.asked == [TOKEN, TOKEN]
-    assert scene.cache == {}
+    harness = Harness(cache=Cache(), introspection_cache_duration=0)
+    harness.ask()
+    harness.ask()
+    assert harness.asked == [TOKEN, TOKEN]
+    assert harness.cache == {}
 
 
 def test_metadata_that_cannot_be_loaded() -> None:
     """Without metadata the endpoint is unknown."""
-    scene = Scene()
-    del scene.responses[DISCOVERY]
-    assert str(scene.error()) == "nothing answers there"
+    harness = Harness()
+    del harness.responses[DISCOVERY]
+    assert str(harness.error()) == "nothing answers there"
 
 
 # -- The claims cache -------------------------------------------------------------------------------------
@@ -416,37 +416,37 @@ def test_metadata_that_cannot_be_loaded() -> None:
 
 def test_an_answer_is_remembered() -> None:
     """A response is stored at once and unchanged, for the configured duration."""
-    scene = Scene(cache=Cache(), introspection_cache_duration=120)
-    first = scene.ask()
-    (key,) = scene.cache
-    assert scene.cache == {key: ACTIVE | {"groups": ["admins"]}}
-    assert scene.expiries == {key: scene.now.unix + 120}
-    assert scene.ask() == first
-    assert scene.asked == [TOKEN]
+    harness = Harness(cache=Cache(), introspection_cache_duration=120)
+    first = harness.ask()
+    (key,) = harness.cache
+    assert harness.cache == {key: ACTIVE | {"groups": ["admins"]}}
+    assert harness.expiries == {key: harness.now.unix + 120}
+    assert harness.ask() == first
+    assert harness.asked == [TOKEN]
 
 
 def test_a_response_that_arrives_during_a_request_is_used() -> None:
     """The request found nothing in the cache and no other request to join."""
-    scene = Scene(cache=Cache())
-    late = scene.introspection.claims(TOKEN)
+    harness = Harness(cache=Cache())
+    late = harness.introspection.claims(TOKEN)
     assert isinstance(step(late), CacheGet)
     share = step(late)  # the cache was empty
     assert isinstance(share, RunOnce)
-    scene.ask()
-    assert scene.run(share.start(scene.now)) == scene.ask()
-    assert scene.asked == [TOKEN]
+    harness.ask()
+    assert harness.run(share.start(harness.now)) == harness.ask()
+    assert harness.asked == [TOKEN]
 
 
 def test_an_inactive_answer_is_remembered() -> None:
     """An inactive response is stored without other members; a hit is refused like a new response."""
-    scene = Scene(json_response('{"active": false, "sub": "x", "exp": 1}'), cache=Cache())
+    harness = Harness(json_response('{"active": false, "sub": "x", "exp": 1}'), cache=Cache())
     for _ in range(2):
-        error = scene.error()
+        error = harness.error()
         assert isinstance(error, TokenError)
         assert error.reason is Reason.INACTIVE
-    (key,) = scene.cache
-    assert scene.cache[key] == {"active": False}
-    assert scene.asked == [TOKEN]
+    (key,) = harness.cache
+    assert harness.cache[key] == {"active": False}
+    assert harness.asked == [TOKEN]
 
 
 @pytest.mark.parametrize(("duration", "remembered_for"), [(1, 1), (15, 15), (300, 15), (86_400, 15)])
@@ -455,9 +455,9 @@ def test_an_inactive_answer_is_remembered_for_a_short_time(duration: float, reme
     cache.
     """
     answer = json_response(json.dumps({"active": False, "exp": 9_999_999_999}))
-    scene = Scene(answer, cache=Cache(), introspection_cache_duration=duration)
-    scene.error()
-    assert list(scene.expiries.values()) == [scene.now.unix + remembered_for]
+    harness = Harness(answer, cache=Cache(), introspection_cache_duration=duration)
+    harness.error()
+    assert list(harness.expiries.values()) == [harness.now.unix + remembered_for]
 
 
 @pytest.mark.parametrize(
@@ -466,19 +466,19 @@ def test_an_inactive_answer_is_remembered_for_a_short_time(duration: float, reme
 )
 def test_no_entry_outlives_the_token(expires_in: float, remembered_for: float) -> None:
     """The entry expires at min(exp, now + duration)."""
-    scene = Scene(cache=Cache())
-    answer = {**ACTIVE, "exp": int(scene.now.unix) + expires_in}
-    scene.responses[ENDPOINT] = json_response(json.dumps(answer))
-    scene.ask()
-    assert list(scene.expiries.values()) == [scene.now.unix + remembered_for]
+    harness = Harness(cache=Cache())
+    answer = {**ACTIVE, "exp": int(harness.now.unix) + expires_in}
+    harness.responses[ENDPOINT] = json_response(json.dumps(answer))
+    harness.ask()
+    assert list(harness.expiries.values()) == [harness.now.unix + remembered_for]
 
 
 @pytest.mark.parametrize("expiry", [None, True, False, "1", [1], {}])
 def test_an_expiry_that_is_not_a_number_is_ignored(expiry: Any) -> None:
     """The claim is refused by its check; the cache ignores it."""
-    scene = Scene(json_response(json.dumps({**ACTIVE, "exp": expiry})), cache=Cache())
-    scene.ask()
-    assert list(scene.expiries.values()) == [scene.now.unix + 300]
+    harness = Harness(json_response(json.dumps({**ACTIVE, "exp": expiry})), cache=Cache())
+    harness.ask()
+    assert list(harness.expiries.values()) == [harness.now.unix + 300]
 
 
 @pytest.mark.parametrize(
@@ -493,9 +493,9 @@ def test_an_expiry_that_is_not_a_number_is_ignored(expiry: Any) -> None:
 )
 def test_a_failure_is_not_remembered(answer: Any) -> None:
     """Only responses are stored."""
-    scene = Scene(answer, cache=Cache())
-    scene.error()
-    assert scene.cache == {}
+    harness = Harness(answer, cache=Cache())
+    harness.error()
+    assert harness.cache == {}
 
 
 @pytest.mark.parametrize(
@@ -516,33 +516,33 @@ def test_a_failure_is_not_remembered(answer: Any) -> None:
 )
 def test_an_invalid_entry_is_a_miss(entry: Any) -> None:
     """The token is introspected and the entry replaced."""
-    scene = Scene(cache=Cache())
-    scene.ask()
-    (key,) = scene.cache
-    scene.cache[key] = entry
-    assert scene.ask()["sub"] == "user-1"
-    assert scene.asked == [TOKEN, TOKEN]
-    assert scene.cache[key] == freeze(ACTIVE)
+    harness = Harness(cache=Cache())
+    harness.ask()
+    (key,) = harness.cache
+    harness.cache[key] = entry
+    assert harness.ask()["sub"] == "user-1"
+    assert harness.asked == [TOKEN, TOKEN]
+    assert harness.cache[key] == freeze(ACTIVE)
 
 
 def test_the_object_of_a_cache_is_copied() -> None:
     """Changes of the object that a custom cache returns do not change the claims."""
-    scene = Scene(cache=Cache())
-    scene.ask()
-    (key,) = scene.cache
+    harness = Harness(cache=Cache())
+    harness.ask()
+    (key,) = harness.cache
     entry = {"active": True, "cnf": {"jkt": "x"}}
-    scene.cache[key] = entry
-    claims = scene.ask()
+    harness.cache[key] = entry
+    claims = harness.ask()
     assert claims == entry
     assert isinstance(claims["cnf"], FrozenDict)
 
 
 def test_a_cache_hit_needs_no_tenant() -> None:
     """A cache hit needs neither the endpoint nor the metadata."""
-    scene = Scene(cache=Cache())
-    scene.ask()
-    other = Scene(cache=Cache())
-    other.cache = scene.cache
+    harness = Harness(cache=Cache())
+    harness.ask()
+    other = Harness(cache=Cache())
+    other.cache = harness.cache
     other.responses.clear()
     assert other.ask()["sub"] == "user-1"
     assert other.requests == []
@@ -555,38 +555,38 @@ TIMEOUT: Final = Failure(HttpError("no answer in time"))
 
 def test_a_hanging_tenant_opens_the_circuit() -> None:
     """After some failures in a row requests fail at once; after a pause one of them probes."""
-    scene = Scene(TIMEOUT)
+    harness = Harness(TIMEOUT)
     for number in range(THRESHOLD):
-        assert str(scene.error(f"token {number}")) == "no answer in time"
-    assert len(scene.asked) == THRESHOLD
-    assert str(scene.error("another")) == "no answer in time"
-    assert len(scene.asked) == THRESHOLD
-    scene.pass_time(MAX_PAUSE_SECONDS)
-    scene.error()
-    scene.error()
-    assert len(scene.asked) == THRESHOLD + 1
-    scene.pass_time(MAX_PAUSE_SECONDS)
-    scene.responses[ENDPOINT] = json_response(json.dumps(ACTIVE))
-    assert [scene.ask(f"token {number}")["sub"] for number in range(3)] == ["user-1"] * 3
+        assert str(harness.error(f"token {number}")) == "no answer in time"
+    assert len(harness.asked) == THRESHOLD
+    assert str(harness.error("another")) == "no answer in time"
+    assert len(harness.asked) == THRESHOLD
+    harness.pass_time(MAX_PAUSE_SECONDS)
+    harness.error()
+    harness.error()
+    assert len(harness.asked) == THRESHOLD + 1
+    harness.pass_time(MAX_PAUSE_SECONDS)
+    harness.responses[ENDPOINT] = json_response(json.dumps(ACTIVE))
+    assert [harness.ask(f"token {number}")["sub"] for number in range(3)] == ["user-1"] * 3
 
 
 def test_the_pause_begins_when_the_failure_is_known() -> None:
     """The clock is read again after the failure, since a timeout takes long."""
-    scene = Scene()
+    harness = Harness()
 
     def hang(_request: object) -> Failure:
-        scene.pass_time(60.0)
+        harness.pass_time(60.0)
         return TIMEOUT
 
-    scene.responses[ENDPOINT] = hang
+    harness.responses[ENDPOINT] = hang
     for _ in range(THRESHOLD):
-        scene.error()
-    scene.pass_time(MAX_PAUSE_SECONDS - 0.001)
-    scene.error()
-    assert len(scene.asked) == THRESHOLD
-    scene.pass_time(0.001)
-    scene.error()
-    assert len(scene.asked) == THRESHOLD + 1
+        harness.error()
+    harness.pass_time(MAX_PAUSE_SECONDS - 0.001)
+    harness.error()
+    assert len(harness.asked) == THRESHOLD
+    harness.pass_time(0.001)
+    harness.error()
+    assert len(harness.asked) == THRESHOLD + 1
 
 
 def fails_for(poison: str) -> Callable[[HttpRequest], Any]:
@@ -601,100 +601,100 @@ def fails_for(poison: str) -> Callable[[HttpRequest], Any]:
 
 def test_a_token_that_makes_introspection_fail_affects_no_other() -> None:
     """The token is refused at once when repeated; other tokens are introspected."""
-    scene = Scene(fails_for("poison"))
+    harness = Harness(fails_for("poison"))
     for _ in range(3 * THRESHOLD):
-        assert "status 500" in str(scene.error("poison"))
-    assert scene.asked == ["poison"] * THRESHOLD
-    assert scene.ask("another")["sub"] == "user-1"
+        assert "status 500" in str(harness.error("poison"))
+    assert harness.asked == ["poison"] * THRESHOLD
+    assert harness.ask("another")["sub"] == "user-1"
 
 
 def test_a_token_that_makes_introspection_fail_does_not_prolong_an_outage() -> None:
     """It may be presented more often than all others, but does not probe twice in a row."""
-    scene = Scene(TIMEOUT)
+    harness = Harness(TIMEOUT)
     for number in range(THRESHOLD):
-        scene.error(f"token {number}")
-    scene.responses[ENDPOINT] = fails_for("poison")
-    scene.pass_time(MAX_PAUSE_SECONDS)
-    assert "status 500" in str(scene.error("poison"))
-    scene.error("another")
-    scene.pass_time(MAX_PAUSE_SECONDS)
-    scene.error("poison")
-    assert scene.asked[THRESHOLD:] == ["poison"]
-    assert scene.ask("another")["sub"] == "user-1"
-    assert scene.ask("and another")["sub"] == "user-1"
+        harness.error(f"token {number}")
+    harness.responses[ENDPOINT] = fails_for("poison")
+    harness.pass_time(MAX_PAUSE_SECONDS)
+    assert "status 500" in str(harness.error("poison"))
+    harness.error("another")
+    harness.pass_time(MAX_PAUSE_SECONDS)
+    harness.error("poison")
+    assert harness.asked[THRESHOLD:] == ["poison"]
+    assert harness.ask("another")["sub"] == "user-1"
+    assert harness.ask("and another")["sub"] == "user-1"
 
 
 @pytest.mark.parametrize("status", [429, 500])
 def test_made_up_tokens_that_fail_affect_no_others(status: int) -> None:
     """At twice the rate of other tokens, made-up ones stop none of them."""
-    scene = Scene(
+    harness = Harness(
         lambda request: (
             HttpResponse(status=status) if b"made-up" in request.body else json_response(json.dumps(ACTIVE))
         )
     )
     for number in range(149):
         for name in "ab":
-            assert f"status {status}" in str(scene.error(f"made-up-{number}-{name}"))
-        assert scene.ask(f"good {number}")["sub"] == "user-1"
-        scene.pass_time(0.5)
-    assert len(scene.asked) == 3 * 149
+            assert f"status {status}" in str(harness.error(f"made-up-{number}-{name}"))
+        assert harness.ask(f"good {number}")["sub"] == "user-1"
+        harness.pass_time(0.5)
+    assert len(harness.asked) == 3 * 149
 
 
 def test_a_tenant_that_fails_at_all_tokens_is_an_outage() -> None:
     """If all tokens fail, responses open the circuit too."""
-    scene = Scene(HttpResponse(status=500))
+    harness = Harness(HttpResponse(status=500))
     for number in range(3 * MIN_FAILURES):
-        assert "status 500" in str(scene.error(f"token {number}"))
-    assert len(scene.asked) == MIN_FAILURES
+        assert "status 500" in str(harness.error(f"token {number}"))
+    assert len(harness.asked) == MIN_FAILURES
 
 
 def test_retry_after_is_respected() -> None:
     """``Retry-After`` applies to the token, and to all if nothing succeeds; callers get the remaining
     time.
     """
-    scene = Scene(HttpResponse(status=429, headers={"retry-after": "20"}))
+    harness = Harness(HttpResponse(status=429, headers={"retry-after": "20"}))
     for number in range(2 * THRESHOLD):
-        scene.error(f"token {number}")
-        scene.error(f"token {number}")
-    assert len(scene.asked) == THRESHOLD
-    scene.pass_time(12)
-    error = scene.error("another")
+        harness.error(f"token {number}")
+        harness.error(f"token {number}")
+    assert len(harness.asked) == THRESHOLD
+    harness.pass_time(12)
+    error = harness.error("another")
     assert isinstance(error, HttpError)
-    assert (error.retry_after, len(scene.asked)) == (8.0, THRESHOLD)
-    scene.pass_time(8)
-    scene.responses[ENDPOINT] = json_response(json.dumps(ACTIVE))
-    assert scene.ask("another")["sub"] == "user-1"
+    assert (error.retry_after, len(harness.asked)) == (8.0, THRESHOLD)
+    harness.pass_time(8)
+    harness.responses[ENDPOINT] = json_response(json.dumps(ACTIVE))
+    assert harness.ask("another")["sub"] == "user-1"
 
 
 def test_a_request_that_was_never_sent_says_nothing_about_the_tenant() -> None:
     """With no free connection in this process, the circuit neither opens nor closes."""
-    scene = Scene(Failure(HttpError("all connections are in use", local=True)))
+    harness = Harness(Failure(HttpError("all connections are in use", local=True)))
     for number in range(3 * THRESHOLD):
-        error = scene.error(f"token {number}")
+        error = harness.error(f"token {number}")
         assert isinstance(error, HttpError)
         assert error.local
-    assert len(scene.asked) == 3 * THRESHOLD
-    scene.responses[ENDPOINT] = TIMEOUT
+    assert len(harness.asked) == 3 * THRESHOLD
+    harness.responses[ENDPOINT] = TIMEOUT
     for number in range(THRESHOLD):
-        scene.error(f"token {number}")
-    assert str(scene.error("another")) == "no answer in time"
+        harness.error(f"token {number}")
+    assert str(harness.error("another")) == "no answer in time"
 
 
 def test_the_circuit_knows_tokens_by_their_digest() -> None:
     """The circuit outlives requests, so it stores digests."""
-    scene = Scene(TIMEOUT)
-    scene.error()
-    assert TOKEN not in repr(vars(scene.introspection._circuit))
+    harness = Harness(TIMEOUT)
+    harness.error()
+    assert TOKEN not in repr(vars(harness.introspection._circuit))
 
 
 def test_cached_answers_pass_an_open_circuit() -> None:
     """Cached responses need no request."""
-    scene = Scene(cache=Cache())
-    scene.ask()
-    scene.responses[ENDPOINT] = TIMEOUT
+    harness = Harness(cache=Cache())
+    harness.ask()
+    harness.responses[ENDPOINT] = TIMEOUT
     for number in range(THRESHOLD):
-        scene.error(f"token {number}")
-    assert scene.ask()["sub"] == "user-1"
+        harness.error(f"token {number}")
+    assert harness.ask()["sub"] == "user-1"
 
 
 @pytest.mark.parametrize(
@@ -713,10 +713,10 @@ def test_cached_answers_pass_an_open_circuit() -> None:
 )
 def test_which_failures_open_the_circuit(answer: Any, opens: int | None) -> None:
     """A refusal is a response of a working server and does not open the circuit."""
-    scene = Scene(answer)
+    harness = Harness(answer)
     for number in range(2 * MIN_FAILURES):
-        scene.error(f"token {number}")
-    assert len(scene.asked) == (opens or 2 * MIN_FAILURES)
+        harness.error(f"token {number}")
+    assert len(harness.asked) == (opens or 2 * MIN_FAILURES)
 
 
 @pytest.mark.parametrize(
@@ -724,24 +724,24 @@ def test_which_failures_open_the_circuit(answer: Any, opens: int | None) -> None
 )
 def test_a_server_that_answers_again_closes_the_circuit(answer: HttpResponse) -> None:
     """Even a refusal closes the circuit, so that the current error is reported."""
-    scene = Scene(TIMEOUT)
+    harness = Harness(TIMEOUT)
     for _ in range(THRESHOLD):
-        scene.error()
-    scene.pass_time(MAX_PAUSE_SECONDS)
-    scene.responses[ENDPOINT] = answer
+        harness.error()
+    harness.pass_time(MAX_PAUSE_SECONDS)
+    harness.responses[ENDPOINT] = answer
     for _ in range(3):
-        assert "no answer in time" not in str(scene.error())
+        assert "no answer in time" not in str(harness.error())
 
 
 def test_a_tenant_without_metadata_is_no_reason_to_open_the_circuit() -> None:
     """Failed metadata have a cool-down of their own."""
-    scene = Scene()
-    document = scene.responses.pop(DISCOVERY)
+    harness = Harness()
+    document = harness.responses.pop(DISCOVERY)
     for _ in range(THRESHOLD):
-        scene.error()
-    scene.responses[DISCOVERY] = document
-    scene.pass_time(30.0)
-    assert scene.ask()["sub"] == "user-1"
+        harness.error()
+    harness.responses[DISCOVERY] = document
+    harness.pass_time(30.0)
+    assert harness.ask()["sub"] == "user-1"
 
 
 # -- Forgetting a token -----------------------------------------------------------------------------------
@@ -750,29 +750,29 @@ def test_a_tenant_without_metadata_is_no_reason_to_open_the_circuit() -> None:
 @pytest.mark.parametrize("duration", [0, 300])
 def test_a_forgotten_token_is_asked_about_again(duration: float) -> None:
     """Its entry is removed from the cache, whoever wrote it; entries of other tokens stay."""
-    scene = Scene(cache=Cache(), introspection_cache_duration=duration)
-    scene.ask()
-    scene.ask("other")
-    before = dict(scene.cache)
-    scene.run(scene.introspection.forget(TOKEN))
-    assert [effect for effect in scene.effects if isinstance(effect, CacheDelete)] == [
-        CacheDelete(scene.introspection._digest(TOKEN).hex())
+    harness = Harness(cache=Cache(), introspection_cache_duration=duration)
+    harness.ask()
+    harness.ask("other")
+    before = dict(harness.cache)
+    harness.run(harness.introspection.forget(TOKEN))
+    assert [effect for effect in harness.effects if isinstance(effect, CacheDelete)] == [
+        CacheDelete(harness.introspection._digest(TOKEN).hex())
     ]
-    assert scene.cache == {key: value for key, value in before.items() if key == list(before)[-1]}
-    scene.ask()
-    assert scene.asked.count(TOKEN) == 2
+    assert harness.cache == {key: value for key, value in before.items() if key == list(before)[-1]}
+    harness.ask()
+    assert harness.asked.count(TOKEN) == 2
 
 
 def test_without_a_cache_there_is_nothing_to_remove() -> None:
     """Without a cache there is no cache effect."""
-    scene = Scene()
-    scene.run(scene.introspection.forget(TOKEN))
-    assert scene.effects == []
+    harness = Harness()
+    harness.run(harness.introspection.forget(TOKEN))
+    assert harness.effects == []
 
 
 def test_a_cache_that_cannot_delete_is_an_error() -> None:
     """Otherwise the developer would take the revoked token for removed."""
-    flow = Scene(cache=Cache()).introspection.forget(TOKEN)
+    flow = Harness(cache=Cache()).introspection.forget(TOKEN)
     assert isinstance(step(flow), CacheDelete)
     with pytest.raises(MonoCloudError, match="it may still be there"):
         result_of(flow, Failure(MonoCloudError("it may still be there")))
@@ -780,21 +780,21 @@ def test_a_cache_that_cannot_delete_is_an_error() -> None:
 
 def test_a_response_from_before_is_neither_stored_nor_shared() -> None:
     """A response from before may be older than the revocation, so later requests introspect again."""
-    scene = Scene(cache=Cache())
-    early = scene.introspection.claims(TOKEN)
+    harness = Harness(cache=Cache())
+    early = harness.introspection.claims(TOKEN)
     step(early)
     before = step(early)  # the cache was empty
     assert isinstance(before, RunOnce)
 
     def answer_slowly(_request: Any) -> Any:
-        scene.run(scene.introspection.forget(TOKEN))
+        harness.run(harness.introspection.forget(TOKEN))
         return json_response(json.dumps(ACTIVE))
 
-    scene.responses[ENDPOINT] = answer_slowly
-    assert scene.run(before.start(scene.now))["active"] is True
-    assert scene.cache == {}
-    assert not [effect for effect in scene.effects if isinstance(effect, CacheSet)]
-    late = scene.introspection.claims(TOKEN)
+    harness.responses[ENDPOINT] = answer_slowly
+    assert harness.run(before.start(harness.now))["active"] is True
+    assert harness.cache == {}
+    assert not [effect for effect in harness.effects if isinstance(effect, CacheSet)]
+    late = harness.introspection.claims(TOKEN)
     step(late)
     after = step(late)
     assert isinstance(after, RunOnce)
@@ -803,12 +803,12 @@ def test_a_response_from_before_is_neither_stored_nor_shared() -> None:
 
 def test_a_response_stored_during_the_removal_is_removed() -> None:
     """A response that is written during the removal is removed too."""
-    scene = Scene(cache=Cache())
-    flow = scene.introspection._introspect(TOKEN, "key", scene.now)
+    harness = Harness(cache=Cache())
+    flow = harness.introspection._introspect(TOKEN, "key", harness.now)
     effect, answer = step(flow), None
     while not isinstance(effect, CacheSet):
-        answer = scene._perform(effect)
+        answer = harness._perform(effect)
         effect = step(flow, answer)
-    scene.run(scene.introspection.forget(TOKEN))
+    harness.run(harness.introspection.forget(TOKEN))
     assert step(flow) == CacheDelete("key")
     assert result_of(flow)["active"] is True

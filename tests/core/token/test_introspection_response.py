@@ -20,7 +20,7 @@ from monocloud_mw.core.token.requirements import Requirements, check_groups, che
 from monocloud_mw.errors import HttpError, Reason, TokenError
 from monocloud_mw.options import Options
 
-from ..by_hand import json_response
+from ..fake_driver import json_response
 
 ENDPOINT: Final = "https://acme.us.monocloud.com/connect/introspect"
 OPTIONS: Final = Options(

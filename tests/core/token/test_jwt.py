@@ -31,7 +31,7 @@ from monocloud_mw.jose import (
 from monocloud_mw.options import Options
 
 from ...test_frozen import JSON
-from ..by_hand import World, json_response, step
+from ..fake_driver import FakeDriver, json_response, step
 from ..keys import ES256, FIRST, RS256, SECOND, jwks_of
 
 TENANT: Final = "https://acme.us.monocloud.com"
@@ -40,7 +40,7 @@ JWKS_URI: Final = f"{TENANT}/jwks"
 CLAIMS: Final[dict[str, Any]] = {"iss": TENANT, "aud": "api", "sub": "user-1", "exp": 1_700_000_600}
 
 
-class Scene(World):
+class Harness(FakeDriver):
     """A tenant with some keys, and a verifier of its tokens."""
 
     def __init__(self, *keys: SigningKey, **settings: Any) -> None:
@@ -106,12 +106,12 @@ STRANGER: Final = SigningKey.generate("EdDSA", "first")
 
 def test_a_token_of_the_tenant_is_read() -> None:
     """Discovery and keys are fetched for the first token; claims in UTF-8 are unchanged."""
-    scene = Scene()
+    harness = Harness()
     token = sign_compact({**CLAIMS, "name": "Zo\u00eb \u65e5\u672c"}, FIRST)
-    verified = scene.read(token)
+    verified = harness.read(token)
     assert verified.claims == {**CLAIMS, "name": "Zo\u00eb \u65e5\u672c"}
     assert key_id_of(verified) == "first"
-    assert scene.urls == [DISCOVERY, JWKS_URI]
+    assert harness.urls == [DISCOVERY, JWKS_URI]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_tokens_of_another_implementation_are_read(algorithm: str) -> None:
     else:
         key = SigningKey.generate(algorithm, "k")
     token = jwt.encode(CLAIMS, key.key, algorithm=algorithm, headers={"kid": "k"})
-    assert Scene(key).read(token).claims == CLAIMS
+    assert Harness(key).read(token).claims == CLAIMS
 
 
 @pytest.mark.parametrize(
@@ -133,21 +133,21 @@ def test_tokens_of_another_implementation_are_read(algorithm: str) -> None:
 )
 def test_the_types_of_access_tokens(typ: str | None) -> None:
     """All types of RFC 9068 section 2.1 are accepted in any case; ``None`` leaves `typ` out."""
-    assert Scene().read(sign_compact(CLAIMS, FIRST, {"typ": typ})).claims == CLAIMS
+    assert Harness().read(sign_compact(CLAIMS, FIRST, {"typ": typ})).claims == CLAIMS
 
 
 def test_white_space_around_the_claims_is_json() -> None:
     """White space of RFC 8259 section 2 is accepted."""
-    assert Scene().read(sign_compact(f" \n{json.dumps(CLAIMS)}\r\t".encode(), FIRST)).claims == CLAIMS
+    assert Harness().read(sign_compact(f" \n{json.dumps(CLAIMS)}\r\t".encode(), FIRST)).claims == CLAIMS
 
 
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c", "x5t"])
 def test_keys_in_a_header_are_never_looked_at(name: str) -> None:
     """Keys in the header are ignored in valid tokens and in invalid ones."""
-    scene = Scene()
+    harness = Harness()
     header = {name: SECOND.public_jwk() if name == "jwk" else "https://evil.example"}
-    assert scene.read(sign_compact(CLAIMS, FIRST, header)).claims == CLAIMS
-    assert scene.urls == [DISCOVERY, JWKS_URI]
+    assert harness.read(sign_compact(CLAIMS, FIRST, header)).claims == CLAIMS
+    assert harness.urls == [DISCOVERY, JWKS_URI]
 
 
 # -- What is refused without keys -------------------------------------------------------------------------
@@ -213,35 +213,35 @@ GARBAGE: Final[list[tuple[str, Reason]]] = [
 @pytest.mark.parametrize(("token", "reason"), GARBAGE)
 def test_a_malformed_token_causes_no_request(token: str, reason: Reason) -> None:
     """A malformed token causes no effect at all."""
-    scene = Scene()
-    assert scene.error(token).reason is reason
-    assert scene.effects == []
+    harness = Harness()
+    assert harness.error(token).reason is reason
+    assert harness.effects == []
 
 
 def test_only_accepted_algorithms() -> None:
     """Algorithms that the options leave out are refused even if they are supported."""
-    scene = Scene(ES256, FIRST, algorithms=["ES256"])
-    assert scene.read(sign_compact(CLAIMS, ES256)).claims == CLAIMS
-    error = scene.error(GOOD)
+    harness = Harness(ES256, FIRST, algorithms=["ES256"])
+    assert harness.read(sign_compact(CLAIMS, ES256)).claims == CLAIMS
+    error = harness.error(GOOD)
     assert (error.reason, error.detail) == (Reason.UNSUPPORTED_ALGORITHM, "alg is 'EdDSA'; accepted: ES256")
-    assert scene.effects == []
+    assert harness.effects == []
 
 
 def test_a_header_that_was_accepted_is_known_only_as_a_whole() -> None:
     """A cached header is only used for exactly the same header text."""
-    scene = Scene()
-    scene.read(GOOD)
-    assert scene.error(sign_compact(CLAIMS, FIRST, {"typ": "dpop+jwt"})).reason is Reason.WRONG_TYPE
-    assert scene.error(sign_compact(CLAIMS, FIRST, {"crit": ["x"]})).reason is Reason.MALFORMED
+    harness = Harness()
+    harness.read(GOOD)
+    assert harness.error(sign_compact(CLAIMS, FIRST, {"typ": "dpop+jwt"})).reason is Reason.WRONG_TYPE
+    assert harness.error(sign_compact(CLAIMS, FIRST, {"crit": ["x"]})).reason is Reason.MALFORMED
 
 
 def test_a_header_that_is_known_still_needs_a_signature() -> None:
     """A token with a cached header still needs a valid signature and payload."""
-    scene = Scene()
-    scene.read(GOOD)
+    harness = Harness()
+    harness.read(GOOD)
     header, _, signature = GOOD.split(".")
     forged = f"{header}.{part({**CLAIMS, 'sub': 'admin'})}.{signature}"
-    assert scene.error(forged).reason is Reason.BAD_SIGNATURE
+    assert harness.error(forged).reason is Reason.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize(
@@ -266,14 +266,14 @@ def test_headers_of_good_tokens_are_read_once_and_no_others_are_remembered(
         return parse_header(encoded, *arguments)
 
     monkeypatch.setattr(jwt_access_token, "parse_header", reading)
-    scene = Scene(jwt_cache_size=0)
+    harness = Harness(jwt_cache_size=0)
     token = sign_compact(claims, STRANGER if by_stranger else FIRST)
     is_good = claims is CLAIMS and not by_stranger
     for _ in range(3):
         if is_good:
-            scene.read(token)
+            harness.read(token)
         else:
-            scene.error(token)
+            harness.error(token)
     assert len(read) == (1 if is_good else 3)
 
 
@@ -309,17 +309,17 @@ def test_headers_of_good_tokens_are_read_once_and_no_others_are_remembered(
 )
 def test_what_is_refused(token: str, reason: Reason) -> None:
     """Each token has its own reason, and requests go only to the tenant."""
-    scene = Scene()
-    assert scene.error(token).reason is reason
-    assert set(scene.urls) == {DISCOVERY, JWKS_URI}
+    harness = Harness()
+    assert harness.error(token).reason is reason
+    assert set(harness.urls) == {DISCOVERY, JWKS_URI}
 
 
 def test_the_signature_is_checked_before_any_claim() -> None:
     """The error of a forged token does not tell which claims are wrong."""
-    scene = Scene()
+    harness = Harness()
     payload = {"iss": "x", "aud": "x", "exp": "soon"}
-    assert scene.error(sign_compact(payload, STRANGER)).reason is Reason.BAD_SIGNATURE
-    assert scene.error(sign_compact(b"{not JSON}", STRANGER)).reason is Reason.BAD_SIGNATURE
+    assert harness.error(sign_compact(payload, STRANGER)).reason is Reason.BAD_SIGNATURE
+    assert harness.error(sign_compact(b"{not JSON}", STRANGER)).reason is Reason.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize("position", [0, 1, 10, -1, -2, -20])
@@ -334,7 +334,7 @@ def test_a_changed_character_never_verifies(index: int, position: int) -> None:
         changed = [*characters]
         changed[position] = replacement
         token = ".".join([*parts[:index], "".join(changed), *parts[index + 1 :]])
-        assert Scene().error(token).reason in {
+        assert Harness().error(token).reason in {
             Reason.MALFORMED,
             Reason.UNSUPPORTED_ALGORITHM,
             Reason.UNKNOWN_KEY,
@@ -344,21 +344,21 @@ def test_a_changed_character_never_verifies(index: int, position: int) -> None:
 
 def test_the_errors_name_key_and_issuer_for_the_log() -> None:
     """Key ID and issuer are escaped; an issuer is only named if the tenant signed it."""
-    scene = Scene()
-    unknown = scene.error(sign_compact(CLAIMS, FIRST, {"kid": "a\nb"}))
+    harness = Harness()
+    unknown = harness.error(sign_compact(CLAIMS, FIRST, {"kid": "a\nb"}))
     assert (unknown.key_id, unknown.issuer) == ("'a\\nb'", None)
-    other = scene.error(sign_compact({**CLAIMS, "iss": "x\ny"}, FIRST))
+    other = harness.error(sign_compact({**CLAIMS, "iss": "x\ny"}, FIRST))
     assert (other.key_id, other.issuer) == ("'first'", "'x\\ny'")
     nameless = SigningKey(algorithm="EdDSA", key=FIRST.key)
-    assert Scene(nameless).error(sign_compact({**CLAIMS, "aud": "x"}, nameless)).key_id is None
+    assert Harness(nameless).error(sign_compact({**CLAIMS, "aud": "x"}, nameless)).key_id is None
 
 
 def test_without_keys_nothing_is_validated() -> None:
     """The error is the tenant's, not the token's."""
-    scene = Scene()
-    scene.responses.clear()
+    harness = Harness()
+    harness.responses.clear()
     with pytest.raises(HttpError, match="nothing answers there"):
-        scene.read(GOOD)
+        harness.read(GOOD)
 
 
 def test_without_an_issuer_nothing_is_validated() -> None:
@@ -367,10 +367,10 @@ def test_without_an_issuer_nothing_is_validated() -> None:
     def fail() -> None:
         raise RuntimeError
 
-    scene = Scene(jwks_resolver=lambda: jwks_of(FIRST), metadata_resolver=fail)
+    harness = Harness(jwks_resolver=lambda: jwks_of(FIRST), metadata_resolver=fail)
     with pytest.raises(HttpError, match="the metadata_resolver failed with RuntimeError"):
-        scene.read(GOOD)
-    assert scene.error(sign_compact(CLAIMS, STRANGER)).reason is Reason.BAD_SIGNATURE
+        harness.read(GOOD)
+    assert harness.error(sign_compact(CLAIMS, STRANGER)).reason is Reason.BAD_SIGNATURE
 
 
 # -- Rotation ---------------------------------------------------------------------------------------------
@@ -378,59 +378,59 @@ def test_without_an_issuer_nothing_is_validated() -> None:
 
 def test_a_new_key_works_at_once() -> None:
     """A token signed by a new key is accepted after one refresh, whatever the age of the key set."""
-    scene = Scene(FIRST)
-    scene.read(GOOD)
-    scene.publish(FIRST, SECOND)
-    assert key_id_of(scene.read(sign_compact(CLAIMS, SECOND))) == "second"
-    assert scene.fetches_of_keys == 2
+    harness = Harness(FIRST)
+    harness.read(GOOD)
+    harness.publish(FIRST, SECOND)
+    assert key_id_of(harness.read(sign_compact(CLAIMS, SECOND))) == "second"
+    assert harness.fetches_of_keys == 2
 
 
 def test_unknown_keys_cost_one_request_per_cooldown() -> None:
     """However many unknown key IDs are presented, there is one request per cool-down."""
-    scene = Scene(FIRST)
+    harness = Harness(FIRST)
     for number in range(20):
-        assert scene.error(sign_compact(CLAIMS, SECOND, {"kid": f"k{number}"})).reason is Reason.UNKNOWN_KEY
-    assert scene.fetches_of_keys == 2
-    scene.pass_time(30.0)
-    scene.error(sign_compact(CLAIMS, SECOND))
-    assert scene.fetches_of_keys == 3
+        assert harness.error(sign_compact(CLAIMS, SECOND, {"kid": f"k{number}"})).reason is Reason.UNKNOWN_KEY
+    assert harness.fetches_of_keys == 2
+    harness.pass_time(30.0)
+    harness.error(sign_compact(CLAIMS, SECOND))
+    assert harness.fetches_of_keys == 3
 
 
 def test_a_key_replaced_under_its_id_works_at_once() -> None:
     """A bad signature of a known key causes at most one request per cool-down."""
-    scene = Scene(FIRST)
-    scene.read(GOOD)
-    scene.publish(STRANGER)
-    assert scene.read(sign_compact(CLAIMS, STRANGER)).claims == CLAIMS
-    assert scene.fetches_of_keys == 2
+    harness = Harness(FIRST)
+    harness.read(GOOD)
+    harness.publish(STRANGER)
+    assert harness.read(sign_compact(CLAIMS, STRANGER)).claims == CLAIMS
+    assert harness.fetches_of_keys == 2
     for _ in range(20):
-        assert scene.error(sign_compact(CLAIMS, FIRST)).reason is Reason.BAD_SIGNATURE
-    assert scene.fetches_of_keys == 2
-    scene.pass_time(30.0)
-    scene.error(sign_compact(CLAIMS, FIRST))
-    assert scene.fetches_of_keys == 3
+        assert harness.error(sign_compact(CLAIMS, FIRST)).reason is Reason.BAD_SIGNATURE
+    assert harness.fetches_of_keys == 2
+    harness.pass_time(30.0)
+    harness.error(sign_compact(CLAIMS, FIRST))
+    assert harness.fetches_of_keys == 3
 
 
 def test_a_bad_signature_of_a_known_key_while_the_tenant_is_down() -> None:
     """The key is known, so the token is refused as the caller's fault."""
-    scene = Scene(FIRST)
-    scene.read(GOOD)
-    scene.responses.clear()
+    harness = Harness(FIRST)
+    harness.read(GOOD)
+    harness.responses.clear()
     for _ in range(2):
-        assert scene.error(sign_compact(CLAIMS, STRANGER)).reason is Reason.BAD_SIGNATURE
+        assert harness.error(sign_compact(CLAIMS, STRANGER)).reason is Reason.BAD_SIGNATURE
 
 
 def test_tokens_without_a_key_id() -> None:
     """Every suitable key is tried; if none verifies, a newer set is requested once per cool-down."""
-    scene = Scene(SECOND, FIRST)
-    assert key_id_of(scene.read(sign_compact(CLAIMS, FIRST, {"kid": None}))) == "first"
+    harness = Harness(SECOND, FIRST)
+    assert key_id_of(harness.read(sign_compact(CLAIMS, FIRST, {"kid": None}))) == "first"
     new = SigningKey.generate("EdDSA", "new")
-    scene.publish(new)
-    assert key_id_of(scene.read(sign_compact(CLAIMS, new, {"kid": None}))) == "new"
-    assert scene.fetches_of_keys == 2
-    error = scene.error(sign_compact({**CLAIMS, "jti": "2"}, FIRST, {"kid": None}))
+    harness.publish(new)
+    assert key_id_of(harness.read(sign_compact(CLAIMS, new, {"kid": None}))) == "new"
+    assert harness.fetches_of_keys == 2
+    error = harness.error(sign_compact({**CLAIMS, "jti": "2"}, FIRST, {"kid": None}))
     assert error.reason is Reason.BAD_SIGNATURE
-    assert scene.fetches_of_keys == 2
+    assert harness.fetches_of_keys == 2
 
 
 def test_a_bad_signature_is_checked_once_where_there_are_no_newer_keys(
@@ -443,28 +443,28 @@ def test_a_bad_signature_is_checked_once_where_there_are_no_newer_keys(
         checked.append(keys)
         return verify(header, signature, message, keys)
 
-    scene = Scene()
+    harness = Harness()
     forged = sign_compact(CLAIMS, STRANGER, {"kid": None})
-    scene.error(forged)
+    harness.error(forged)
     monkeypatch.setattr(jwt_access_token, "verify", checking)
-    assert scene.error(forged).reason is Reason.BAD_SIGNATURE
+    assert harness.error(forged).reason is Reason.BAD_SIGNATURE
     assert len(checked) == 1
 
 
 def test_an_unknown_key_while_the_tenant_is_down() -> None:
     """It cannot be known whether the key is new, so this is an outage. Known keys stay in use."""
-    scene = Scene(FIRST)
-    scene.read(GOOD)
-    scene.responses.clear()
+    harness = Harness(FIRST)
+    harness.read(GOOD)
+    harness.responses.clear()
     for token in (sign_compact(CLAIMS, SECOND), sign_compact(CLAIMS, SECOND, {"kid": None})):
         with pytest.raises(HttpError, match="the cached key set may be out of date") as caught:
-            scene.read(token)
+            harness.read(token)
         assert caught.value.temporary
         assert caught.value.retry_after == 30.0
-    assert scene.read(GOOD).claims == CLAIMS
-    scene.pass_time(3899.0)
+    assert harness.read(GOOD).claims == CLAIMS
+    harness.pass_time(3899.0)
     later = {**CLAIMS, "jti": "2", "exp": CLAIMS["exp"] + 3899}
-    assert scene.read(sign_compact(later, FIRST)).claims["jti"] == "2"
+    assert harness.read(sign_compact(later, FIRST)).claims["jti"] == "2"
 
 
 # -- The cache of verified tokens -------------------------------------------------------------------------
@@ -472,109 +472,109 @@ def test_an_unknown_key_while_the_tenant_is_down() -> None:
 
 def test_a_repeated_token_needs_no_effect() -> None:
     """A cached token needs no effect and has the same claims object."""
-    scene = Scene()
-    first = scene.read(GOOD)
-    assert scene.read(GOOD) is first
-    assert scene.effects == []
+    harness = Harness()
+    first = harness.read(GOOD)
+    assert harness.read(GOOD) is first
+    assert harness.effects == []
 
 
 def test_a_repeated_token_stays_valid_after_a_refresh_with_its_key() -> None:
     """The signature is not checked again, and the claims are the same object."""
-    scene = Scene(FIRST)
-    first = scene.read(GOOD)
-    scene.publish(SECOND, FIRST)
-    scene.run(scene.tenant.keys.get(scene.now, reload=True))
-    second = scene.read(GOOD)
+    harness = Harness(FIRST)
+    first = harness.read(GOOD)
+    harness.publish(SECOND, FIRST)
+    harness.run(harness.tenant.keys.get(harness.now, reload=True))
+    second = harness.read(GOOD)
     assert second.claims is first.claims
     assert second.key == first.key
-    assert second.keys is scene.tenant.keys.fresh(scene.now)
-    assert scene.read(GOOD) is second
+    assert second.keys is harness.tenant.keys.fresh(harness.now)
+    assert harness.read(GOOD) is second
 
 
 def test_a_withdrawn_key_stops_working_at_the_next_refresh() -> None:
     """Cached tokens are refused as well."""
-    scene = Scene(FIRST, SECOND)
-    scene.read(GOOD)
-    scene.publish(SECOND)
-    assert scene.read(GOOD).claims == CLAIMS
-    scene.run(scene.tenant.keys.get(scene.now, reload=True))
-    assert scene.error(GOOD).reason is Reason.UNKNOWN_KEY
-    assert scene.reader.cached(scene.reader.cache_key(GOOD)) is None
+    harness = Harness(FIRST, SECOND)
+    harness.read(GOOD)
+    harness.publish(SECOND)
+    assert harness.read(GOOD).claims == CLAIMS
+    harness.run(harness.tenant.keys.get(harness.now, reload=True))
+    assert harness.error(GOOD).reason is Reason.UNKNOWN_KEY
+    assert harness.reader.cached(harness.reader.cache_key(GOOD)) is None
 
 
 @pytest.mark.parametrize("age", [250.0, 350.0])
 def test_a_withdrawn_key_stops_working_without_a_demand(age: float) -> None:
     """The key set is refreshed in the background or for a waiting request."""
-    scene = Scene(FIRST, SECOND)
-    scene.read(GOOD)
-    scene.publish(SECOND)
-    scene.pass_time(age)
+    harness = Harness(FIRST, SECOND)
+    harness.read(GOOD)
+    harness.publish(SECOND)
+    harness.pass_time(age)
     if age < 300.0:
-        assert scene.read(GOOD).claims == CLAIMS
-        assert [type(effect) for effect in scene.effects] == [RunOnceInBackground]
-        scene.run_background()
-    assert scene.error(GOOD).reason is Reason.UNKNOWN_KEY
+        assert harness.read(GOOD).claims == CLAIMS
+        assert [type(effect) for effect in harness.effects] == [RunOnceInBackground]
+        harness.run_background()
+    assert harness.error(GOOD).reason is Reason.UNKNOWN_KEY
 
 
 def test_a_key_with_the_id_of_another_is_another_key() -> None:
     """A token signed by the old key is checked with the new one and refused."""
-    scene = Scene(FIRST)
-    scene.read(GOOD)
-    scene.publish(STRANGER)
-    scene.run(scene.tenant.keys.get(scene.now, reload=True))
-    assert scene.error(GOOD).reason is Reason.BAD_SIGNATURE
+    harness = Harness(FIRST)
+    harness.read(GOOD)
+    harness.publish(STRANGER)
+    harness.run(harness.tenant.keys.get(harness.now, reload=True))
+    assert harness.error(GOOD).reason is Reason.BAD_SIGNATURE
 
 
 def test_a_key_whose_use_changed_is_another_key() -> None:
     """A key that is now for another use is a different key."""
     rsa = SigningKey(algorithm="RS256", key_id="rsa", key=RS256.key)
     token = sign_compact(CLAIMS, rsa)
-    scene = Scene(rsa)
-    scene.read(token)
-    scene.publish(SigningKey(algorithm="PS256", key_id="rsa", key=RS256.key))
-    scene.run(scene.tenant.keys.get(scene.now, reload=True))
-    assert scene.error(token).reason is Reason.UNKNOWN_KEY
+    harness = Harness(rsa)
+    harness.read(token)
+    harness.publish(SigningKey(algorithm="PS256", key_id="rsa", key=RS256.key))
+    harness.run(harness.tenant.keys.get(harness.now, reload=True))
+    assert harness.error(token).reason is Reason.UNKNOWN_KEY
 
 
 def test_only_tokens_of_our_tenant_for_our_api_get_in() -> None:
     """A token that is refused is verified each time and never cached."""
-    scene = Scene()
-    scene.read(GOOD)
+    harness = Harness()
+    harness.read(GOOD)
     for token in (
         sign_compact(CLAIMS, STRANGER),
         sign_compact({**CLAIMS, "iss": "x"}, FIRST),
         sign_compact({**CLAIMS, "aud": "x"}, FIRST),
         sign_compact({**CLAIMS, "exp": True}, FIRST),
     ):
-        scene.error(token)
-        assert scene.reader.cached(scene.reader.cache_key(token)) is None
+        harness.error(token)
+        assert harness.reader.cached(harness.reader.cache_key(token)) is None
 
 
 @pytest.mark.parametrize("dates", [{"exp": 1_600_000_000}, {"nbf": 1_700_000_500}])
 def test_tokens_outside_their_lifetime_are_verified_once(dates: dict[str, int]) -> None:
     """An expired token that is presented again does not cost another signature check."""
-    scene = Scene()
+    harness = Harness()
     token = sign_compact({**CLAIMS, **dates}, FIRST)
-    assert scene.read(token) is scene.read(token)
+    assert harness.read(token) is harness.read(token)
 
 
 def test_the_cache_can_be_turned_off() -> None:
     """With a cache size of 0 every token is verified."""
-    scene = Scene(jwt_cache_size=0)
-    assert scene.read(GOOD) is not scene.read(GOOD)
+    harness = Harness(jwt_cache_size=0)
+    assert harness.read(GOOD) is not harness.read(GOOD)
 
 
 def test_verifiers_do_not_share_a_cache() -> None:
     """A token verified for one API is not accepted from the cache of another."""
-    scene = Scene()
-    scene.read(GOOD)
-    other = JwtAccessTokenVerifier(Options(tenant_domain=TENANT, audience=("other",)), scene.tenant)
-    assert other.cache_key(GOOD) != scene.reader.cache_key(GOOD)
+    harness = Harness()
+    harness.read(GOOD)
+    other = JwtAccessTokenVerifier(Options(tenant_domain=TENANT, audience=("other",)), harness.tenant)
+    assert other.cache_key(GOOD) != harness.reader.cache_key(GOOD)
 
 
 def test_the_repr_of_a_verified_token_is_redacted() -> None:
     """The repr of a verified token has no claims."""
-    assert "user-1" not in repr(Scene().read(GOOD))
+    assert "user-1" not in repr(Harness().read(GOOD))
 
 
 # -- Random tokens ----------------------------------------------------------------------------------------
@@ -594,9 +594,9 @@ HEADERS: Final = st.fixed_dictionaries(
 
 def outcome_of(token: str) -> TokenError | None:
     """Read a token with a new tenant; only a ``TokenError`` may be raised."""
-    scene = Scene(FIRST)
+    harness = Harness(FIRST)
     try:
-        scene.read(token)
+        harness.read(token)
     except TokenError as error:
         return error
     return None
@@ -638,10 +638,10 @@ def test_no_text_escapes_the_documented_errors(token: str) -> None:
 
 def test_the_first_effect_loads_the_keys() -> None:
     """The first effect is the shared load of the key set; nothing is verified before it."""
-    scene = Scene()
+    harness = Harness()
     parts = split_compact(GOOD)
     assert parts is not None
-    flow = scene.reader.verify(parts, scene.reader.cache_key(GOOD), Instant(0.0, 0.0))
+    flow = harness.reader.verify(parts, harness.reader.cache_key(GOOD), Instant(0.0, 0.0))
     share = step(flow)
     assert isinstance(share, RunOnce)
     assert share.key[0] == "key set"  # type: ignore[index]

@@ -19,8 +19,8 @@ from monocloud_mw.jose import MAX_TOKEN_CHARACTERS, SigningKey, sign_compact
 from monocloud_mw.options import Options
 
 from ...test_frozen import JSON
-from ..by_hand import NOW, World, json_response, step
 from ..certificates import make_certificate, pem_of, thumbprint_of
+from ..fake_driver import NOW, FakeDriver, json_response, step
 from ..keys import FIRST, SECOND, jwks_of
 
 TENANT: Final = "https://acme.us.monocloud.com"
@@ -45,12 +45,12 @@ STRANGER: Final = SigningKey.generate("EdDSA", "first")
 
 
 class Cache:
-    """A cache whose effects the world performs."""
+    """A cache whose effects the driver performs."""
 
     get = set = delete = print
 
 
-class Scene(World):
+class Harness(FakeDriver):
     """A tenant and the validator of one API."""
 
     def __init__(self, **settings: Any) -> None:
@@ -114,22 +114,22 @@ GOOD: Final = token_with()
 @pytest.mark.parametrize("method", ["authenticate", "validate", "validate_jwt", "introspect"])
 def test_text_that_cannot_be_a_token(method: str, token: Any, detail: str) -> None:
     """It is refused before anything is decoded or requested."""
-    scene = Scene(**CLIENT)
+    harness = Harness(**CLIENT)
     with pytest.raises(TokenError) as caught:
-        scene.run(getattr(scene.validator, method)(Presented(token), NO_REQUIREMENTS, scene.now))
+        harness.run(getattr(harness.validator, method)(Presented(token), NO_REQUIREMENTS, harness.now))
     assert (caught.value.reason, caught.value.detail) == (Reason.MALFORMED, detail)
-    assert scene.effects == []
+    assert harness.effects == []
 
 
 @pytest.mark.parametrize("method", ["authenticate", "validate", "validate_jwt", "introspect"])
 def test_the_size_of_a_token_is_an_option(method: str) -> None:
     """A token of exactly the maximum size is accepted."""
-    scene = Scene(**CLIENT, max_token_size=len(GOOD))
-    scene.answer(**CLAIMS)
-    call = getattr(scene.validator, method)
-    assert scene.run(call(Presented(GOOD), NO_REQUIREMENTS, scene.now))["sub"] == "user-1"
+    harness = Harness(**CLIENT, max_token_size=len(GOOD))
+    harness.answer(**CLAIMS)
+    call = getattr(harness.validator, method)
+    assert harness.run(call(Presented(GOOD), NO_REQUIREMENTS, harness.now))["sub"] == "user-1"
     with pytest.raises(TokenError) as caught:
-        scene.run(call(Presented(f"{GOOD}A"), NO_REQUIREMENTS, scene.now))
+        harness.run(call(Presented(f"{GOOD}A"), NO_REQUIREMENTS, harness.now))
     detail = f"it has {len(GOOD) + 1} characters; max_token_size is {len(GOOD)}"
     assert (caught.value.reason, caught.value.detail) == (Reason.MALFORMED, detail)
 
@@ -140,11 +140,13 @@ def test_the_size_of_a_token_is_an_option(method: str) -> None:
 )
 def test_control_characters_are_not_part_of_a_token(control: str, method: str) -> None:
     """It is refused before the tenant or a cache is used (RFC 6749 appendix A.12)."""
-    scene = Scene(**CLIENT, cache=Cache())
+    harness = Harness(**CLIENT, cache=Cache())
     with pytest.raises(TokenError) as caught:
-        scene.run(getattr(scene.validator, method)(Presented(f"a{control}b"), NO_REQUIREMENTS, scene.now))
+        harness.run(
+            getattr(harness.validator, method)(Presented(f"a{control}b"), NO_REQUIREMENTS, harness.now)
+        )
     assert caught.value.reason is Reason.MALFORMED
-    assert scene.effects == []
+    assert harness.effects == []
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -154,14 +156,14 @@ def test_control_characters_are_not_part_of_a_token(control: str, method: str) -
 )
 def test_white_space_around_a_token_is_not_part_of_it(token: str, method: str, known: bool) -> None:
     """It is refused at once, even if the token itself is cached."""
-    scene = Scene(**CLIENT)
+    harness = Harness(**CLIENT)
     if known:
-        scene.validate(GOOD)
-        scene.effects.clear()
+        harness.validate(GOOD)
+        harness.effects.clear()
     with pytest.raises(TokenError) as caught:
-        scene.run(getattr(scene.validator, method)(Presented(token), NO_REQUIREMENTS, scene.now))
+        harness.run(getattr(harness.validator, method)(Presented(token), NO_REQUIREMENTS, harness.now))
     assert caught.value.reason is Reason.MALFORMED
-    assert scene.effects == []
+    assert harness.effects == []
 
 
 @pytest.mark.parametrize(
@@ -180,50 +182,51 @@ def test_white_space_around_a_token_is_not_part_of_it(token: str, method: str, k
 @pytest.mark.parametrize("method", ["authenticate", "validate"])
 def test_the_kind_of_a_token(token: str, settings: Any, url: str, method: str) -> None:
     """Exactly three parts are a JWT, which is validated locally; any other token is introspected."""
-    scene = Scene(**settings)
-    scene.answer(**CLAIMS)
-    assert getattr(scene, method)(token)["sub"] == "user-1"
-    assert scene.urls == [DISCOVERY, url]
+    harness = Harness(**settings)
+    harness.answer(**CLAIMS)
+    assert getattr(harness, method)(token)["sub"] == "user-1"
+    assert harness.urls == [DISCOVERY, url]
 
 
 def test_the_kind_can_be_forced() -> None:
     """A JWT can be introspected; an opaque token cannot be validated locally."""
-    scene = Scene(**CLIENT, introspect_jwt_tokens=True)
-    scene.answer(**CLAIMS)
+    harness = Harness(**CLIENT, introspect_jwt_tokens=True)
+    harness.answer(**CLAIMS)
     assert (
-        scene.run(scene.validator.introspect(Presented(GOOD), NO_REQUIREMENTS, scene.now))["active"] is True
+        harness.run(harness.validator.introspect(Presented(GOOD), NO_REQUIREMENTS, harness.now))["active"]
+        is True
     )
-    assert "active" not in scene.run(
-        scene.validator.validate_jwt(Presented(GOOD), NO_REQUIREMENTS, scene.now)
+    assert "active" not in harness.run(
+        harness.validator.validate_jwt(Presented(GOOD), NO_REQUIREMENTS, harness.now)
     )
     with pytest.raises(TokenError) as caught:
-        scene.run(scene.validator.validate_jwt(Presented("opaque"), NO_REQUIREMENTS, scene.now))
+        harness.run(harness.validator.validate_jwt(Presented("opaque"), NO_REQUIREMENTS, harness.now))
     assert caught.value.reason is Reason.MALFORMED
 
 
 @pytest.mark.parametrize("method", ["validate", "introspect"])
 def test_an_opaque_token_needs_a_client(method: str) -> None:
     """Without a client, an opaque token is a configuration error for a direct call."""
-    scene = Scene()
+    harness = Harness()
     with pytest.raises(ConfigurationError) as caught:
-        scene.run(getattr(scene.validator, method)(Presented("opaque"), NO_REQUIREMENTS, scene.now))
+        harness.run(getattr(harness.validator, method)(Presented("opaque"), NO_REQUIREMENTS, harness.now))
     assert str(caught.value) == (
         "client_id (MONOCLOUD_BACKEND_CLIENT_ID): is required to introspect access tokens that are not JWTs"
     )
-    assert scene.effects == []
+    assert harness.effects == []
 
 
 def test_an_opaque_token_from_a_request_is_the_callers_fault() -> None:
     """In a request it is a 401: a caller must not be able to cause a 500."""
-    scene = Scene()
+    harness = Harness()
     with pytest.raises(TokenError) as caught:
-        scene.authenticate("opaque")
+        harness.authenticate("opaque")
     error = caught.value
     assert (error.reason, error.detail) == (
         Reason.MALFORMED,
         "it is not a JWT, and introspection is not configured",
     )
-    assert scene.effects == []
+    assert harness.effects == []
 
 
 # -- All checks in order ----------------------------------------------------------------------------------
@@ -256,9 +259,9 @@ def test_what_is_refused_of_a_jwt(
     claims: dict[str, Any], certificate: Any, requirements: Requirements, reason: Reason
 ) -> None:
     """The second time, when it may be cached, the reason is the same; the log has key ID and issuer."""
-    scene = Scene()
+    harness = Harness()
     for _ in range(2):
-        error = scene.error(token_with(**claims), certificate, requirements)
+        error = harness.error(token_with(**claims), certificate, requirements)
         assert error.reason is reason
         assert (error.key_id, error.issuer) == ("'first'", f"'{claims.get('iss', TENANT)}'")
 
@@ -269,11 +272,11 @@ def test_what_is_refused_of_an_opaque_token(
     settings: Any, claims: dict[str, Any], certificate: Any, requirements: Requirements, reason: Reason
 ) -> None:
     """The checks are the same, also for cached responses; the log has the issuer."""
-    scene = Scene(**CLIENT, **settings)
+    harness = Harness(**CLIENT, **settings)
     merged = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not ...}
-    scene.answer(**merged)
+    harness.answer(**merged)
     for _ in range(2):
-        error = scene.error("opaque", certificate, requirements)
+        error = harness.error("opaque", certificate, requirements)
         assert error.reason is reason
         assert (error.key_id, error.issuer) == (None, f"'{merged['iss']}'")
 
@@ -293,22 +296,22 @@ def test_what_is_refused_of_an_opaque_token(
 )
 def test_what_is_refused_only_of_a_jwt(token: str, settings: Any, reason: Reason) -> None:
     """Form, signature, and claims that introspection may leave out."""
-    assert Scene(**settings).error(token).reason is reason
+    assert Harness(**settings).error(token).reason is reason
 
 
 def test_an_inactive_token() -> None:
     """A token that is revoked at the tenant is refused."""
-    scene = Scene(**CLIENT)
-    scene.responses[ENDPOINT] = json_response('{"active": false}')
-    error = scene.error("opaque")
+    harness = Harness(**CLIENT)
+    harness.responses[ENDPOINT] = json_response('{"active": false}')
+    error = harness.error("opaque")
     assert (error.reason, error.code) == (Reason.INACTIVE, "inactive_token")
 
 
 def test_an_issuer_that_introspection_leaves_out() -> None:
     """Without an issuer in the response, the error has none."""
-    scene = Scene(**CLIENT)
-    scene.answer(**{name: value for name, value in CLAIMS.items() if name != "iss"})
-    assert scene.error("opaque", None, ADMINS).issuer is None
+    harness = Harness(**CLIENT)
+    harness.answer(**{name: value for name, value in CLAIMS.items() if name != "iss"})
+    assert harness.error("opaque", None, ADMINS).issuer is None
 
 
 def test_the_tables_reach_every_reason() -> None:
@@ -348,10 +351,10 @@ def test_the_order_of_the_checks(is_jwt: bool, right: list[str], reason: Reason)
     claims = {**CLAIMS, **WRONG} | {name: CLAIMS.get(name, ...) for name in right}
     claims = {name: value for name, value in claims.items() if value is not ...}
     requirements = Requirements.of("read" if "scope" in right else "admin", "admins")
-    scene = Scene(**CLIENT)
-    scene.answer(**claims)
+    harness = Harness(**CLIENT)
+    harness.answer(**claims)
     token = sign_compact(claims, FIRST) if is_jwt else "opaque"
-    assert scene.error(token, None, requirements).reason is reason
+    assert harness.error(token, None, requirements).reason is reason
 
 
 # -- What is accepted -------------------------------------------------------------------------------------
@@ -388,34 +391,34 @@ def test_what_is_accepted(
     is_jwt: bool, claims: dict[str, Any], certificate: Any, settings: Any, requirements: Requirements
 ) -> None:
     """Tokens of either kind are accepted with unchanged claims."""
-    scene = Scene(**CLIENT, **settings)
+    harness = Harness(**CLIENT, **settings)
     merged = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not ...}
-    scene.answer(**merged)
-    found = scene.validate(sign_compact(merged, FIRST) if is_jwt else "opaque", certificate, requirements)
+    harness.answer(**merged)
+    found = harness.validate(sign_compact(merged, FIRST) if is_jwt else "opaque", certificate, requirements)
     assert json.loads(json.dumps(found)) == (merged if is_jwt else {"active": True, **merged})
 
 
 @pytest.mark.parametrize("missing", ["iss", "exp", "sub", "client_id"])
 def test_what_introspection_may_leave_out(missing: str) -> None:
     """Claims that introspection may leave out are not required."""
-    scene = Scene(**CLIENT)
-    scene.answer(**{name: value for name, value in CLAIMS.items() if name != missing})
-    assert scene.validate("opaque")["aud"] == "api"
+    harness = Harness(**CLIENT)
+    harness.answer(**{name: value for name, value in CLAIMS.items() if name != missing})
+    assert harness.validate("opaque")["aud"] == "api"
 
 
 @pytest.mark.parametrize("name", ["iss", "exp", "sub", "aud", "cnf"])
 def test_null_is_not_the_same_as_absent(name: str) -> None:
     """A null claim has a wrong type and is refused, in introspection too."""
-    scene = Scene(**CLIENT)
-    scene.answer(**{**CLAIMS, name: None})
-    scene.error("opaque")
-    scene.error(token_with(**{name: None}))
+    harness = Harness(**CLIENT)
+    harness.answer(**{**CLAIMS, name: None})
+    harness.error("opaque")
+    harness.error(token_with(**{name: None}))
 
 
 def test_all_groups_where_that_is_configured() -> None:
     """One of the groups is then not enough."""
-    scene = Scene(groups_match_all=True)
-    error = scene.error(GOOD, None, Requirements.of(groups=["staff", "admins"]))
+    harness = Harness(groups_match_all=True)
+    error = harness.error(GOOD, None, Requirements.of(groups=["staff", "admins"]))
     assert error.reason is Reason.INSUFFICIENT_GROUPS
 
 
@@ -424,13 +427,13 @@ def test_all_groups_where_that_is_configured() -> None:
 
 def test_a_cached_token_expires() -> None:
     """A cached token is refused from the second of its expiry, without a request."""
-    scene = Scene(jwks_cache_duration=10_000)
-    scene.validate(GOOD)
-    scene.pass_time(659.999)
-    assert scene.validate(GOOD)["sub"] == "user-1"
-    scene.pass_time(0.001)
-    assert scene.error(GOOD).reason is Reason.EXPIRED
-    assert scene.effects == []
+    harness = Harness(jwks_cache_duration=10_000)
+    harness.validate(GOOD)
+    harness.pass_time(659.999)
+    assert harness.validate(GOOD)["sub"] == "user-1"
+    harness.pass_time(0.001)
+    assert harness.error(GOOD).reason is Reason.EXPIRED
+    assert harness.effects == []
 
 
 @pytest.mark.parametrize(
@@ -442,54 +445,54 @@ def test_a_cached_token_is_checked_against_each_new_key_set(
     keys: list[SigningKey], reason: Reason | None
 ) -> None:
     """It is checked against a new key set by the first request that finds it."""
-    scene = Scene(refresh_cooldown=1000)
-    claims = scene.validate(GOOD)
-    scene.responses[JWKS_URI] = json_response(json.dumps(jwks_of(*keys)))
-    scene.error(sign_compact(CLAIMS, STRANGER, {"kid": "unknown"}))  # causes a reload of the key set
+    harness = Harness(refresh_cooldown=1000)
+    claims = harness.validate(GOOD)
+    harness.responses[JWKS_URI] = json_response(json.dumps(jwks_of(*keys)))
+    harness.error(sign_compact(CLAIMS, STRANGER, {"kid": "unknown"}))  # causes a reload of the key set
     for _ in range(2):
         if reason is None:
-            assert scene.validate(GOOD) is claims
+            assert harness.validate(GOOD) is claims
         else:
-            assert scene.error(GOOD).reason is reason
-    assert scene.effects == []
+            assert harness.error(GOOD).reason is reason
+    assert harness.effects == []
 
 
 def test_a_cached_token_is_checked_for_each_route() -> None:
     """A cached token must meet each route's requirements."""
-    scene = Scene()
-    scene.validate(GOOD, None, Requirements.of("read"))
-    assert scene.error(GOOD, None, READ_AND_ADMIN).reason is Reason.INSUFFICIENT_SCOPE
-    assert scene.error(GOOD, None, ADMINS).reason is Reason.INSUFFICIENT_GROUPS
-    assert scene.validate(GOOD, None, Requirements.of("write", "staff"))["sub"] == "user-1"
-    assert scene.effects == []
+    harness = Harness()
+    harness.validate(GOOD, None, Requirements.of("read"))
+    assert harness.error(GOOD, None, READ_AND_ADMIN).reason is Reason.INSUFFICIENT_SCOPE
+    assert harness.error(GOOD, None, ADMINS).reason is Reason.INSUFFICIENT_GROUPS
+    assert harness.validate(GOOD, None, Requirements.of("write", "staff"))["sub"] == "user-1"
+    assert harness.effects == []
 
 
 def test_a_cached_token_needs_its_certificate() -> None:
     """A cached token needs the certificate with each request."""
-    scene = Scene()
+    harness = Harness()
     token = token_with(**BOUND)
-    scene.validate(token, CERTIFICATE)
-    assert scene.error(token).reason is Reason.CERTIFICATE_MISSING
-    assert scene.error(token, make_certificate("thief")).reason is Reason.CERTIFICATE_MISMATCH
-    assert scene.validate(token, pem_of(CERTIFICATE))["sub"] == "user-1"
-    assert scene.effects == []
+    harness.validate(token, CERTIFICATE)
+    assert harness.error(token).reason is Reason.CERTIFICATE_MISSING
+    assert harness.error(token, make_certificate("thief")).reason is Reason.CERTIFICATE_MISMATCH
+    assert harness.validate(token, pem_of(CERTIFICATE))["sub"] == "user-1"
+    assert harness.effects == []
 
 
 def test_a_cached_answer_is_checked_like_a_new_one() -> None:
     """Lifetime and requirements are checked again."""
-    scene = Scene(**CLIENT, cache=Cache())
-    scene.answer(**CLAIMS)
-    scene.validate("opaque")
-    assert scene.error("opaque", None, READ_AND_ADMIN).reason is Reason.INSUFFICIENT_SCOPE
-    scene.pass_time(660.0)
-    assert scene.error("opaque").reason is Reason.EXPIRED
-    assert scene.urls.count(ENDPOINT) == 1
+    harness = Harness(**CLIENT, cache=Cache())
+    harness.answer(**CLAIMS)
+    harness.validate("opaque")
+    assert harness.error("opaque", None, READ_AND_ADMIN).reason is Reason.INSUFFICIENT_SCOPE
+    harness.pass_time(660.0)
+    assert harness.error("opaque").reason is Reason.EXPIRED
+    assert harness.urls.count(ENDPOINT) == 1
 
 
 def test_a_cached_token_has_the_same_claims() -> None:
     """Claims are immutable and shared."""
-    scene = Scene()
-    assert scene.validate(GOOD) is scene.validate(GOOD)
+    harness = Harness()
+    assert harness.validate(GOOD) is harness.validate(GOOD)
 
 
 # -- What happens while a request waits -------------------------------------------------------------------
@@ -503,17 +506,17 @@ SLOW: Final[dict[str, Any]] = {
 }
 
 
-def slow_scene(url: str, **settings: Any) -> Scene:
+def slow_harness(url: str, **settings: Any) -> Harness:
     """Return a tenant that is slow at one URL."""
-    scene = Scene(**CLIENT, **settings)
-    answer = scene.responses.get(url)
+    harness = Harness(**CLIENT, **settings)
+    answer = harness.responses.get(url)
 
     def late(_request: Any) -> Any:
-        scene.pass_time(SECONDS)
+        harness.pass_time(SECONDS)
         return answer
 
-    scene.responses[url] = late
-    return scene
+    harness.responses[url] = late
+    return harness
 
 
 @pytest.mark.parametrize(("url", "kind"), SLOW.values(), ids=SLOW.keys())
@@ -533,32 +536,32 @@ def test_the_lifetime_is_checked_after_the_wait(
 ) -> None:
     """A token that was valid when the request came may have expired since, and the reverse."""
     answer = json_response(json.dumps({"active": True, **CLAIMS, **dates}))
-    scene = slow_scene(url)
+    harness = slow_harness(url)
     if url == ENDPOINT:
-        scene = Scene(**CLIENT)
+        harness = Harness(**CLIENT)
 
         def late(_request: Any) -> Any:
-            scene.pass_time(SECONDS)
+            harness.pass_time(SECONDS)
             return answer
 
-        scene.responses[ENDPOINT] = late
+        harness.responses[ENDPOINT] = late
     else:
-        scene.responses[ENDPOINT] = answer
+        harness.responses[ENDPOINT] = answer
     token = token_with(**dates) if kind == "jwt" else "opaque"
     if reason is None:
-        assert scene.validate(token)["sub"] == "user-1"
+        assert harness.validate(token)["sub"] == "user-1"
     else:
-        assert scene.error(token).reason is reason
+        assert harness.error(token).reason is reason
 
 
 def test_a_slow_cache_does_not_prolong_a_token() -> None:
     """Reading the claims cache takes time too, so the clock is read afterwards."""
-    scene = Scene(**CLIENT, cache=Cache())
-    scene.answer(**{**CLAIMS, "exp": T - 60 + SECONDS})
-    scene.validate("opaque")
-    flow = scene.validator.validate(Presented("opaque"), NO_REQUIREMENTS, scene.now)
+    harness = Harness(**CLIENT, cache=Cache())
+    harness.answer(**{**CLAIMS, "exp": T - 60 + SECONDS})
+    harness.validate("opaque")
+    flow = harness.validator.validate(Presented("opaque"), NO_REQUIREMENTS, harness.now)
     assert isinstance(step(flow), CacheGet)
-    (entry,) = scene.cache.values()
+    (entry,) = harness.cache.values()
     later = Instant(NOW.unix + SECONDS, NOW.monotonic + SECONDS)
     assert isinstance(step(flow, entry), ReadClock)
     assert isinstance(step(flow, later), ReadClock)
@@ -569,18 +572,18 @@ def test_a_slow_cache_does_not_prolong_a_token() -> None:
 
 def test_a_cached_token_expires_while_its_key_is_checked_again() -> None:
     """The clock is read after the key set has been fetched."""
-    scene = Scene()
+    harness = Harness()
     token = token_with(exp=T + 400)
-    scene.validate(token)
-    keys = scene.responses[JWKS_URI]
+    harness.validate(token)
+    keys = harness.responses[JWKS_URI]
 
     def late(_request: Any) -> Any:
-        scene.pass_time(SECONDS)
+        harness.pass_time(SECONDS)
         return keys
 
-    scene.responses[JWKS_URI] = late
-    scene.pass_time(458.0)
-    assert scene.error(token).reason is Reason.EXPIRED
+    harness.responses[JWKS_URI] = late
+    harness.pass_time(458.0)
+    assert harness.error(token).reason is Reason.EXPIRED
 
 
 # -- Outages of the tenant --------------------------------------------------------------------------------
@@ -588,32 +591,32 @@ def test_a_cached_token_expires_while_its_key_is_checked_again() -> None:
 
 def test_known_keys_are_used_in_an_outage() -> None:
     """JWTs are accepted while the last known keys may be used; afterwards it is an outage."""
-    scene = Scene()
-    scene.validate(GOOD)
-    scene.responses.clear()
+    harness = Harness()
+    harness.validate(GOOD)
+    harness.responses.clear()
     token = token_with(exp=T + 10_000)
-    scene.pass_time(3899.0)
-    assert scene.validate(token)["sub"] == "user-1"
-    scene.pass_time(1.0)
+    harness.pass_time(3899.0)
+    assert harness.validate(token)["sub"] == "user-1"
+    harness.pass_time(1.0)
     with pytest.raises(HttpError, match="nothing answers there"):
-        scene.validate(token)
+        harness.validate(token)
 
 
 def test_keys_of_a_resolver_need_no_tenant() -> None:
     """With a ``jwks_resolver`` alone nothing is fetched for a JWT, and the issuer is the tenant domain."""
-    scene = Scene(jwks_resolver=lambda: jwks_of(FIRST))
-    assert scene.validate(GOOD)["iss"] == TENANT
-    assert scene.error(token_with(iss=f"{TENANT}/")).reason is Reason.WRONG_ISSUER
-    assert scene.requests == []
+    harness = Harness(jwks_resolver=lambda: jwks_of(FIRST))
+    assert harness.validate(GOOD)["iss"] == TENANT
+    assert harness.error(token_with(iss=f"{TENANT}/")).reason is Reason.WRONG_ISSUER
+    assert harness.requests == []
 
 
 def test_an_outage_is_not_the_callers_fault() -> None:
     """An outage is not the caller's fault, for either kind of token."""
-    scene = Scene(**CLIENT)
-    scene.responses.clear()
+    harness = Harness(**CLIENT)
+    harness.responses.clear()
     for token in (GOOD, "opaque"):
         with pytest.raises(HttpError, match="nothing answers there"):
-            scene.validate(token)
+            harness.validate(token)
 
 
 # -- Random tokens ----------------------------------------------------------------------------------------
@@ -624,13 +627,13 @@ NAMES: Final = [*CLAIMS, "nbf", "cnf", "client_id"]
 @given(st.dictionaries(st.sampled_from(NAMES), JSON), st.booleans())
 def test_no_claim_escapes_the_documented_errors(claims: dict[str, Any], is_jwt: bool) -> None:
     """A claim of any JSON type is accepted or refused with a reason."""
-    scene = Scene(**CLIENT)
+    harness = Harness(**CLIENT)
     merged = {**CLAIMS, **claims}
-    scene.answer(**merged)
+    harness.answer(**merged)
     token = sign_compact(json.dumps(merged).encode(), FIRST) if is_jwt else "opaque"
     found: Any = None
     try:
-        found = scene.validate(token, CERTIFICATE, Requirements.of("read", "staff"))
+        found = harness.validate(token, CERTIFICATE, Requirements.of("read", "staff"))
     except MonoCloudError as error:
         found = error
     assert isinstance(found, (AccessTokenClaims, TokenError, HttpError))
@@ -641,10 +644,10 @@ def test_no_claim_escapes_the_documented_errors(claims: dict[str, Any], is_jwt: 
 def test_no_token_escapes_the_documented_errors(token: str, of_request: bool) -> None:
     """Any text is refused with a documented error, with and without introspection."""
     for settings in ({}, CLIENT):
-        scene = Scene(**settings)
-        scene.responses[ENDPOINT] = json_response('{"active": false}')
+        harness = Harness(**settings)
+        harness.responses[ENDPOINT] = json_response('{"active": false}')
         with pytest.raises((TokenError, ConfigurationError)):
-            (scene.authenticate if of_request else scene.validate)(token)
+            (harness.authenticate if of_request else harness.validate)(token)
 
 
 # -- Forgetting a token -----------------------------------------------------------------------------------
@@ -657,29 +660,29 @@ def test_no_token_escapes_the_documented_errors(token: str, of_request: bool) ->
 )
 def test_text_that_is_not_a_token_cannot_be_forgotten(token: Any) -> None:
     """A value that cannot be a token is an error, since nothing would be removed."""
-    scene = Scene(**CLIENT)
+    harness = Harness(**CLIENT)
     with pytest.raises(TokenError) as caught:
-        scene.run(scene.validator.forget(token))
+        harness.run(harness.validator.forget(token))
     assert caught.value.reason is Reason.MALFORMED
 
 
 def test_a_forgotten_jwt_is_verified_again() -> None:
     """It is removed from the cache and accepted again, since its signature is valid."""
-    scene = Scene()
+    harness = Harness()
     other = token_with(sub="other")
-    claims = {token: scene.validate(token) for token in (GOOD, other)}
-    scene.run(scene.validator.forget(GOOD))
-    assert scene.validate(GOOD) is not claims[GOOD]
-    assert scene.validate(other) is claims[other]
+    claims = {token: harness.validate(token) for token in (GOOD, other)}
+    harness.run(harness.validator.forget(GOOD))
+    assert harness.validate(GOOD) is not claims[GOOD]
+    assert harness.validate(other) is claims[other]
 
 
 @pytest.mark.parametrize("introspect_jwt_tokens", [False, True])
 def test_a_forgotten_token_is_removed_from_both_caches(introspect_jwt_tokens: bool) -> None:
     """A token of either kind is removed from both caches."""
-    scene = Scene(**CLIENT, cache=Cache(), introspect_jwt_tokens=introspect_jwt_tokens)
-    scene.answer(aud="api")
+    harness = Harness(**CLIENT, cache=Cache(), introspect_jwt_tokens=introspect_jwt_tokens)
+    harness.answer(aud="api")
     for token in (GOOD, "opaque"):
-        scene.validate(token)
-        scene.run(scene.validator.forget(token))
-    assert scene.cache == {}
-    assert len(scene.validator._jwt._verified) == 0
+        harness.validate(token)
+        harness.run(harness.validator.forget(token))
+    assert harness.cache == {}
+    assert len(harness.validator._jwt._verified) == 0

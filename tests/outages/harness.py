@@ -2,8 +2,8 @@
 
 Time passes only when a test advances the clock, which the driver (wall and monotonic) and the tenant use.
 To find out whether a request waits, a test does not measure time: it delays the tenant's response with a
-:class:`Gate`. Only sockets use real time: the timeout of :class:`Line` is long where the tenant responds, and
-short where it never does, so that neither depends on the machine.
+:class:`Gate`. Only sockets use real time: the timeout of :class:`CountingTransport` is long where the tenant
+responds, and short where it never does, so that neither depends on the machine.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ from monocloud_mw.transports.requests import RequestsTransport
 
 __all__ = [
     "ACCEPTED",
+    "CALLERS",
     "COOLDOWN",
-    "CROWD",
     "DUE",
-    "GONE",
     "HARNESSES",
     "LIFETIME",
     "MAX_STALE",
     "SETTINGS",
+    "TOO_OLD",
     "Clock",
+    "CountingTransport",
     "Gate",
     "Harness",
-    "Line",
     "OldAnswer",
     "forgeries",
-    "judge",
     "new_tokens",
+    "outcomes_of",
 ]  # fmt: skip
 
 LIFETIME: Final = 100.0
 DUE: Final = 80.0  # where the refresh ahead of the expiry begins
 MAX_STALE: Final = 1000.0
-GONE: Final = LIFETIME + MAX_STALE
+TOO_OLD: Final = LIFETIME + MAX_STALE
 COOLDOWN: Final = 10.0
 TIMEOUT_SECONDS: Final = 60.0  # for timeouts that must not expire in a test
 SHORT_SECONDS: Final = 0.05
@@ -65,7 +65,7 @@ SETTINGS: Final = {
 }
 
 ACCEPTED: Final = "accepted"
-CROWD: Final = 30
+CALLERS: Final = 30
 
 
 class Clock:
@@ -119,8 +119,8 @@ class OldAnswer(Gate):
         return answer
 
 
-class Line:
-    """The transport to the tenant, with a timeout that a test sets."""
+class CountingTransport:
+    """A transport that counts its requests, with a timeout that a test sets."""
 
     def __init__(self) -> None:
         self._transport = RequestsTransport()
@@ -158,8 +158,8 @@ class Harness(abc.ABC):
 
     client: Any
 
-    def __init__(self, line: Line) -> None:
-        self.line = line
+    def __init__(self, transport: CountingTransport) -> None:
+        self.transport = transport
 
     @abc.abstractmethod
     def begin(self, method: str, *arguments: Any) -> Future[Any]:
@@ -181,22 +181,22 @@ class Harness(abc.ABC):
         """Validate tokens concurrently."""
         return [self.begin("validate_access_token", token) for token in tokens]
 
-    def verdict(self, token: str) -> str:
+    def outcome(self, token: str) -> str:
         """Return ``accepted``, the reason of a refusal, or the response status of an error."""
-        (verdict,) = self.verdicts([token])
-        return verdict
+        (outcome,) = self.outcomes([token])
+        return outcome
 
-    def verdicts(self, tokens: Iterable[str]) -> set[str]:
-        """Return the verdicts on tokens that are validated concurrently."""
-        return judge(self.submit(tokens))
-
-
-def judge(results: Iterable[Future[Any]]) -> set[str]:
-    """Wait for calls and return their verdicts."""
-    return {_judge(result) for result in results}
+    def outcomes(self, tokens: Iterable[str]) -> set[str]:
+        """Return the outcomes for tokens that are validated concurrently."""
+        return outcomes_of(self.submit(tokens))
 
 
-def _judge(result: Future[Any]) -> str:
+def outcomes_of(results: Iterable[Future[Any]]) -> set[str]:
+    """Wait for calls and return their outcomes."""
+    return {_outcome_of(result) for result in results}
+
+
+def _outcome_of(result: Future[Any]) -> str:
     try:
         result.result(TIMEOUT_SECONDS)
     except TokenError as error:
@@ -210,10 +210,10 @@ class SyncHarness(Harness):
     """Runs a :class:`BackendClient`, each call in its own thread."""
 
     def __init__(self, clock: Clock, **settings: Any) -> None:
-        super().__init__(Line())
-        self.client = BackendClient(**settings, fetcher=self.line)
+        super().__init__(CountingTransport())
+        self.client = BackendClient(**settings, fetcher=self.transport)
         self.client._driver.now = clock
-        self._threads = ThreadPoolExecutor(2 * CROWD, thread_name_prefix="crowd")
+        self._threads = ThreadPoolExecutor(2 * CALLERS, thread_name_prefix="callers")
 
     def begin(self, method: str, *arguments: Any) -> Future[Any]:
         return self._threads.submit(getattr(self.client, method), *arguments)
@@ -228,15 +228,15 @@ class SyncHarness(Harness):
         self.settle()
         self._threads.shutdown()
         self.client.close()
-        self.line.close()
+        self.transport.close()
 
 
 class AsyncHarness(Harness):
     """Runs an :class:`AsyncBackendClient` on an event loop in its own thread."""
 
     def __init__(self, clock: Clock, **settings: Any) -> None:
-        super().__init__(Line())
-        self.client = AsyncBackendClient(**settings, fetcher=self.line)
+        super().__init__(CountingTransport())
+        self.client = AsyncBackendClient(**settings, fetcher=self.transport)
         self.client._driver.now = clock
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="event loop")
@@ -257,7 +257,7 @@ class AsyncHarness(Harness):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(TIMEOUT_SECONDS)
         self._loop.close()
-        self.line.close()
+        self.transport.close()
 
     def _submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
@@ -269,11 +269,11 @@ HARNESSES: Final[dict[str, type[SyncHarness | AsyncHarness]]] = {
 }
 
 
-def new_tokens(tenant: LocalTenant, count: int = CROWD, **parameters: Any) -> list[str]:
+def new_tokens(tenant: LocalTenant, count: int = CALLERS, **parameters: Any) -> list[str]:
     """Return valid tokens that have not been presented yet, all different."""
     return [tenant.mint(subject=f"user {number}", **parameters) for number in range(count)]
 
 
-def forgeries(tenant: LocalTenant, count: int = CROWD) -> list[str]:
+def forgeries(tenant: LocalTenant, count: int = CALLERS) -> list[str]:
     """Return tokens signed by unknown keys, each with a key ID of its own."""
     return [tenant.mint(signed_by="stranger", header={"kid": f"forged {number}"}) for number in range(count)]

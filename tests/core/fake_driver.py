@@ -1,7 +1,7 @@
-"""Run flows without a driver: with tables in place of threads, sockets and clocks.
+"""Run flows without a real driver: with tables in place of threads, sockets and clocks.
 
-:func:`step` performs one effect of a flow; :class:`World` performs all effects of a flow in order and records
-them.
+:func:`step` performs one effect of a flow; :class:`FakeDriver` performs all effects of a flow in order and
+records them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from monocloud_mw.errors import HttpError, MonoCloudError
 from monocloud_mw.events import Event
 from monocloud_mw.http import HttpRequest, HttpResponse
 
-__all__ = ["NOW", "World", "result_of", "step"]
+__all__ = ["NOW", "FakeDriver", "result_of", "step"]
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def result_of(flow: Flow[T], answer: object = None) -> T:
     raise AssertionError(f"the flow asks for more: {effect}")
 
 
-class World:
+class FakeDriver:
     """Performs the effects of flows, one after the other.
 
     Background runs wait until :meth:`run_background`, or until a flow waits for the same key: as in the
