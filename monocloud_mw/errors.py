@@ -206,7 +206,7 @@ class CredentialsError(MonoCloudError):
 
 
 @attrs.frozen
-class _Undisclosed:
+class _HiddenValue:
     """A claim that an error keeps for the application; its repr hides the value."""
 
     value: str | None = attrs.field(repr=False)
@@ -268,7 +268,7 @@ class TokenError(MonoCloudError):
 
     @subject.setter
     def subject(self, subject: object) -> None:
-        self._subject = _Undisclosed(subject if isinstance(subject, str) else None)
+        self._subject = _HiddenValue(subject if isinstance(subject, str) else None)
 
 
 class AuthorizationServerError(MonoCloudError):

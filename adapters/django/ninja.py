@@ -130,14 +130,14 @@ class AccessTokenAuth(AuthBase):
             check_request(request, self._needed)
         except Refused as refused:
             return self._leave_or_raise(request, refused)
-        return self._answer(request, None if _is_beyond_doubt(request) else reject_forgery(request))
+        return self._answer(request, None if _needs_no_csrf_check(request) else reject_forgery(request))
 
     async def _authenticate(self, request: HttpRequest) -> Any:
         try:
             await check_request_async(request, self._needed)
         except Refused as refused:
             return self._leave_or_raise(request, refused)
-        forgery = None if _is_beyond_doubt(request) else await sync_to_async(reject_forgery)(request)
+        forgery = None if _needs_no_csrf_check(request) else await sync_to_async(reject_forgery)(request)
         return self._answer(request, forgery)
 
     def _answer(self, request: HttpRequest, forgery: Any) -> Any:
@@ -170,7 +170,7 @@ def _challenge(api: Any, request: HttpRequest, error: AuthenticationError) -> Ht
     return response
 
 
-def _is_beyond_doubt(request: HttpRequest) -> bool:
+def _needs_no_csrf_check(request: HttpRequest) -> bool:
     """Return whether a request needs no CSRF check: no browser attached its token, or it has none."""
     return getattr(request, "_dont_enforce_csrf_checks", False) or checked_claims(request) is None
 

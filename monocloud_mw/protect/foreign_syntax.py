@@ -14,7 +14,7 @@ from ..errors import quoted
 __all__ = ["explain_foreign_syntax"]
 
 # Variable types of FastAPI, Starlette, Litestar, Falcon, Sanic, Bottle and Django, and their Werkzeug types.
-_OURS: Final = frozenset({"any", "default", "float", "int", "path", "string", "uuid"})
+_WERKZEUG_CONVERTERS: Final = frozenset({"any", "default", "float", "int", "path", "string", "uuid"})
 _TYPES: Final = {
     **{name: name for name in ("float", "int", "path", "uuid")},
     **dict.fromkeys(("decimal", "number"), "float"),
@@ -65,9 +65,9 @@ def _respell_typed(found: re.Match[str]) -> str:
     """Rewrite ``<name:type>`` of Sanic and Bottle, and ``<slug:name>`` of Django."""
     first, second = found[1], found[2]
     kind = _first_word(second)
-    if first in _OURS:
+    if first in _WERKZEUG_CONVERTERS:
         return found[0]
-    if first.lower() in _OURS and second.isidentifier():
+    if first.lower() in _WERKZEUG_CONVERTERS and second.isidentifier():
         return _variable(first.lower(), second)
     if kind in _TYPES:
         return _variable(_TYPES[kind], first)

@@ -52,7 +52,7 @@ _NOT_METHODS: Final = {
 _PATH_VARIABLE: Final = re.compile(r"<path(?:\([^()]*\))?:")
 _NEVER_IN_A_PLAIN_PATH: Final = re.compile(r"[\x00-\x1f\x7f\\;?#\ufffd]|//|/\.{1,2}(?:/|\Z)|%[0-9A-Fa-f]{2}")
 _JOINERS: Final = re.compile("[\u200c\u200d]")  # invisible too, but needed to write some languages
-_PLAINLY: Final = (
+_PATH_FORM: Final = (
     "must be decoded, without dot segments, repeated slashes, a query, parameters, backslashes or control "
     "characters"
 )
@@ -167,7 +167,7 @@ def _list_path_mistakes(path: Any) -> Iterator[str]:
     elif "<" in literal or ">" in literal:
         yield "path has a variable that is not in the form <name> or <converter:name>"
     elif _NEVER_IN_A_PLAIN_PATH.search(literal):
-        yield f"path {_PLAINLY}"
+        yield f"path {_PATH_FORM}"
     elif not _JOINERS.sub("", literal.strip()).isprintable():
         yield "path must not have invisible characters, such as U+200B; type it instead of pasting it"
     elif path != path.strip():
@@ -199,7 +199,7 @@ def read_prefixes(prefixes: Any, problems: list[Problem]) -> Sequence[str]:
         if not isinstance(prefix, str) or not prefix.startswith("/"):
             message = "must be a string that starts with a slash"
         elif _NEVER_IN_A_PLAIN_PATH.search(prefix) or prefix != prefix.strip():
-            message = _PLAINLY
+            message = _PATH_FORM
         elif VARIABLE.search(prefix) or explain_foreign_syntax(prefix):
             message = "must not have variables"
         else:

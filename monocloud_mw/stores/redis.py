@@ -55,10 +55,10 @@ _log: Final = logging.getLogger(__name__)
 
 _CLOSED: Final = (redis.ConnectionError,)
 _FAILURES: Final = (redis.ConnectionError, redis.TimeoutError, OSError)
-_MISFITS: Final = (EntryError, UnicodeError, redis.ResponseError)
+_INVALID_ENTRY_ERRORS: Final = (EntryError, UnicodeError, redis.ResponseError)
 
 
-def _log_misfit(error: Exception) -> None:
+def _log_invalid_entry(error: Exception) -> None:
     """Log that a value is not an entry, without quoting it; raise any other error."""
     if isinstance(error, EntryError):
         why = str(error)
@@ -176,8 +176,8 @@ class RedisCache(_RedisEntries):
             with self._circuit.recording():
                 found: Any = self._client.getrange(name, 0, MAX_ENTRY_BYTES)
             return self._claims(name, found)
-        except _MISFITS as error:
-            _log_misfit(error)
+        except _INVALID_ENTRY_ERRORS as error:
+            _log_invalid_entry(error)
             return None
 
     def set(self, key: str, claims: Mapping[str, Any], expires_at: float) -> None:
@@ -281,8 +281,8 @@ class AsyncRedisCache(_RedisEntries):
             async with self._exchange() as client:
                 found: Any = await client.getrange(name, 0, MAX_ENTRY_BYTES)
             return self._claims(name, found)
-        except _MISFITS as error:
-            _log_misfit(error)
+        except _INVALID_ENTRY_ERRORS as error:
+            _log_invalid_entry(error)
             return None
 
     async def set(self, key: str, claims: Mapping[str, Any], expires_at: float) -> None:

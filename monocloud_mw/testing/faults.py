@@ -78,12 +78,12 @@ def hang() -> Fault:
 
 def stall() -> Fault:
     """Send the headers and half of the correct body, then nothing more."""
-    return _spoiled(lambda exchange, body: _half(body, exchange.wait))
+    return _with_altered_body(lambda exchange, body: _half(body, exchange.wait))
 
 
 def half_body() -> Fault:
     """Send the headers and half of the correct body, then close the connection."""
-    return _spoiled(lambda _exchange, body: _half(body, _drop))
+    return _with_altered_body(lambda _exchange, body: _half(body, _drop))
 
 
 def trickle(interval_seconds: float = 0.5) -> Fault:
@@ -94,7 +94,7 @@ def trickle(interval_seconds: float = 0.5) -> Fault:
             yield bytes([value])
             exchange.wait(interval_seconds)
 
-    return _spoiled(slowly)
+    return _with_altered_body(slowly)
 
 
 def close() -> Fault:
@@ -168,7 +168,7 @@ def oversized(size_bytes: int = 64 * 1024 * 1024) -> Fault:
         for _ in range(size_bytes // CHUNK_BYTES):
             yield b" " * CHUNK_BYTES
 
-    return _spoiled(padded, keep_length=False)
+    return _with_altered_body(padded, keep_length=False)
 
 
 def gzip_bomb(size_bytes: int = 64 * 1024 * 1024) -> Fault:
@@ -210,12 +210,14 @@ FAULTS: Final[Mapping[str, Callable[..., Fault]]] = MappingProxyType(
 """All faults by name; each can be created without arguments."""
 
 
-def _spoiled(spoil: Callable[[Exchange, bytes], Iterator[bytes]], *, keep_length: bool = True) -> Fault:
-    """Send the correct response with its body modified by ``spoil``."""
+def _with_altered_body(
+    alter: Callable[[Exchange, bytes], Iterator[bytes]], *, keep_length: bool = True
+) -> Fault:
+    """Send the correct response with its body modified by ``alter``."""
 
     def respond(exchange: Exchange) -> Response:
         answer = exchange.answer()
-        answer.response = spoil(exchange, answer.get_data())
+        answer.response = alter(exchange, answer.get_data())
         if not keep_length:
             del answer.headers["Content-Length"]
         return answer

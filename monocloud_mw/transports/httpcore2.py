@@ -52,7 +52,7 @@ class Httpcore2Transport:
     def __init__(
         self, *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None
     ) -> None:
-        self._files = CertificateFiles(ca_bundle, client_certificate, _as_they_are)
+        self._files = CertificateFiles(ca_bundle, client_certificate, _unchanged)
         self._connections = PerLoop(_Connections, _Connections.aclose)
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -169,5 +169,5 @@ class _Connections:
         return response
 
 
-def _as_they_are(contexts: Contexts) -> Contexts:
+def _unchanged(contexts: Contexts) -> Contexts:
     return contexts

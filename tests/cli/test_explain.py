@@ -1,4 +1,4 @@
-"""``explain``: every check of a token with expected and found values, the verdict, and advice."""
+"""``explain``: every check of a token with expected and found values, the result, and advice."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_refused_jwt(
     expected: str,
     found: str,
 ) -> None:
-    """The first check that fails has the reason of the verdict, what was expected and what was found."""
+    """The first check that fails has the reason of the error, what was expected and what was found."""
     token = tenant.mint(**parameters)
     document, checks = _explain(command, token, "--scope", "a", "--group", "g")
     failed = [name for name, check in checks.items() if check["state"] == "failed"]
@@ -139,7 +139,7 @@ def test_checks_after_the_first_failure_are_made_where_possible(
 
 
 def test_without_a_client_an_opaque_token_is_malformed(tenant: LocalTenant, command: Command) -> None:
-    """The verdict is that of an adapter; the step says which options are missing."""
+    """The error is that of an adapter; the step says which options are missing."""
     command.set_variables({"MONOCLOUD_BACKEND_CLIENT_ID": "", "MONOCLOUD_BACKEND_CLIENT_SECRET": ""})
     document, checks = _explain(command, "made-up-token-of-nobody")
     assert (document["reason"], checks["form"]["state"]) == ("malformed", "failed")

@@ -36,18 +36,18 @@ def _explain(token: str, certificate: bytes | None) -> Explanation:
 
 @attacks
 def test_the_first_check_that_fails_is_that_of_the_validator(attack: Attack) -> None:
-    """The first failing step and the verdict have the validator's reason."""
+    """The first failing step and the error have the validator's reason."""
     explanation = _explain(attack.token, attack.certificate)
     reasons = [step.reason for step in explanation.steps if step.state == "failed"]
-    assert isinstance(explanation.verdict, TokenError)
-    assert (reasons[0], explanation.verdict.reason) == (attack.reason, attack.reason)
+    assert isinstance(explanation.error, TokenError)
+    assert (reasons[0], explanation.error.reason) == (attack.reason, attack.reason)
 
 
 @attacks
 def test_what_passes_has_no_check_that_fails(attack: Attack) -> None:
     """All checks pass for the control token of each attack."""
     explanation = _explain(attack.control, attack.certificate)
-    assert explanation.verdict is None
+    assert explanation.error is None
     assert {step.state for step in explanation.steps} <= {"passed", "skipped"}
 
 

@@ -37,10 +37,10 @@ def check_options(diagnosis: Diagnosis) -> Check:
         else f"client_id {quoted(options.client_id)} with {options.client_auth_method}",
         *(f"warning: {message}" for message in diagnosis.log),
     ]
-    return passed(NAME, "the settings are valid", advice=_doubt(options), items=items)
+    return passed(NAME, "the settings are valid", advice=_probable_mistake(options), items=items)
 
 
-def _doubt(options: Options) -> str | None:
+def _probable_mistake(options: Options) -> str | None:
     """Return advice if an audience equals another setting, which is probably a mistake."""
     tenant = options.tenant_domain.removesuffix("/")
     for audience in options.audience:

@@ -43,11 +43,11 @@ ADVICE: Final[Mapping[Reason, str]] = {
 _UNREACHABLE: Final = "run monocloud-mw doctor, which checks the connection to the tenant step by step"
 
 
-def advice_for(verdict: MonoCloudError) -> str:
+def advice_for(error: MonoCloudError) -> str:
     """Return what to do about an error, in one line."""
-    if isinstance(verdict, TokenError):
-        return ADVICE[verdict.reason]
-    if isinstance(verdict, AuthorizationServerError):
+    if isinstance(error, TokenError):
+        return ADVICE[error.reason]
+    if isinstance(error, AuthorizationServerError):
         return _UNREACHABLE
     return "correct the settings"
 

@@ -20,7 +20,7 @@ from ...core.token.requirements import Requirements, check_groups, check_scopes
 from ...core.token.sender_constraint import check_confirmation
 from ...errors import quoted
 from ...options import Options
-from .step import Walk
+from .step import StepRecorder
 
 __all__ = ["CLAIM_STEPS", "explain_claims"]
 
@@ -31,7 +31,7 @@ _UNITS: Final = (("days", 86400), ("hours", 3600), ("minutes", 60))
 
 
 def explain_claims(
-    walk: Walk,
+    recorder: StepRecorder,
     claims: AccessTokenClaims,
     issuer: str | None,
     presented: Presented,
@@ -44,7 +44,7 @@ def explain_claims(
     """Run the checks of :mod:`monocloud_mw.core.token.verified`, in the same order.
 
     Args:
-        walk: records the steps.
+        recorder: records the steps.
         claims: the claims of the token, verified or not.
         issuer: the required ``iss``; ``None`` if the tenant could not be reached.
         presented: the token and the certificate of the caller.
@@ -54,21 +54,21 @@ def explain_claims(
         is_jwt: whether ``iss`` and ``exp`` are required.
     """
     if issuer is None:
-        walk.miss("issuer")
+        recorder.miss("issuer")
     else:
-        walk.check(
+        recorder.check(
             "issuer",
             lambda: check_issuer(claims, issuer, required=is_jwt),
             f"iss {quoted(issuer)}",
             _value(claims, "iss"),
         )
-    walk.check(
+    recorder.check(
         "audience",
         lambda: check_audience(claims, options.audience),
         f"aud names {_listed(options.audience, 'or')}",
         _audience(claims),
     )
-    lifetime = walk.check(
+    lifetime = recorder.check(
         "dates",
         lambda: parse_lifetime(
             claims,
@@ -80,29 +80,33 @@ def explain_claims(
         f"exp {_date(claims.get('exp'), now)}, nbf {_date(claims.get('nbf'), now)}",
     )
     if lifetime.value is None:
-        walk.miss("lifetime")
+        recorder.miss("lifetime")
     else:
         begins_and_ends = lifetime.value
-        walk.check(
+        recorder.check(
             "lifetime",
             lambda: check_lifetime(begins_and_ends, now),
             f"nbf - {options.clock_tolerance:g} s <= now < exp + {options.clock_tolerance:g} s,"
             f" now {_date(now.unix + options.clock_skew, None)}",
             f"exp {_date(claims.get('exp'), now)}, nbf {_date(claims.get('nbf'), now)}",
         )
-    walk.check("subject", lambda: check_subject(claims), "sub is a string or absent", _kind(claims, "sub"))
-    _explain_binding(walk, claims, presented, options)
-    _explain_requirements(walk, claims, requirements, options)
+    recorder.check(
+        "subject", lambda: check_subject(claims), "sub is a string or absent", _kind(claims, "sub")
+    )
+    _explain_binding(recorder, claims, presented, options)
+    _explain_requirements(recorder, claims, requirements, options)
 
 
-def _explain_binding(walk: Walk, claims: AccessTokenClaims, presented: Presented, options: Options) -> None:
+def _explain_binding(
+    recorder: StepRecorder, claims: AccessTokenClaims, presented: Presented, options: Options
+) -> None:
     mode, certificate = options.validate_certificate_binding, presented.client_certificate
     if "cnf" not in claims and mode != "required":
-        walk.skip("binding", "the token is not bound to a certificate (no cnf)")
+        recorder.skip("binding", "the token is not bound to a certificate (no cnf)")
         return
     confirmation = claims.get("cnf")
     members = quoted(", ".join(confirmation)) if isinstance(confirmation, Mapping) else "no object"
-    walk.check(
+    recorder.check(
         "binding",
         lambda: check_confirmation(claims, certificate, mode),
         f"validate_certificate_binding is {mode}; the caller's certificate matches cnf",
@@ -111,30 +115,30 @@ def _explain_binding(walk: Walk, claims: AccessTokenClaims, presented: Presented
 
 
 def _explain_requirements(
-    walk: Walk, claims: AccessTokenClaims, requirements: Requirements, options: Options
+    recorder: StepRecorder, claims: AccessTokenClaims, requirements: Requirements, options: Options
 ) -> None:
     if requirements.scopes or requirements.any_scopes:
         wanted = [_listed(sorted(requirements.scopes), "and")]
         wanted += [f"any of {_listed(sorted(names), 'or')}" for names in requirements.any_scopes]
-        walk.check(
+        recorder.check(
             "scopes",
             lambda: check_scopes(claims, requirements),
             f"{options.scopes_claim} has {', and '.join(filter(None, wanted))}",
             _listed(sorted(claims.scopes), "and") or "no scopes",
         )
     else:
-        walk.skip("scopes", "none is required (--scope, --any-scope)")
+        recorder.skip("scopes", "none is required (--scope, --any-scope)")
     if requirements.groups:
         word = "and" if options.groups_match_all else "or"
         groups = [_listed(sorted(names), word) for names in requirements.groups]
-        walk.check(
+        recorder.check(
             "groups",
             lambda: check_groups(claims, requirements, match_all=options.groups_match_all),
             f"{options.groups_claim} has {', and '.join(groups)}",
             _listed(sorted(claims.groups), "and") or "no groups",
         )
     else:
-        walk.skip("groups", "none is required (--group)")
+        recorder.skip("groups", "none is required (--group)")
 
 
 def _listed(names: Iterable[str], word: str) -> str:

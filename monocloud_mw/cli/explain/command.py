@@ -86,7 +86,7 @@ def run(parser: ArgumentParser, arguments: argparse.Namespace) -> int:
         print_json(to_dict(explanation, token))
     else:
         print_text(explanation, token)
-    return 0 if explanation.verdict is None else 1
+    return 0 if explanation.error is None else 1
 
 
 def _explain(presented: Presented, requirements: Requirements, options: Options) -> Explanation:

@@ -1,6 +1,6 @@
-"""``explain``: the checks of a token in order, and the validator's verdict.
+"""``explain``: the checks of a token in order, and the result of the validator.
 
-Each step calls the same function as the validator. The verdict is the result of the validator itself, so it
+Each step calls the same function as the validator. The result is that of the validator itself, so it
 is what an API does even if a step should differ.
 """
 
@@ -23,7 +23,7 @@ from ...jose import CompactParts, JwsHeader, KeySet, base64url, parse_header, pa
 from ...jose.jws import verify
 from ...options import Options
 from .claims import CLAIM_STEPS, explain_claims
-from .step import Step, Walk
+from .step import Step, StepRecorder
 
 __all__ = ["Explanation", "explain_token"]
 
@@ -34,10 +34,10 @@ Run = Callable[[Flow[Any]], Any]
 
 @attrs.frozen
 class Explanation:
-    """All steps and the verdict: an error, or ``None`` if the token is accepted."""
+    """All steps, and the error of the validator, or ``None`` if the token is accepted."""
 
     steps: tuple[Step, ...]
-    verdict: MonoCloudError | None
+    error: MonoCloudError | None
 
 
 def explain_token(
@@ -52,18 +52,18 @@ def explain_token(
         run: runs a flow, with or without network.
         now: reads the clock.
     """
-    walk, validator = Walk(), Validator(options)
-    _Walker(walk, validator, presented, requirements, options, run, now).go()
+    recorder, validator = StepRecorder(), Validator(options)
+    _Explainer(recorder, validator, presented, requirements, options, run, now).explain()
     try:
         run(validator.authenticate(presented, requirements, now()))
     except MonoCloudError as error:
-        return Explanation(tuple(walk.steps), error)
-    return Explanation(tuple(walk.steps), None)
+        return Explanation(tuple(recorder.steps), error)
+    return Explanation(tuple(recorder.steps), None)
 
 
 @attrs.frozen
-class _Walker:
-    walk: Walk
+class _Explainer:
+    recorder: StepRecorder
     validator: Validator
     presented: Presented
     requirements: Requirements
@@ -71,9 +71,9 @@ class _Walker:
     run: Run
     now: Callable[[], Instant]
 
-    def go(self) -> None:
+    def explain(self) -> None:
         token, options = self.presented.token, self.options
-        text = self.walk.check(
+        text = self.recorder.check(
             "text",
             lambda: check_token_text(token, options.max_token_size),
             f"1 to {options.max_token_size} characters",
@@ -81,60 +81,62 @@ class _Walker:
         )
         parts = split_compact(token) if text.passed else None
         if not text.passed:
-            self.walk.miss("form", *CLAIM_STEPS)
+            self.recorder.miss("form", *CLAIM_STEPS)
         elif parts is not None and not options.introspect_jwt_tokens:
-            self.walk.check("form", lambda: None, "a JWT: three parts separated by dots", "three parts")
+            self.recorder.check("form", lambda: None, "a JWT: three parts separated by dots", "three parts")
             self._explain_jwt(parts)
         else:
             self._explain_opaque()
 
     def _explain_jwt(self, parts: CompactParts) -> None:
-        walk = self.walk
+        recorder = self.recorder
         encoded_header, encoded_payload, encoded_signature, signing_input = parts
-        decoded = walk.check(
+        decoded = recorder.check(
             "encoding",
             lambda: (base64url.decode(encoded_payload), base64url.decode(encoded_signature)),
             "base64url without padding",
         )
-        header = walk.check(
+        header = recorder.check(
             "header",
             lambda: parse_header(encoded_header, self.options.algorithms),
             "a JSON object with an accepted alg, without crit, b64, enc and zip",
             lambda header: f"alg {header.algorithm.name}, {_kid(header)}",
         )
         if header.value is None:
-            walk.miss("type")
+            recorder.miss("type")
         else:
             parameters = header.value.parameters
-            walk.check(
+            recorder.check(
                 "type",
                 lambda: check_type(parameters),
                 f"typ is one of {', '.join(sorted(ACCESS_TOKEN_TYPES))}, or absent",
                 f"typ {quoted(parameters['typ'])}" if "typ" in parameters else "no typ",
             )
         if decoded.value is None:
-            walk.miss("payload", *_KEY_STEPS, "claims", *CLAIM_STEPS)
+            recorder.miss("payload", *_KEY_STEPS, "claims", *CLAIM_STEPS)
             return
         payload, signature = decoded.value
-        walk.check("payload", lambda: check_payload(payload), "a JSON object")
+        recorder.check("payload", lambda: check_payload(payload), "a JSON object")
         keys: KeySet | None = None
-        if header.value is None or walk.failed:
-            walk.miss(*_KEY_STEPS)
+        if header.value is None or recorder.failed:
+            recorder.miss(*_KEY_STEPS)
         else:
             keys = self._load_keys()
             if keys is None:
-                walk.miss("key", "signature")
+                recorder.miss("key", "signature")
             else:
                 self._explain_signature(header.value, signature, signing_input.encode(), keys)
-        members = walk.check("claims", lambda: parse_json_object(payload), "strict JSON: no duplicate names")
+        members = recorder.check(
+            "claims", lambda: parse_json_object(payload), "strict JSON: no duplicate names"
+        )
         if members.value is None:
-            walk.miss(*CLAIM_STEPS)
+            recorder.miss(*CLAIM_STEPS)
             return
         issuer = None if keys is None else self._try(self.validator.tenant.jwt_issuer(self.now()))
         self._explain_claims(self._to_claims(members.value), issuer, is_jwt=True)
 
     def _load_keys(self) -> KeySet | None:
-        outcome = self.walk.check(
+        outcome = self.recorder.check(
             "key set",
             lambda: self.run(self.validator.tenant.keys.current(self.now())),
             "the tenant's keys",
@@ -150,28 +152,28 @@ class _Walker:
                 verify(header, signature, signing_input, keys)  # raises the error
 
         known = ", ".join(quoted(key.key_id) for key in keys.keys[:10] if key.key_id is not None)
-        key = self.walk.check(
+        key = self.recorder.check(
             "key",
             check_key,
             f"a key of the tenant for {header.algorithm.name} (it has {known or 'no kid'})",
             _kid(header),
         )
         if key.passed:
-            self.walk.check(
+            self.recorder.check(
                 "signature", lambda: verify(header, signature, signing_input, keys), "made by that key"
             )
         else:
-            self.walk.miss("signature")
+            self.recorder.miss("signature")
 
     def _explain_opaque(self) -> None:
-        walk, token, options = self.walk, self.presented.token, self.options
+        recorder, token, options = self.recorder, self.presented.token, self.options
 
         def check_form() -> None:
             if options.client_id is None:
                 raise TokenError(Reason.MALFORMED, REFUSE_OPAQUE)
             check_introspectable(token)
 
-        form = walk.check(
+        form = recorder.check(
             "form",
             check_form,
             "a token to introspect: no surrounding white space, no control characters"
@@ -179,22 +181,22 @@ class _Walker:
             else "a JWT, because client_id is not set, which introspection needs",
         )
         if not form.passed:
-            walk.miss("introspection", *CLAIM_STEPS)
+            recorder.miss("introspection", *CLAIM_STEPS)
             return
-        claims = walk.check(
+        claims = recorder.check(
             "introspection",
             lambda: self.run(Introspection(options, self.validator.tenant).claims(token)),
             "the tenant returns it as an active access token",
         )
         if claims.value is None:
-            walk.miss(*CLAIM_STEPS)
+            recorder.miss(*CLAIM_STEPS)
             return
         metadata = self._try(self.validator.tenant.metadata.current(self.now()))
         self._explain_claims(claims.value, None if metadata is None else metadata.issuer, is_jwt=False)
 
     def _explain_claims(self, claims: AccessTokenClaims, issuer: str | None, *, is_jwt: bool) -> None:
         explain_claims(
-            self.walk,
+            self.recorder,
             claims,
             issuer,
             self.presented,

@@ -16,17 +16,17 @@ __all__ = ["print_text", "to_dict"]
 
 def to_dict(explanation: Explanation, token: str) -> dict[str, Any]:
     """Return the report as a JSON object."""
-    verdict = explanation.verdict
-    result: dict[str, Any] = {"accepted": verdict is None, "reason": None, "error": None, "status": 200}
-    if isinstance(verdict, TokenError):
-        result |= {"reason": str(verdict.reason), **_facts(verdict)}
-    if verdict is not None:
+    error = explanation.error
+    result: dict[str, Any] = {"accepted": error is None, "reason": None, "error": None, "status": 200}
+    if isinstance(error, TokenError):
+        result |= {"reason": str(error.reason), **_facts(error)}
+    if error is not None:
         result |= {
-            "error": str(verdict),
-            "status": error_response(verdict).status,
-            "advice": advice_for(verdict),
+            "error": str(error),
+            "status": error_response(error).status,
+            "advice": advice_for(error),
             "hints": hints_for(token, explanation.steps),
-            "docs": verdict.docs,
+            "docs": error.docs,
         }
     steps = [
         {"name": s.name, "state": s.state, "expected": s.expected, "found": s.found, "reason": s.reason}
@@ -36,26 +36,26 @@ def to_dict(explanation: Explanation, token: str) -> dict[str, Any]:
 
 
 def print_text(explanation: Explanation, token: str) -> None:
-    """Print the steps, the verdict and what to do."""
+    """Print the steps, the result and what to do."""
     for step in explanation.steps:
         _print_step(step)
     print_line()
-    verdict = explanation.verdict
-    if verdict is None:
+    error = explanation.error
+    if error is None:
         print_line("Accepted.")
         return
-    if isinstance(verdict, TokenError):
-        print_line(f"Rejected [{verdict.reason}]: {verdict.description}. The caller gets {_status(verdict)}.")
-        for name, value in _facts(verdict).items():
+    if isinstance(error, TokenError):
+        print_line(f"Rejected [{error.reason}]: {error.description}. The caller gets {_status(error)}.")
+        for name, value in _facts(error).items():
             if value is not None:
                 print_line(f"{name.capitalize()}: {value}.")
     else:
-        kind = "The request to the tenant failed" if isinstance(verdict, HttpError) else "Not checked"
-        print_line(f"{kind}: {verdict}. The caller gets {_status(verdict)}.")
-    print_line(f"What to do: {advice_for(verdict)}.")
+        kind = "The request to the tenant failed" if isinstance(error, HttpError) else "Not checked"
+        print_line(f"{kind}: {error}. The caller gets {_status(error)}.")
+    print_line(f"What to do: {advice_for(error)}.")
     for hint in hints_for(token, explanation.steps):
         print_line(f"Hint: {hint}.")
-    print_line(f"See: {verdict.docs}")
+    print_line(f"See: {error.docs}")
 
 
 def _print_step(step: Step) -> None:
@@ -67,10 +67,10 @@ def _print_step(step: Step) -> None:
         print_line(f"{'':15}found:    {step.found}")
 
 
-def _facts(verdict: TokenError) -> dict[str, str | None]:
+def _facts(error: TokenError) -> dict[str, str | None]:
     """Return the expected and found values of the validator, as in the log of the API."""
-    return {"expected": verdict.expected, "found": verdict.found}
+    return {"expected": error.expected, "found": error.found}
 
 
-def _status(verdict: Any) -> int:
-    return error_response(verdict).status
+def _status(error: Any) -> int:
+    return error_response(error).status

@@ -9,7 +9,7 @@ import attrs
 
 from ...errors import MonoCloudError, TokenError
 
-__all__ = ["Outcome", "State", "Step", "Walk"]
+__all__ = ["Outcome", "State", "Step", "StepRecorder"]
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Outcome(Generic[T]):
     value: T | None = None
 
 
-class Walk:
+class StepRecorder:
     """Runs checks and records them as steps; continues after a failure."""
 
     def __init__(self) -> None:

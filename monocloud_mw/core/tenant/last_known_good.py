@@ -122,13 +122,13 @@ class LastKnownGood(Generic[T]):
         if attempts.failure is not None:
             value = yield from self._refresh_or_serve(loaded, now, must_wait=False)
             if value is seen:
-                raise (yield from self._cannot_tell(attempts.failure))
+                raise (yield from self._outdated_error(attempts.failure))
             return value
         if record.is_under_way(attempts, now):
             if attempts.demanded and attempts.began is not None:
                 return (yield from self._load_on_demand(attempts, attempts.began, since=None))
             if attempts.slow:
-                raise (yield from self._cannot_tell())
+                raise (yield from self._outdated_error())
         demanded, repeats = now, False
         if loaded.demanded is not None:
             remaining = self._policy.cooldown - (now.monotonic - loaded.demanded.monotonic)
@@ -137,7 +137,7 @@ class LastKnownGood(Generic[T]):
                     return seen
                 # The need arose while that load was under way, so its document may lack the key.
                 if loaded.repeated:
-                    raise (yield from self._cannot_tell())
+                    raise (yield from self._outdated_error())
                 demanded, repeats = loaded.demanded, True
         record.note_attempt(now, demanded=True)
         return (yield from self._load_on_demand(attempts, demanded, since=now.monotonic, repeats=repeats))
@@ -210,7 +210,7 @@ class LastKnownGood(Generic[T]):
         start = self._reload_unless_newer(attempts, demanded, repeats=repeats)
         answer = yield from self._run(start, since=since, wait_seconds=JOIN_SECONDS)
         if isinstance(answer, Failure):
-            raise (yield from self._cannot_tell(answer))
+            raise (yield from self._outdated_error(answer))
         return answer
 
     def _run(
@@ -294,7 +294,7 @@ class LastKnownGood(Generic[T]):
         if loaded is not None and self._policy.age(loaded.began, ended) is not Age.GONE:
             yield Emit(ServingStale(document=document, age_seconds=elapsed(loaded.began, ended)))
 
-    def _cannot_tell(self, failure: Failure | None = None) -> Flow[HttpError]:
+    def _outdated_error(self, failure: Failure | None = None) -> Flow[HttpError]:
         """Return the error for when it is unknown whether the tenant has a newer document."""
         now, record = (yield from read_clock()), self._record
         remaining = record.next_attempt(record.attempts(), servable=True) - now.monotonic

@@ -59,8 +59,8 @@ class Requirements:
         """Return the combination of both requirements: a token must meet both."""
         return Requirements(
             self.scopes | other.scopes,
-            _united(self.groups, other.groups),
-            _united(self.any_scopes, other.any_scopes),
+            _merged(self.groups, other.groups),
+            _merged(self.any_scopes, other.any_scopes),
         )
 
     @property
@@ -72,7 +72,7 @@ class Requirements:
 NO_REQUIREMENTS: Final = Requirements()
 
 
-def _united(
+def _merged(
     these: tuple[frozenset[str], ...], those: tuple[frozenset[str], ...]
 ) -> tuple[frozenset[str], ...]:
     return these + tuple(alternatives for alternatives in those if alternatives not in these)

@@ -11,26 +11,26 @@ import attrs
 from ..faults import Fault
 from .endpoints import EndpointName
 
-__all__ = ["FaultBoard"]
+__all__ = ["ActiveFaults"]
 
 
 @attrs.define(eq=False)
-class _Active:
+class _ActiveFault:
     fault: Fault
     endpoint: EndpointName | None
     left: int | None
 
 
-class FaultBoard:
+class ActiveFaults:
     """The active faults; thread-safe. The most recently added fault applies first."""
 
     def __init__(self) -> None:
-        self._active: list[_Active] = []
+        self._active: list[_ActiveFault] = []
         self._lock = threading.Lock()
 
     def add(self, fault: Fault, endpoint: EndpointName | None, times: int | None) -> Callable[[], None]:
         """Activate a fault; return a function that removes it."""
-        active = _Active(fault, endpoint, times)
+        active = _ActiveFault(fault, endpoint, times)
         with self._lock:
             self._active.append(active)
 

@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..faults import Exchange
-from .active_faults import FaultBoard
+from .active_faults import ActiveFaults
 from .authorization import AuthorizationEndpoint
 from .client_authentication import METHODS, ClientAuthenticator
 from .clients import Client
@@ -59,7 +59,7 @@ class Application:
         issuer: Issuer,
         authenticator: ClientAuthenticator,
         authorization: AuthorizationEndpoint,
-        faults: FaultBoard,
+        faults: ActiveFaults,
         requests: RequestLog,
     ) -> None:
         self._names: dict[str, EndpointName] = {path + row.path: name for name, row in ENDPOINTS.items()}

@@ -22,7 +22,7 @@ from werkzeug import Request
 from ...errors import TokenError
 from ...jose import KeySet, base64url, parse_json_object, verify_compact
 from .certificates import load_certificate
-from .client_presentation import Kind, Presentation, read_presentation
+from .client_credentials import Kind, PresentedCredentials, read_credentials
 from .clients import Client, ClientRegistry
 from .endpoints import Listener
 from .oauth_errors import OAuthError
@@ -56,7 +56,7 @@ class ClientAuthenticator:
             OAuthError: authentication failed [invalid_client], or the request has more than one
                 authentication [invalid_request].
         """
-        presented = read_presentation(request, mutual_tls=listener.mutual_tls)
+        presented = read_credentials(request, mutual_tls=listener.mutual_tls)
         client = self.clients.find(presented.client_id)
         if client is None:
             raise _refused("there is no such client")
@@ -128,13 +128,15 @@ def _time(claims: Mapping[str, Any], name: str) -> float:
     return value
 
 
-def _check_secret(_authenticator: ClientAuthenticator, client: Client, presented: Presentation) -> None:
+def _check_secret(
+    _authenticator: ClientAuthenticator, client: Client, presented: PresentedCredentials
+) -> None:
     if not hmac.compare_digest(presented.proof.encode(), (client.secret or "").encode()):
         raise _refused("the client secret is wrong")
 
 
 def _check_symmetric_assertion(
-    authenticator: ClientAuthenticator, client: Client, presented: Presentation
+    authenticator: ClientAuthenticator, client: Client, presented: PresentedCredentials
 ) -> None:
     signing_input, _, signature = presented.proof.rpartition(".")
     try:
@@ -153,7 +155,7 @@ def _check_symmetric_assertion(
 
 
 def _check_signed_assertion(
-    authenticator: ClientAuthenticator, client: Client, presented: Presentation
+    authenticator: ClientAuthenticator, client: Client, presented: PresentedCredentials
 ) -> None:
     _check_assertion(authenticator, client, _verified_claims(client, presented.proof))
 
@@ -165,7 +167,9 @@ def _check_assertion(authenticator: ClientAuthenticator, client: Client, claims:
     authenticator.use_once(client, claims.get("jti"), authenticator.check_lifetime_and_audience(claims))
 
 
-def _check_jwt_svid(authenticator: ClientAuthenticator, client: Client, presented: Presentation) -> None:
+def _check_jwt_svid(
+    authenticator: ClientAuthenticator, client: Client, presented: PresentedCredentials
+) -> None:
     """Check an SVID, which may be used repeatedly until it expires."""
     claims = _verified_claims(client, presented.proof)
     if claims.get("sub") != client.spiffe_id:
@@ -182,7 +186,7 @@ def _verified_claims(client: Client, assertion: str) -> Mapping[str, Any]:
 
 
 def _check_issued_certificate(
-    authenticator: ClientAuthenticator, client: Client, presented: Presentation
+    authenticator: ClientAuthenticator, client: Client, presented: PresentedCredentials
 ) -> x509.Certificate:
     """Check the issuer; the TLS check is not enough, because it also trusts registered self-signed ones."""
     certificate = load_certificate(presented.proof)
@@ -193,21 +197,25 @@ def _check_issued_certificate(
     return certificate
 
 
-def _check_subject(authenticator: ClientAuthenticator, client: Client, presented: Presentation) -> None:
+def _check_subject(
+    authenticator: ClientAuthenticator, client: Client, presented: PresentedCredentials
+) -> None:
     subject = _check_issued_certificate(authenticator, client, presented).subject.rfc4514_string()
     if client.certificate is None or subject != client.certificate.subject:
         raise _refused("the subject of the certificate is not the client's")
 
 
 def _check_own_certificate(
-    _authenticator: ClientAuthenticator, client: Client, presented: Presentation
+    _authenticator: ClientAuthenticator, client: Client, presented: PresentedCredentials
 ) -> None:
     registered = client.certificate and load_certificate(client.certificate.pem)
     if load_certificate(presented.proof) != registered:
         raise _refused("the certificate is not the one that is registered")
 
 
-def _check_x509_svid(authenticator: ClientAuthenticator, client: Client, presented: Presentation) -> None:
+def _check_x509_svid(
+    authenticator: ClientAuthenticator, client: Client, presented: PresentedCredentials
+) -> None:
     extensions = _check_issued_certificate(authenticator, client, presented).extensions
     try:
         names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -222,7 +230,7 @@ class Method:
     """A client authentication method: the kind of proof, and a function that raises if it is wrong."""
 
     kind: Kind
-    check: Callable[[ClientAuthenticator, Client, Presentation], None]
+    check: Callable[[ClientAuthenticator, Client, PresentedCredentials], None]
     mutual_tls: bool = False
 
 

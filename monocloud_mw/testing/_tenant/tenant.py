@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from ...jose import SigningKey
 from ..faults import Fault
-from .active_faults import FaultBoard
+from .active_faults import ActiveFaults
 from .certificates import CertificateAuthority, ClientCertificate
 from .clients import Client
 from .endpoints import Addresses, EndpointName, Listener
 from .keys import DEFAULT_ALGORITHMS, KeyRing, Signer
 from .listeners import Listeners
 from .request_log import RequestLog
-from .tenant_state import DEFAULT_CLIENT_ID, Site, create_site
+from .tenant_state import DEFAULT_CLIENT_ID, TenantState, create_state
 from .tls import TlsSetup
 from .tokens import AccessTokenParameters
 
@@ -82,10 +82,10 @@ class LocalTenant:
         self._clock = clock
         self._introspects_jwts = introspects_jwts
         self._keys = KeyRing(algorithms)
-        self._faults = FaultBoard()
+        self._faults = ActiveFaults()
         self._tls = TlsSetup(trust_stores) if tls else None
         self._listeners = Listeners(port, path, self._tls)
-        self._known: Site | None = None
+        self._created_state: TenantState | None = None
 
     def start(self) -> None:
         """Start the server; after :meth:`stop`, on the same port, with the same keys and tokens.
@@ -121,12 +121,12 @@ class LocalTenant:
     @property
     def domain(self) -> str:
         """The tenant domain, which is also the issuer of its tokens."""
-        return self._site.addresses.issuer
+        return self._state.addresses.issuer
 
     @property
     def token_endpoint(self) -> str:
         """The URL of the token endpoint; :mod:`.token_request` lists its parameters."""
-        return self._site.addresses.url("token")
+        return self._state.addresses.url("token")
 
     @property
     def ca_bundle(self) -> str:
@@ -136,7 +136,7 @@ class LocalTenant:
     @property
     def client(self) -> Client:
         """The default client; it authenticates with its secret, as Basic or in the form."""
-        client = self._site.clients.find(DEFAULT_CLIENT_ID)
+        client = self._state.clients.find(DEFAULT_CLIENT_ID)
         assert client is not None
         return client
 
@@ -170,7 +170,7 @@ class LocalTenant:
 
     def metadata(self) -> dict[str, Any]:
         """Return the discovery document."""
-        return self._site.application.metadata()
+        return self._state.application.metadata()
 
     # Tokens
 
@@ -203,7 +203,7 @@ class LocalTenant:
         Raises:
             ValueError: the tenant has no key for the algorithm, or a parameter is invalid.
         """
-        return self._site.issuer.mint(parameters, algorithm=algorithm, signed_by=signed_by, header=header)
+        return self._state.issuer.mint(parameters, algorithm=algorithm, signed_by=signed_by, header=header)
 
     def mint_opaque(self, **parameters: Unpack[AccessTokenParameters]) -> str:
         """Return an opaque access token.
@@ -214,11 +214,11 @@ class LocalTenant:
         Raises:
             ValueError: a parameter is invalid.
         """
-        return self._site.issuer.mint_opaque(parameters)
+        return self._state.issuer.mint_opaque(parameters)
 
     def revoke(self, token: str) -> None:
         """Revoke a token: introspection returns it as inactive. The signature of a JWT remains valid."""
-        self._site.issuer.revoke(token)
+        self._state.issuer.revoke(token)
 
     def rotate_keys(self, algorithms: Iterable[str] | None = None, *, withdraw: bool = False) -> None:
         """Sign with new keys from now on.
@@ -269,7 +269,7 @@ class LocalTenant:
         Raises:
             ValueError: the method is unknown, or needs TLS or a trust store that this tenant does not have.
         """
-        client = self._site.clients.register(
+        client = self._state.clients.register(
             Client(
                 client_id=client_id,
                 methods=() if method == "none" else (method,),
@@ -335,14 +335,14 @@ class LocalTenant:
     # Internal parts
 
     @property
-    def _site(self) -> Site:
-        if self._known is None:
+    def _state(self) -> TenantState:
+        if self._created_state is None:
             raise RuntimeError("the local tenant has no address before it is started")
-        return self._known
+        return self._created_state
 
     def _application(self, addresses: Addresses) -> Callable[[Listener], WSGIApplication]:
-        if self._known is None:
-            self._known = create_site(
+        if self._created_state is None:
+            self._created_state = create_state(
                 addresses,
                 path=self._path,
                 audience=self.audience,
@@ -353,4 +353,4 @@ class LocalTenant:
                 faults=self._faults,
                 requests=self.requests,
             )
-        return self._known.application.at
+        return self._created_state.application.at

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from .active_faults import FaultBoard
+from .active_faults import ActiveFaults
 from .application import Application
 from .authorization import AuthorizationEndpoint
 from .authorization_codes import AuthorizationCodes
@@ -19,14 +19,14 @@ from .keys import KeyRing
 from .request_log import RequestLog
 from .tokens import Issuer
 
-__all__ = ["DEFAULT_CLIENT_ID", "Site", "create_site"]
+__all__ = ["DEFAULT_CLIENT_ID", "TenantState", "create_state"]
 
 DEFAULT_CLIENT_ID: Final = "local-client"
 DEFAULT_CLIENT_SECRET: Final = "local-secret"  # noqa: S105  # fixed, for curl commands in documentation
 
 
 @attrs.frozen(kw_only=True)
-class Site:
+class TenantState:
     """The parts of a tenant that depend on its address."""
 
     addresses: Addresses
@@ -35,7 +35,7 @@ class Site:
     application: Application
 
 
-def create_site(
+def create_state(
     addresses: Addresses,
     *,
     path: str,
@@ -44,9 +44,9 @@ def create_site(
     introspects_jwts: bool,
     keys: KeyRing,
     authorities: Mapping[str | None, CertificateAuthority],
-    faults: FaultBoard,
+    faults: ActiveFaults,
     requests: RequestLog,
-) -> Site:
+) -> TenantState:
     """Create the parts and register the default client."""
     issuer = Issuer(
         url=addresses.issuer,
@@ -73,4 +73,4 @@ def create_site(
         faults=faults,
         requests=requests,
     )
-    return Site(addresses=addresses, issuer=issuer, clients=clients, application=application)
+    return TenantState(addresses=addresses, issuer=issuer, clients=clients, application=application)

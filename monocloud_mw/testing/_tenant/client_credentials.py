@@ -19,7 +19,7 @@ from ...errors import TokenError
 from ...jose import base64url, parse_json_object
 from .oauth_errors import OAuthError
 
-__all__ = ["Kind", "Presentation", "read_presentation"]
+__all__ = ["Kind", "PresentedCredentials", "read_credentials"]
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 JWT_SPIFFE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
@@ -33,7 +33,7 @@ _ASSERTION_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
 
 
 @attrs.frozen
-class Presentation:
+class PresentedCredentials:
     """Unchecked client credentials.
 
     Args:
@@ -47,7 +47,7 @@ class Presentation:
     proof: str = attrs.field(repr=False)
 
 
-def read_presentation(request: Request, *, mutual_tls: bool) -> Presentation:
+def read_credentials(request: Request, *, mutual_tls: bool) -> PresentedCredentials:
     """Return the client credentials of a request.
 
     Args:
@@ -69,14 +69,14 @@ def read_presentation(request: Request, *, mutual_tls: bool) -> Presentation:
         return found[0]
     certificate = request.environ.get("SSL_CLIENT_CERT")
     if client_id and mutual_tls and certificate:
-        return Presentation("certificate", client_id, certificate)
+        return PresentedCredentials("certificate", client_id, certificate)
     raise OAuthError(
         "invalid_client",
         "no client certificate was presented" if mutual_tls else "no client authentication was presented",
     )
 
 
-def _read_basic(request: Request) -> Presentation | None:
+def _read_basic(request: Request) -> PresentedCredentials | None:
     """Read Basic credentials; id and secret are form-encoded inside (RFC 6749 section 2.3.1)."""
     header = request.headers.get("authorization")
     if header is None:
@@ -88,23 +88,25 @@ def _read_basic(request: Request) -> Presentation | None:
         scheme, client_id, secret = "", "", ""
     if scheme.lower() != "basic":
         raise OAuthError("invalid_client", "the Authorization header is not Basic")
-    return Presentation("basic", unquote_plus(client_id), unquote_plus(secret))
+    return PresentedCredentials("basic", unquote_plus(client_id), unquote_plus(secret))
 
 
-def _read_secret(request: Request) -> Presentation | None:
+def _read_secret(request: Request) -> PresentedCredentials | None:
     if "client_secret" not in request.form:
         return None
-    return Presentation("post", request.form.get("client_id", ""), request.form["client_secret"])
+    return PresentedCredentials("post", request.form.get("client_id", ""), request.form["client_secret"])
 
 
-def _read_assertion(request: Request) -> Presentation | None:
+def _read_assertion(request: Request) -> PresentedCredentials | None:
     if "client_assertion" not in request.form and "client_assertion_type" not in request.form:
         return None
     kind = _ASSERTION_KINDS.get(request.form.get("client_assertion_type", ""))
     if kind is None:
         raise OAuthError("invalid_client", "the client_assertion_type is unknown")
     assertion = request.form.get("client_assertion", "")
-    return Presentation(kind, request.form.get("client_id") or _unverified_subject(assertion), assertion)
+    return PresentedCredentials(
+        kind, request.form.get("client_id") or _unverified_subject(assertion), assertion
+    )
 
 
 def _unverified_subject(assertion: str) -> str:
