@@ -45,7 +45,7 @@ RESULTS: Final = Path(__file__).parents[2] / "build" / "bench"
 
 
 def main() -> int:
-    """Measure what the arguments ask for; return the exit status."""
+    """Measure the works that the arguments name; return the exit status."""
     arguments = _read_arguments()
     if arguments.check:
         return _check()
@@ -87,7 +87,7 @@ def _group(name: str) -> str:
 
 
 def _check() -> int:
-    """Make sure that nothing has become much slower."""
+    """Check that nothing has become much slower."""
     return max(_check_group(name) for name in CHECKED)
 
 

@@ -54,7 +54,7 @@ def plain_flask(decorate: Callable[[Any], Any] = lambda view: view) -> Flask:
 
 
 def tenant_app() -> Any:
-    """A tenant that takes its time: every opaque token is active, after ``TENANT_SECONDS``."""
+    """A slow tenant: every opaque token is active, after ``TENANT_SECONDS``."""
 
     async def tenant(scope: Any, receive: Any, send: Any) -> None:
         issuer = "http://" + dict(scope["headers"])[b"host"].decode()
@@ -76,30 +76,30 @@ def tenant_app() -> Any:
 
 
 def bare_wsgi_app() -> Any:
-    """What gunicorn serves without protection."""
+    """Return the WSGI application without protection."""
     return plain_wsgi
 
 
 def bare_asgi_app() -> Any:
-    """What uvicorn serves without protection."""
+    """Return the ASGI application without protection."""
     return plain_asgi
 
 
 def least_wsgi_app() -> Any:
-    """The same with a middleware that does next to nothing."""
+    """Return the same with the smallest possible middleware."""
     return least_wsgi(plain_wsgi)
 
 
 def least_asgi_app() -> Any:
-    """The same with a middleware that does next to nothing."""
+    """Return the same with the smallest possible middleware."""
     return least_asgi(plain_asgi)
 
 
 def protected_wsgi_app() -> Any:
-    """The same with protection, set up by the environment."""
+    """Return the same with protection, configured by the environment."""
     return wsgi.ProtectApiMiddleware(plain_wsgi, scopes=[SCOPE])
 
 
 def protected_asgi_app() -> Any:
-    """The same with protection, set up by the environment."""
+    """Return the same with protection, configured by the environment."""
     return asgi.ProtectApiMiddleware(plain_asgi, scopes=[SCOPE])

@@ -21,7 +21,7 @@ RSA_PADDINGS: Final = {
 
 
 def bare_verify(token: str, key: Any) -> Callable[[], None]:
-    """Return what checks the signature of one token, over and over.
+    """Return a function that checks the signature of one token repeatedly.
 
     Args:
         token: compact JWS.

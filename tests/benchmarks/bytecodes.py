@@ -1,4 +1,4 @@
-"""How many bytecodes a validation takes: exact on any machine, however busy, and so what CI guards.
+"""Counts the bytecodes of a validation: the same number on any machine, so CI checks it.
 
 Code in C does not count: :mod:`.instructions` counts that too, where valgrind is installed.
 """
@@ -54,7 +54,7 @@ def measure_bytecodes(effort: Effort) -> Iterator[Section]:
 
 
 def _count(validate: Callable[[str], None], token: str) -> Counter[str]:
-    """Return how many bytecodes one validation takes, function by function."""
+    """Return the number of bytecodes of one validation, by function."""
     counts: Counter[str] = Counter()
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:

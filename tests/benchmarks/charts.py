@@ -12,9 +12,9 @@ __all__ = ["Bars", "draw_chart"]
 
 WIDTH: Final = 860
 MARGIN: Final = 30
-NAMES_END: Final = 205  # names stand to the left of it, right-aligned
+NAMES_END: Final = 205  # names are to the left of it, right-aligned
 BARS_START: Final = 215
-BARS_END: Final = 690  # leaves room for what is written behind the longest bar
+BARS_END: Final = 690  # leaves space for the figure behind the longest bar
 BAR_HEIGHT: Final = 20
 STEP: Final = 28
 
@@ -30,10 +30,10 @@ STYLE: Final = """\
 
 @attrs.frozen
 class Bars:
-    """Bars that belong together.
+    """A group of bars.
 
     Args:
-        label: stands above them.
+        label: the text above them.
         bars: name, length and what is written behind each.
     """
 
@@ -48,7 +48,7 @@ def draw_chart(title: str, note: str, groups: Sequence[Bars], *, ours: str) -> s
         title: what is shown.
         note: how to read it.
         groups: from top to bottom; all bars share one scale.
-        ours: bars whose names begin with this stand out.
+        ours: bars whose names begin with this are highlighted.
     """
     longest = max(length for group in groups for _, length, _ in group.bars)
     lines: list[str] = []

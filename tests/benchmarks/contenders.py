@@ -37,21 +37,21 @@ warnings.simplefilter("ignore", joserfc.errors.SecurityWarning)  # it would rath
 
 
 class ScopeMissingError(Exception):
-    """What a peer's user would raise for a token that lacks a scope."""
+    """The error that users of another library would raise for a missing scope."""
 
 
 def new_client(workload: Workload) -> BackendClient:
-    """Return our client, with the keys from memory: what is measured here is validation."""
+    """Return a client of this package with its keys in memory, so that only validation is measured."""
     return BackendClient(**settings_of(workload))
 
 
 def new_async_client(workload: Workload) -> AsyncBackendClient:
-    """Return the same for event loops."""
+    """Return the same as an asynchronous client."""
     return AsyncBackendClient(**settings_of(workload))
 
 
 def settings_of(workload: Workload) -> dict[str, Any]:
-    """Return the options of our client."""
+    """Return the options of that client."""
     return {
         "tenant_domain": ISSUER,
         "audience": AUDIENCE,
@@ -140,7 +140,7 @@ TAKES_NO_PART: Final = {("Authlib", "PS256"), ("Authlib", "EdDSA")}  # its valid
 
 
 def enter(workload: Workload, names: Iterable[str] | None = None) -> dict[str, Validate]:
-    """Return the contenders by name, each having shown that it does all the work.
+    """Return the contenders by name, after checking that each does all the work.
 
     Raises:
         SystemExit: one of them refuses a good token, or accepts a bad one.

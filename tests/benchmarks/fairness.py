@@ -1,4 +1,4 @@
-"""Who accepts a bad token takes no part: its figures would say nothing."""
+"""Excludes contenders that accept an invalid token, since their figures could not be compared."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .tokens import Workload
 __all__ = ["Validate", "check_fairness"]
 
 Validate: TypeAlias = Callable[[str], Any]
-"""Takes a token, and returns its claims or raises."""
+"""Takes a token and returns its claims or raises."""
 
 
 def check_fairness(name: str, validate: Validate, workload: Workload) -> None:
-    """Make sure that a contender does all the work.
+    """Check that a contender does all the work.
 
     Raises:
         SystemExit: it refuses a good token, or accepts a bad one.

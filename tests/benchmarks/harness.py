@@ -1,9 +1,9 @@
-"""Measures contenders side by side, so that a machine whose speed drifts treats them alike.
+"""Measures contenders in turns, so that changes in the speed of the machine affect all of them.
 
 Each round times every contender once, in turn, for about ``ROUND_SECONDS``; the order moves on by one in
-each round. A ratio is the median of the ratios within the rounds, so it compares only what was measured a
-moment apart. Where one thread does the work, its processor time is counted, so that what else runs on the
-machine does not.
+each round. A ratio is the median of the ratios within the rounds, so it compares only figures that were
+measured within moments. If one thread does the work, its processor time is measured, which excludes other
+processes.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import attrs
 __all__ = ["Measurement", "Run", "compare", "repeat", "repeat_async"]
 
 Run: TypeAlias = Callable[[int], float]
-"""Does the work ``n`` times and returns the seconds that took."""
+"""Does the work ``n`` times and returns the seconds."""
 
 ROUND_SECONDS: Final = 0.03
 
 
 @attrs.frozen
 class Measurement:
-    """What was measured of one contender: one figure for each round, in seconds per call by default."""
+    """The figures of one contender, one for each round, in seconds per call by default."""
 
     name: str
     samples: tuple[float, ...]
@@ -46,18 +46,18 @@ class Measurement:
         return first, third
 
     def over(self, other: Measurement, name: str = "") -> Measurement:
-        """Return how many times as much as ``other`` this is, round by round."""
+        """Return the ratio to ``other`` of each round."""
         pairs = zip(self.samples, other.samples, strict=True)
         return Measurement(name, tuple(mine / theirs for mine, theirs in pairs), "x")
 
     def less(self, other: Measurement, name: str = "") -> Measurement:
-        """Return by how much this is more than ``other``, round by round."""
+        """Return the difference to ``other`` of each round."""
         pairs = zip(self.samples, other.samples, strict=True)
         return Measurement(name, tuple(mine - theirs for mine, theirs in pairs), self.unit)
 
 
 def repeat(call: Callable[[], object]) -> Run:
-    """Return a run that makes one call over and over."""
+    """Return a run that repeats one call."""
 
     def run(times: int) -> float:
         start = time.thread_time()
@@ -69,7 +69,7 @@ def repeat(call: Callable[[], object]) -> Run:
 
 
 def repeat_async(call: Callable[[], Awaitable[object]], runner: asyncio.Runner) -> Run:
-    """Return a run that awaits one call over and over, within one coroutine on a running loop."""
+    """Return a run that repeats and awaits one call in one coroutine on a running loop."""
 
     async def awaits(times: int) -> float:
         start = time.thread_time()
@@ -103,7 +103,7 @@ def compare(contenders: Mapping[str, Run], *, rounds: int) -> dict[str, Measurem
 
 
 def _calibrate(run: Run) -> int:
-    """Return how often to do the work so that a round takes long enough to be measured; warms up, too."""
+    """Return how many repetitions make a round long enough to measure; also warms up."""
     times = 1
     while (seconds := run(times)) < ROUND_SECONDS / 4:
         times *= 2

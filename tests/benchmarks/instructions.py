@@ -1,7 +1,7 @@
-"""How many instructions a validation takes: the one figure that a busy machine does not change.
+"""Counts the processor instructions of a validation, which do not depend on other processes.
 
-Valgrind runs a process (:mod:`.subject`) that does everything a few times, and again with more of one piece
-of work. The difference is that work alone: starting up and warming up are the same in both.
+Valgrind runs a process (:mod:`.subject`) that does everything a few times, and again with more repetitions
+of one piece of work. The difference is that work alone: start-up and warm-up are the same in both.
 """
 
 from __future__ import annotations

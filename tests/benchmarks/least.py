@@ -1,8 +1,8 @@
-"""The least that anybody does in Python, in one piece: what is left to win by leaving things out.
+"""The smallest validator and middlewares in Python: the limit of what omitting checks could save.
 
-Nothing here is fit for use. The validation reads base64url and JSON as leniently as the standard library
-does, and remembers nothing; the middlewares believe every token, and only remember it by its digest. They
-show how much of a figure is Python's own, and how much is what a library does beyond it.
+Nothing here is safe to use. The validation reads base64url and JSON as leniently as the standard library
+does, and has no cache; the middlewares accept every token, and only look up its digest. They show how much
+of a figure is due to Python, and how much to the library.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _decode(text: bytes) -> bytes:
 
 
 def least_asgi(app: Any) -> Any:
-    """Put a middleware in front of an ASGI application that does next to nothing."""
+    """Wrap an ASGI application in the smallest possible middleware."""
     recall = _memory()
 
     async def middleware(scope: Any, receive: Any, send: Any) -> None:
@@ -70,7 +70,7 @@ def least_asgi(app: Any) -> Any:
 
 
 def least_wsgi(app: Any) -> Any:
-    """Put the same in front of a WSGI application."""
+    """Wrap a WSGI application in the same way."""
     recall = _memory()
 
     def middleware(environ: Any, start_response: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Makes requests as fast as a server answers them, over a number of connections that stay open.
+"""Sends requests as fast as a server responds, over a number of persistent connections.
 
-``wrk`` does it where it is installed; otherwise a small loop of our own does, which needs less of a
-processor for a request than any of the servers here, but says less about the largest figures.
+``wrk`` sends them if it is installed; otherwise a small loop in this module does. The loop needs less
+processor time for a request than the servers here, but limits the largest figures.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WRK_FAILURES: Final = re.compile(r"Non-2xx.*|Socket errors:.*")
 
 
 def count_answers(port: int, token: str, seconds: int) -> int:
-    """Return how many requests a server answers.
+    """Return the number of requests that a server responds to.
 
     Args:
         port: of the server on this machine.

@@ -1,4 +1,4 @@
-"""What stays in memory after very many tokens, and what importing the package takes."""
+"""Measures the memory in use after many tokens, and the cost of importing the package."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def measure_memory(effort: Effort) -> Iterator[Section]:
 
 
 def measure_import(effort: Effort) -> Iterator[Section]:
-    """Processor time and memory that ``import monocloud_mw`` takes, beside what it imports of others."""
+    """Processor time and memory of ``import monocloud_mw``, compared with those of its dependencies."""
     names = {
         "what it imports of its dependencies": _python(FIND_DEPENDENCIES),
         "import monocloud_mw": ["monocloud_mw"],
@@ -85,7 +85,7 @@ def measure_import(effort: Effort) -> Iterator[Section]:
 
 
 def _python(program: str, *arguments: str) -> list[str]:
-    """Return the words that a new interpreter prints; everything it imports is compiled, as after pip."""
+    """Return the words that a new interpreter prints; its imports are compiled, as after an installation."""
     with_bytecode = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],

@@ -1,4 +1,4 @@
-"""What the adapters add to a request, in process: no server, no socket, a token seen before."""
+"""Measures what the adapters add to a request with a repeated token, in process, without sockets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GOALS_SECONDS: Final = {"Django": 15e-6}
 
 
 def measure_middleware(effort: Effort) -> Iterator[Section]:
-    """A request to a protected application, less the same request to the bare one."""
+    """The difference between a request to the protected application and to the bare one."""
     workload = Workload.create("RS256", tokens=1)
     with asyncio.Runner() as runner:
         for name, (bare, protected) in _applications(workload).items():

@@ -1,7 +1,7 @@
-"""What our order costs: nearly all that we do for a token, in one function, for one key of one algorithm.
+"""Nearly all checks of the package in one function, for one key: shows the cost of its structure.
 
-Not fit for use either: it tells no reasons, knows one key, one issuer and one rule, and asks nobody for
-anything. It shows how near to the limit the same strictness could come without layers, names and files.
+Not safe to use either: it has no reasons for rejections, one key, one issuer and one rule, and sends no
+requests. It shows the limit for the same strictness without layers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HALF: Final = 512
 
 
 def one_piece_validation(workload: Workload) -> Validate:
-    """Return a function as strict as ours that calls none of it on its way, but for JSON and claims."""
+    """Return a function as strict as the package that uses only its JSON parser and claims."""
     public_key = workload.key.key.public_key()
     verify = SIGNATURE_ALGORITHMS[workload.algorithm].verify
     known_header = workload.tokens[0].partition(".")[0].encode()
@@ -75,7 +75,7 @@ def one_piece_validation(workload: Workload) -> Validate:
                 young, old = {}, young
             young[digest] = verified
         claims, begins, ends, verified_at = verified
-        # The time of the verification stands in for the question whether its key is still in the key set.
+        # Comparing the time of the verification replaces the check that the key is still in the key set.
         if not begins <= now < ends or verified_at > monotonic or "cnf" in claims:
             raise ValueError
         if not scopes <= claims.scopes:

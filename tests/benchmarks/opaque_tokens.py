@@ -1,4 +1,4 @@
-"""Opaque tokens while the tenant takes its time: many at once, on one event loop."""
+"""Measures concurrent introspections of opaque tokens at a slow tenant, on one event loop."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOISE: Final = "the same, if all only sleep"
 
 
 def measure_opaque_tokens(effort: Effort) -> Iterator[Section]:
-    """Distinct opaque tokens, each of which the tenant answers for after 50 ms."""
+    """Distinct opaque tokens; the tenant responds to each introspection after 50 ms."""
     with uvicorn("tenant_app") as server:
         rounds = [
             asyncio.run(_round(f"http://127.0.0.1:{server.port}", number))
@@ -54,7 +54,7 @@ def measure_opaque_tokens(effort: Effort) -> Iterator[Section]:
 
 
 async def _round(tenant: str, number: int) -> dict[str, float]:
-    """Return the seconds per token, one by one and at once, and what else the event loop could do."""
+    """Return the seconds per token, in sequence and concurrently, and the delays of the event loop."""
     settings: dict[str, Any] = {
         "tenant_domain": tenant,
         "audience": AUDIENCE,
@@ -86,7 +86,7 @@ async def _all_at_once(client: AsyncBackendClient, name: str) -> None:
 
 
 async def _longest_delay(activity: Awaitable[Any]) -> float:
-    """Return by how many seconds a task that only wants to tick was held up, at worst."""
+    """Return the longest delay, in seconds, of a task that only sleeps."""
     working = asyncio.ensure_future(activity)
     longest = 0.0
     while not working.done():
@@ -98,7 +98,7 @@ async def _longest_delay(activity: Awaitable[Any]) -> float:
 
 
 async def _longest_step(activity: Coroutine[Any, Any, None]) -> float:
-    """Return the seconds of the event loop's longest step: how long one callback kept the others waiting.
+    """Return the duration of the longest callback on the event loop, in seconds.
 
     The loop's debug mode would tell as well, but it makes every step longer.
     """

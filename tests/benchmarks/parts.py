@@ -1,4 +1,4 @@
-"""What the time of a new token goes to: its parts, each measured alone, beside all of them in one piece."""
+"""Measures the parts of validating a new token, each alone and all together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers in processes of their own, so that what is measured has its interpreter for itself.
+"""Runs servers in separate processes, so that they do not share an interpreter with the clients.
 
 Each listens on a socket that is bound before it starts, so the first request simply waits until it is up.
 """
@@ -40,7 +40,7 @@ class Server:
     pid: int
 
     def processor_seconds(self) -> float:
-        """Return the processor time that it and its workers have taken so far."""
+        """Return the processor time of the server and its workers so far."""
         ticks = 0
         for directory in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it has ended
@@ -52,7 +52,7 @@ class Server:
 
 
 Serving: TypeAlias = contextlib.AbstractContextManager[Server]
-"""A server that is up within a ``with`` block."""
+"""Run a server during a ``with`` block."""
 
 
 def uvicorn(factory: str, environ: Mapping[str, str] | None = None, *, http: str = "httptools") -> Serving:
@@ -68,7 +68,7 @@ def uvicorn(factory: str, environ: Mapping[str, str] | None = None, *, http: str
 
 
 def gunicorn(factory: str, environ: Mapping[str, str] | None = None) -> Serving:
-    """Serve a WSGI application likewise, in one process of four threads."""
+    """Serve a WSGI application in the same way, in one process with four threads."""
     options = ("--worker-class", "gthread", "--threads", "4", "--log-level", "error", "--bind", "fd://{fd}")
     return _serve(("gunicorn", f"{__package__}.apps:{factory}()", *options), environ)
 

@@ -1,4 +1,4 @@
-"""The figures of a whole run as the documentation shows them: bar charts, and tables in Markdown."""
+"""Writes the figures of a run for the documentation: bar charts, and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _bars(section: Mapping[str, Any], *, in_full: bool = False) -> Iterator[tupl
 
 
 def _claims(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the machine, and what is claimed of each work."""
+    """Yield the machine, and the claim about each work."""
     machine = document["machine"]
     versions = ", ".join(f"{name} {machine['libraries'][name]}" for name in LIBRARIES)
     yield (

@@ -1,4 +1,4 @@
-"""What comes out of a measurement: a table for people, JSON for programs, and whether the bars are met."""
+"""Reports the results: a table, JSON, and whether the limits are met."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SCALES: Final[Mapping[str, tuple[tuple[float, str], ...]]] = {
 
 @attrs.frozen
 class Effort:
-    """How much work goes into measuring.
+    """The number and length of the rounds.
 
     Args:
         rounds: how often each contender is measured.
@@ -43,7 +43,7 @@ class Effort:
 
 @attrs.frozen
 class Bar:
-    """A figure, and what it must reach.
+    """A figure and its limit.
 
     Args:
         claim: what the figure is.
@@ -75,7 +75,7 @@ class Bar:
 
     @property
     def tolerated(self) -> bool:
-        """Whether CI is content."""
+        """Whether the figure is within the limit of CI."""
         if self.guard is None:
             return True
         if self.is_floor:
@@ -83,7 +83,7 @@ class Bar:
         return min(self.figure.samples) <= self.guard
 
     def render(self, *, check: bool) -> str:
-        """Say what was found and what was wanted: the goal, or with ``check`` what CI tolerates."""
+        """Return the figure and its limit: the goal, or with ``check`` the limit of CI."""
         found, wanted, reached = self.figure.median, self.goal, self.met
         if check and self.guard is not None:
             best = max if self.is_floor else min
@@ -113,7 +113,7 @@ class Section:
 
 
 def render_value(value: float, unit: str, *, like: float | None = None) -> str:
-    """Write a figure with a unit that suits its size.
+    """Format a figure with a unit that suits its size.
 
     Args:
         value: the figure.
@@ -131,7 +131,7 @@ def _scale_of(value: float, unit: str) -> tuple[float, str]:
 
 
 def render_section(section: Section, *, check: bool = False) -> Iterator[str]:
-    """Yield the lines of a section's table; with ``check``, of the bars only what CI insists on."""
+    """Yield the lines of a section's table; with ``check``, only the limits of CI."""
     yield ""
     yield f"{section.title:34}{'median':>20}   {'quartiles':20}{'ratio':>7}"
     for found in section.measurements:
@@ -146,13 +146,13 @@ def render_section(section: Section, *, check: bool = False) -> Iterator[str]:
 
 
 def _ratio(found: Measurement, section: Section) -> float | None:
-    """Return how a figure compares to the first of its section, where the two are of a kind."""
+    """Return the ratio of a figure to the first of its section, if both have the same unit."""
     first = section.measurements[0]
     return found.over(first).median if found.unit == first.unit else None
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return what the figures depend on."""
+    """Return the facts about the machine that the figures depend on."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -180,7 +180,7 @@ def _openssl() -> str:
 
 
 def write_json(path: Path, machine: Mapping[str, Any], sections: Iterable[Section]) -> None:
-    """Write every single figure to a file."""
+    """Write all figures to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

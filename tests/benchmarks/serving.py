@@ -1,4 +1,4 @@
-"""Requests a second of whole servers, protected and bare: what protection costs where it is used."""
+"""Measures the requests per second of real servers, protected and bare."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_ROUNDS: Final = 15
 
 
 def measure_serving(effort: Effort) -> Iterator[Section]:
-    """A small application, its keys from a tenant over HTTP, a token that was seen before."""
+    """A small application with a repeated token; its keys come from a tenant over HTTP."""
     with LocalTenant() as tenant:
         token = tenant.mint(scopes=SCOPE)
         for name, (serve, app) in SERVERS.items():
@@ -58,7 +58,7 @@ def measure_serving(effort: Effort) -> Iterator[Section]:
 def _take_turns(
     servers: Mapping[str, Server], token: str, rounds: int
 ) -> list[dict[str, tuple[float, float]]]:
-    """Return, for each round and server, the requests a second: of the clock, and of its processor time."""
+    """Return the requests per second of wall time and of processor time, for each round and server."""
     order = list(servers)
     for server in servers.values():
         count_answers(server.port, token, ROUND_SECONDS)

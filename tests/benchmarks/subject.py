@@ -1,4 +1,4 @@
-"""The process whose instructions are counted: does each piece of work so many times, and nothing else.
+"""The process whose instructions are counted: repeats each piece of work and does nothing else.
 
 Keys and tokens come in on standard input, since making an RSA key takes a random number of instructions.
 """

@@ -1,4 +1,4 @@
-"""Charts are images that say in words what they show."""
+"""The charts have a text for people who cannot see them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_the_longest_bar_fills_the_width_and_ours_stand_out() -> None:
-    """All groups share one scale; names are escaped; the title is there for those who cannot see it."""
+    """All groups share one scale; names are escaped; there is a title for people who cannot see the chart."""
     groups = [Bars("one", (("ours, <fast>", 1.0, "1 x"), ("theirs", 4.0, "4 x"))), Bars("two", ())]
     image = ElementTree.fromstring(draw_chart("Speed", "Less is better.", groups, ours="ours"))
     drawn = [bar for bar in image.iter(f"{SVG}rect") if bar.get("class")]

@@ -1,4 +1,4 @@
-"""The measurements stop where a contender leaves work out."""
+"""A contender that omits a check is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .tokens import AUDIENCE, ISSUER, SCOPE, Workload
 
 @pytest.fixture(scope="module")
 def workload() -> Workload:
-    """Return tokens of a key that is made quickly."""
+    """Return tokens of a key that is generated quickly."""
     return Workload.create("ES256", tokens=1)
 
 
@@ -29,7 +29,7 @@ def validate(workload: Workload) -> Callable[[str], AccessTokenClaims]:
 def test_whoever_makes_every_check_takes_part(
     workload: Workload, validate: Callable[[str], AccessTokenClaims]
 ) -> None:
-    """A contender that accepts the good token and refuses the bad ones is let in."""
+    """A contender that accepts the valid token and rejects the invalid ones passes."""
     check_fairness("somebody", validate, workload)
 
 
@@ -49,7 +49,7 @@ def test_whoever_makes_every_check_takes_part(
 def test_whoever_leaves_a_check_out_stops_the_run(
     workload: Workload, validate: Callable[[str], AccessTokenClaims], fault: str
 ) -> None:
-    """A contender that lets one kind of bad token through is named, with what is bad about the token."""
+    """The error names a contender that accepts an invalid token, and what is wrong with the token."""
     bad = workload.bad_tokens()
 
     def careless(token: str) -> Any:
@@ -65,7 +65,7 @@ def test_whoever_leaves_a_check_out_stops_the_run(
 
 
 def test_whoever_refuses_a_good_token_stops_the_run(workload: Workload) -> None:
-    """A contender that refuses everything does not pass for one that is strict."""
+    """A contender that rejects every token is refused as well."""
 
     def refuse(token: str) -> Any:
         raise TokenError("malformed")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Figures are compared within a round, and the order of the rounds moves on."""
+"""Figures are compared within a round, and the order changes from round to round."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .harness import Measurement, compare
 
 
 def test_ratios_and_differences_are_taken_round_by_round() -> None:
-    """A machine that is slow for a while slows both down, and the ratio does not show it."""
+    """A machine that is slow for a while slows both down, so the ratio stays the same."""
     ours, theirs = Measurement("ours", (2.0, 20.0, 3.0)), Measurement("theirs", (1.0, 10.0, 1.0))
     assert ours.over(theirs).samples == (2.0, 2.0, 3.0)
     assert ours.over(theirs).median == 2.0
@@ -24,7 +24,7 @@ def test_spread_is_given_as_quartiles() -> None:
 
 
 def test_rounds_are_interleaved() -> None:
-    """Everybody is timed once in each round, and who was first comes last in the next one."""
+    """Each contender is timed once per round; the first one is the last of the next round."""
     turns: list[str] = []
 
     def work(name: str, seconds: float) -> Callable[[int], float]:

@@ -1,4 +1,4 @@
-"""What is met, what is tolerated, and how it is written down."""
+"""The goals, the limits of CI, and their format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _ratio(*samples: float) -> Measurement:
         (Bar.at_most(2, "", _ratio(2.5, 2.6, 2.7), guard=3), False, True),
         (Bar.at_most(2, "", _ratio(2.9, 8, 9), guard=3), False, True),  # one good round
         (Bar.at_most(2, "", _ratio(3.1, 3.2, 3.3), guard=3), False, False),
-        (Bar.at_most(2, "", _ratio(9, 9, 9)), False, True),  # nobody insists
+        (Bar.at_most(2, "", _ratio(9, 9, 9)), False, True),  # CI has no limit
         (Bar.at_least(2, "", _ratio(1, 2, 9), guard=1.5), True, True),
         (Bar.at_least(2, "", _ratio(1, 1, 1.6), guard=1.5), False, True),
         (Bar.at_least(2, "", _ratio(1, 1.1, 1.4), guard=1.5), False, False),
@@ -28,7 +28,7 @@ def _ratio(*samples: float) -> Measurement:
 def test_the_median_decides_what_is_met_and_the_best_round_what_is_tolerated(
     bar: Bar, met: bool, tolerated: bool
 ) -> None:
-    """A goal is for the median; CI insists only on what even the best of the rounds does not reach."""
+    """Goals apply to the median; CI fails only if the best round misses its limit."""
     assert (bar.met, bar.tolerated) == (met, tolerated)
 
 
@@ -45,12 +45,12 @@ def test_the_median_decides_what_is_met_and_the_best_round_what_is_tolerated(
     ],
 )
 def test_figures_get_a_unit_of_their_size(value: float, unit: str, written: str) -> None:
-    """Three digits are enough, in a unit that suits them."""
+    """Figures have three digits, in a suitable unit."""
     assert render_value(value, unit) == written
 
 
 def test_a_table_shows_ratios_to_its_first_line_and_says_what_was_missed() -> None:
-    """Each figure stands beside its ratio; a check shows the best round and what is tolerated instead."""
+    """Each figure is shown with its ratio; a check shows the best round and the limit instead."""
     bare, ours = Measurement("bare", (1e-6, 1e-6)), Measurement("ours", (2e-6, 4e-6))
     bars = (
         Bar.at_most(2, "ours to bare", ours.over(bare), guard=2.5),

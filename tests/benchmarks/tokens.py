@@ -1,4 +1,4 @@
-"""The tokens that all contenders get: one key, 800 bytes or so, and some that must be refused."""
+"""The tokens for all contenders: one key, about 800 bytes each, and some that must be rejected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEW_TOKENS: Final = 1200  # more than any cache of the contenders holds, so that
 
 @attrs.frozen
 class Workload:
-    """One key of one algorithm, its tokens, and the documents that make a tenant of it."""
+    """One key of one algorithm, its tokens, and the documents of its tenant."""
 
     algorithm: str
     key: SigningKey
@@ -31,7 +31,7 @@ class Workload:
 
     @classmethod
     def create(cls, algorithm: str, *, tokens: int = NEW_TOKENS) -> Self:
-        """Make a key and sign so many tokens with it, no two of them alike."""
+        """Generate a key and sign a number of different tokens with it."""
         key = SigningKey.generate(algorithm, KEY_ID)
         return cls(algorithm, key, tuple(_sign(key, _claims(number)) for number in range(tokens)))
 
@@ -44,11 +44,11 @@ class Workload:
         return {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/jwks"}
 
     def next_token(self) -> Callable[[], str]:
-        """Return a function that deals out new tokens, from the start again when all have been seen."""
+        """Return a function that returns the tokens in turn, and starts again after the last one."""
         return itertools.cycle(self.tokens).__next__
 
     def bad_tokens(self) -> Mapping[str, str]:
-        """Return tokens that whoever takes part must refuse."""
+        """Return tokens that every contender must reject."""
         stranger = SigningKey.generate(self.algorithm, KEY_ID)
         good = self.tokens[0]
         return {

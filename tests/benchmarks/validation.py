@@ -20,7 +20,7 @@ CHECKED: Final = ("RS256", "ES256")
 
 
 def measure_new_tokens(effort: Effort) -> Iterator[Section]:
-    """A token never seen before, key known, all checks."""
+    """A new token with a known key, all checks."""
     for algorithm in CHECKED if effort.check else GOALS:
         workload = Workload.create(algorithm)
         entered = enter(workload, (OURS, "PyJWT") if effort.check else None)
@@ -40,7 +40,7 @@ def measure_new_tokens(effort: Effort) -> Iterator[Section]:
 
 
 def measure_repeated_tokens(effort: Effort) -> Iterator[Section]:
-    """A token that was seen before: all checks of the request are still made."""
+    """A repeated token: all checks of the request are still made."""
     workload = Workload.create("RS256", tokens=1)
     (token,) = workload.tokens
     validate = enter(workload, (OURS, "PyJWT"))
@@ -73,6 +73,6 @@ ASYNC: Final = f"{OURS}, async"
 
 
 def _deal(validate: Callable[[str], Any], workload: Workload) -> Callable[[], Any]:
-    """Give a contender a new token each time."""
+    """Call a contender with a new token each time."""
     next_token = workload.next_token()
     return lambda: validate(next_token())

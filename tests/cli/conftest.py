@@ -22,7 +22,7 @@ __all__ = ["Command", "Result"]
 
 @attrs.frozen
 class Result:
-    """What a command returned and printed."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -53,7 +53,7 @@ class Command:
             self._monkeypatch.setenv(name, value)
 
     def __call__(self, *arguments: str, stdin: bytes = b"") -> Result:
-        """Run the command line with arguments, and return what came of it."""
+        """Run the command line and return its result."""
         self._monkeypatch.setattr(sys, "stdin", _Stdin(stdin))
         try:
             status = main(arguments)

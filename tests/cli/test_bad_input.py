@@ -103,7 +103,7 @@ def test_usage_errors_say_what_is_expected(command: Command) -> None:
 def test_a_file_that_cannot_be_read(
     tenant: LocalTenant, command: Command, tmp_path: Path, option: str
 ) -> None:
-    """The error says so."""
+    """The error says that the file cannot be read, and why."""
     for path in (str(tmp_path / "missing"), str(tmp_path), "/proc/self/mem"):
         result = command("explain", option, path, stdin=b"x")
         assert (result.status, result.out) == (1, "")
@@ -225,7 +225,7 @@ def test_a_closed_pipe(tenant: LocalTenant) -> None:
 
 
 def test_closed_standard_input(tenant: LocalTenant) -> None:
-    """There is no token to read, which the error says."""
+    """The error says that there is no token to read."""
     command = f"{sys.executable} -m monocloud_mw explain <&-"
     finished = _run("sh", "-c", command, variables=tenant.environment())
     assert (finished.returncode, finished.stdout) == (1, b"")

@@ -199,7 +199,7 @@ def test_starlette_with_its_own_authentication(
 
 
 class _Wrapper:
-    """Stands for an adapter from WSGI to ASGI, such as that of a2wsgi."""
+    """Replaces an adapter from WSGI to ASGI, such as that of a2wsgi."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

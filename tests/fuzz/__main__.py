@@ -1,4 +1,4 @@
-"""Fuzz each target for a while with atheris, which goes after inputs that reach new code.
+"""Fuzz each target for some time with atheris, which searches for inputs that reach new code.
 
 What it learned stays in ``build/fuzz/TARGET/corpus`` for the next run. An input that crashes a target is
 saved beside it, and this program says how to run it again; its exit status is then 1.
@@ -27,7 +27,7 @@ _CHATTER: Final = re.compile(r"INFO: |WARNING: |Dictionary: |#\d+\s+(?:NEW|REDUC
 
 
 def main() -> int:
-    """Do what the arguments ask for; return the exit status."""
+    """Fuzz the targets that the arguments name; return the exit status."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; default: all")
     parser.add_argument("--seconds", type=int, default=60, help="how long each target is fuzzed")
@@ -80,7 +80,7 @@ def _fuzz_one(name: str, seconds: int) -> bool:
 
 
 def _escaped(word: str) -> str:
-    """Write a word as libFuzzer reads dictionaries."""
+    """Return a word in the syntax of libFuzzer dictionaries."""
     return "".join(f"\\x{byte:02x}" for byte in word.encode())
 
 

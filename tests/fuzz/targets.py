@@ -1,4 +1,4 @@
-"""What is fuzzed: one target for each kind of bytes that come from outside, with what must hold for any.
+"""The fuzz targets: one for each kind of external input, with what must hold for all inputs.
 
 A target takes bytes. It lets the documented errors pass, checks what must be true of whatever is accepted,
 and raises otherwise. The same targets serve hypothesis in ``make test`` and atheris in ``make fuzz``.
@@ -94,7 +94,7 @@ class Target:
 
 @contextmanager
 def _refusing(*documented: type[MonoCloudError]) -> Iterator[None]:
-    """Let the documented errors pass, as long as what goes out about them is safe."""
+    """Accept documented errors whose texts and headers are safe."""
     try:
         yield
     except documented as error:
@@ -231,7 +231,7 @@ TOKEN_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq
 
 
 def _authorization(data: bytes) -> None:
-    """One or several header lines give one token of the grammar, which stands behind one ``Bearer``."""
+    """One or several header lines give one token of the grammar, after one ``Bearer``."""
     values = data.decode("latin-1").split("\n")
     with _refusing(CredentialsError):
         token = parse_authorization(values)
@@ -322,7 +322,7 @@ def _url_seeds() -> Iterator[bytes]:
 
 
 def _document(data: bytes) -> None:
-    """What is read is strict JSON once it is read, and is what strict JSON reads wherever that does."""
+    """The result is strict JSON, and the same as that of the strict parser where that accepts the input."""
     document = None
     with suppress(DocumentError):
         document = parse_json_document(data)

@@ -1,4 +1,4 @@
-"""The servers that the integration tests share."""
+"""Fixtures: the servers of the integration tests."""
 
 from __future__ import annotations
 

@@ -268,7 +268,7 @@ def test_id_token_is_refused_by_its_audience(api: Api, oidc_provider: OidcProvid
 
 
 def test_opaque_token_needs_a_client(connect: Connect, oidc_provider: OidcProvider) -> None:
-    """Without a ``client_id`` there is no way to ask about an opaque token, and that is ours to fix."""
+    """Without a ``client_id`` an opaque token cannot be introspected; that is a mistake in the settings."""
     with pytest.raises(ConfigurationError, match="client_id"):
         connect(oidc_provider).validate(oidc_provider.obtain())
 

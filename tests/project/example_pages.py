@@ -50,7 +50,7 @@ OF_PYRAMID: Final = (
     "Deprecated call to `pkg_resources",
     "'cgi' is deprecated",
 )
-"""How the warnings begin that importing Pyramid leads to, whatever an application does."""
+"""The beginnings of the warnings that importing Pyramid causes."""
 
 # Fresh processes that have the frameworks imported already: importing them takes longer than most pages.
 _processes: Final = multiprocessing.get_context("forkserver")
@@ -141,7 +141,7 @@ def _run_blocks(name: str, token: str) -> None:
 
 
 def _fill_in(code: str, token: str) -> str:
-    """Put in what readers have to: a tenant, an audience and a token of their own."""
+    """Insert what readers have to insert: a tenant, an audience and a token."""
     return (
         code.replace("https://acme.us.monocloud.com", os.environ["MONOCLOUD_BACKEND_TENANT_DOMAIN"])
         .replace("https://api.acme.com", os.environ["MONOCLOUD_BACKEND_AUDIENCE"])

@@ -197,7 +197,7 @@ def _functions(path: str) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_test_that_is_named_exists(page: str) -> None:
-    """A page that names a test as proof names one that is there."""
+    """Every test that a page names exists."""
     named = [name.partition("::") for name in NAMED_TEST.findall(PAGES[page])]
     missing = [
         f"{path}{mark}{test}"
@@ -260,7 +260,7 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 def test_pictures_describe_themselves() -> None:
-    """Every picture has a title for those who cannot see it, and a background for dark themes."""
+    """Every image has a title for people who cannot see it, and a background for dark themes."""
     for picture in (ROOT / "docs" / "images").glob("*.svg"):
         text = picture.read_text(encoding="utf-8")
         assert "<title id=" in text, picture.name

@@ -1,4 +1,4 @@
-"""The examples in README.md and docs/ run as they stand, and let in whom the text says they let in.
+"""The examples in README.md and docs/ run unchanged, and accept the callers that the text says they accept.
 
 The Python blocks of a page run one after the other in one namespace, as a reader would try them, in an empty
 directory, with a local tenant in the environment. No block is left out: ``example_pages.py`` has the rules.

@@ -1,4 +1,4 @@
-"""What must not be in the sources, and what must be."""
+"""Rules for all files of the repository."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_nothing_is_left_behind(sources: dict[str, str], pattern: re.Pattern[str
     ],
 )
 def test_what_is_left_behind_is_found(pattern: re.Pattern[str], line: str) -> None:
-    """The patterns find what they are for."""
+    """The patterns find what they must find."""
     assert list(_lines_with(pattern, {"file": f"first\n{line}"})) == [f"file:2: {line}"]
 
 
@@ -104,12 +104,12 @@ def test_what_only_looks_like_it_passes(line: str) -> None:
 
 
 def test_every_module_has_a_docstring(sources: dict[str, str]) -> None:
-    """A module says what it decides; an ``__init__`` that only marks a directory is empty."""
+    """Every module has a docstring; an ``__init__`` that only marks a directory is empty."""
     assert [name for name, tree in _parsed(sources) if ast.get_docstring(tree) is None] == []
 
 
 def test_every_test_has_a_docstring(sources: dict[str, str]) -> None:
-    """A test says in a sentence what it shows."""
+    """Every test has a docstring of one sentence."""
     silent = [
         f"{name}:{node.lineno}: {node.name}"
         for name, tree in _parsed(sources)

@@ -1,4 +1,4 @@
-"""What users get: the files of both distributions, and what an installation of the wheel can import.
+"""Tests of the distributions: their files, and what an installation of the wheel can import.
 
 The distributions are built from a copy of the sources, and installed into an environment that holds the
 four runtime dependencies and what these need, but neither extras nor the sources.
@@ -104,7 +104,7 @@ def test_files_of_the_wheel(wheel: Path, expected_modules: set[str]) -> None:
 
 
 def test_the_wheel_is_the_same_from_the_sources(wheel: Path, source_tree: Path, tmp_path: Path) -> None:
-    """Building from a checkout, where the link to the adapters stands, gives the same files."""
+    """Building from a checkout, which has the link to the adapters, gives the same files."""
     built = _build("--wheel", source_tree, tmp_path)
     assert _files_of_wheel(built) == _files_of_wheel(wheel)
     assert 'DOCS_URL: Final[str] = ""' in _read(built, "monocloud_mw/documentation.py")
@@ -265,13 +265,13 @@ def test_no_top_level_package_adapters(installed: Path) -> None:
 
 
 def test_the_installed_version(installed: Path) -> None:
-    """The installed package knows its version and comes from the new environment."""
+    """The installed package has its version and is that of the new environment."""
     code = "import sys, monocloud_mw.version as m; print(m.__version__, m.__file__.startswith(sys.prefix))"
     assert _run(installed, code) == f"{VERSION} True"
 
 
 def test_errors_and_log_lines_have_the_address_of_the_documentation(installed: Path) -> None:
-    """That of the build: of the section about this error."""
+    """The address of an error is that of its section in the documentation of the build."""
     code = """
 import logging, sys
 from monocloud_mw import BackendClient, ConfigurationError

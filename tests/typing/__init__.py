@@ -1,1 +1,1 @@
-"""What a type checker tells users about the package."""
+"""Tests of the types that users of the package see."""

@@ -23,7 +23,7 @@ def fetch(request: HttpRequest) -> HttpResponse:
 
 
 async def fetch_async(request: HttpRequest) -> HttpResponse:
-    """The same, awaited."""
+    """The asynchronous equivalent."""
     return fetch(request)
 
 
@@ -33,7 +33,7 @@ def document() -> dict[str, Any]:
 
 
 async def document_async() -> Mapping[str, Any]:
-    """The same, awaited."""
+    """The asynchronous equivalent."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""What both type checkers find in the options that users write: every mistake, and nothing else."""
+"""Both type checkers find every mistake in options, and report nothing else."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The types that users see, written as users would write them; nothing here runs.
 
 ``make types`` checks this file beside the sources, and ``make test-wheel`` against the installed wheel: with
-mypy ``--strict``, and with pyright. A ``type: ignore`` stands where a mistake of the user has to be found;
+mypy ``--strict``, and with pyright. A ``type: ignore`` marks a mistake that has to be found;
 mypy reports one that suppresses nothing.
 """
 
@@ -72,7 +72,7 @@ def choose_options(jwk: dict[str, Any]) -> None:
 
 
 async def use_an_async_client() -> None:
-    """The same, awaited."""
+    """The asynchronous equivalent."""
     async with AsyncBackendClient(Options(tenant_domain="t", audience=("a",), cache=MemoryCache())) as client:
         assert_type(client, AsyncBackendClient)
         assert_type(await client.validate_access_token("a.b.c"), AccessTokenClaims)
@@ -84,7 +84,7 @@ async def use_an_async_client() -> None:
 
 
 def plug_in(redis: RedisCache, async_redis: AsyncRedisCache) -> None:
-    """What comes with the package fits the protocols that others implement."""
+    """The classes of the package implement its protocols."""
     transport: Transport = RequestsTransport()
     async_transport: AsyncTransport = Httpcore2Transport()
     caches: list[ClaimsCache] = [MemoryCache(), redis]
@@ -100,7 +100,7 @@ def plug_in(redis: RedisCache, async_redis: AsyncRedisCache) -> None:
 
 
 def read_claims(claims: AccessTokenClaims) -> None:
-    """The registered claims have types of their own; any other claim is whatever the tenant says."""
+    """The registered claims have types of their own; any other claim may have any type."""
     assert_type(claims.issuer, str | None)
     assert_type(claims.subject, str | None)
     assert_type(claims.audience, tuple[str, ...])
@@ -119,7 +119,7 @@ def read_claims(claims: AccessTokenClaims) -> None:
 
 
 def handle_errors(error: TokenError, wrong: ConfigurationError) -> None:
-    """Errors say what happened in types, not in text alone."""
+    """The attributes of errors are typed."""
     assert_type(error.reason, Reason)
     assert_type(error.code, str)
     assert_type(error.description, str)
@@ -153,7 +153,7 @@ def protect_flask(app: Flask, blueprint: Blueprint) -> None:
 
 
 def protect_wsgi_and_asgi(wsgi_app: Any, asgi_app: Any) -> None:
-    """The middlewares take the clients of their own world."""
+    """The WSGI middleware takes a synchronous client, the ASGI middleware an asynchronous one."""
     rules = [Rule("/healthz", public=True), Rule("/orders", methods=["POST"], scopes="orders:write")]
     wsgi.ProtectApiMiddleware(wsgi_app, BackendClient(), rules=rules)
     asgi.ProtectApiMiddleware(asgi_app, AsyncBackendClient(), rules=rules, groups=["staff"])

@@ -188,7 +188,7 @@ class OidcProvider:
         assert self._process.stdout
         with contextlib.suppress(BrokenPipeError):  # it has ended: its log will say why
             print(json.dumps(configuration), file=self._process.stdin, flush=True)
-        # readline() returns when the process answers, or is no more.
+        # readline() returns when the process responds or has ended.
         watchdog = threading.Timer(START_SECONDS, self._process.kill)
         watchdog.start()
         line = self._process.stdout.readline()
