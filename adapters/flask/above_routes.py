@@ -9,16 +9,13 @@ Only views that would otherwise be unprotected are checked here, which no regist
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
-from flask import Flask, Request, request, request_started
+from flask import Flask, request_started
 
-from .claims import mark_as_met
+from .claims import current_request, mark_as_met
 from .declarations import Declaration, find_unregistered
-
-if TYPE_CHECKING:
-    from werkzeug.local import LocalProxy
 
 __all__ = ["CHECKED_APPS", "check_view"]
 
@@ -44,9 +41,11 @@ def check_view(app: Flask, **_: Any) -> None:
     Raises:
         HTTPException: the request is refused; the exception has the response.
     """
-    incoming = cast("LocalProxy[Request]", request)._get_current_object()  # noqa: SLF001
+    if app in CHECKED_APPS:
+        return
+    incoming = current_request()
     endpoint = incoming.endpoint
-    if endpoint is None or app in CHECKED_APPS:
+    if endpoint is None:
         return
     endpoints = _known.setdefault(app, {})
     view, count = app.view_functions.get(endpoint), len(app.view_functions)

@@ -36,9 +36,9 @@ import inspect
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from flask import Blueprint, Flask, Request, current_app, request
+from flask import Blueprint, Flask, Request, current_app
 
 from monocloud_mw.client import BackendClient
 from monocloud_mw.core.token.requirements import Requirements
@@ -57,7 +57,7 @@ from monocloud_mw.protect.resolvers import Resolver
 from ..declared_by import naming
 from ..wsgi import list_authorization
 from .above_routes import CHECKED_APPS
-from .claims import attach_claims, drop_foreign_claims, was_met
+from .claims import attach_claims, current_request, drop_foreign_claims, was_met
 from .config import ApplicationClient, get_client
 from .declarations import Declaration, declare
 from .protected_views import ProtectedViews, check_endpoints
@@ -66,7 +66,6 @@ from .targets import check_target
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-    from werkzeug.local import LocalProxy
 
 __all__ = ["ProtectApi", "protect_api"]
 
@@ -254,7 +253,7 @@ class ProtectApi:
 
         @wraps(target)
         def protected(*args: Any, **kwargs: Any) -> Any:
-            self.check(declaration, cast("LocalProxy[Request]", request)._get_current_object())  # noqa: SLF001
+            self.check(declaration, current_request())
             return (current_app.ensure_sync(target) if is_async else target)(*args, **kwargs)
 
         declare(protected, target, declaration)

@@ -14,21 +14,18 @@ cache) can answer first. Rules, for each request:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import attrs
-from flask import Flask, Request, current_app, request
+from flask import Flask, Request, current_app
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from monocloud_mw.errors import ConfigurationError, Problem
 
-from .claims import drop_foreign_claims, mark_as_met
+from .claims import current_request, drop_foreign_claims, mark_as_met
 from .declarations import Declaration, find_declared, merge
-
-if TYPE_CHECKING:
-    from werkzeug.local import LocalProxy
 
 __all__ = ["ProtectedViews", "check_endpoints"]
 
@@ -71,7 +68,7 @@ class ProtectedViews:
             HTTPException: the request is refused; the exception has the response.
             ConfigurationError: the view is both public and protected.
         """
-        incoming = cast("LocalProxy[Request]", request)._get_current_object()  # noqa: SLF001
+        incoming = current_request()
         needed = self._find(incoming)
         if self._default is not None:  # public views too must not see claims sent by the client
             drop_foreign_claims(incoming)
