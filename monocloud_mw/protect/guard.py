@@ -42,7 +42,7 @@ __all__ = [
     "Refused",
     "find_caller",
     "refuse",
-    "replace_caller",
+    "replace_callers",
     "run",
     "run_async",
 ]
@@ -53,26 +53,26 @@ OnError: TypeAlias = Callable[[MonoCloudError, ErrorResponse, Any], Any]
 
 Caller: TypeAlias = Callable[[Requirements, bool], AccessTokenClaims]
 
-_caller: Caller | None = None
+_find: Callable[[], Caller | None] | None = None
 
 
-def replace_caller(caller: Caller | None) -> Caller | None:
-    """Replace every check in this process by a test's caller, and return the previous one.
+def replace_callers(find: Callable[[], Caller | None] | None) -> None:
+    """Replace the checks in this process for which a test has a caller.
 
     For :class:`monocloud_mw.testing.as_caller` only; no request, environment variable or option can set it.
 
     Args:
-        caller: called with the requirements and whether all groups must match; returns claims, or raises a
-            ``TokenError`` for a missing scope or group.
+        find: returns the caller for the running task or thread, or ``None`` to check its requests; ``None``
+            to check all requests. A caller is called with the requirements and whether all groups must match;
+            it returns claims, or raises a ``TokenError`` for a missing scope or group.
     """
-    global _caller
-    previous, _caller = _caller, caller
-    return previous
+    global _find
+    _find = find
 
 
 def find_caller() -> Caller | None:
-    """Return the caller that ``as_caller`` has set, or ``None`` outside its block."""
-    return _caller
+    """Return the caller that ``as_caller`` has set for the running task or thread, or ``None``."""
+    return None if _find is None else _find()
 
 
 class Refused(Exception):  # noqa: N818  it carries a response and is not a programming error
@@ -160,8 +160,8 @@ class Guard:
             if known is not None:
                 check_requirements(known, requirements, match_all=self._match_all_groups)
                 return known
-            if _caller is not None:
-                return _caller(requirements, self._match_all_groups)
+            if _find is not None and (caller := _find()) is not None:
+                return caller(requirements, self._match_all_groups)
             if self._token_resolver is None:
                 token = parse_authorization(authorization)
             else:

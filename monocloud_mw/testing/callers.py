@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ContextDecorator
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final, TypeVar, cast
 
 from ..claims import AccessTokenClaims
 from ..core.token.requirements import Requirements, check_requirements
-from ..protect.guard import Caller, replace_caller
+from ..protect.guard import Caller, replace_callers
 
 __all__ = ["as_caller"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_active: Final[list[Caller]] = []
-"""The callers of all open blocks, in the order in which the blocks were entered."""
+
+class _Block:
+    """One block that was entered, by an event loop's task or, without a loop, by a thread."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.loop = _running_loop()
+
+
+_open: Final[list[_Block]] = []
+"""All open blocks, in the order in which they were entered."""
+
+_own: Final[ContextVar[tuple[_Block, ...]]] = ContextVar("_own", default=())
+"""The blocks that the running task, one that started it, or the running thread has entered."""
 
 _lock: Final = threading.Lock()
 
 
 class as_caller(ContextDecorator):  # noqa: N801  used like a function
-    """Make every protected request of this process come from one caller: a context manager and a decorator.
+    """Let protected requests come from one caller: a context manager and a decorator.
 
     No token, key or tenant is needed. Scopes and groups are still checked, so a view that requires more than
-    the caller has answers 403. It works for all adapters and for ``validate_authorization`` of a client, in
-    all threads, until the end of the block. Blocks can be nested; the innermost applies. It can decorate sync
-    and async functions.
+    the caller has answers 403. It works for all adapters and for ``validate_authorization`` of a client.
+
+    The caller applies until the end of the block, in this thread or task, in tasks that it starts, and in all
+    threads and tasks without a block of their own, such as those of a server. If the block is entered in a
+    task, it does not apply to other tasks of the same event loop. Blocks can be nested; the innermost
+    applies. It can decorate sync and async functions.
 
     ::
 
@@ -45,6 +62,9 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
         scopes: the scopes of the token, as a list or a space-separated string.
         groups: the groups of the caller, as strings or ``{"id": ..., "name": ...}`` objects.
         claims: further claims, which replace those above.
+
+    Raises:
+        TypeError: it decorates a class or a generator function, in which the block would end too early.
     """
 
     def __init__(
@@ -62,19 +82,28 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
         self._caller: Caller = self._check
 
     def __enter__(self) -> AccessTokenClaims:
+        block = _Block(self._caller)
         with _lock:
-            _active.append(self._caller)
-            replace_caller(self._caller)
+            _open.append(block)
+            replace_callers(_find)
+        _own.set((*_own.get(), block))
         return self._claims
 
     def __exit__(self, *_: object) -> None:
+        own = _own.get()
         with _lock:
-            _active.reverse()
-            _active.remove(self._caller)  # the last occurrence; blocks of other threads may be open
-            _active.reverse()
-            replace_caller(_active[-1] if _active else None)
+            block = self._last(own) or self._last(_open)  # a fixture may end in another task
+            if block is not None:
+                _open.remove(block)
+            if not _open:
+                replace_callers(None)
+        _own.set(tuple(each for each in own if each in _open))
 
     def __call__(self, function: F) -> F:
+        if inspect.isclass(function):
+            raise TypeError("as_caller cannot decorate a class: decorate its methods")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError("as_caller cannot decorate a generator function: use `with as_caller(...)` in it")
         if not inspect.iscoroutinefunction(function):
             return super().__call__(function)
 
@@ -85,6 +114,27 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
 
         return cast(F, run)
 
+    def _last(self, blocks: Sequence[_Block]) -> _Block | None:
+        mine = [block for block in blocks if block.caller == self._caller and block in _open]
+        return mine[-1] if mine else None
+
     def _check(self, requirements: Requirements, match_all: bool) -> AccessTokenClaims:
         check_requirements(self._claims, requirements, match_all=match_all)
         return self._claims
+
+
+def _find() -> Caller | None:
+    """Return the caller for the running task or thread, or ``None``."""
+    own, loop = _own.get(), _running_loop()
+    blocks = list(_open)  # other threads change it
+    blocks = [block for block in blocks if block in own] or [
+        block for block in blocks if block.loop is None or block.loop is not loop
+    ]
+    return blocks[-1].caller if blocks else None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

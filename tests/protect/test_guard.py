@@ -20,7 +20,7 @@ from monocloud_mw.errors import (
     Reason,
     TokenError,
 )
-from monocloud_mw.protect.guard import Check, replace_caller, run, run_async
+from monocloud_mw.protect.guard import Check, replace_callers, run, run_async
 
 Run = Callable[[Check], AccessTokenClaims | None]
 
@@ -362,7 +362,7 @@ def test_known_claims_are_compared_with_the_requirements_of_another_view(run_che
 
 
 def test_a_test_can_set_the_caller(run_check: Run) -> None:
-    """A test's caller replaces all checks and gets the requirements and the group matching options."""
+    """A test's caller replaces a check and gets the requirements and the group matching options."""
     seen: list[Any] = []
 
     def caller(requirements: Requirements, match_all: bool) -> AccessTokenClaims:
@@ -373,12 +373,15 @@ def test_a_test_can_set_the_caller(run_check: Run) -> None:
 
     client = Client(TokenError(Reason.EXPIRED))
     needed = Requirements.of("a")
-    assert replace_caller(caller) is None
+    callers: list[Any] = [caller]
+    replace_callers(lambda: callers[-1])
     try:
         assert run_check(Guard(client).check(None, [], ANYTHING)) is CLAIMS
         assert _refusal(run_check, Guard(client).check(None, [], needed)).response.status == 403
+        callers.append(None)  # no caller for the running task
+        assert _refusal(run_check, Guard(client).check(None, [], ANYTHING)).response.status == 401
     finally:
-        assert replace_caller(None) is caller
+        replace_callers(None)
     assert seen == [(ANYTHING, False), (needed, False)]
     assert client.seen == []
     assert _refusal(run_check, Guard(client).check(None, [], ANYTHING)).response.status == 401

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+import unittest
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -180,3 +181,144 @@ def test_blocks_of_several_threads_may_end_in_any_order() -> None:
     with first, second, first:
         pass
     assert find_caller() is None
+
+
+# Tasks, threads and decorators
+
+
+async def _subject_soon(guard: Guard, ready: asyncio.Event, then: asyncio.Event) -> str | None:
+    ready.set()
+    await then.wait()
+    return _subject(guard)
+
+
+def test_a_block_in_a_task_does_not_reach_other_tasks(guard: Guard) -> None:
+    """Tasks that run at the same time each have their own caller, or none."""
+
+    async def main() -> None:
+        ready, then = asyncio.Event(), asyncio.Event()
+
+        async def as_(subject: str) -> str | None:
+            with as_caller(subject):
+                return await _subject_soon(guard, ready, then)
+
+        tasks = [
+            asyncio.create_task(task)
+            for task in (as_("alice"), as_("bob"), _subject_soon(guard, ready, then))
+        ]
+        await ready.wait()
+        await asyncio.sleep(0)
+        then.set()
+        assert await asyncio.gather(*tasks) == ["alice", "bob", "refused"]
+
+    asyncio.run(main())
+    assert find_caller() is None
+
+
+def test_a_block_in_a_task_reaches_what_the_task_starts(guard: Guard) -> None:
+    """Tasks, worker threads and threads of servers have the caller until the block ends."""
+
+    async def main() -> None:
+        ready, then = asyncio.Event(), asyncio.Event()
+        with as_caller("alice"):
+            late = asyncio.create_task(_subject_soon(guard, ready, then))
+            assert await asyncio.create_task(_subject_soon(guard, ready, ready)) == "alice"
+            assert await asyncio.to_thread(_subject, guard) == "alice"
+            in_pool = asyncio.get_running_loop().run_in_executor(None, _subject, guard)  # has no context
+            assert await in_pool == "alice"
+        then.set()
+        assert await late == "refused"
+
+    asyncio.run(main())
+
+
+def test_a_block_around_an_event_loop_reaches_its_tasks(guard: Guard) -> None:
+    """A block of a thread applies to all event loops; a task's own block replaces it."""
+
+    async def main() -> list[str | None]:
+        with as_caller("bob"):
+            inner = _subject(guard)
+        return [_subject(guard), inner, await asyncio.create_task(asyncio.to_thread(_subject, guard))]
+
+    seen: list[Any] = []
+    with as_caller("alice"):
+        seen.append(asyncio.run(main()))
+        thread = threading.Thread(target=lambda: seen.append(asyncio.run(main())))
+        thread.start()
+        thread.join()
+    assert seen == [["alice", "bob", "alice"]] * 2
+
+
+def test_a_decorated_function_may_run_in_several_tasks(guard: Guard) -> None:
+    """The end of one call does not end the block of another, though both have one ``as_caller``."""
+
+    @as_caller("alice")
+    async def call(then: asyncio.Event) -> list[str | None]:
+        await then.wait()
+        return [_subject(guard)]
+
+    async def main() -> None:
+        first, second = asyncio.Event(), asyncio.Event()
+        tasks = [asyncio.create_task(call(first)), asyncio.create_task(call(second))]
+        await asyncio.sleep(0)
+        first.set()
+        assert await tasks[0] == ["alice"]
+        second.set()
+        assert [await tasks[1], _subject(guard)] == [["alice"], "refused"]
+
+    asyncio.run(main())
+    assert find_caller() is None
+
+
+def test_an_async_fixture_may_end_in_another_task(guard: Guard) -> None:
+    """An asynchronous generator that another task closes still ends its block."""
+
+    async def fixture() -> AsyncIterator[None]:
+        with as_caller("alice"):
+            yield
+
+    async def main() -> None:
+        generator = fixture()
+        await asyncio.create_task(anext(generator))  # type: ignore[arg-type]
+        await asyncio.create_task(anext(generator, None))
+        assert find_caller() is None
+
+    asyncio.run(main())
+
+
+def test_it_is_entered_in_the_set_up_of_unittest(guard: Guard) -> None:
+    """Blocks of ``setUp`` and ``asyncSetUp`` apply to an async test and end with it."""
+    seen: list[str | None] = []
+
+    class Case(unittest.IsolatedAsyncioTestCase):
+        def setUp(self) -> None:
+            self.enterContext(as_caller("alice"))
+
+        async def asyncSetUp(self) -> None:
+            seen.append(_subject(guard))
+            self.enterContext(as_caller("bob"))
+
+        async def test(self) -> None:
+            seen.append(_subject(guard))
+
+    result = Case("test").run()
+    assert result is not None
+    assert (result.errors, result.failures, seen) == ([], [], ["alice", "bob"])
+    assert find_caller() is None
+
+
+def test_what_would_end_too_early_cannot_be_decorated() -> None:
+    """A class would no longer be collected, and the body of a generator runs after the call."""
+
+    class Tests:
+        pass
+
+    def generator() -> Iterator[None]:
+        yield
+
+    async def async_generator() -> AsyncIterator[None]:
+        yield
+
+    for target in (Tests, generator, async_generator):
+        with pytest.raises(TypeError, match=r"^as_caller cannot decorate a (class|generator function): "):
+            as_caller("alice")(target)
