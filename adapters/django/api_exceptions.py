@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from monocloud_mw.errors import MonoCloudError
 from monocloud_mw.protect.guard import Refused
 
-__all__ = ["AccessTokenException"]
+__all__ = ["AccessTokenException", "forbid_caching"]
 
 
 class AccessTokenException(APIException):
@@ -31,9 +31,7 @@ class AccessTokenException(APIException):
     def __init__(self, refused: Refused, request: Request) -> None:
         response = refused.response
         headers = dict(response.headers)
-        view = (request.parser_context or {}).get("view")
-        if view is not None and hasattr(view, "headers"):  # of the response
-            view.headers["Cache-Control"] = headers["Cache-Control"]
+        forbid_caching(request)
         self.error: MonoCloudError = refused.error
         self.status_code = response.status
         self.auth_header = headers.get("WWW-Authenticate")
@@ -44,3 +42,10 @@ class AccessTokenException(APIException):
         except ValueError:  # on_error replaced the body
             body = None
         super().__init__(body if isinstance(body, dict) else "The request was refused")
+
+
+def forbid_caching(request: Request) -> None:
+    """Tell the view of a request to add ``Cache-Control: no-store`` to its response."""
+    view = (request.parser_context or {}).get("view")
+    if view is not None and hasattr(view, "headers"):  # of the response
+        view.headers["Cache-Control"] = "no-store"

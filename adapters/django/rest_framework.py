@@ -8,8 +8,9 @@
 
 - ``request.auth`` has the claims. ``request.user`` is a :class:`TokenUser`, or the result of ``get_user`` of
   a subclass.
-- A request without a token is passed to the next authentication class; the challenge of a 401 is that of the
-  first one.
+- A request without a token is passed to the next authentication class. If none accepts it, the response is
+  REST framework's: 401 with the challenge of the first class, or 403 if that has none. So put this class
+  before ``SessionAuthentication``, which has none.
 - Refused requests raise an ``APIException`` with status, challenge and ``Retry-After``, which the project's
   exception handler and renderers process. ``on_error`` is called, but its response is not used.
 - A token that the middleware has validated is not validated again.
@@ -34,7 +35,7 @@ except ImportError as error:
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.protect.guard import Refused
 
-from .api_exceptions import AccessTokenException
+from .api_exceptions import AccessTokenException, forbid_caching
 from .checking import check_request
 from .declarations import Declaration
 from .permissions import HasAnyScope, HasGroups, HasScopes
@@ -125,8 +126,9 @@ class AccessTokenAuthentication(BaseAuthentication):
             raise PermissionDenied("CSRF Failed")
         return self.get_user(claims), claims
 
-    def authenticate_header(self, _request: Request) -> str:
-        """Return the challenge of a 401."""
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge for a 401 of REST framework, which must not be cached."""
+        forbid_caching(request)
         return "Bearer"
 
     def get_user(self, claims: AccessTokenClaims) -> Any:

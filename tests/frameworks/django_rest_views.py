@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.models import AnonymousUser
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
-from rest_framework.authentication import BasicAuthentication
+from rest_framework.authentication import BasicAuthentication, SessionAuthentication
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.response import Response
@@ -21,7 +23,7 @@ from monocloud_mw.adapters.django.rest_framework import (
     HasScopes,
 )
 
-__all__ = ["urlpatterns"]
+__all__ = ["SessionUser", "urlpatterns"]
 
 
 class Who(APIView):
@@ -49,7 +51,7 @@ class Never(BasePermission):
 class PasswordUser:
     """A user with a password."""
 
-    is_authenticated, is_anonymous, username, pk = True, False, "paul", 1
+    is_active, is_authenticated, is_anonymous, username, pk = True, True, False, "paul", 1
 
 
 class Passwords(BasicAuthentication):
@@ -58,6 +60,22 @@ class Passwords(BasicAuthentication):
     def authenticate_credentials(self, userid: str, password: str, request: Any = None) -> Any:
         """Return the user."""
         return PasswordUser(), None
+
+
+class SessionUser:
+    """Middleware: a cookie is the session of a user."""
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: Any) -> Any:
+        """Set the user, as Django's middleware does."""
+        request.user = PasswordUser() if "session" in request.COOKIES else AnonymousUser()
+        return self.get_response(request)
 
 
 class WithUsers(AccessTokenAuthentication):
@@ -85,6 +103,8 @@ class Either(APIView):
     def get(self, request: Any) -> Response:
         """Return the caller."""
         return Response({"caller": request.user.username})
+
+    post = get
 
 
 def needing(permission: Any, **attributes: Any) -> Any:
@@ -136,6 +156,14 @@ urlpatterns = [
     path("public", public(needing(AllowAny))),
     path("mapped", Mapped.as_view()),
     path("either", Either.as_view()),
+    path(
+        "session-last",
+        Either.as_view(authentication_classes=[AccessTokenAuthentication, SessionAuthentication]),
+    ),
+    path(
+        "session-first",
+        Either.as_view(authentication_classes=[SessionAuthentication, AccessTokenAuthentication]),
+    ),
     path(
         "either-scope",
         public(needing(HasScopes("read"), authentication_classes=[AccessTokenAuthentication, Passwords])),

@@ -83,7 +83,6 @@ ANSWERS: Final = [
     ("GET /outside", READ, 200, None),
     ("GET /unprotected", None, 200, None),
 ]
-MISSING: Final = {"error": "unauthorized", "error_description": "An access token is required"}
 
 
 @pytest.mark.parametrize(("request_line", "token", "status", "challenge"), ANSWERS)
@@ -141,6 +140,67 @@ def test_another_scheme_takes_over(send: Send, project: UseProject) -> None:
     assert send("GET", "/either").headers["WWW-Authenticate"] == "Bearer"
     assert send("GET", "/either-scope", **password).status_code == 403
     assert send("GET", "/either", {"lifetime_seconds": -300}).status_code == 401
+
+
+SESSION: Final = {"session": "of paul"}
+WITH_CSRF: Final = {**SESSION, "csrftoken": "a" * 32}
+EXPIRED: Final[Token] = {"lifetime_seconds": -300}
+
+
+@pytest.mark.parametrize(
+    ("request_line", "token", "cookies", "status", "caller_or_challenge"),
+    [
+        ("GET /session-last", ANY, {}, 200, "alice"),
+        ("POST /session-last", ANY, {}, 200, "alice"),
+        ("GET /session-last", None, SESSION, 200, "paul"),
+        ("POST /session-last", None, SESSION, 403, None),
+        ("POST /session-last", None, WITH_CSRF, 200, "paul"),
+        ("GET /session-last", None, {}, 401, "Bearer"),
+        ("GET /session-last", ANY, SESSION, 200, "alice"),
+        ("POST /session-last", ANY, SESSION, 200, "alice"),
+        ("GET /session-last", EXPIRED, SESSION, 401, "expired"),
+        ("GET /session-first", ANY, {}, 200, "alice"),
+        ("POST /session-first", ANY, {}, 200, "alice"),
+        ("GET /session-first", None, SESSION, 200, "paul"),
+        ("POST /session-first", None, SESSION, 403, None),
+        ("POST /session-first", None, WITH_CSRF, 200, "paul"),
+        ("GET /session-first", None, {}, 403, None),
+        ("GET /session-first", ANY, SESSION, 200, "paul"),
+        ("POST /session-first", ANY, SESSION, 403, None),
+        ("GET /session-first", EXPIRED, {}, 401, "expired"),
+    ],
+)
+def test_sessions_beside_tokens(
+    request_line: str,
+    token: Token,
+    cookies: dict[str, str],
+    status: int,
+    caller_or_challenge: str | None,
+    send: Send,
+    project: UseProject,
+) -> None:
+    """The first class that finds its credentials decides; only sessions need a CSRF token."""
+    project(URLS, (f"{URLS}.SessionUser", *WITHOUT_OURS))
+    headers = {"X_CSRFToken": cookies["csrftoken"]} if "csrftoken" in cookies else {}
+    response = send(*request_line.split(), token, cookies=cookies, **headers)
+    challenge = response.headers.get("WWW-Authenticate")
+    assert response.status_code == status
+    if status == 200:
+        assert response.json() == {"caller": caller_or_challenge}
+    elif caller_or_challenge == "expired":
+        assert challenge.startswith('Bearer error="invalid_token"')
+    else:
+        assert challenge == caller_or_challenge
+
+
+@pytest.mark.parametrize("path", ["/who", "/read", "/either", "/session-last"])
+@pytest.mark.parametrize("token", [None, {"lifetime_seconds": -300}], ids=["missing", "expired"])
+def test_a_401_is_not_cached(path: str, token: Token, send: Send, project: UseProject) -> None:
+    """A 401 of REST framework has the headers of one of this package."""
+    project(URLS, WITHOUT_OURS)
+    response = send("GET", path, token)
+    assert (response.status_code, response.headers["Cache-Control"]) == (401, "no-store")
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_users(send: Send, project: UseProject) -> None:
