@@ -17,6 +17,8 @@
 - ``requires`` of this module answers 401 with ``Bearer`` to anonymous callers and 403 with
   ``insufficient_scope`` to others. Starlette's ``requires`` raises a plain 403 for both;
   ``EXCEPTION_HANDLERS`` turns it into the same responses, without the names of the scopes.
+- To accept another scheme too, write a backend that calls this one first, and use Starlette's ``requires``,
+  which reads the scopes of both. ``requires`` of this module needs an access token.
 - A WebSocket is refused before it is accepted; the server answers the handshake with 403.
 - The claims are in ``request.user.claims`` and in ``request.scope["monocloud.claims"]``.
 """
@@ -35,6 +37,7 @@ try:
         AuthenticationBackend,
         AuthenticationError,
         BaseUser,
+        UnauthenticatedUser,
     )
 except ImportError as error:
     raise ImportError(
@@ -305,9 +308,12 @@ def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.detail != "Forbidden" or error.headers:  # raised by a view, not by Starlette's requires
         return PlainTextResponse(error.detail, error.status_code, error.headers)
-    if isinstance(request.scope.get("user"), AccessTokenUser):
+    user = request.scope.get("user")
+    if isinstance(user, AccessTokenUser):
         return _render(error_response(TokenError(Reason.INSUFFICIENT_SCOPE)))
-    return _render(error_response(CredentialsError("The request has no access token")))
+    if user is None or isinstance(user, UnauthenticatedUser):
+        return _render(error_response(CredentialsError("The request has no access token")))
+    return PlainTextResponse(error.detail, error.status_code)  # a user of another backend
 
 
 EXCEPTION_HANDLERS: Final[Mapping[Any, Callable[[Request, Exception], Response]]] = {

@@ -18,10 +18,13 @@ from fastapi import (
     Security,
     WebSocket,
 )
+from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import APIKeyHeader
 from fastapi.testclient import TestClient
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.websockets import WebSocketDisconnect
 
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient, ErrorResponse
@@ -357,15 +360,128 @@ def test_streams_and_background_tasks_run_only_for_a_good_token(bearer: Bearer) 
     assert ran == ["alice"]
 
 
-def test_the_check_comes_before_the_parameters() -> None:
-    """Without a token, callers get 401 and not the validation errors of parameters."""
+class Order(BaseModel):
+    """The body of a request."""
+
+    amount: int
+
+
+@pytest.mark.parametrize(
+    ("token", "target", "content", "status"),
+    [
+        (None, "/items/x", '{"amount": "x"}', 401),
+        ({}, "/items/x", '{"amount": "x"}', 403),
+        (READER, "/items/x?page=1", '{"amount": 1}', 422),
+        (READER, "/items/1?page=1", '{"amount": "x"}', 422),
+        (READER, "/items/1", '{"amount": 1}', 422),
+        (READER, "/items/1?page=1", "{", 422),
+        (READER, "/items/1?page=1", '{"amount": 1}', 200),
+        (None, "/items/1?page=1", "{", 422),  # FastAPI parses the body before it runs dependencies
+    ],
+)
+@pytest.mark.parametrize("has_handler", [False, True])
+def test_the_check_comes_before_the_values(
+    has_handler: bool, token: dict[str, Any] | None, target: str, content: str, status: int, bearer: Bearer
+) -> None:
+    """Without a good token, callers get 401 or 403, and not the errors in parameters and body."""
     app = create_app()
 
-    @app.get("/items/{number}")
-    async def item(number: int, page: int) -> int:
-        return number + page
+    @app.post("/items/{number}")
+    async def item(number: int, page: int, order: Order, _claims: Reader) -> int:
+        return number + page + order.amount
 
-    assert TestClient(app).get("/items/x").status_code == 401
+    async def on_invalid(_request: Request, _error: Exception) -> Response:
+        return Response("own", 422)
+
+    if has_handler:
+        app.add_exception_handler(RequestValidationError, on_invalid)
+    headers = {"Content-Type": "application/json"} | ({} if token is None else bearer(**token))
+    answer = TestClient(app).post(target, content=content, headers=headers)
+    assert answer.status_code == status
+    assert (answer.text == "own") is (has_handler and status == 422)
+
+
+def test_a_handler_of_http_exceptions_gets_refusals(bearer: Bearer) -> None:
+    """A handler for all ``HTTPException``s of Starlette may change the body and keep the headers."""
+    app = create_app()
+
+    @app.exception_handler(StarletteHTTPException)
+    async def on_http(_request: Request, error: StarletteHTTPException) -> Response:
+        return JSONResponse({"title": "no"}, error.status_code, error.headers)
+
+    client = TestClient(app)
+    found = [client.get("/orders", headers=headers) for headers in ({}, bearer())]
+    assert [(each.status_code, each.json()) for each in found] == [
+        (401, {"title": "no"}),
+        (403, {"title": "no"}),
+    ]
+    assert all("Bearer" in each.headers["www-authenticate"] for each in found)
+
+
+def test_routers_of_routers_have_all_requirements(bearer: Bearer) -> None:
+    """A router that is included after the first request is protected too, by those around it and its own."""
+    app = FastAPI(dependencies=[Security(protect)])
+    client = TestClient(app)
+    app.get("/first")(lambda: "in")
+    assert client.get("/first", headers=bearer()).status_code == 200
+    outer = APIRouter(prefix="/outer", dependencies=[Security(protect, scopes=["outer"])])
+    middle = APIRouter(prefix="/middle", dependencies=[Security(protect.needing(groups=["g"]))])
+    inner = APIRouter(prefix="/inner")
+    inner.get("/view", dependencies=[Security(protect, scopes=["inner"])])(lambda: "in")
+    inner.get("/open")(public(lambda: "in"))
+    middle.include_router(inner, dependencies=[Security(protect.needing(any_scopes=["a", "b"]))])
+    outer.include_router(middle)
+    app.include_router(outer)
+    path = "/outer/middle/inner/view"
+    complete = {"scopes": "outer inner a", "groups": ["g"]}
+    tokens: list[dict[str, Any]] = [
+        complete,
+        {**complete, "groups": []},
+        {**complete, "scopes": "inner a"},
+        {**complete, "scopes": "outer a"},
+        {**complete, "scopes": "outer inner"},
+    ]
+    statuses = [client.get(path, headers=bearer(**token)).status_code for token in tokens]
+    assert statuses == [200, 403, 403, 403, 403]
+    assert client.get(path).status_code == 401
+    assert client.get("/outer/middle/inner/open").status_code == 200
+    operation = client.get("/openapi.json").json()["paths"][path]["get"]
+    assert operation["security"] == [{"MonoCloud": ["outer", "inner"]}]
+
+
+def test_head_is_checked_like_get(bearer: Bearer) -> None:
+    """A refusal of HEAD has the headers of one of GET; HEAD where only GET is declared is a 405."""
+    app = create_app()
+
+    @app.api_route("/both", methods=["GET", "HEAD"])
+    async def both(_claims: Reader) -> str:
+        return "in"
+
+    client = TestClient(app)
+    found = [client.head("/both", headers=headers) for headers in ({}, bearer(), bearer(**READER))]
+    assert [each.status_code for each in found] == [401, 403, 200]
+    assert [each.headers.get("www-authenticate") for each in found] == [
+        "Bearer",
+        'Bearer error="insufficient_scope", scope="orders:read"',
+        None,
+    ]
+    assert client.head("/orders", headers=bearer(**READER)).status_code == 405
+
+
+def test_background_tasks_have_the_claims(bearer: Bearer) -> None:
+    """The claims stay in the scope of the request until its background tasks have run."""
+    app = create_app()
+    seen: list[Any] = []
+
+    @app.get("/later")
+    async def later(request: Request, tasks: BackgroundTasks) -> str:
+        tasks.add_task(lambda: seen.append(request.scope["monocloud.claims"].subject))
+        return "in"
+
+    client = TestClient(app)
+    for name in ("alice", "bob"):
+        assert client.get("/later", headers=bearer(subject=name)).status_code == 200
+    assert seen == ["alice", "bob"]
 
 
 # WebSockets
@@ -412,6 +528,29 @@ def test_a_websocket_token_in_a_subprotocol(async_client: AsyncBackendClient, te
         pass
 
 
+def test_a_websocket_token_in_either_place(async_client: AsyncBackendClient, tenant: LocalTenant) -> None:
+    """A resolver may prefer the header and fall back to a subprotocol; a bad token is not replaced."""
+
+    def token_of(connection: Any) -> str | None:
+        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        offered = connection.scope.get("subprotocols", [])
+        return token if scheme.lower() == "bearer" else offered[-1] if len(offered) == 2 else None
+
+    protect.__init__(async_client, token_resolver=token_of)  # type: ignore[misc]
+    client = TestClient(create_socket_app())
+    good, bad = tenant.mint(scopes="feed", subject="alice"), tenant.mint(lifetime_seconds=-300)
+    in_header, in_subprotocol = {"Authorization": f"Bearer {good}"}, ["feed", good]
+    for headers, subprotocols in ((in_header, None), (in_header, ["feed"]), ({}, in_subprotocol)):
+        with client.websocket_connect("/feed", headers=headers, subprotocols=subprotocols) as socket:
+            assert socket.receive_json() == {"hello": "alice"}
+    headers = {"Authorization": f"Bearer {bad}"}
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/feed", headers=headers, subprotocols=in_subprotocol),
+    ):
+        pass
+
+
 def test_an_exception_handler_for_websockets() -> None:
     """A handler for refused WebSockets gets the error."""
     app = create_socket_app()
@@ -452,11 +591,13 @@ def test_dependency_overrides_replace_the_check() -> None:
     assert client.get("/admin").status_code == 200
 
 
-def test_a_second_scheme_is_used_without_a_token(bearer: Bearer) -> None:
+@pytest.mark.parametrize("as_a_whole", [False, True])
+def test_a_second_scheme_is_used_without_a_token(as_a_whole: bool, bearer: Bearer) -> None:
     """With an optional token beside an API key, an invalid token is still refused."""
-    app = FastAPI()
+    app = FastAPI(dependencies=[Security(protect)] if as_a_whole else [])
 
     @app.get("/")
+    @public
     async def view(caller: Annotated[str, Depends(find_caller)]) -> str:
         return caller
 

@@ -263,6 +263,19 @@ def test_public_operations_have_no_lock(protect: ProtectApi) -> None:
     assert app.openapi()["paths"] == document["paths"]
 
 
+def test_a_document_without_a_start_has_no_lock_after_a_check(protect: ProtectApi) -> None:
+    """A program that exports the document calls ``check_routes`` once all routes are declared."""
+    app = FastAPI(dependencies=[Security(protect)])
+    app.get("/open")(open_view)
+    app.get("/locked")(view)
+    protect.check_routes(app)
+    paths = app.openapi()["paths"]
+    assert [paths[path]["get"].get("security") for path in ("/open", "/locked")] == [
+        None,
+        [{"MonoCloud": []}],
+    ]
+
+
 def test_a_custom_document_has_no_lock_either(protect: ProtectApi) -> None:
     """An application may replace ``app.openapi``, as FastAPI's documentation shows."""
     app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
-from starlette.authentication import AuthenticationError
+from starlette.authentication import (
+    AuthCredentials,
+    AuthenticationBackend,
+    AuthenticationError,
+    BaseUser,
+    SimpleUser,
+)
 from starlette.authentication import requires as starlette_requires
 from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
@@ -277,6 +283,54 @@ def test_as_caller_replaces_a_token(client: TestClient) -> None:
         assert client.get("/orders").json() == {"identity": "alice"}
         assert client.get("/admin").status_code == 403
     assert client.get("/orders").status_code == 401
+
+
+class TokenOrKey(AuthenticationBackend):
+    """Accepts access tokens, and API keys in requests without a token."""
+
+    def __init__(self, tokens: MonoCloudBackend) -> None:
+        self.tokens = tokens
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
+        """Return the user of the token or of the key."""
+        found = await self.tokens.authenticate(conn)
+        key = conn.headers.get("x-api-key")
+        if found is None and key is not None:
+            return AuthCredentials(["orders:read"] if key == "reader" else []), SimpleUser("machine")
+        return found
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "key", "status", "challenge"),
+    [
+        ("/bare", None, None, 401, "Bearer"),
+        ("/bare", None, "reader", 200, None),
+        ("/bare", None, "other", 403, None),
+        ("/bare", READER, None, 200, None),
+        ("/bare", READER, "other", 200, None),
+        ("/bare", {}, "reader", 403, 'Bearer error="insufficient_scope"'),
+        ("/bare", {"lifetime_seconds": -300}, "reader", 401, "expired"),
+        ("/orders", None, "reader", 401, "Bearer"),
+        ("/orders", READER, "reader", 200, None),
+    ],
+)
+def test_a_second_scheme_is_used_without_a_token(
+    path: str,
+    token: dict[str, Any] | None,
+    key: str | None,
+    status: int,
+    challenge: str | None,
+    async_client: AsyncBackendClient,
+    bearer: Bearer,
+) -> None:
+    """Starlette's ``requires`` reads the scopes of both; a 403 for a key has no challenge for tokens."""
+    backend: Any = TokenOrKey(MonoCloudBackend(async_client))
+    headers = ({} if token is None else bearer(**token)) | ({} if key is None else {"X-API-Key": key})
+    answer = TestClient(create_app(backend)).get(path, headers=headers)
+    found = answer.headers.get("www-authenticate")
+    if found and 'error="invalid_token"' in found:
+        found = "expired"
+    assert (answer.status_code, found) == (status, challenge)
 
 
 def test_requires_without_the_middleware_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
