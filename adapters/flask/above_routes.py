@@ -10,17 +10,16 @@ Only views that would otherwise be unprotected are checked here, which no regist
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary, WeakSet
 
 from flask import Flask, request_started
 
 from .claims import current_request, mark_as_met
 from .declarations import Declaration, find_unregistered
 
-__all__ = ["CHECKED_APPS", "check_view"]
+__all__ = ["check_view", "leave_to_app"]
 
-CHECKED_APPS: Final[WeakSet[Flask]] = WeakSet()
-"""Applications with ``ProtectApi(app)``, which check every view before Flask calls it."""
+EXTENSION: Final = "monocloud_mw.above_routes"
+"""In ``app.extensions``: what is known of the endpoints, or ``None`` if the application checks every view."""
 
 
 class _Known(NamedTuple):
@@ -31,7 +30,9 @@ class _Known(NamedTuple):
     declarations: tuple[Declaration, ...]
 
 
-_known: Final[WeakKeyDictionary[Flask, dict[str, _Known]]] = WeakKeyDictionary()
+def leave_to_app(app: Flask) -> None:
+    """Leave an application to its ``ProtectApi(app)``, which checks every view before Flask calls it."""
+    app.extensions[EXTENSION] = None
 
 
 @request_started.connect
@@ -41,13 +42,13 @@ def check_view(app: Flask, **_: Any) -> None:
     Raises:
         HTTPException: the request is refused; the exception has the response.
     """
-    if app in CHECKED_APPS:
+    endpoints: dict[str, _Known] | None = app.extensions.setdefault(EXTENSION, {})
+    if endpoints is None:
         return
     incoming = current_request()
     endpoint = incoming.endpoint
     if endpoint is None:
         return
-    endpoints = _known.setdefault(app, {})
     view, count = app.view_functions.get(endpoint), len(app.view_functions)
     known = endpoints.get(endpoint)
     if known is None or known.view is not view or known.views != count:

@@ -56,7 +56,7 @@ from monocloud_mw.protect.resolvers import Resolver
 
 from ..declared_by import naming
 from ..wsgi import list_authorization
-from .above_routes import CHECKED_APPS
+from .above_routes import leave_to_app
 from .claims import attach_claims, current_request, drop_foreign_claims, was_met
 from .config import ApplicationClient, get_client
 from .declarations import Declaration, declare
@@ -167,7 +167,7 @@ class ProtectApi:
             views.check_declarations(app)
             app.before_request(views.check)
             self._apps.add(app)
-            CHECKED_APPS.add(app)
+            leave_to_app(app)
 
     @overload
     def __call__(self, target: Target, /) -> Target: ...
@@ -246,7 +246,7 @@ class ProtectApi:
         if isinstance(target, (Flask, Blueprint)):
             target.before_request(ProtectedViews(declaration).check)
             if isinstance(target, Flask):
-                CHECKED_APPS.add(target)
+                leave_to_app(target)
             return target
         check_target(target)
         is_async = inspect.iscoroutinefunction(target)
