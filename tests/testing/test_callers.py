@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from monocloud_mw import (
+    AccessTokenClaims,
     AsyncBackendClient,
     BackendClient,
     Guard,
@@ -322,3 +323,47 @@ def test_what_would_end_too_early_cannot_be_decorated() -> None:
     for target in (Tests, generator, async_generator):
         with pytest.raises(TypeError, match=r"^as_caller cannot decorate a (class|generator function): "):
             as_caller("alice")(target)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run the async tests below on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture
+def alice() -> Iterator[AccessTokenClaims]:
+    """Set the caller, in a fixture."""
+    with as_caller("alice") as claims:
+        yield claims
+
+
+@pytest.fixture
+async def bob() -> AsyncIterator[AccessTokenClaims]:
+    """Set the caller, in an async fixture."""
+    with as_caller("bob") as claims:
+        yield claims
+
+
+def test_a_fixture_sets_the_caller(alice: AccessTokenClaims, guard: Guard) -> None:
+    """A test gets the caller of its fixture, and the claims."""
+    assert (_subject(guard), alice.subject) == ("alice", "alice")
+
+
+@pytest.mark.anyio
+async def test_a_fixture_sets_the_caller_of_an_async_test(alice: AccessTokenClaims, guard: Guard) -> None:
+    """An async test gets the caller of a sync fixture."""
+    assert _subject(guard) == "alice"
+
+
+@pytest.mark.anyio
+async def test_an_async_fixture_sets_the_caller(bob: AccessTokenClaims, guard: Guard) -> None:
+    """An async test gets the caller of an async fixture."""
+    assert _subject(guard) == "bob"
+
+
+@pytest.mark.anyio
+@as_caller("carol")
+async def test_it_decorates_an_async_test(guard: Guard) -> None:
+    """A decorated async test has its caller."""
+    assert _subject(guard) == "carol"
