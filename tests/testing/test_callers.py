@@ -280,9 +280,14 @@ def test_an_async_fixture_may_end_in_another_task(guard: Guard) -> None:
 
     async def main() -> None:
         generator = fixture()
-        await asyncio.create_task(anext(generator))  # type: ignore[arg-type]
-        await asyncio.create_task(anext(generator, None))
-        assert find_caller() is None
+
+        async def advance() -> None:
+            await anext(generator, None)
+
+        await asyncio.create_task(advance())
+        assert find_caller() is None  # this task has none
+        await asyncio.create_task(advance())
+        assert await asyncio.to_thread(find_caller) is None
 
     asyncio.run(main())
 
