@@ -52,9 +52,9 @@ def flask_on_error(on_error: FlaskOnError) -> OnError:
         changed = current_app.ensure_sync(on_error)(error, default)
         try:
             return default if changed is None else current_app.make_response(changed)
-        except TypeError as error:
+        except TypeError as wrong:
             message = f"must return a response of a view, or None, not {quoted(type(changed).__name__)}"
-            raise ConfigurationError([Problem("on_error", None, message)]) from error
+            raise ConfigurationError([Problem("on_error", None, message)]) from wrong
 
     return answer
 
