@@ -14,11 +14,14 @@ import ipaddress
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import hypothesis
 import pytest
+import trustme
+
+from monocloud_mw.transports import certificate_files
 
 for _variable in [name for name in os.environ if name.startswith("MONOCLOUD_BACKEND_")]:
     del os.environ[_variable]
@@ -76,3 +79,17 @@ def require_program() -> Callable[[str], str]:
         return shutil.which(name) or unavailable(name)
 
     return path_of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_public_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let clients trust a single CA by default: reading all public ones takes too long."""
+    bundle = tmp_path_factory.mktemp("authorities") / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(bundle))
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in certificate_files.VARIABLES:
+            patch.delenv(variable, raising=False)
+        patch.delenv("SSL_CERT_DIR", raising=False)
+        patch.setenv("SSL_CERT_FILE", str(bundle))  # of programs that tests start, too
+        patch.setattr(certificate_files, "DEFAULT_CA_BUNDLE_PATH", str(bundle))
+        yield

@@ -27,7 +27,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 try:
-    from fastapi import FastAPI
+    from fastapi.applications import FastAPI
 except ImportError as error:
     raise ImportError(
         "monocloud_mw.adapters.fastapi needs FastAPI: pip install 'monocloud-mw[fastapi]'"

@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
+from fastapi.applications import FastAPI
 from fastapi.params import Depends
 
 from monocloud_mw.errors import ConfigurationError

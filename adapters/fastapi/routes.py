@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Annotated, Any, Final, ForwardRef, NamedTuple, get_args, get_origin
 
-from fastapi import FastAPI
+from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
 from fastapi.dependencies.utils import get_typed_signature
 from fastapi.params import Depends, Security
 from fastapi.security.base import SecurityBase

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
 from fastapi.openapi.models import (
     HTTPBearer,
     OAuth2,

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-from fastapi import FastAPI
+from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
 
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, HttpError, MonoCloudError

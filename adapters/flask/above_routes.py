@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from flask import Flask, request_started
+from flask import request_started
+from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclass
 
 from .claims import current_request, mark_as_met
 from .declarations import Declaration, find_unregistered

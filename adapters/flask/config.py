@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
-from flask import Flask, current_app
+from flask import current_app
+from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclass
 
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.client import BackendClient

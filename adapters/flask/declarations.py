@@ -25,7 +25,8 @@ from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import attrs
-from flask import Blueprint, Flask
+from flask import Blueprint
+from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclass
 
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError

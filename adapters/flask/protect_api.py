@@ -38,7 +38,8 @@ from collections.abc import Callable, Iterable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from flask import Blueprint, Flask, Request, current_app
+from flask import Blueprint, Request, current_app
+from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclass
 
 from monocloud_mw.client import BackendClient
 from monocloud_mw.core.token.requirements import Requirements

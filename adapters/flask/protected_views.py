@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import attrs
-from flask import Flask, Request, current_app
+from flask import Request, current_app
+from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclass
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 

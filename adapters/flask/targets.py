@@ -6,7 +6,8 @@ import inspect
 from functools import partial
 from typing import Any, Final
 
-from flask import Blueprint, Flask
+from flask import Blueprint
+from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclass
 
 from monocloud_mw.errors import ConfigurationError
 

@@ -141,3 +141,53 @@ def test_a_real_run_exports_metrics_and_spans(name: str, tmp_path: Path) -> None
             exported = _wait_for(tmp_path / "exports", *expected)
     assert [text for text in expected if text not in exported] == []
     assert seen_in(exported, pieces_of(SUBJECT, *token.split("."))) == []
+
+
+BEFORE: Final = {
+    "fastapi": """
+from fastapi import FastAPI, Security
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+created_before = FastAPI()
+FastAPIInstrumentor().instrument()
+from fastapi import FastAPI
+from monocloud_mw import ConfigurationError
+from monocloud_mw.adapters.fastapi import ProtectApi, public
+protect = ProtectApi()
+for app in created_before, FastAPI(dependencies=[Security(protect)]):
+    protect.check_routes(app)
+    try:
+        public(app)
+    except ConfigurationError as error:
+        assert "FastAPI" in str(error), error
+    else:
+        raise AssertionError("an application is not a view")
+""",
+    "flask": """
+from flask import Flask
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
+created_before = Flask("before")
+FlaskInstrumentor().instrument()
+from flask import Flask
+from monocloud_mw.adapters.flask import ProtectApi
+for app in created_before, Flask("after"):
+    app.add_url_rule("/", view_func=lambda: "hello")
+    ProtectApi(app, deny_by_default=True)
+    assert app.test_client().get("/").status_code == 401
+""",
+}
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_applications_of_both_classes_are_recognised(name: str) -> None:
+    """The instrumentation replaces the class of applications, which may exist before and after that."""
+    with LocalTenant() as tenant:
+        environment = {**os.environ, **tenant.environment()}
+        finished = subprocess.run(
+            [sys.executable, "-c", BEFORE[name]],
+            check=False,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+    assert finished.returncode == 0, finished.stderr
