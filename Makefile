@@ -18,9 +18,11 @@ VENV ?= .venv
 endif
 BIN := $(VENV)/bin
 
-# Tests run in one process per core. PURE_TESTS cover the pure layers completely; coverage is measured for
-# these only. Tests with the marker `slow` have a separate target.
-PARALLEL := -n auto --dist worksteal
+# PURE_TESTS cover the pure layers completely; coverage is measured for these only. Many of the other tests
+# wait, so they get three processes for two cores. Tests with the marker `slow` have a separate target.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+PARALLEL := --dist worksteal -n $(CORES)
+PARALLEL_WAITING := --dist worksteal -n $(shell echo $$(($(CORES) * 3 / 2)))
 PURE_TESTS := tests/core tests/jose tests/options tests/protect $(wildcard tests/test_*.py)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -44,12 +46,12 @@ ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=100 $(PURE_TESTS)
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests $(addprefix --ignore=,$(PURE_TESTS))
+	$(BIN)/python -m pytest $(PARALLEL_WAITING) -m "not slow" tests $(addprefix --ignore=,$(PURE_TESTS))
 endif
 
 .PHONY: test-slow
 test-slow: $(VENV)/.slow ## run the slow tests: real servers, command lines and outages, and a short soak test
-	$(BIN)/python -m pytest $(PARALLEL) -m slow tests $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL_WAITING) -m slow tests $(ARGS)
 
 .PHONY: test-lowest
 test-lowest: $(VENV)-lowest/.lowest ## run the tests with the oldest dependencies that setup.py allows

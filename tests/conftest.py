@@ -87,9 +87,7 @@ def _no_public_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator
     bundle = tmp_path_factory.mktemp("authorities") / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(bundle))
     with pytest.MonkeyPatch.context() as patch:
-        for variable in certificate_files.VARIABLES:
+        for variable in (*certificate_files.VARIABLES, *certificate_files.OPENSSL_VARIABLES):
             patch.delenv(variable, raising=False)
-        patch.delenv("SSL_CERT_DIR", raising=False)
-        patch.setenv("SSL_CERT_FILE", str(bundle))  # of programs that tests start, too
         patch.setattr(certificate_files, "DEFAULT_CA_BUNDLE_PATH", str(bundle))
         yield
