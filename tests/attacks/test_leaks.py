@@ -278,7 +278,7 @@ OTHERS_CODE: Final[dict[str, dict[str, Any]]] = {
         "fetcher": _response(json.dumps({"active": True, **CLAIMS, "cnf": SUBJECT}))
     },
     "a missing scope": {"fetcher": _response(json.dumps({"active": True, **CLAIMS, "scope": "other"}))},
-    "a missing group": {"fetcher": _response(json.dumps({"active": True, **CLAIMS, "groups": [SUBJECT]}))},
+    "a missing group": {"fetcher": _response(json.dumps({"active": True, **CLAIMS, "groups": ["staff"]}))},
     "a date of another type": {"fetcher": _response(json.dumps({"active": True, **CLAIMS, "exp": SUBJECT}))},
     "a cache that raises": {"fetcher": _response(ACTIVE), "cache": _Cache()},
     "a cache of other things": {"fetcher": _raising, "cache": _Cache({"active": SUBJECT, "sub": SECRET})},

@@ -134,7 +134,7 @@ def check_scopes(claims: AccessTokenClaims, requirements: Requirements) -> None:
             scopes=requirements.named_scopes,
             subject=claims.subject,
             expected=f"all of the scopes {quoted_list(sorted(requirements.scopes))}",
-            found=_found_scopes(scopes),
+            found=_found("scopes", scopes),
         )
     for wanted in requirements.any_scopes:
         if wanted.isdisjoint(scopes):
@@ -144,12 +144,12 @@ def check_scopes(claims: AccessTokenClaims, requirements: Requirements) -> None:
                 scopes=requirements.named_scopes,
                 subject=claims.subject,
                 expected=f"any of the scopes {quoted_list(sorted(wanted))}",
-                found=_found_scopes(scopes),
+                found=_found("scopes", scopes),
             )
 
 
-def _found_scopes(scopes: frozenset[str]) -> str:
-    return f"the scopes {quoted_list(sorted(scopes))}" if scopes else "no scopes"
+def _found(what: str, values: frozenset[str]) -> str:
+    return f"the {what} {quoted_list(sorted(values))}" if values else f"no {what}"
 
 
 def check_groups(claims: AccessTokenClaims, requirements: Requirements, *, match_all: bool) -> None:
@@ -163,5 +163,5 @@ def check_groups(claims: AccessTokenClaims, requirements: Requirements, *, match
                 scopes=requirements.named_scopes,  # named in WWW-Authenticate, whatever is missing
                 subject=claims.subject,
                 expected=f"{'all' if match_all else 'any'} of the groups {quoted_list(sorted(wanted))}",
-                found=f"{len(groups)} groups",  # not their names, which are personal data
+                found=_found("groups", groups),
             )

@@ -110,13 +110,13 @@ FACTS: Final[dict[str, tuple[Any, str, str, str | None]]] = {
     "any group": (
         lambda: check_groups(_claims(groups=["secret"]), GROUPS, match_all=False),
         "any of the groups 'admins', 'staff'",
-        "1 groups",
+        "the groups 'secret'",
         None,
     ),
     "all groups": (
         lambda: check_groups(_claims(groups=["staff"]), GROUPS, match_all=True),
         "all of the groups 'admins', 'staff'",
-        "1 groups",
+        "the groups 'staff'",
         None,
     ),
     "not bound": (
