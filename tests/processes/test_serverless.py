@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -86,6 +88,7 @@ def _serving(*command: str, app: str, directory: Path, tenant: LocalTenant) -> I
             env=environment(tenant.environment()),
             stdout=output,
             stderr=output,
+            start_new_session=True,
         )
     url = f"http://127.0.0.1:{port}/"
     try:
@@ -100,7 +103,7 @@ def _serving(*command: str, app: str, directory: Path, tenant: LocalTenant) -> I
                 time.sleep(STEP)
         yield url
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # with the workers of the server
         process.wait()
 
 
