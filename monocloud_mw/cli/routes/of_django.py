@@ -23,8 +23,9 @@ _MIDDLEWARE: Final = "monocloud_mw.adapters.django.ProtectApiMiddleware"
 
 def list_django() -> Iterator[Route]:
     """Yield the routes of the configured project."""
+    patterns: Any = get_resolver().url_patterns  # a cached_property of Django, which pyright does not know
     # dict.fromkeys removes duplicates: Ninja has a URL pattern for each name of an operation.
-    yield from dict.fromkeys(_list(get_resolver().url_patterns, "/", ()))
+    yield from dict.fromkeys(_list(patterns, "/", ()))
 
 
 def _list(patterns: Iterable[Any], prefix: str, apps: tuple[str, ...]) -> Iterator[Route]:
