@@ -65,7 +65,7 @@ def one_piece_validation(workload: Workload) -> Validate:
             audience = claims.get("aud")
             if claims.get("iss") != ISSUER or not isinstance(claims.get("sub", ""), str):
                 raise ValueError
-            if AUDIENCE not in (audience if isinstance(audience, tuple) else (audience,)):
+            if AUDIENCE not in (audience if isinstance(audience, list) else (audience,)):
                 raise ValueError
             expires_at, not_before = claims.get("exp"), claims.get("nbf", 0)
             if type(expires_at) is not int or type(not_before) is not int:
