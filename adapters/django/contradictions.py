@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from monocloud_mw.protect.wrappers import MAX_LAYERS, closure_of, unbound, wrapped_by
+from monocloud_mw.protect.wrappers import layers, variables_of
 
 from .declarations import class_of, declaration_of, name_of
 from .decorators import protect, public
@@ -35,13 +35,9 @@ def find_contradictions(view: Any) -> Iterator[str]:
 
 def _applied_to(view: Any) -> Iterator[Any]:
     """Yield the decorators that ``method_decorator`` applies to a view when it is called."""
-    for _ in range(MAX_LAYERS):
-        view = unbound(view)
-        for value in closure_of(view):
+    for layer in layers(view):
+        for value in variables_of(layer).values():
             yield from value if isinstance(value, (list, tuple)) else ()
-        view = wrapped_by(view)
-        if view is None:
-            return
 
 
 def _is_protect(decorator: Any) -> bool:

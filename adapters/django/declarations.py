@@ -18,7 +18,7 @@ import attrs
 
 from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
 from monocloud_mw.errors import ConfigurationError
-from monocloud_mw.protect.wrappers import MAX_LAYERS, closure_of, holds, unbound, wrapped_by
+from monocloud_mw.protect.wrappers import MAX_LAYERS, holds, layers, unbound, variables_of, wrapped_by
 
 __all__ = [
     "PUBLIC",
@@ -97,9 +97,9 @@ def _is_own(view: Any) -> bool:
         mark = getattr(view, _DECLARED, None)
         if mark is None or mark is view:
             return mark is not None
-        owner, wrapped = class_of(view), wrapped_by(view)
-        if owner is not None and any(value is owner for value in closure_of(view)):  # the result of as_view()
-            view = owner.dispatch
+        wrapped = wrapped_by(view)
+        if _is_from_as_view(view):
+            view = class_of(view).dispatch
         elif wrapped is None or not holds(view, wrapped):
             return False
         elif getattr(wrapped, _DECLARED, None) is None:  # method_decorator marks what it returns
@@ -111,15 +111,19 @@ def _is_own(view: Any) -> bool:
 
 def has_own_name(view: Any) -> bool:
     """Return whether the name of a view is its own, or that of a view that it decorates."""
-    for _ in range(MAX_LAYERS):
-        view = unbound(view)
-        owner, wrapped = class_of(view), wrapped_by(view)
-        if wrapped is None or (owner is not None and any(value is owner for value in closure_of(view))):
+    for layer in layers(view):
+        wrapped = wrapped_by(layer)
+        if wrapped is None or _is_from_as_view(layer):
             return True
-        if not holds(view, wrapped):
+        if not holds(layer, wrapped):
             return False
-        view = wrapped
     return False
+
+
+def _is_from_as_view(view: Any) -> bool:
+    """Return whether a function is the result of ``as_view()``, and no decorator of it."""
+    owner = class_of(view)
+    return owner is not None and any(value is owner for value in variables_of(view).values())
 
 
 def class_of(view: Any) -> Any:

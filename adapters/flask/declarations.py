@@ -19,9 +19,9 @@ Marks are attributes of functions. ``functools.wraps`` copies attributes, so eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from functools import partial
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import attrs
@@ -30,7 +30,7 @@ from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclas
 
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError
-from monocloud_mw.protect.wrappers import MAX_LAYERS, holds, unbound, wrapped_by
+from monocloud_mw.protect.wrappers import decorated, layers, unbound
 
 if TYPE_CHECKING:
     from .protect_api import ProtectApi
@@ -118,13 +118,13 @@ def declare(wrapper: Any, target: Any, declaration: Declaration) -> None:
     Raises:
         ConfigurationError: the target is marked with ``@public``.
     """
-    layers = list(_layers(target))
-    decorated = list(_decorated(target))
-    if any(marks is not None and marks.public for marks in map(_read, layers)):
+    wrapped = list(layers(target))
+    own = list(decorated(target))
+    if any(marks is not None and marks.public for marks in map(_read, wrapped)):
         raise _conflict(target)
     _mark(wrapper).checks = declaration
-    for layer in filter(_can_be_marked, takewhile(lambda layer: not isinstance(layer, partial), layers)):
-        above, found = _mark(layer).above, _note_borrowed(declaration, layer, decorated)
+    for layer in filter(_can_be_marked, takewhile(lambda layer: not isinstance(layer, partial), wrapped)):
+        above, found = _mark(layer).above, _note_borrowed(declaration, layer, own)
         if not any(  # a class may decorate on every request
             known.asks_as(found) and known.borrowed is found.borrowed for known in above
         ):
@@ -173,32 +173,22 @@ def name_of(view: Any) -> str:
 
 
 def _find(view: Any) -> Declared:
-    decorated = list(_decorated(view))
-    marks = list(map(_read, _layers(view)))
+    own = list(decorated(view))
+    marks = list(map(_read, layers(view)))
     checks = [
-        _note_borrowed(layer.checks, layer.function, decorated)
+        _note_borrowed(layer.checks, layer.function, own)
         for layer in marks
         if layer is not None and layer.checks is not None
     ]
     above = [] if marks[0] is None or _has_its_name(view) else marks[0].above
-    is_public = any(layer is not None and layer.public for layer in map(_read, decorated))
+    is_public = any(layer is not None and layer.public for layer in map(_read, own))
     return Declared(is_public, (*above, *checks))
 
 
-def _note_borrowed(declaration: Declaration, layer: Any, decorated: Collection[Any]) -> Declaration:
+def _note_borrowed(declaration: Declaration, layer: Any, own: Collection[Any]) -> Declaration:
     """Return a declaration, marked as borrowed unless the layer is among those that a view decorates."""
-    is_own = any(layer is each for each in decorated)
+    is_own = any(layer is each for each in own)
     return declaration if is_own else attrs.evolve(declaration, borrowed=True)
-
-
-def _decorated(view: Any) -> Iterator[Any]:
-    """Yield a view and the functions that it decorates, without those whose name it only copies."""
-    layers = list(_layers(view))
-    yield layers[0]
-    for layer, wrapped in pairwise(layers):
-        if not holds(layer, wrapped):
-            return
-        yield wrapped
 
 
 def find_unregistered(view: Any, registered: Collection[Any]) -> tuple[Declaration, ...]:
@@ -214,10 +204,10 @@ def find_unregistered(view: Any, registered: Collection[Any]) -> tuple[Declarati
         return ()
     checked = []
     for other in registered:
-        layers = list(_layers(other))
-        if any(layer is view for layer in layers):
+        others = list(layers(other))
+        if any(layer is view for layer in others):
             checked += [
-                each.checks for each in map(_read, layers) if each is not None and each.checks is not None
+                each.checks for each in map(_read, others) if each is not None and each.checks is not None
             ]
     return tuple(each for each in marks.above if not any(each.asks_as(check) for check in checked))
 
@@ -231,22 +221,12 @@ def _find_handler(view: Any, method: str | None) -> Any:
     return next((handler for name in names if (handler := getattr(owner, name, None)) is not None), None)
 
 
-def _layers(view: Any) -> Iterator[Any]:
-    """Yield a view and the functions that it wraps, from the outermost to the innermost."""
-    for _ in range(MAX_LAYERS):
-        view = unbound(view)
-        yield view
-        view = wrapped_by(view)
-        if view is None:
-            return
-
-
 def _has_its_name(view: Any) -> bool:
     """Return whether the name of a view still refers to it, which a decorator would have replaced.
 
     For a nested function this cannot be determined: return false, so that the wrappers' declarations apply.
     """
-    view, innermost = unbound(view), list(_layers(view))[-1]
+    view, innermost = unbound(view), list(layers(view))[-1]
     first, *rest = str(getattr(innermost, "__qualname__", "")).split(".")
     found = getattr(innermost, "__globals__", {}).get(first)
     for name in rest:

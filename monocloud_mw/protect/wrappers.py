@@ -1,4 +1,4 @@
-"""Finds the function that a function wraps, and whether a mark on it is its own.
+"""Finds the functions that a view wraps, and whether a mark on one of them applies to the view.
 
 ``functools.wraps`` copies attributes and sets ``__wrapped__`` in two cases that look the same:
 
@@ -12,10 +12,11 @@ an attribute. Proxies, which monitoring agents put around views with ``wrapt``, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
-__all__ = ["MAX_LAYERS", "closure_of", "holds", "is_marked", "unbound", "wrapped_by"]
+__all__ = ["MAX_LAYERS", "decorated", "holds", "is_marked", "layers", "unbound", "variables_of", "wrapped_by"]
 
 MAX_LAYERS: Final = 100  # functions around a view; more means a loop
 
@@ -33,6 +34,28 @@ def wrapped_by(function: Any) -> Any:
     return function.func if isinstance(function, partial) else getattr(function, "__wrapped__", None)
 
 
+def layers(view: Any) -> Iterator[Any]:
+    """Yield a view and the functions that it wraps, from the outermost to the innermost."""
+    for _ in range(MAX_LAYERS):
+        view = unbound(view)
+        yield view
+        view = wrapped_by(view)
+        if view is None:
+            return
+
+
+def decorated(view: Any) -> Iterator[Any]:
+    """Yield a view and the functions that it decorates, without those whose name it only copies."""
+    walk = layers(view)
+    outer = next(walk)
+    yield outer
+    for wrapped in walk:
+        if not holds(outer, wrapped):
+            return
+        yield wrapped
+        outer = wrapped
+
+
 def holds(function: Any, wrapped: Any, depth: int = 2) -> bool:
     """Return whether a function refers to the function that it wraps, and so can call it.
 
@@ -46,22 +69,23 @@ def holds(function: Any, wrapped: Any, depth: int = 2) -> bool:
     wrapped = unbound(wrapped)
     copied = getattr(wrapped, "__dict__", {})
     own = getattr(function, "__dict__", {}).items()
-    closure = closure_of(function)
+    closure = variables_of(function).values()
     held = [value for name, value in own if name != "__wrapped__" and copied.get(name) is not value]
     return any(unbound(value) is wrapped for value in (*held, *closure)) or (
-        depth > 0 and any(holds(value, wrapped, depth - 1) for value in closure if closure_of(value))
+        depth > 0 and any(holds(value, wrapped, depth - 1) for value in closure if variables_of(value))
     )
 
 
-def closure_of(function: Any) -> list[Any]:
-    """Return the values in the closure of a function."""
-    values = []
-    for cell in getattr(function, "__closure__", None) or ():
+def variables_of(function: Any) -> dict[str, Any]:
+    """Return the variables in the closure of a function."""
+    found = {}
+    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
+    for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=False):
         try:
-            values.append(cell.cell_contents)
-        except ValueError:  # an empty cell
+            found[name] = cell.cell_contents
+        except ValueError:  # not set yet
             continue
-    return values
+    return found
 
 
 def is_marked(function: Any, name: str) -> bool:
@@ -71,13 +95,8 @@ def is_marked(function: Any, name: str) -> bool:
         function: a view, as the framework calls it.
         name: the attribute of the mark; its value is the function that was marked.
     """
-    for _ in range(MAX_LAYERS):
-        function = unbound(function)
-        mark = getattr(function, name, None)
-        if mark is None or mark is function:
+    for layer in decorated(function):
+        mark = getattr(layer, name, None)
+        if mark is None or mark is layer:
             return mark is not None
-        wrapped = wrapped_by(function)
-        if wrapped is None or not holds(function, wrapped):
-            return False
-        function = wrapped
     return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from .layers import layers_of, variables_of
+from ...protect.wrappers import layers, variables_of
 from .route import ANY_METHOD, Need, Route
 
 __all__ = ["list_view"]
@@ -34,7 +34,7 @@ def list_view(view: Any, path: str) -> Iterator[Route]:
 
 def _methods_of_function(view: Any) -> tuple[str, ...]:
     """Return the methods that ``require_http_methods`` and similar decorators allow."""
-    for layer in layers_of(view):
+    for layer in layers(view):
         if getattr(layer, "__globals__", {}).get("__name__") == "django.views.decorators.http":
             allowed = variables_of(layer).get("request_method_list", ())
             return tuple(sorted(set(allowed) - {"HEAD"} or allowed))
@@ -46,7 +46,7 @@ def _methods_of_function(view: Any) -> tuple[str, ...]:
 
 def _ninja_operations(view: Any) -> list[Any]:
     """Return the operations of a path; Ninja's view is a closure over them."""
-    for layer in layers_of(view):
+    for layer in layers(view):
         for value in variables_of(layer).values():
             if type(value).__module__ == "ninja.operation":
                 return list(getattr(value, "operations", ()))

@@ -10,7 +10,7 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 
 from ...adapters.asgi import ProtectApiMiddleware
 from ...adapters.starlette import MonoCloudBackend, requirements_of
-from .layers import layers_of, variables_of
+from ...protect.wrappers import layers, variables_of
 from .route import ANY_METHOD, Need, Route
 
 __all__ = ["list_starlette", "list_user_middleware"]
@@ -82,7 +82,7 @@ def _class(endpoint: Any, path: str) -> Iterator[Route]:
 def _view(view: Any, path: str, methods: tuple[str, ...]) -> Route:
     needs: list[Need] = []
     others: list[str] = []
-    for layer in layers_of(view):
+    for layer in layers(view):
         requirements = requirements_of(layer)
         if requirements is not None:
             needs.append(Need(requirements))
