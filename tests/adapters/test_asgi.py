@@ -13,6 +13,7 @@ from monocloud_mw.errors import ConfigurationError, MonoCloudError
 from monocloud_mw.testing import LocalTenant
 
 from .exchange import exchange, http_scope, websocket_scope
+from .optional_rules import WHERE_OPTIONAL, WHERE_OPTIONAL_STATUSES
 
 
 class _Recorder:
@@ -395,24 +396,7 @@ def test_allowed_cors_preflights_pass(
     assert "monocloud.claims" not in socket
 
 
-WHERE_OPTIONAL = [
-    Rule("/me"),
-    Rule("/healthz", public=True),
-    Rule("/admin/<path:rest>", groups=["admin"]),
-    Rule("/orders", methods=["POST"], scopes=["orders:write"]),
-]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        *(("GET", path, 200) for path in ("/", "/elsewhere", "/healthz", "/orders", "/admins", "/me/x")),
-        *(("GET", path, 401) for path in ("/me", "/me/", "/admin", "/admin/users", "//admin/users")),
-        *(("GET", path, 401) for path in ("/x/../admin/users", "/admin%2fusers", "/adm\0in")),
-        *((method, "/orders", 401) for method in ("POST", "post")),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("method", "path", "status"), WHERE_OPTIONAL_STATUSES, ids=str)
 def test_where_a_rule_applies_the_token_is_not_optional(
     async_client: AsyncBackendClient, method: str, path: str, status: int
 ) -> None:

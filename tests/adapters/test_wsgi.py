@@ -15,6 +15,8 @@ from monocloud_mw.adapters.wsgi import ProtectApiMiddleware
 from monocloud_mw.errors import ConfigurationError, MonoCloudError
 from monocloud_mw.testing import LocalTenant
 
+from .optional_rules import WHERE_OPTIONAL, WHERE_OPTIONAL_STATUSES
+
 
 class _Recorder:
     """An application that records its environs."""
@@ -261,24 +263,7 @@ def test_an_optional_token_may_be_absent_but_not_invalid(client: BackendClient, 
     assert _status(protected, _environ("x")) == 401
 
 
-WHERE_OPTIONAL = [
-    Rule("/me"),
-    Rule("/healthz", public=True),
-    Rule("/admin/<path:rest>", groups=["admin"]),
-    Rule("/orders", methods=["POST"], scopes=["orders:write"]),
-]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        *(("GET", path, 200) for path in ("/", "/elsewhere", "/healthz", "/orders", "/admins", "/me/x")),
-        *(("GET", path, 401) for path in ("/me", "/me/", "/admin", "/admin/users", "//admin/users")),
-        *(("GET", path, 401) for path in ("/x/../admin/users", "/admin%2fusers", "/adm\0in")),
-        *((method, "/orders", 401) for method in ("POST", "post")),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("method", "path", "status"), WHERE_OPTIONAL_STATUSES, ids=str)
 def test_where_a_rule_applies_the_token_is_not_optional(
     client: BackendClient, method: str, path: str, status: int
 ) -> None:

@@ -28,6 +28,8 @@ from monocloud_mw.testing import LocalTenant
 from monocloud_mw.testing.faults import Exchange
 from monocloud_mw.transports.requests import RequestsTransport
 
+from ..gate import Gate
+
 __all__ = [
     "ACCEPTED",
     "CALLERS",
@@ -86,27 +88,6 @@ class Clock:
         """Advance both clocks."""
         self._unix += seconds
         self._monotonic += seconds
-
-
-class Gate:
-    """A fault that delays responses until the test opens the gate."""
-
-    def __init__(self) -> None:
-        self._opened = threading.Event()
-        self._reached = threading.Event()
-
-    def __call__(self, exchange: Exchange) -> Response:
-        self._reached.set()
-        assert self._opened.wait(TIMEOUT_SECONDS)
-        return exchange.answer()
-
-    def open(self) -> None:
-        """Let current and later responses pass."""
-        self._opened.set()
-
-    def await_request(self) -> None:
-        """Wait until a request has reached the gate."""
-        assert self._reached.wait(TIMEOUT_SECONDS)
 
 
 class OldAnswer(Gate):

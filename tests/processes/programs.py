@@ -6,14 +6,11 @@ import contextlib
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from werkzeug import Response
-
-from monocloud_mw.testing.faults import Exchange
+from .. import gate
 
 __all__ = ["ROOT", "TIMEOUT_SECONDS", "Gate", "Program", "environment", "running"]
 
@@ -50,25 +47,10 @@ def begin(function):
 """
 
 
-class Gate:
-    """A fault that delays responses until the test opens the gate."""
+class Gate(gate.Gate):
+    """A gate that waits as long as the programs may take."""
 
-    def __init__(self) -> None:
-        self._opened = threading.Event()
-        self._reached = threading.Event()
-
-    def __call__(self, exchange: Exchange) -> Response:
-        self._reached.set()
-        assert self._opened.wait(TIMEOUT_SECONDS)
-        return exchange.answer()
-
-    def open(self) -> None:
-        """Let the responses pass."""
-        self._opened.set()
-
-    def await_request(self) -> None:
-        """Wait until a request has reached the gate."""
-        assert self._reached.wait(TIMEOUT_SECONDS)
+    timeout_seconds = TIMEOUT_SECONDS
 
 
 class Program:

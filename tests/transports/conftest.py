@@ -45,10 +45,6 @@ def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
         "HTTPS_PROXY",
         "ALL_PROXY",
         "NO_PROXY",
-        "REQUESTS_CA_BUNDLE",
-        "CURL_CA_BUNDLE",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
     ):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
