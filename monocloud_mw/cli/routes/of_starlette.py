@@ -94,13 +94,17 @@ def _view(view: Any, path: str, methods: tuple[str, ...]) -> Route:
 
 def _fastapi(app: Any, mounted: Mounted) -> Iterator[Route]:
     from ...adapters.fastapi.public import is_public
-    from ...adapters.fastapi.routes import _declared_by, _effective_routes, _protections_of
+    from ...adapters.fastapi.routes import (
+        _declared_by,
+        _effective_routes,
+        _is_own_page,
+        _protections_of,
+    )
 
-    own_pages = {app.openapi_url, app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url}
     for _, route in _effective_routes(app.router.routes):
         if not hasattr(route, "dependencies"):
             for each in _starlette([route], mounted):
-                yield attrs.evolve(each, public=each.public or each.path in own_pages)
+                yield attrs.evolve(each, public=each.public or _is_own_page(app, route))
             continue
         view = route.endpoint
         declared = [*_protections_of(route.dependencies), *_declared_by(view, (), None)]
