@@ -10,7 +10,7 @@ from monocloud_mw.protect.guard import Check, run, run_async
 
 from .config import get_protection
 from .declarations import Declaration
-from .requests import attach_claims, checked_claims, is_preflight, list_authorization, prepare
+from .requests import attach_claims, is_preflight, list_authorization, prepare
 
 __all__ = ["check_request", "check_request_async", "is_on_event_loop"]
 
@@ -22,7 +22,9 @@ def check_request(request: HttpRequest, declaration: Declaration) -> None:
         Refused: the request is refused.
         ConfigurationError: the settings are invalid.
     """
-    run(_check(request, declaration, is_async=False))
+    check = _begin(request, declaration, is_async=False)
+    if check is not None:
+        attach_claims(request, run(check))
 
 
 async def check_request_async(request: HttpRequest, declaration: Declaration) -> None:
@@ -32,16 +34,18 @@ async def check_request_async(request: HttpRequest, declaration: Declaration) ->
         Refused: the request is refused.
         ConfigurationError: the settings are invalid.
     """
-    await run_async(_check(request, declaration, is_async=True))
+    check = _begin(request, declaration, is_async=True)
+    if check is not None:
+        attach_claims(request, await run_async(check))
 
 
-def _check(request: HttpRequest, declaration: Declaration, *, is_async: bool) -> Check:
-    prepare(request)
+def _begin(request: HttpRequest, declaration: Declaration, *, is_async: bool) -> Check | None:
+    """Return the check of a request, or ``None`` for a CORS preflight that may pass."""
+    known = prepare(request)
     protection = get_protection()
-    known = checked_claims(request)
     if known is None and protection.allow_cors_preflight and is_preflight(request):
         return None
-    claims = yield from protection.guard_for(is_async=is_async, needs_client=known is None).check(
+    return protection.guard_for(is_async=is_async, needs_client=known is None).check(
         request,
         list_authorization(request),
         protection.needed_for(declaration.requirements),
@@ -50,9 +54,6 @@ def _check(request: HttpRequest, declaration: Declaration, *, is_async: bool) ->
         optional=declaration.optional,
         known=known,
     )
-    if claims is not None and claims is not known:
-        attach_claims(request, claims)
-    return claims
 
 
 def is_on_event_loop() -> bool:

@@ -126,6 +126,8 @@ class Protection:
 
     def needed_for(self, requirements: Requirements) -> Requirements:
         """Return the requirements of a view combined with those of the settings."""
+        if requirements is NO_REQUIREMENTS:
+            return self.requirements
         if not self._adds_requirements:
             return requirements
         needed = self._needed.get(requirements)

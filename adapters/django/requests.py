@@ -31,33 +31,39 @@ __all__ = [
 
 _CLAIMS: Final = "_monocloud_claims"
 _FROM_ELSEWHERE: Final = "_monocloud_token_from_elsewhere"
+_UNPREPARED: Final = object()
 
 
-def prepare(request: HttpRequest) -> None:
-    """Remove claims that the request arrived with, the first time it is checked."""
-    if _CLAIMS not in request.__dict__:
-        setattr(request, _CLAIMS, None)
-        request.access_token = None
-        request.META.pop(CLAIMS_KEY, None)
-        scope = getattr(request, "scope", None)
-        if scope is not None:
-            scope.pop(CLAIMS_KEY, None)
+def prepare(request: HttpRequest) -> AccessTokenClaims | None:
+    """Remove claims that the request arrived with, and return those of an earlier check, or ``None``."""
+    known = getattr(request, _CLAIMS, _UNPREPARED)
+    if known is not _UNPREPARED:
+        return cast("AccessTokenClaims | None", known)
+    setattr(request, _CLAIMS, None)
+    request.access_token = None
+    request.META.pop(CLAIMS_KEY, None)
+    scope = getattr(request, "scope", None)
+    if scope is not None:
+        scope.pop(CLAIMS_KEY, None)
+    return None
 
 
 def checked_claims(request: HttpRequest) -> AccessTokenClaims | None:
     """Return the claims of a request that has been checked, or ``None``."""
-    return cast("AccessTokenClaims | None", request.__dict__.get(_CLAIMS))
+    return cast("AccessTokenClaims | None", getattr(request, _CLAIMS, None))
 
 
-def attach_claims(request: HttpRequest, claims: AccessTokenClaims) -> None:
+def attach_claims(request: HttpRequest, claims: AccessTokenClaims | None) -> None:
     """Attach the claims of the token; exempt the request from CSRF checks if the token came in the header."""
+    if claims is None:
+        return
     setattr(request, _CLAIMS, claims)
     request.access_token = claims
     request.META[CLAIMS_KEY] = claims
     scope = getattr(request, "scope", None)
     if scope is not None:
         scope[CLAIMS_KEY] = claims
-    if _FROM_ELSEWHERE not in request.__dict__:
+    if not hasattr(request, _FROM_ELSEWHERE):
         request._dont_enforce_csrf_checks = True  # noqa: SLF001  as REST framework and the test client do
 
 
