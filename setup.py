@@ -121,6 +121,7 @@ setup(
         "monocloud_mw.cli.doctor",
         "monocloud_mw.cli.explain",
         "monocloud_mw.cli.routes",
+        "monocloud_mw.client",
         "monocloud_mw.core",
         "monocloud_mw.core.tenant",
         "monocloud_mw.core.token",

@@ -85,6 +85,8 @@ class Protection:
         ConfigurationError: with every problem found.
     """
 
+    requirements: Requirements
+
     def __init__(self, content: Any) -> None:
         named = _read_names(content)
         of_client = {name: value for name, value in named.items() if name not in _OF_PROTECTION}
