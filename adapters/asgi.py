@@ -24,7 +24,7 @@ from typing import Any, Final, TypeAlias
 
 from monocloud_mw.client import AsyncBackendClient
 from monocloud_mw.core.token.requirements import Requirements
-from monocloud_mw.errors import ConfigurationError, MonoCloudError, quoted
+from monocloud_mw.errors import ConfigurationError, MonoCloudError
 from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
@@ -41,6 +41,7 @@ from monocloud_mw.protect.policy import Policy
 from monocloud_mw.protect.resolvers import Resolver
 from monocloud_mw.protect.responses import ErrorResponse
 from monocloud_mw.protect.rules import Rule
+from monocloud_mw.quoting import quoted
 
 __all__ = ["ProtectApiMiddleware", "list_authorization", "render_asgi"]
 

@@ -15,21 +15,21 @@ Rules:
 - no other exception leaves the package, whatever the input;
 - a rejected token has a stable, machine-readable :class:`Reason`. The caller gets the fixed sentence of that
   reason, never text from the token;
-- no message or repr contains a token, a secret, or foreign text that :func:`quoted` has not escaped;
+- no message or repr contains a token, a secret, or foreign text that is not escaped
+  (:mod:`monocloud_mw.quoting`);
 - errors can be copied and pickled, so that a failure shared by several callers is raised as a separate copy
   in each (:class:`monocloud_mw.core.effects.Failure`).
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import attrs
 
 from .documentation import docs_address
+from .reasons import REFUSALS, Reason
 
 __all__ = [
     "AuthorizationServerError",
@@ -41,96 +41,7 @@ __all__ = [
     "Problem",
     "Reason",
     "TokenError",
-    "quoted",
-    "quoted_list",
 ]
-
-MAX_QUOTED_CHARACTERS: Final = 80
-MAX_QUOTED_VALUES: Final = 10
-
-
-def quoted(text: object) -> str:
-    """Return foreign text as a short ASCII literal that is safe in a message or a log line."""
-    try:
-        plain = str(text)
-    except (ValueError, RecursionError):  # an integer with thousands of digits; very deep nesting
-        plain = type(text).__name__
-    literal = ascii(plain[: MAX_QUOTED_CHARACTERS + 1])
-    if len(literal) <= MAX_QUOTED_CHARACTERS + 2:
-        return literal
-    return f"{literal[:MAX_QUOTED_CHARACTERS]}...{literal[0]}"
-
-
-def quoted_list(values: Iterable[str]) -> str:
-    """Return at most ten foreign texts, each :func:`quoted`, and the number of the remaining ones."""
-    listed = list(values)
-    texts = [quoted(value) for value in listed[:MAX_QUOTED_VALUES]]
-    more = len(listed) - len(texts)
-    return ", ".join(texts) + (f" and {more} more" if more else "")
-
-
-class Reason(enum.StrEnum):
-    """The reason why a token is rejected: stable, machine-readable, one per check."""
-
-    MALFORMED = "malformed"
-    UNSUPPORTED_ALGORITHM = "unsupported_algorithm"
-    WRONG_TYPE = "wrong_type"
-    UNKNOWN_KEY = "unknown_key"
-    BAD_SIGNATURE = "bad_signature"
-    WRONG_ISSUER = "wrong_issuer"
-    WRONG_AUDIENCE = "wrong_audience"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not_yet_valid"
-    INVALID_CLAIM = "invalid_claim"
-    CERTIFICATE_MISSING = "certificate_missing"
-    CERTIFICATE_MALFORMED = "certificate_malformed"
-    CERTIFICATE_MISMATCH = "certificate_mismatch"
-    NOT_BOUND = "not_bound"
-    DPOP_REQUIRED = "dpop_required"
-    UNSUPPORTED_CONFIRMATION = "unsupported_confirmation"
-    INACTIVE = "inactive"
-    INSUFFICIENT_SCOPE = "insufficient_scope"
-    INSUFFICIENT_GROUPS = "insufficient_groups"
-
-
-class _Refusal(NamedTuple):
-    code: str
-    description: str
-
-
-_REFUSALS: Final[Mapping[Reason, _Refusal]] = MappingProxyType(
-    {
-        Reason.MALFORMED: _Refusal("invalid_token", "The access token is malformed"),
-        Reason.UNSUPPORTED_ALGORITHM: _Refusal(
-            "invalid_token", "The access token is signed with an algorithm that is not accepted"
-        ),
-        Reason.WRONG_TYPE: _Refusal("invalid_token", "The token is not an access token"),
-        Reason.UNKNOWN_KEY: _Refusal("invalid_token", "The access token is signed with an unknown key"),
-        Reason.BAD_SIGNATURE: _Refusal("invalid_token", "The signature of the access token is invalid"),
-        Reason.WRONG_ISSUER: _Refusal("invalid_token", "The access token is from another issuer"),
-        Reason.WRONG_AUDIENCE: _Refusal("invalid_token", "The access token is for another audience"),
-        Reason.EXPIRED: _Refusal("invalid_token", "The access token has expired"),
-        Reason.NOT_YET_VALID: _Refusal("invalid_token", "The access token is not valid yet"),
-        Reason.INVALID_CLAIM: _Refusal("invalid_token", "The access token has a missing or invalid claim"),
-        Reason.CERTIFICATE_MISSING: _Refusal(
-            "invalid_token", "The access token requires a client certificate"
-        ),
-        Reason.CERTIFICATE_MALFORMED: _Refusal("invalid_token", "The client certificate is malformed"),
-        Reason.CERTIFICATE_MISMATCH: _Refusal(
-            "invalid_token", "The access token is bound to another client certificate"
-        ),
-        Reason.NOT_BOUND: _Refusal("invalid_token", "The access token is not bound to a client certificate"),
-        Reason.DPOP_REQUIRED: _Refusal("invalid_token", "The access token requires a DPoP proof"),
-        Reason.UNSUPPORTED_CONFIRMATION: _Refusal(
-            "invalid_token", "The access token is bound in a way that is not supported"
-        ),
-        Reason.INACTIVE: _Refusal("inactive_token", "The access token is not active"),
-        Reason.INSUFFICIENT_SCOPE: _Refusal("insufficient_scope", "The access token lacks a required scope"),
-        Reason.INSUFFICIENT_GROUPS: _Refusal(
-            "insufficient_groups", "The access token lacks a required group"
-        ),
-    }
-)
 
 
 class MonoCloudError(Exception):
@@ -245,7 +156,7 @@ class TokenError(MonoCloudError):
         subject: str | None = None,
     ) -> None:
         self.reason = reason
-        self.code, self.description = _REFUSALS[reason]
+        self.code, self.description = REFUSALS[reason]
         self.detail = detail
         self.expected = expected
         self.found = found

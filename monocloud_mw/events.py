@@ -13,7 +13,7 @@ called on the thread or event loop of the request and must return quickly. Its e
 not affect the request.
 
 Events contain no token, secret or claim, except for values that are also logged: issuer, key id, a digest of
-the subject, and what a check expected and found. Foreign text is escaped (:func:`~.errors.quoted`).
+the subject, and what a check expected and found. Foreign text is escaped (:mod:`.quoting`).
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from monocloud_mw.errors import (
     Problem,
     Reason,
     TokenError,
-    quoted,
 )
+from monocloud_mw.quoting import quoted
 
 ERRORS = [
     ConfigurationError([Problem("audience", "MONOCLOUD_BACKEND_AUDIENCE", "is required")]),

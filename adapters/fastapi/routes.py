@@ -29,8 +29,9 @@ from fastapi.security.base import SecurityBase
 from starlette.routing import BaseRoute, Host, Mount
 
 from monocloud_mw.core.token.requirements import Requirements
-from monocloud_mw.errors import ConfigurationError, Problem, quoted
+from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.protect.wrappers import MAX_LAYERS
+from monocloud_mw.quoting import quoted
 
 from ..asgi import ProtectApiMiddleware
 from ..wsgi import ProtectApiMiddleware as WsgiMiddleware

@@ -15,9 +15,10 @@ from typing import Any, Final, NoReturn
 from flask import Request, Response, after_this_request, current_app
 from werkzeug.exceptions import HTTPException, default_exceptions
 
-from monocloud_mw.errors import ConfigurationError, MonoCloudError, Problem, quoted
+from monocloud_mw.errors import ConfigurationError, MonoCloudError, Problem
 from monocloud_mw.protect.guard import OnError, Refused
 from monocloud_mw.protect.responses import ErrorResponse
+from monocloud_mw.quoting import quoted
 
 __all__ = ["FlaskOnError", "flask_on_error", "raise_refusal"]
 

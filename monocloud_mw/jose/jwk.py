@@ -23,7 +23,8 @@ import attrs
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from ..errors import TokenError, quoted
+from ..errors import TokenError
+from ..quoting import quoted
 from . import base64url
 from .algorithms import SIGNATURE_ALGORITHMS, Algorithm
 

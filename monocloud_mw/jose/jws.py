@@ -14,8 +14,9 @@ from typing import Final, TypeAlias
 import attrs
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
-from ..errors import Reason, TokenError, quoted, quoted_list
+from ..errors import Reason, TokenError
 from ..frozen import FrozenDict
+from ..quoting import quoted, quoted_list
 from . import base64url
 from .algorithms import SIGNATURE_ALGORITHMS, Algorithm
 from .jwk import Jwk

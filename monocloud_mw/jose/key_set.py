@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self
 
-from ..errors import quoted
+from ..quoting import quoted
 from .algorithms import SIGNATURE_ALGORITHMS
 from .jwk import Jwk, UnusableKeyError, parse_jwk
 from .key_search import KeySearch

@@ -17,7 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from ..errors import quoted
+from ..quoting import quoted
 from . import base64url
 from .algorithms import SIGNATURE_ALGORITHMS
 from .jwk import (

@@ -20,9 +20,10 @@ from typing import Any, Final, Self, Unpack
 import attrs
 
 from ..claims_cache import AsyncClaimsCache, ClaimsCache
-from ..errors import ConfigurationError, Problem, quoted
+from ..errors import ConfigurationError, Problem
 from ..events import Observer, ObserverFunction
 from ..jose import MAX_TOKEN_CHARACTERS, SIGNATURE_ALGORITHMS
+from ..quoting import quoted
 from .client_authentication import CLIENT_AUTH_METHODS
 from .names import find_meant, look_up
 from .settings import (

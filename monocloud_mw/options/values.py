@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from ..errors import quoted
 from ..events import Event
 from ..jose import SIGNATURE_ALGORITHMS, SigningKey
+from ..quoting import quoted
 
 __all__ = [
     "boolean_from_text",

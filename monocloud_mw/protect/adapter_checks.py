@@ -12,7 +12,8 @@ from typing import Any, Final, Protocol
 from ..claims import AccessTokenClaims
 from ..core.token.presented import Presented
 from ..core.token.requirements import Requirements
-from ..errors import ConfigurationError, Problem, quoted
+from ..errors import ConfigurationError, Problem
+from ..quoting import quoted
 
 __all__ = [
     "CLAIMS_KEY",

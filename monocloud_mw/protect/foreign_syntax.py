@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ..errors import quoted
+from ..quoting import quoted
 
 __all__ = ["explain_foreign_syntax"]
 

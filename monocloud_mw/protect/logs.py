@@ -27,11 +27,11 @@ from ..errors import (
     MonoCloudError,
     OAuthResponseError,
     TokenError,
-    quoted,
 )
 from ..events import RequestRefused, TokenAccepted, subject_digest
 from ..log_limits import LimitedLog
 from ..options import VARIABLE_PREFIX
+from ..quoting import quoted
 
 __all__ = ["describe_acceptance", "describe_refusal", "log_refusal", "new_log", "render_refusal"]
 

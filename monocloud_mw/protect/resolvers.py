@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
-from ..errors import ConfigurationError, CredentialsError, MonoCloudError, Reason, TokenError, quoted
+from ..errors import ConfigurationError, CredentialsError, MonoCloudError, Reason, TokenError
+from ..quoting import quoted
 
 __all__ = ["Resolver", "parse_certificate", "parse_token", "resolving"]
 

@@ -29,7 +29,8 @@ from typing import Any, Final
 import attrs
 
 from ..core.token.requirements import NO_REQUIREMENTS, Requirements
-from ..errors import ConfigurationError, Problem, quoted
+from ..errors import ConfigurationError, Problem
+from ..quoting import quoted
 from .foreign_syntax import explain_foreign_syntax
 from .patterns import MAX_PATH_VARIABLES, VARIABLE, Pattern
 

@@ -11,9 +11,10 @@ from typing import Final
 
 import requests
 
-from ..errors import HttpError, quoted
+from ..errors import HttpError
 from ..http import HttpRequest
 from ..options import VARIABLE_PREFIX
+from ..quoting import quoted
 from .urllib3_of_requests import urllib3
 
 __all__ = ["NO_SOCKS", "address_of", "busy", "check_size", "failed_exchange"]

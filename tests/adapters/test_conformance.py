@@ -14,8 +14,8 @@ import pytest
 
 from monocloud_mw import AsyncBackendClient, BackendClient, Rule
 from monocloud_mw.adapters import asgi, wsgi
-from monocloud_mw.errors import quoted
 from monocloud_mw.jose import SigningKey, parse_header
+from monocloud_mw.quoting import quoted
 from monocloud_mw.testing import LocalTenant, as_caller
 from monocloud_mw.testing.faults import FAULTS
 

@@ -6,7 +6,8 @@ import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ...errors import ConfigurationError, quoted
+from ...errors import ConfigurationError
+from ...quoting import quoted
 from .check import Check, failed, failed_by, passed, skipped
 from .diagnosis import Diagnosis
 

@@ -8,9 +8,10 @@ from typing import Final
 
 from ...core.tenant.http_json import fetch_document
 from ...core.tenant.metadata import ADVICE, PATH, parse_metadata
-from ...errors import HttpError, quoted
+from ...errors import HttpError
 from ...jose import SIGNATURE_ALGORITHMS, Jwk, KeySet
 from ...options import VARIABLE_PREFIX, Options
+from ...quoting import quoted
 from .check import Check, failed, failed_by, passed, skipped
 from .diagnosis import Diagnosis
 

@@ -8,8 +8,9 @@ from typing import Final
 
 from ...core.tenant.tenant import Tenant
 from ...core.token.introspection import Introspection
-from ...errors import HttpError, MonoCloudError, OAuthResponseError, Reason, TokenError, quoted
+from ...errors import HttpError, MonoCloudError, OAuthResponseError, Reason, TokenError
 from ...options import VARIABLE_PREFIX
+from ...quoting import quoted
 from .check import Check, failed, failed_by, passed, skipped
 from .diagnosis import Diagnosis
 

@@ -7,7 +7,8 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from ...errors import HttpError, quoted
+from ...errors import HttpError
+from ...quoting import quoted
 from ...transports.environment_proxies import proxy_for
 from ...transports.name_lookup import look_up
 from .check import Check, failed, passed

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ...errors import ConfigurationError, quoted
+from ...errors import ConfigurationError
 from ...options import VARIABLE_PREFIX, Options
+from ...quoting import quoted
 from .check import Check, failed, passed
 from .diagnosis import Diagnosis
 

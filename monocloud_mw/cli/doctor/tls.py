@@ -10,8 +10,9 @@ import time
 from typing import Any, Final
 from urllib.parse import unquote
 
-from ...errors import ConfigurationError, quoted
+from ...errors import ConfigurationError
 from ...http import HttpRequest
+from ...quoting import quoted
 from ...transports.certificate_files import CertificateFiles
 from ...transports.exchange_errors import failed_exchange
 from .check import Check, failed, failed_by, passed, skipped

@@ -18,8 +18,8 @@ from ...core.token.claim_checks import (
 from ...core.token.presented import Presented
 from ...core.token.requirements import Requirements, check_groups, check_scopes
 from ...core.token.sender_constraint import check_confirmation
-from ...errors import quoted
 from ...options import Options
+from ...quoting import quoted
 from .step import StepRecorder
 
 __all__ = ["CLAIM_STEPS", "explain_claims"]

@@ -18,10 +18,11 @@ from ...core.token.jwt import ACCESS_TOKEN_TYPES, check_payload, check_type
 from ...core.token.presented import Presented
 from ...core.token.requirements import Requirements
 from ...core.token.validator import REFUSE_OPAQUE, Validator, check_introspectable, check_token_text
-from ...errors import MonoCloudError, Reason, TokenError, quoted
+from ...errors import MonoCloudError, Reason, TokenError
 from ...jose import CompactParts, JwsHeader, KeySet, base64url, parse_header, parse_json_object, split_compact
 from ...jose.jws import verify
 from ...options import Options
+from ...quoting import quoted
 from .claims import CLAIM_STEPS, explain_claims
 from .step import Step, StepRecorder
 

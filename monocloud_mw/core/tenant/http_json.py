@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from ...errors import HttpError, quoted
+from ...errors import HttpError
 from ...frozen import FrozenDict
 from ...http import HttpRequest, HttpResponse
 from ...jose import DocumentError, parse_json_document
+from ...quoting import quoted
 from ..effects import Failure, Flow, fetch
 from .retry_after import parse_retry_after
 

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import attrs
 
-from ...errors import HttpError, quoted
+from ...errors import HttpError
 from ...frozen import FrozenDict, freeze
 from ...options import VARIABLE_PREFIX, Options
+from ...quoting import quoted
 from ...urls import parse_url
 from ..effects import Failure, Flow, Instant, call
 from .first_load import outage_once_loaded

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from ...errors import Reason, TokenError, quoted, quoted_list
+from ...errors import Reason, TokenError
+from ...quoting import quoted, quoted_list
 from ..effects import Instant
 
 __all__ = ["Lifetime", "check_audience", "check_issuer", "check_lifetime", "check_subject", "parse_lifetime"]

@@ -13,20 +13,13 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from ...claims import AccessTokenClaims
-from ...errors import (
-    AuthorizationServerError,
-    ConfigurationError,
-    HttpError,
-    Problem,
-    Reason,
-    TokenError,
-    quoted,
-)
+from ...errors import AuthorizationServerError, ConfigurationError, HttpError, Problem, Reason, TokenError
 from ...events import CircuitClosed, CircuitOpened, TokenIntrospected
 from ...frozen import FrozenDict
 from ...http import HttpRequest
 from ...options import VARIABLE_PREFIX, Options
 from ...options.client_authentication import CLIENT_AUTH_METHODS
+from ...quoting import quoted
 from ..effects import CacheDelete, CacheGet, CacheSet, Emit, Failure, Flow, Instant, read_clock, run_once
 from ..tenant.circuit_breaker import CircuitBreaker
 from ..tenant.client_authentication import authenticate_client

@@ -13,10 +13,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ...errors import HttpError, OAuthResponseError, quoted
+from ...errors import HttpError, OAuthResponseError
 from ...frozen import FrozenDict
 from ...http import HttpResponse
 from ...options import Options
+from ...quoting import quoted
 from ..tenant.http_json import parse_body, status_error
 
 __all__ = ["parse_introspection"]

@@ -18,7 +18,7 @@ from typing import Any, Final
 import attrs
 
 from ...claims import frozen_claims
-from ...errors import HttpError, Reason, TokenError, quoted, quoted_list
+from ...errors import HttpError, Reason, TokenError
 from ...jose import (
     CompactParts,
     Jwk,
@@ -30,6 +30,7 @@ from ...jose import (
     verify,
 )
 from ...options import Options
+from ...quoting import quoted, quoted_list
 from ..effects import Flow, Instant
 from ..tenant.tenant import Tenant
 from ..two_generation_cache import TwoGenerationCache

@@ -13,7 +13,8 @@ from typing import Any, Final
 import attrs
 
 from ...claims import AccessTokenClaims
-from ...errors import ConfigurationError, Problem, Reason, TokenError, quoted, quoted_list
+from ...errors import ConfigurationError, Problem, Reason, TokenError
+from ...quoting import quoted, quoted_list
 
 __all__ = ["NO_REQUIREMENTS", "Requirements", "check_groups", "check_requirements", "check_scopes"]
 

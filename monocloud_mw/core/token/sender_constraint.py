@@ -16,9 +16,10 @@ from typing import Final
 
 from cryptography import x509
 
-from ...errors import Reason, TokenError, quoted
+from ...errors import Reason, TokenError
 from ...frozen import FrozenDict
 from ...jose import base64url
+from ...quoting import quoted
 
 __all__ = ["certificate_to_der", "check_confirmation"]
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 import attrs
 
 from ...claims import AccessTokenClaims
-from ...errors import TokenError, quoted
+from ...errors import TokenError
 from ...jose import Jwk, KeySet
 from ...options import Options
+from ...quoting import quoted
 from ..effects import Instant
 from .claim_checks import (
     Lifetime,

@@ -14,10 +14,11 @@ from monocloud_mw.core.token.jwt import MAX_UNPROVEN_BYTES, MAX_UNPROVEN_VALUES,
 from monocloud_mw.core.token.requirements import Requirements, check_groups, check_scopes
 from monocloud_mw.core.token.sender_constraint import check_confirmation
 from monocloud_mw.core.token.validator import add_scheme_hint
-from monocloud_mw.errors import Reason, TokenError, quoted_list
+from monocloud_mw.errors import Reason, TokenError
 from monocloud_mw.frozen import freeze
 from monocloud_mw.jose import base64url, parse_header
 from monocloud_mw.protect.logs import describe_refusal
+from monocloud_mw.quoting import quoted_list
 
 TENANT: Final = "https://acme.us.monocloud.com"
 SLASH: Final = "they differ only in a slash at the end or in case; write both in the same way"
