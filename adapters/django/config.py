@@ -18,34 +18,28 @@
 from __future__ import annotations
 
 import atexit
-import inspect
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
 import attrs
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.signals import setting_changed
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
 
 from monocloud_mw.client import AsyncBackendClient, BackendClient
 from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
-from monocloud_mw.errors import ConfigurationError, MonoCloudError, Problem
+from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.options import Options
 from monocloud_mw.options.names import look_up
 from monocloud_mw.protect.adapter_checks import check_boolean, collect_problems
 from monocloud_mw.protect.guard import Guard
-from monocloud_mw.protect.responses import ErrorResponse
 
+from .callbacks import in_djangos_form, noting_origin, synchronous
 from .declarations import has_own_name, name_of
-from .refusals import to_django
-from .requests import has_in_header
 
 __all__ = ["SETTING", "Protection", "get_protection"]
 
@@ -159,7 +153,7 @@ class Protection:
             cast(BackendClient, guard.client).close()
 
     def _make_guard(self, is_async: bool, needs_client: bool) -> Guard:
-        adapt = (lambda function: function) if is_async else _synchronous
+        adapt = (lambda function: function) if is_async else synchronous
         resolver, on_error = self._token_resolver, self._on_error
         with _making_a_guard:
             if (is_async, needs_client) not in self._guards:
@@ -168,9 +162,9 @@ class Protection:
                     client = AsyncBackendClient(self.options) if is_async else BackendClient(self.options)
                 self._guards[is_async, needs_client] = Guard(
                     client,
-                    token_resolver=None if resolver is None else _noting_origin(adapt(resolver)),
+                    token_resolver=None if resolver is None else noting_origin(adapt(resolver)),
                     certificate_resolver=adapt(self._certificate_resolver),
-                    on_error=None if on_error is None else _in_djangos_form(adapt(on_error)),
+                    on_error=None if on_error is None else in_djangos_form(adapt(on_error)),
                 )
         return self._guards[is_async, needs_client]
 
@@ -258,48 +252,3 @@ def _read_callable(named: Mapping[str, Any], name: str) -> Callable[..., Any] | 
         message = f"must be a callable or its dotted name, not {type(value).__name__}"
         raise ConfigurationError([Problem(name, None, message)])
     return value
-
-
-def _synchronous(function: Any) -> Any:
-    """Return a function that a thread can call; a coroutine function is run with ``async_to_sync``."""
-    return async_to_sync(function) if inspect.iscoroutinefunction(function) else function
-
-
-def _noting_origin(resolver: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Wrap a resolver to record on the request whether its token is in the ``Authorization`` header."""
-
-    async def wait(request: HttpRequest, answer: Awaitable[Any]) -> Any:
-        token = await answer
-        has_in_header(request, token)
-        return token
-
-    def resolve(request: HttpRequest) -> Any:
-        answer = resolver(request)
-        if isinstance(answer, Awaitable):
-            return wait(request, answer)
-        has_in_header(request, answer)
-        return answer
-
-    return resolve
-
-
-def _in_djangos_form(on_error: Callable[..., Any]) -> Callable[..., Any]:
-    async def wait(answer: Awaitable[Any], default: HttpResponseBase) -> HttpResponseBase:
-        return _require_response(await answer, default)
-
-    def answer(error: MonoCloudError, response: ErrorResponse, request: HttpRequest) -> Any:
-        default = to_django(response)
-        changed = on_error(error, default, request)
-        if isinstance(changed, Awaitable):
-            return wait(changed, default)
-        return _require_response(changed, default)
-
-    return answer
-
-
-def _require_response(answer: Any, default: HttpResponseBase) -> HttpResponseBase:
-    if answer is None:
-        return default
-    if not isinstance(answer, HttpResponseBase):
-        raise ConfigurationError(f"on_error must return an HttpResponse or None, not {type(answer).__name__}")
-    return answer

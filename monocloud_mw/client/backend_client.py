@@ -9,7 +9,7 @@ from ..claims import AccessTokenClaims
 from ..core.tenant.metadata import Metadata
 from ..core.token.presented import Presented
 from ..core.token.requirements import Requirements
-from ..drivers.asyncio import is_async
+from ..drivers.async_calls import is_async
 from ..drivers.threads import SyncDriver
 from ..errors import ConfigurationError, Problem
 from ..jose import KeySet

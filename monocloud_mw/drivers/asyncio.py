@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from ..core.effects import (
@@ -22,10 +20,12 @@ from ..core.effects import (
     RunOnce,
     RunOnceInBackground,
 )
-from ..errors import ConfigurationError, HttpError, MonoCloudError
+from ..errors import HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
+from .async_calls import call_or_await, check_event_loop, is_async
 from .clock import Clock
 from .failures import FailureReports, ensure_entry, ensure_response, not_sent, wait_timed_out
+from .fetch_in_worker import FetchInWorker, bounds_exchanges
 from .observer import Notify
 from .run_once import INTERRUPTED, Run, RunOnceTable
 from .worker_threads import WorkerThreads
@@ -123,14 +123,14 @@ class AsyncDriver:
     async def _perform_fetch(self, effect: Fetch) -> HttpResponse | Failure:
         request = effect.request
         workers = self._introspection_workers if request.method == "POST" else self._workers
-        fetch: Any = self._fetch if is_async(self._fetch) else _FetchInWorker(self._fetch)
+        fetch: Any = self._fetch if is_async(self._fetch) else FetchInWorker(self._fetch)
         # A transport enforces the timeouts itself: one for the exchange, one for the wait for a connection.
-        bounds_itself = fetch is self._fetch and _bounds_exchanges(fetch)
+        bounds_itself = fetch is self._fetch and bounds_exchanges(fetch)
         try:
             async with asyncio.timeout(None if bounds_itself else request.timeout_seconds) as timeout:
                 if fetch is not self._fetch:
                     fetch.timeout = timeout
-                return ensure_response(await self._await(workers, fetch, request))
+                return ensure_response(await call_or_await(workers, fetch, request))
         except TimeoutError:
             if fetch is not self._fetch and not fetch.has_begun:
                 return not_sent("worker threads")
@@ -206,7 +206,7 @@ class AsyncDriver:
 
     async def _perform_call(self, effect: Call) -> Any:
         try:
-            return await self._await(self._workers, effect.function)
+            return await call_or_await(self._workers, effect.function)
         except Exception as error:  # noqa: BLE001  a user's function may raise anything
             return self._reports.call_failure(effect.purpose, error)
 
@@ -219,13 +219,13 @@ class AsyncDriver:
 
     async def _perform_cache_get(self, effect: CacheGet) -> Any:
         try:
-            return ensure_entry(await self._await(self._cache_workers, self._cache.get, effect.key))
+            return ensure_entry(await call_or_await(self._cache_workers, self._cache.get, effect.key))
         except Exception as error:  # noqa: BLE001  a cache that fails never fails a request
             return self._reports.report_cache_failure("get", error)
 
     async def _perform_cache_set(self, effect: CacheSet) -> None:
         try:
-            await self._await(
+            await call_or_await(
                 self._cache_workers, self._cache.set, effect.key, effect.claims, effect.expires_at
             )
         except Exception as error:  # noqa: BLE001
@@ -233,82 +233,7 @@ class AsyncDriver:
 
     async def _perform_cache_delete(self, effect: CacheDelete) -> Failure | None:
         try:
-            await self._await(self._cache_workers, self._cache.delete, effect.key)
+            await call_or_await(self._cache_workers, self._cache.delete, effect.key)
         except Exception as error:  # noqa: BLE001  a user's cache may raise anything
             return self._reports.delete_failure(error)
         return None
-
-    async def _await(self, workers: WorkerThreads, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function: a coroutine function on the event loop, any other one in a worker thread."""
-        task = asyncio.current_task()
-        try:
-            if is_async(function):
-                return await function(*arguments)
-            result = await workers.run(function, *arguments)
-            return await result if inspect.isawaitable(result) else result
-        except (asyncio.CancelledError, GeneratorExit) as error:
-            if task is None or task is not _running_task() or task.cancelling():
-                raise
-            # The function raised it: this task is neither cancelled nor closed. Passed on, it would count as
-            # an interrupted leader, and the waiting callers would start new runs without end.
-            raise CancelledFromWithinError from error
-
-
-def _running_task() -> asyncio.Task[Any] | None:
-    """Return the running task, or ``None``, for example while a coroutine is closed."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # no event loop is running
-        return None
-
-
-def check_event_loop() -> None:
-    """Raise an error if coroutines are run by another library than asyncio.
-
-    Raises:
-        ConfigurationError: no asyncio event loop is running.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        raise ConfigurationError(
-            "AsyncBackendClient needs asyncio, and no asyncio event loop is running. With trio (hypercorn -k "
-            "trio, anyio with the trio backend), serve the application with asyncio (hypercorn -k asyncio, "
-            "uvicorn), or call a BackendClient in a worker thread (trio.to_thread.run_sync)"
-        ) from None
-
-
-class _FetchInWorker:
-    """A synchronous fetcher whose timeout starts when a worker thread calls it, not while it is queued."""
-
-    timeout: asyncio.Timeout
-
-    def __init__(self, fetch: Callable[[HttpRequest], Any]) -> None:
-        self._fetch = fetch
-        self._loop = asyncio.get_running_loop()
-        self.has_begun = False
-
-    def __call__(self, request: HttpRequest) -> Any:
-        self._loop.call_soon_threadsafe(self._begin, request.timeout_seconds)
-        return self._fetch(request)
-
-    def _begin(self, timeout_seconds: float) -> None:
-        self.has_begun = True
-        until = None if _bounds_exchanges(self._fetch) else self._loop.time() + timeout_seconds
-        with suppress(RuntimeError):  # the caller has stopped waiting
-            self.timeout.reschedule(until)
-
-
-def _bounds_exchanges(fetch: object) -> bool:
-    return getattr(fetch, "bounds_exchanges", False) is True
-
-
-class CancelledFromWithinError(Exception):
-    """A user's function raised ``CancelledError`` or ``GeneratorExit`` without having been stopped."""
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """Return whether a callable is a coroutine function or an object whose ``__call__`` is one."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004  the method itself, to see whether it is async
-    )

@@ -22,7 +22,6 @@ access an attacker sees the claims, but no token.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -31,8 +30,7 @@ from typing import Any, Final, Self
 from ..errors import ConfigurationError, Problem
 from ..frozen import FrozenDict
 from ..lifecycle.event_loops import PerLoop
-from .circuit_breaker import CircuitBreaker
-from .entry import MAX_ENTRY_BYTES, EntryError, EntryFormat
+from .entry import MAX_ENTRY_BYTES
 from .redis_connection import (
     DEFAULT_MAX_CONNECTIONS,
     DEFAULT_TIMEOUT_SECONDS,
@@ -49,60 +47,14 @@ try:
 except ImportError as error:
     raise ImportError("The Redis caches need the redis package: pip install 'monocloud-mw[redis]'") from error
 
+from .redis_entries import INVALID_ENTRY_ERRORS, RedisEntries, log_invalid_entry
+
 __all__ = ["AsyncRedisCache", "RedisCache"]
 
-_log: Final = logging.getLogger(__name__)
-
 _CLOSED: Final = (redis.ConnectionError,)
-_FAILURES: Final = (redis.ConnectionError, redis.TimeoutError, OSError)
-_INVALID_ENTRY_ERRORS: Final = (EntryError, UnicodeError, redis.ResponseError)
 
 
-def _log_invalid_entry(error: Exception) -> None:
-    """Log that a value is not an entry, without quoting it; raise any other error."""
-    if isinstance(error, EntryError):
-        why = str(error)
-    elif isinstance(error, UnicodeError):  # only from clients that decode responses
-        why = "it is not text"
-    elif str(error).startswith("WRONGTYPE"):
-        why = "it is not a string value"
-    else:
-        raise error
-    _log.warning("a value in the Redis claims cache is not a valid entry and counts as a miss: %s", why)
-
-
-class _RedisEntries:
-    """The parts of the sync and the async cache that do no I/O."""
-
-    def __init__(
-        self,
-        *,
-        prefix: str,
-        integrity_key: bytes | str | None,
-        cooldown_seconds: float,
-        clock: Callable[[], float],
-    ) -> None:
-        self._prefix = prefix
-        self._format = EntryFormat(integrity_key)
-        self._circuit = CircuitBreaker(failures=_FAILURES, cooldown_seconds=cooldown_seconds)
-        self._clock = clock
-
-    def _claims(self, name: str, found: bytes | str) -> FrozenDict | None:
-        """Parse the value that Redis returned: an entry (truncated one byte past the limit), or empty."""
-        if not found:
-            return None
-        entry = self._format.parse(name, found.encode() if isinstance(found, str) else found)
-        return entry.claims if self._clock() < entry.expires_at else None
-
-    def _check_circuit(self) -> None:
-        if self._circuit.is_open():
-            raise redis.ConnectionError("Redis has failed recently and is not used until the cool-down ends")
-
-    def _lifetime_milliseconds(self, expires_at: float) -> int:
-        return max(1, int((expires_at - self._clock()) * 1000))  # Redis refuses 0
-
-
-class RedisCache(_RedisEntries):
+class RedisCache(RedisEntries):
     """A claims cache on Redis for :class:`monocloud_mw.BackendClient`.
 
     Args:
@@ -176,8 +128,8 @@ class RedisCache(_RedisEntries):
             with self._circuit.recording():
                 found: Any = self._client.getrange(name, 0, MAX_ENTRY_BYTES)
             return self._claims(name, found)
-        except _INVALID_ENTRY_ERRORS as error:
-            _log_invalid_entry(error)
+        except INVALID_ENTRY_ERRORS as error:
+            log_invalid_entry(error)
             return None
 
     def set(self, key: str, claims: Mapping[str, Any], expires_at: float) -> None:
@@ -203,7 +155,7 @@ class RedisCache(_RedisEntries):
         self._client.close()
 
 
-class AsyncRedisCache(_RedisEntries):
+class AsyncRedisCache(RedisEntries):
     """A claims cache on Redis for :class:`monocloud_mw.AsyncBackendClient`, on any number of event loops.
 
     Args:
@@ -281,8 +233,8 @@ class AsyncRedisCache(_RedisEntries):
             async with self._exchange() as client:
                 found: Any = await client.getrange(name, 0, MAX_ENTRY_BYTES)
             return self._claims(name, found)
-        except _INVALID_ENTRY_ERRORS as error:
-            _log_invalid_entry(error)
+        except INVALID_ENTRY_ERRORS as error:
+            log_invalid_entry(error)
             return None
 
     async def set(self, key: str, claims: Mapping[str, Any], expires_at: float) -> None:

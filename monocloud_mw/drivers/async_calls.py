@@ -1,0 +1,64 @@
+"""Calls functions for an event loop: coroutine functions on the loop, others in worker threads."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import ConfigurationError
+from .worker_threads import WorkerThreads
+
+__all__ = ["CancelledFromWithinError", "call_or_await", "check_event_loop", "is_async"]
+
+
+class CancelledFromWithinError(Exception):
+    """A user's function raised ``CancelledError`` or ``GeneratorExit`` without having been stopped."""
+
+
+async def call_or_await(workers: WorkerThreads, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function: a coroutine function on the event loop, any other one in a worker thread."""
+    task = asyncio.current_task()
+    try:
+        if is_async(function):
+            return await function(*arguments)
+        result = await workers.run(function, *arguments)
+        return await result if inspect.isawaitable(result) else result
+    except (asyncio.CancelledError, GeneratorExit) as error:
+        if task is None or task is not _running_task() or task.cancelling():
+            raise
+        # The function raised it: this task is neither cancelled nor closed. Passed on, it would count as
+        # an interrupted leader, and the waiting callers would start new runs without end.
+        raise CancelledFromWithinError from error
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Return whether a callable is a coroutine function or an object whose ``__call__`` is one."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  the method itself, to see whether it is async
+    )
+
+
+def check_event_loop() -> None:
+    """Raise an error if coroutines are run by another library than asyncio.
+
+    Raises:
+        ConfigurationError: no asyncio event loop is running.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "AsyncBackendClient needs asyncio, and no asyncio event loop is running. With trio (hypercorn -k "
+            "trio, anyio with the trio backend), serve the application with asyncio (hypercorn -k asyncio, "
+            "uvicorn), or call a BackendClient in a worker thread (trio.to_thread.run_sync)"
+        ) from None
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    """Return the running task, or ``None``, for example while a coroutine is closed."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no event loop is running
+        return None
