@@ -117,6 +117,7 @@ setup(
         "monocloud_mw.adapters.django",
         "monocloud_mw.adapters.fastapi",
         "monocloud_mw.adapters.flask",
+        "monocloud_mw.adapters.starlette",
         "monocloud_mw.cli",
         "monocloud_mw.cli.doctor",
         "monocloud_mw.cli.explain",

@@ -308,6 +308,7 @@ PARTS = {  # of modules that say it for them, or that are imported for an applic
     "monocloud_mw.adapters.flask.config",
     "monocloud_mw.cli.routes.of_django",
     "monocloud_mw.cli.routes.of_starlette",
+    "monocloud_mw.stores.redis_entries",
     "monocloud_mw.transports.asyncio_network",
 }
 

@@ -9,7 +9,8 @@ import attrs
 from starlette.middleware.authentication import AuthenticationMiddleware
 
 from ...adapters.asgi import ProtectApiMiddleware
-from ...adapters.starlette import MonoCloudBackend, requirements_of
+from ...adapters.starlette import MonoCloudBackend
+from ...adapters.starlette.requires import requirements_of
 from ...protect.wrappers import layers, variables_of
 from .route import ANY_METHOD, Need, Route
 

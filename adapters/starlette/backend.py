@@ -1,0 +1,92 @@
+"""The backend for Starlette's ``AuthenticationMiddleware``."""
+
+from __future__ import annotations
+
+try:
+    from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
+except ImportError as error:
+    raise ImportError(
+        "monocloud_mw.adapters.starlette needs Starlette: pip install 'monocloud-mw[starlette]'"
+    ) from error
+
+from starlette.requests import HTTPConnection
+
+from monocloud_mw.client import AsyncBackendClient
+from monocloud_mw.core.token.requirements import NO_REQUIREMENTS
+from monocloud_mw.protect.adapter_checks import (
+    CLAIMS_KEY,
+    AsyncAuthenticator,
+    check_boolean,
+    check_callable,
+    collect_problems,
+    select_client,
+)
+from monocloud_mw.protect.guard import Guard, Refused, run_async
+from monocloud_mw.protect.resolvers import Resolver
+
+from ..asgi import list_authorization
+from .refusals import TokenRefused
+from .user import AccessTokenUser
+
+__all__ = ["MonoCloudBackend"]
+
+
+class MonoCloudBackend(AuthenticationBackend):
+    """A backend for Starlette's ``AuthenticationMiddleware``; pass ``on_error`` of this package to that too.
+
+    Args:
+        client: an :class:`~monocloud_mw.AsyncBackendClient`; default: its ``shared()`` one.
+        optional: let requests without a token pass as anonymous; otherwise every request needs one.
+        token_resolver: called with the connection, sync or async; returns the access token, instead of the
+            ``Authorization`` header.
+        certificate_resolver: called with the connection, sync or async; returns the caller's certificate
+            (:mod:`monocloud_mw.protect.resolvers`).
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+
+    def __init__(
+        self,
+        client: AsyncAuthenticator | None = None,
+        *,
+        optional: bool = True,
+        token_resolver: Resolver | None = None,
+        certificate_resolver: Resolver | None = None,
+    ) -> None:
+        self.client: AsyncAuthenticator
+        self.client, *_ = collect_problems(
+            lambda: select_client(client, AsyncBackendClient),
+            lambda: check_boolean("optional", optional),
+            lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
+            lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
+        )
+        self._optional = optional
+        self._guard = Guard(
+            self.client, token_resolver=token_resolver, certificate_resolver=certificate_resolver
+        )
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
+        """Return the scopes and the user of a request, or ``None`` for an anonymous one.
+
+        Raises:
+            TokenRefused: the token is refused or cannot be checked.
+        """
+        scope = conn.scope
+        scope.pop(CLAIMS_KEY, None)
+        check = self._guard.check(
+            conn,
+            list_authorization(scope),
+            NO_REQUIREMENTS,
+            method=scope.get("method", "GET"),  # a WebSocket handshake is a GET
+            url=scope["path"],
+            optional=self._optional,
+        )
+        try:
+            claims = await run_async(check)
+        except Refused as refused:
+            raise TokenRefused(refused.error, refused.response) from refused.error
+        if claims is None:
+            return None
+        scope[CLAIMS_KEY] = claims
+        return AuthCredentials(sorted(claims.scopes)), AccessTokenUser(claims, self._guard)

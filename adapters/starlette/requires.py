@@ -1,0 +1,94 @@
+"""``@requires``: the access requirements of a view."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar, cast
+
+from starlette.requests import HTTPConnection
+
+from monocloud_mw.core.token.requirements import Requirements
+from monocloud_mw.errors import ConfigurationError, CredentialsError
+from monocloud_mw.protect.guard import Refused, refuse
+
+from ..declared_by import naming
+from .refusals import AccessRefused, WebSocketRefused
+from .user import AccessTokenUser
+
+__all__ = ["requirements_of", "requires"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_REQUIREMENTS: Final = "__monocloud_requirements__"
+
+
+def requires(
+    scopes: str | Iterable[str] = (),
+    *,
+    any_scopes: str | Iterable[str] = (),
+    groups: str | Iterable[str] = (),
+) -> Callable[[View], View]:
+    """Return a decorator that requires a valid token for a view.
+
+    The view must have a parameter ``request`` or ``websocket``. Without arguments, any valid token passes.
+
+    Args:
+        scopes: all of them are required.
+        any_scopes: the token must have at least one.
+        groups: the caller must be in at least one.
+
+    Raises:
+        ConfigurationError: a requirement has a wrong type (it names the view), or the view has no such
+            parameter.
+    """
+    with naming():
+        requirements = Requirements.of(scopes, groups, any_scopes)
+
+    def decorate(view: View) -> View:
+        names = list(inspect.signature(view).parameters)
+        name = next((name for name in names if name in ("request", "websocket")), None)
+        if name is None:
+            raise ConfigurationError(f"@requires: {view!r} has no parameter named request or websocket")
+        position = names.index(name)
+
+        def check(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+            _check(kwargs[name] if name in kwargs else args[position], requirements)
+
+        @functools.wraps(view)
+        async def protected(*args: Any, **kwargs: Any) -> Any:
+            check(args, kwargs)
+            return await view(*args, **kwargs)
+
+        @functools.wraps(view)
+        def protected_sync(*args: Any, **kwargs: Any) -> Any:
+            check(args, kwargs)
+            return view(*args, **kwargs)
+
+        chosen: Any = protected if inspect.iscoroutinefunction(view) else protected_sync
+        chosen.__dict__[_REQUIREMENTS] = requirements
+        return cast(View, chosen)
+
+    return decorate
+
+
+def requirements_of(view: Any) -> Requirements | None:
+    """Return what :func:`requires` asks of a view; ``None`` without it."""
+    found = getattr(view, "__dict__", {}).get(_REQUIREMENTS)
+    return found if isinstance(found, Requirements) else None
+
+
+def _check(connection: HTTPConnection, requirements: Requirements) -> None:
+    scope = connection.scope
+    method, url, user = scope.get("method", "GET"), scope["path"], scope.get("user")
+    try:
+        if user is None:
+            message = "@requires needs AuthenticationMiddleware with backend=MonoCloudBackend()"
+            raise refuse(ConfigurationError(message), method=method, url=url)
+        if not isinstance(user, AccessTokenUser):
+            raise refuse(CredentialsError("The request has no access token"), method=method, url=url)
+        user.check(requirements, method=method, url=url)
+    except Refused as refused:
+        kind = WebSocketRefused if scope["type"] == "websocket" else AccessRefused
+        raise kind(refused.error, refused.response) from refused.error
