@@ -137,13 +137,14 @@ class ProtectApi(Protection):
             allow_cors_preflight=allow_cors_preflight,
             public_mounts=mounts,
         )
+        self._derived: dict[tuple[Requirements, bool], ProtectApi] = {}
         self._set_up(requirements, optional)
 
     def _set_up(self, requirements: Requirements, optional: bool) -> None:
         self.optional = optional
         self._requirements = requirements
         self._known: dict[tuple[str, ...], Requirements] = {}
-        self._shared.derived[requirements, optional] = self
+        self._derived[requirements, optional] = self
 
     @property
     def client(self) -> AsyncAuthenticator:
@@ -190,10 +191,10 @@ class ProtectApi(Protection):
                 lambda: check_boolean("optional", optional),
             )
         requirements = self._requirements.merge(more)
-        derived = self._shared.derived.get((requirements, optional))
+        derived = self._derived.get((requirements, optional))
         if derived is None:
             derived = ProtectApi.__new__(type(self))
-            derived._shared = self._shared  # noqa: SLF001
+            derived._shared, derived._derived = self._shared, self._derived  # noqa: SLF001
             derived._set_up(requirements, optional)  # noqa: SLF001
         return derived
 

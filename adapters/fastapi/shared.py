@@ -6,21 +6,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakSet
 
 from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
 
-from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, HttpError, MonoCloudError
 from monocloud_mw.protect.guard import Guard
 from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
 
 from .routes import read_declarations
 from .scheme import Scheme, unlock_public_operations
-
-if TYPE_CHECKING:
-    from .protect_api import ProtectApi
 
 __all__ = ["Shared"]
 
@@ -36,9 +32,6 @@ class Shared:
         owns_client: close the client when the application stops.
         allow_cors_preflight: let CORS preflights pass.
         public_mounts: mounts and plain routes that are public.
-
-    Attributes:
-        derived: the derived protections, by requirements and ``optional``.
     """
 
     def __init__(
@@ -53,7 +46,6 @@ class Shared:
         self.guard = guard
         self.scheme = scheme
         self.allow_cors_preflight = allow_cors_preflight
-        self.derived: dict[tuple[Requirements, bool], ProtectApi] = {}
         self._owns_client = owns_client
         self._public_mounts = public_mounts
         self._checked: WeakSet[FastAPI] = WeakSet()

@@ -22,22 +22,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import partial
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import attrs
-from flask import Blueprint
+from flask import Blueprint, Request
 from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclass
 
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.wrappers import decorated, layers, unbound
 
-if TYPE_CHECKING:
-    from .protect_api import ProtectApi
-
 __all__ = [
     "Declaration",
     "Declared",
+    "Protection",
     "declare",
     "find_declared",
     "find_unregistered",
@@ -51,18 +49,25 @@ View = TypeVar("View", bound=Callable[..., Any])
 _MARKS: Final = "__monocloud_marks__"
 
 
+class Protection(Protocol):
+    """Checks requests for the declarations made with it; :class:`~.protect_api.ProtectApi` is one."""
+
+    def check(self, declaration: Declaration, incoming: Request) -> None:
+        """Check a request; raise an ``HTTPException`` to refuse it."""
+
+
 @attrs.frozen(eq=False)
 class Declaration:
     """The requirements of one ``@protect``.
 
     Args:
-        protection: the ``ProtectApi`` object, which has the client.
+        protection: what ``@protect`` belongs to; it has the client.
         requirements: scopes and groups that the token must have.
         optional: let requests without a token pass; a token that is sent is still checked.
         borrowed: whether the view may only have copied its name from the one that was declared.
     """
 
-    protection: ProtectApi
+    protection: Protection
     requirements: Requirements
     optional: bool
     borrowed: bool = False

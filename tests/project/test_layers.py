@@ -13,6 +13,7 @@ import ast
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from typing import Final
 
 import pytest
@@ -121,6 +122,17 @@ def test_imports_point_downwards(module: str) -> None:
     path = package_modules()[module]
     found = list(_violations(module, path.read_text(encoding="utf-8"), is_package=path.name == "__init__.py"))
     assert found == []
+
+
+def test_imports_have_no_circles() -> None:
+    """No two modules import each other, not even for type checkers or through other modules."""
+    modules = package_modules()
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        imports = imports_of(module, path.read_text(encoding="utf-8"), is_package=path.name == "__init__.py")
+        imported = {name if name in modules else name.rpartition(".")[0] for name, *_ in imports}
+        graph[module] = (imported & modules.keys()) - {module}
+    assert list(TopologicalSorter(graph).static_order())  # raises CycleError with the modules of a circle
 
 
 @pytest.mark.parametrize(
