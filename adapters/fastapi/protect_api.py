@@ -55,6 +55,7 @@ from monocloud_mw.protect.resolvers import Resolver
 
 from ..asgi import list_authorization
 from ..declared_by import naming
+from .document import install
 from .public import is_public
 from .refusals import AccessRefused, WebSocketRefused
 from .routes import Protection
@@ -89,7 +90,7 @@ class ProtectApi(Protection):
             Connect.
         authorization_url: the authorization endpoint; default: read from the tenant's metadata at start.
         token_url: the token endpoint; default: read from the tenant's metadata at start.
-        scope_descriptions: descriptions by scope; scopes that the routes require are added at start.
+        scope_descriptions: descriptions by scope; scopes that the routes require are added.
 
     Raises:
         ConfigurationError: with every problem found.
@@ -206,6 +207,10 @@ class ProtectApi(Protection):
         """
         return self._requirements.merge(Requirements.of(tuple(scopes)))
 
+    def describe(self, scopes: Iterable[str]) -> None:
+        """List scopes in the security scheme of the OpenAPI document."""
+        self._shared.scheme.add_scopes(scopes)
+
     async def __call__(
         self, connection: HTTPConnection, security_scopes: SecurityScopes
     ) -> AccessTokenClaims | None:
@@ -257,7 +262,7 @@ class ProtectApi(Protection):
         return claims
 
     def check_routes(self, app: FastAPI) -> None:
-        """Check the declarations on the routes of an application; add their scopes to its OpenAPI document.
+        """Check the declarations on the routes of an application.
 
         ``lifespan`` calls it at start. Call it yourself if you do not use ``lifespan``, such as in a test.
 
@@ -298,3 +303,6 @@ def _is_preflight(connection: HTTPConnection) -> bool:
         headers.get("origin"),
         headers.get("access-control-request-method"),
     )
+
+
+install()  # from now on, the OpenAPI document says what is enforced

@@ -16,7 +16,6 @@ each level added to those of the levels above.
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -30,14 +29,14 @@ from starlette.routing import BaseRoute, Host, Mount
 
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, Problem
-from monocloud_mw.protect.wrappers import MAX_LAYERS
+from monocloud_mw.protect.wrappers import MAX_LAYERS, decorated
 from monocloud_mw.quoting import quoted
 
 from ..asgi import ProtectApiMiddleware
 from ..wsgi import ProtectApiMiddleware as WsgiMiddleware
 from .public import is_public
 
-__all__ = ["Declarations", "Protection", "read_declarations"]
+__all__ = ["Declared", "Protection", "declared_on", "find_problems"]
 
 
 NOT_COVERED: Final = (
@@ -63,36 +62,26 @@ class Protection(SecurityBase):
         """
         raise NotImplementedError
 
-
-class Declarations:
-    """The result of reading the routes.
-
-    Attributes:
-        problems: invalid declarations, and mounts and routes that are not protected.
-        scopes: all required scopes, in the order of the routes.
-        lifted: by path and method of an operation, the names of the security schemes that do not apply
-            because of ``@public``.
-    """
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self.scopes: dict[str, None] = {}
-        self.lifted: dict[tuple[str, str], frozenset[str]] = {}
+    def describe(self, scopes: Iterable[str]) -> None:
+        """List scopes in the security scheme of the OpenAPI document."""
+        raise NotImplementedError
 
 
-def read_declarations(app: FastAPI, public_mounts: Collection[str] = ()) -> Declarations:
-    """Read the declarations of an application, its included routers and mounted FastAPI applications.
+def find_problems(app: FastAPI, public_mounts: Collection[str] = ()) -> list[Problem]:
+    """Return the invalid declarations of an application, its routers and mounted FastAPI applications.
+
+    Mounts and plain routes that are not protected are among them.
 
     Args:
         app: the application.
         public_mounts: paths of mounts and plain routes, and names of hosts, that are public.
     """
-    declarations = Declarations()
-    _read_app(app, "", declarations, public_mounts)
-    return declarations
+    problems: list[Problem] = []
+    _read_app(app, "", problems, public_mounts)
+    return problems
 
 
-def _read_app(app: FastAPI, prefix: str, found: Declarations, public_mounts: Collection[str]) -> None:
+def _read_app(app: FastAPI, prefix: str, found: list[Problem], public_mounts: Collection[str]) -> None:
     must_cover = _is_protected(app) and not _has_middleware(app)
     inherited = {id(depends) for router in _routers(app.router) for depends in router.dependencies}
     for original, route in _effective_routes(app.router.routes):
@@ -106,14 +95,14 @@ def _read_app(app: FastAPI, prefix: str, found: Declarations, public_mounts: Col
                 _add_uncovered(route, name, found)
         elif hasattr(route, "dependencies"):
             own = [depends for depends in original.dependencies if id(depends) not in inherited]
-            _read_view(route, _name(path, route), own, found, is_documented=not prefix)
+            _read_view(route, _name(path, route), own, found)
         elif must_cover and path not in public_mounts and not _is_own_page(app, route):
             _add_uncovered(route, path, found)
 
 
-def _add_uncovered(route: Any, name: str, found: Declarations) -> None:
+def _add_uncovered(route: Any, name: str, found: list[Problem]) -> None:
     message = NOT_COVERED.format(path=json.dumps(name))
-    found.problems.append(Problem(f"{type(route).__name__} {name}", None, message))
+    found.append(Problem(f"{type(route).__name__} {name}", None, message))
 
 
 def _is_protected(app: FastAPI) -> bool:
@@ -154,61 +143,45 @@ def _mounted_routes(app: FastAPI) -> Iterator[Any]:
 def _is_covered(route: Any) -> bool:
     if isinstance(route, (Mount, Host)):
         return _covers_itself(route.app)
-    view = getattr(route, "endpoint", None)
-    if not hasattr(route, "dependencies") or not callable(view):
+    if not hasattr(route, "dependencies"):
         return False
-    return is_public(view) or any(
-        not each.protection.optional
-        for each in (*_protections_of(route.dependencies), *_declared_by(view, (), None))
+    return is_public(getattr(route, "endpoint", None)) or any(
+        not each.protection.optional for each in declared_on(route)
     )
 
 
-def _read_view(
-    route: Any, name: str, own: Iterable[Depends], found: Declarations, *, is_documented: bool
-) -> None:
+def declared_on(route: Any) -> Iterator[Declared]:
+    """Yield the protections among the dependencies of a route of FastAPI and of its view."""
+    yield from _protections_of(route.dependencies)
     view = getattr(route, "endpoint", None)
-    in_view = list(_declared_by(view, (), None)) if callable(view) else []
-    every = [*_protections_of(route.dependencies), *in_view]
-    if is_documented:
-        _read_lifted(route, is_public(view), every, found)
-    for declared in every:
+    if callable(view):
+        yield from _declared_by(view, (), None)
+
+
+def _read_view(route: Any, name: str, own: Iterable[Depends], found: list[Problem]) -> None:
+    view = getattr(route, "endpoint", None)
+    for declared in declared_on(route):
         if declared.text is not None:
             words = ", ".join(map(quoted, declared.text.split()))
             message = (
                 f"Security(scopes={quoted(declared.text)}) is a string, which FastAPI splits into letters"
             )
-            found.problems.append(Problem(name, None, f"{message}; write scopes=[{words}]"))
+            found.append(Problem(name, None, f"{message}; write scopes=[{words}]"))
             continue
         try:
-            requirements = declared.protection.requirements_with(declared.scopes)
+            declared.protection.requirements_with(declared.scopes)
         except ConfigurationError as error:
-            found.problems.extend(
-                Problem(name, None, f"{problem} (in Security)") for problem in error.problems
-            )
-        else:
-            found.scopes.update(dict.fromkeys(requirements.named_scopes))
+            found.extend(Problem(name, None, f"{problem} (in Security)") for problem in error.problems)
     if callable(view):
-        found.problems.extend(Problem(name, None, message) for message in _unresolved(view))
-    required = (
-        declared for declared in [*_protections_of(own), *in_view] if not declared.protection.optional
-    )
+        found.extend(Problem(name, None, message) for message in _unresolved(view))
+    in_view = _declared_by(view, (), None) if callable(view) else ()
+    required = (each for each in (*_protections_of(own), *in_view) if not each.protection.optional)
     if is_public(view) and next(required, None) is not None:
         message = "is @public and also requires a token; remove one of the two, or use optional=True"
-        found.problems.append(Problem(name, None, message))
+        found.append(Problem(name, None, message))
 
 
-def _read_lifted(route: Any, is_open: bool, every: Iterable[_Declared], found: Declarations) -> None:
-    """Record the schemes that do not apply to an operation; if several share a path, all must be public."""
-    named: dict[bool, set[str]] = {True: set(), False: set()}
-    for declared in every:
-        named[is_open and not declared.protection.optional].add(declared.protection.scheme_name)
-    for method in getattr(route, "methods", None) or ():
-        key = route.path_format, method.lower()
-        lifted = frozenset(named[True] - named[False])
-        found.lifted[key] = found.lifted.get(key, lifted) & lifted
-
-
-class _Declared(NamedTuple):
+class Declared(NamedTuple):
     """A protection among the dependencies, its scopes, and ``scopes`` if it was passed as one string."""
 
     protection: Protection
@@ -218,7 +191,7 @@ class _Declared(NamedTuple):
 
 def _protections_of(
     dependencies: Iterable[Depends], scopes: tuple[Any, ...] = (), text: str | None = None
-) -> Iterator[_Declared]:
+) -> Iterator[Declared]:
     for depends in dependencies:
         own: Any = (isinstance(depends, Security) and depends.scopes) or ()
         call = depends.dependency
@@ -226,12 +199,20 @@ def _protections_of(
             yield from _declared_by(call, (*scopes, *own), own if isinstance(own, str) else text)
 
 
-def _declared_by(call: Callable[..., Any], scopes: tuple[Any, ...], text: str | None) -> Iterator[_Declared]:
-    protection = inspect.unwrap(call)
-    if isinstance(protection, Protection):
-        yield _Declared(protection, scopes, text)
+def _declared_by(call: Callable[..., Any], scopes: tuple[Any, ...], text: str | None) -> Iterator[Declared]:
+    protection = _protection_called_by(call)
+    if protection is not None:
+        yield Declared(protection, scopes, text)
         return
     yield from _protections_of(_dependencies_of(call), scopes, text)
+
+
+def _protection_called_by(call: Callable[..., Any]) -> Protection | None:
+    """Return the protection that a dependency is, decorates, or is a method of; a copied name is neither."""
+    for layer in (*decorated(call), getattr(call, "__self__", None)):
+        if isinstance(layer, Protection):
+            return layer
+    return None
 
 
 def _dependencies_of(call: Callable[..., Any]) -> Iterator[Depends]:

@@ -5,15 +5,14 @@
   come from arguments, or from the discovery document once it is loaded (``lifespan``). Until then the OpenAPI
   document has OpenID Connect; it is regenerated afterwards.
 - With a custom client, whose tenant is unknown: a bearer token.
-- Public operations have no security requirement, although the dependencies of the application apply to them.
+- What an operation requires is written by :mod:`.document`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
 from fastapi.openapi.models import (
     HTTPBearer,
     OAuth2,
@@ -26,7 +25,7 @@ from fastapi.openapi.models import (
 from monocloud_mw.core.tenant.metadata import Metadata
 from monocloud_mw.errors import ConfigurationError, Problem
 
-__all__ = ["Scheme", "tenant_domain_of", "unlock_public_operations"]
+__all__ = ["Scheme", "tenant_domain_of"]
 
 
 class Scheme:
@@ -108,27 +107,3 @@ def tenant_domain_of(client: Any) -> str | None:
     """Return the tenant of a client, or ``None`` if unknown."""
     domain = getattr(getattr(client, "options", None), "tenant_domain", None)
     return domain if isinstance(domain, str) else None
-
-
-def unlock_public_operations(app: FastAPI, lifted: Mapping[tuple[str, str], Collection[str]]) -> None:
-    """Remove security schemes from operations that are ``@public``.
-
-    Args:
-        app: the application; its ``openapi()`` is wrapped.
-        lifted: the names of the schemes to remove, by path and method of an operation.
-    """
-    make = getattr(app.openapi, "monocloud_original", app.openapi)
-
-    def openapi() -> dict[str, Any]:
-        document: dict[str, Any] = make()
-        for (path, method), names in lifted.items():
-            operation = document.get("paths", {}).get(path, {}).get(method, {})
-            needed = [entry for entry in operation.get("security", ()) if not set(entry) <= set(names)]
-            if needed:
-                operation["security"] = needed
-            else:
-                operation.pop("security", None)
-        return document
-
-    openapi.monocloud_original = make  # type: ignore[attr-defined]
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -15,8 +15,8 @@ from monocloud_mw.errors import ConfigurationError, HttpError, MonoCloudError
 from monocloud_mw.protect.guard import Guard
 from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
 
-from .routes import read_declarations
-from .scheme import Scheme, unlock_public_operations
+from .routes import find_problems
+from .scheme import Scheme
 
 __all__ = ["Shared"]
 
@@ -68,12 +68,9 @@ class Shared:
         Raises:
             ConfigurationError: lists every invalid declaration.
         """
-        declarations = read_declarations(app, self._public_mounts)
-        if declarations.problems:
-            raise ConfigurationError(declarations.problems)
-        self.scheme.add_scopes(declarations.scopes)
-        app.openapi_schema = None  # regenerate it with the scopes
-        unlock_public_operations(app, declarations.lifted)
+        problems = find_problems(app, self._public_mounts)
+        if problems:
+            raise ConfigurationError(problems)
         self._checked.add(app)
 
     @contextlib.asynccontextmanager

@@ -446,7 +446,7 @@ def test_routers_of_routers_have_all_requirements(bearer: Bearer) -> None:
     assert client.get(path).status_code == 401
     assert client.get("/outer/middle/inner/open").status_code == 200
     operation = client.get("/openapi.json").json()["paths"][path]["get"]
-    assert operation["security"] == [{"MonoCloud": ["outer", "inner"]}]
+    assert operation["security"] == [{"MonoCloud": ["outer", "inner", each]} for each in ("a", "b")]
 
 
 def test_head_is_checked_like_get(bearer: Bearer) -> None:

@@ -1,0 +1,114 @@
+"""Makes the security of an operation in the OpenAPI document match what is enforced.
+
+FastAPI writes the scheme of every dependency into an operation, whether or not it applies. The document then
+differs from what is enforced, and is corrected here, operation by operation:
+
+- a ``@public`` operation does not have the schemes that ``@public`` exempts it from, and does not list the
+  refusals of ``RESPONSES``;
+- an operation whose token is optional may be called without a scheme (``{}``);
+- the scopes of ``ProtectApi(scopes=)`` and ``needing(scopes=, any_scopes=)`` are listed; the sets of
+  ``any_scopes`` are alternatives. Groups cannot be expressed in OpenAPI.
+
+FastAPI has no hook for the security of an operation, so ``fastapi.openapi.utils.get_openapi_path`` is wrapped
+when this module is imported. No object of the application has to be known or started: ``app.openapi()`` in a
+script, the document of a mounted application, and an ``app.openapi`` that the application replaces are right
+too. Operations without a :class:`.Protection` are not changed.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from fastapi.openapi import utils
+
+from monocloud_mw.core.token.requirements import Requirements
+from monocloud_mw.errors import ConfigurationError
+
+from .public import is_public
+from .refusals import RESPONSES
+from .routes import Declared, declared_on
+
+__all__ = ["install"]
+
+MAX_ALTERNATIVES: Final = 16  # combinations of any_scopes; with more, only the required scopes are listed
+
+Operation = dict[str, Any]
+
+
+def install() -> None:
+    """Correct each operation that FastAPI describes from now on."""
+    utils.get_openapi_path = _correcting(utils.get_openapi_path)
+
+
+def _correcting(describe: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(describe)
+    def get_openapi_path(*, route: Any, **more: Any) -> Any:
+        declared = list(declared_on(route)) if route.include_in_schema else []
+        for each in declared:
+            each.protection.describe(_requirements_of([each]).named_scopes)  # before FastAPI reads the scheme
+        described = describe(route=route, **more)
+        if declared:
+            for operation in described[0].values():
+                _correct(operation, route, declared)
+        return described
+
+    return get_openapi_path
+
+
+def _correct(operation: Operation, route: Any, declared: list[Declared]) -> None:
+    entries = operation.get("security", ())
+    listed = {name: scopes for entry in entries for name, scopes in entry.items()}
+    declared = [each for each in declared if each.protection.scheme_name in listed]
+    names = {each.protection.scheme_name for each in declared}
+    theirs = [entry for entry in entries if not set(entry) <= names]
+    active = [each for each in declared if each.protection.optional or not is_public(route.endpoint)]
+    security = [*_alternatives(active, listed), *theirs]
+    if active and not theirs and all(each.protection.optional for each in active):
+        security.append({})
+    if security:
+        operation["security"] = security
+    else:
+        operation.pop("security", None)
+    if not active:
+        for status, response in RESPONSES.items():
+            if route.responses.get(status) == response:
+                operation["responses"].pop(str(status), None)
+
+
+def _alternatives(active: list[Declared], listed: dict[str, list[str]]) -> list[dict[str, list[str]]]:
+    """Return the requirements of the protections that apply: each entry alone is sufficient."""
+    by_scheme: dict[str, list[Declared]] = {}
+    for each in active:
+        by_scheme.setdefault(each.protection.scheme_name, []).append(each)
+    choices = [
+        [{name: scopes} for scopes in _scopes(_requirements_of(group), listed.get(name, ()))]
+        for name, group in by_scheme.items()
+    ]
+    return [
+        {name: scopes for part in parts for name, scopes in part.items()}
+        for parts in (itertools.product(*choices) if choices else ())
+    ]
+
+
+def _scopes(requirements: Requirements, order: Iterable[str]) -> list[list[str]]:
+    """Return the lists of scopes of which a token needs one; ``order`` is that of their declaration."""
+    first = [scope for scope in order if scope in requirements.scopes]
+    required = [*first, *sorted(requirements.scopes.difference(first))]
+    if math.prod(map(len, requirements.any_scopes)) > MAX_ALTERNATIVES:
+        return [required]
+    chosen = itertools.product(*map(sorted, requirements.any_scopes))
+    return [list(dict.fromkeys([*required, *choice])) for choice in chosen]
+
+
+def _requirements_of(declared: Iterable[Declared]) -> Requirements:
+    found = Requirements()
+    for each in declared:
+        try:
+            found = found.merge(each.protection.requirements_with(each.scopes))
+        except ConfigurationError:  # reported at start, and by each request
+            continue
+    return found
