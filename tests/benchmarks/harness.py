@@ -104,6 +104,7 @@ def compare(contenders: Mapping[str, Run], *, rounds: int) -> dict[str, Measurem
 
 def _calibrate(run: Run) -> int:
     """Return how many repetitions make a round long enough to measure; also warms up."""
+    run(1)  # not measured: the first call may create a client and load its keys
     times = 1
     while (seconds := run(times)) < ROUND_SECONDS / 4:
         times *= 2

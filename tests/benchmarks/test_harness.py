@@ -38,3 +38,15 @@ def test_rounds_are_interleaved() -> None:
     assert turns[-4:] == ["slow", "quick", "quick", "slow"]
     assert found["slow"].samples == pytest.approx((0.01, 0.01))
     assert found["quick"].samples == pytest.approx((0.001, 0.001))
+
+
+def test_the_first_call_is_not_measured() -> None:
+    """A slow first call, which may load keys, does not make the rounds short."""
+    calls: list[int] = []
+
+    def run(times: int) -> float:
+        calls.append(times)
+        return 60.0 if len(calls) == 1 else 0.001 * times
+
+    compare({"slow at first": run}, rounds=1)
+    assert calls[-1] == 30
