@@ -35,7 +35,7 @@ from monocloud_mw.protect.adapter_checks import (
     select_client,
 )
 from monocloud_mw.protect.cors import is_cors_preflight
-from monocloud_mw.protect.guard import Guard, Refused, run_async
+from monocloud_mw.protect.guard import Guard, Refused, run_check_async
 from monocloud_mw.protect.paths import cut_at_prefix, list_known_prefixes, strip_prefix
 from monocloud_mw.protect.policy import Policy
 from monocloud_mw.protect.resolvers import Resolver
@@ -155,7 +155,7 @@ class ProtectApiMiddleware:
                     optional=self._optional and requirements is self._policy.defaults,
                 )
                 try:
-                    claims = await run_async(check)
+                    claims = await run_check_async(check)
                 except Refused as refused:
                     answer = require_application(refused.answer, "an ASGI application", 3)
                     await (answer or render_asgi(refused.response))(scope, receive, send)

@@ -28,7 +28,7 @@ from monocloud_mw.protect.adapter_checks import (
     select_client,
 )
 from monocloud_mw.protect.cors import is_cors_preflight
-from monocloud_mw.protect.guard import Guard, Refused, run
+from monocloud_mw.protect.guard import Guard, Refused, run_check
 from monocloud_mw.protect.paths import UNREADABLE, list_known_prefixes
 from monocloud_mw.protect.policy import Policy
 from monocloud_mw.protect.resolvers import Resolver
@@ -128,7 +128,7 @@ class ProtectApiMiddleware:
                 optional=self._optional and requirements is self._policy.defaults,
             )
             try:
-                claims = run(check)
+                claims = run_check(check)
             except Refused as refused:
                 answer = require_application(refused.answer, "a WSGI application", 2)
                 return (answer or _render(refused.response))(environ, start_response)

@@ -25,7 +25,7 @@ from .errors import (
 from .http import AsyncTransport, HttpRequest, HttpResponse, Transport
 from .jose import KeySet, SigningKey
 from .options import Options, Settings
-from .protect.guard import Guard, Refused
+from .protect.guard import Guard, Refused, run_check, run_check_async
 from .protect.responses import ErrorResponse, error_response
 from .protect.rules import Rule
 from .stores import MemoryCache
@@ -64,4 +64,6 @@ __all__ = [
     "Transport",
     "__version__",
     "error_response",
+    "run_check",
+    "run_check_async",
 ]

@@ -30,7 +30,7 @@ from monocloud_mw import (
 )
 from monocloud_mw.documentation import docs_address
 from monocloud_mw.events import Event, RequestRefused, TokenAccepted, subject_digest
-from monocloud_mw.protect.guard import run, run_async
+from monocloud_mw.protect.guard import run_check, run_check_async
 
 from .attacks.attack import ED, GOOD, ISSUER, JWKS, SUBJECT, options, token
 from .project.sources import ROOT
@@ -69,7 +69,7 @@ def _check(is_async: bool, observer: Any, header: str | None, *, scopes: str = "
     request = {"method": "GET", "url": "/orders", **more}
     check = Guard(client).check(object(), [header] if header else [], requirements, **request)
     try:
-        return asyncio.run(run_async(check)) if is_async else run(check)
+        return asyncio.run(run_check_async(check)) if is_async else run_check(check)
     except Refused as refused:
         return refused
 

@@ -30,7 +30,7 @@ from monocloud_mw.events import (
     TokenIntrospected,
     subject_digest,
 )
-from monocloud_mw.protect.guard import run
+from monocloud_mw.protect.guard import run_check
 from monocloud_mw.telemetry import TelemetryObserver
 
 from .attacks.attack import GOOD, SUBJECT, options
@@ -163,7 +163,7 @@ def test_requests_are_measured_and_described_on_their_span() -> None:
                 None, [f"Bearer {GOOD}"], Requirements.of(scopes or ()), method="GET", url="/x"
             )
             with tracer.start_as_current_span(scopes or "none"), suppress(Refused):
-                run(check)
+                run_check(check)
     digest = subject_digest(SUBJECT)
     exported = {span.name: dict(span.attributes or {}) for span in spans.get_finished_spans()}
     assert exported == {

@@ -6,7 +6,7 @@ import asyncio
 
 from django.http import HttpRequest
 
-from monocloud_mw.protect.guard import Check, run, run_async
+from monocloud_mw.protect.guard import Check, run_check, run_check_async
 
 from .config import get_protection
 from .declarations import Declaration
@@ -24,7 +24,7 @@ def check_request(request: HttpRequest, declaration: Declaration) -> None:
     """
     check = _begin(request, declaration, is_async=False)
     if check is not None:
-        attach_claims(request, run(check))
+        attach_claims(request, run_check(check))
 
 
 async def check_request_async(request: HttpRequest, declaration: Declaration) -> None:
@@ -36,7 +36,7 @@ async def check_request_async(request: HttpRequest, declaration: Declaration) ->
     """
     check = _begin(request, declaration, is_async=True)
     if check is not None:
-        attach_claims(request, await run_async(check))
+        attach_claims(request, await run_check_async(check))
 
 
 def _begin(request: HttpRequest, declaration: Declaration, *, is_async: bool) -> Check | None:

@@ -23,7 +23,7 @@ from rest_framework.permissions import (
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.core.token.requirements import Requirements, check_requirements
 from monocloud_mw.errors import ConfigurationError, Problem, TokenError
-from monocloud_mw.protect.guard import Refused, run
+from monocloud_mw.protect.guard import Refused, run_check
 
 from ..declared_by import naming
 from .api_exceptions import AccessTokenException
@@ -164,7 +164,7 @@ class _TokenPermission(BasePermission, metaclass=_Metaclass):
             known=_claims_of(self._request),
         )
         try:
-            run(check)
+            run_check(check)
         except Refused as refused:
             raise AccessTokenException(refused, self._request) from refused.error
 

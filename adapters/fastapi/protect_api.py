@@ -50,7 +50,7 @@ from monocloud_mw.protect.adapter_checks import (
     select_client,
 )
 from monocloud_mw.protect.cors import is_cors_preflight
-from monocloud_mw.protect.guard import Guard, Refused, refuse, run_async
+from monocloud_mw.protect.guard import Guard, Refused, refuse, run_check_async
 from monocloud_mw.protect.resolvers import Resolver
 
 from ..asgi import list_authorization
@@ -255,7 +255,7 @@ class ProtectApi(Protection):
             url=url,
             optional=self.optional,
         )
-        claims = await run_async(check)
+        claims = await run_check_async(check)
         if claims is not None:
             scope[CLAIMS_KEY] = claims
             scope[_CHECKED] = shared.guard, claims

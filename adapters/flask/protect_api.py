@@ -52,7 +52,7 @@ from monocloud_mw.protect.adapter_checks import (
     select_client,
 )
 from monocloud_mw.protect.cors import is_cors_preflight
-from monocloud_mw.protect.guard import Guard, Refused, run
+from monocloud_mw.protect.guard import Guard, Refused, run_check
 from monocloud_mw.protect.resolvers import Resolver
 
 from ..declared_by import naming
@@ -237,7 +237,7 @@ class ProtectApi:
             known=incoming.__dict__.get(self._claims_name),
         )
         try:
-            claims = run(check)
+            claims = run_check(check)
         except Refused as refused:
             raise_refusal(refused, incoming)
         attach_claims(incoming, claims)

@@ -21,7 +21,7 @@ from monocloud_mw.protect.adapter_checks import (
     collect_problems,
     select_client,
 )
-from monocloud_mw.protect.guard import Guard, Refused, run_async
+from monocloud_mw.protect.guard import Guard, Refused, run_check_async
 from monocloud_mw.protect.resolvers import Resolver
 
 from ..asgi import list_authorization
@@ -83,7 +83,7 @@ class MonoCloudBackend(AuthenticationBackend):
             optional=self._optional,
         )
         try:
-            claims = await run_async(check)
+            claims = await run_check_async(check)
         except Refused as refused:
             raise TokenRefused(refused.error, refused.response) from refused.error
         if claims is None:

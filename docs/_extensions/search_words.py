@@ -31,6 +31,7 @@ SEARCH_WORDS = {
     "how-to/several-machines": "several machines, multiple processes",
     "how-to/several-machines#kubernetes": "Kubernetes",
     "how-to/testing": "test, testing, pytest, mock",
+    "how-to/write-an-adapter": "aiohttp, Sanic, Tornado, adapter",
     "how-to/wsgi#middleware-order": "CORS, preflight",
     "project/where-a-new-thing-goes": "contribute, signature algorithm",
     "reference/errors": "invalid_token, insufficient_scope, WWW-Authenticate",

@@ -9,8 +9,8 @@ Adapters only convert requests and responses of their framework. The steps betwe
 5. notify the client's observer, if there is one.
 
 :meth:`Guard.check` is a generator. It yields the results of the application's functions and of an async
-client, which may be awaitables, and is sent the awaited values. :func:`run` drives it on a thread,
-:func:`run_async` on an event loop.
+client, which may be awaitables, and is sent the awaited values. :func:`run_check` drives it on a thread,
+:func:`run_check_async` on an event loop.
 
 A request passes only if the generator returns. A refusal is raised as :class:`Refused`, so that an adapter
 that does not handle it fails closed.
@@ -43,8 +43,8 @@ __all__ = [
     "find_caller",
     "refuse",
     "replace_callers",
-    "run",
-    "run_async",
+    "run_check",
+    "run_check_async",
 ]
 
 Check: TypeAlias = Generator[Any, Any, AccessTokenClaims | None]
@@ -239,8 +239,14 @@ def refuse(
     return Refused(error, response)
 
 
-def run(check: Check) -> AccessTokenClaims | None:
+def run_check(check: Check) -> AccessTokenClaims | None:
     """Run a check on a thread; an awaitable is a configuration error.
+
+    Args:
+        check: from :meth:`Guard.check`.
+
+    Returns:
+        The claims, or ``None`` for an anonymous request if the token is optional.
 
     Raises:
         Refused: the request is refused.
@@ -263,8 +269,14 @@ def run(check: Check) -> AccessTokenClaims | None:
             )
 
 
-async def run_async(check: Check) -> AccessTokenClaims | None:
+async def run_check_async(check: Check) -> AccessTokenClaims | None:
     """Run a check on an event loop; sync functions run inline.
+
+    Args:
+        check: from :meth:`Guard.check`.
+
+    Returns:
+        The claims, or ``None`` for an anonymous request if the token is optional.
 
     Raises:
         Refused: the request is refused.

@@ -47,7 +47,7 @@ from monocloud_mw.errors import Reason
 from monocloud_mw.events import Event, RequestRefused, TokenAccepted
 from monocloud_mw.frozen import freeze
 from monocloud_mw.jose import KeySet, SigningKey, parse_header, verify_compact
-from monocloud_mw.protect.guard import Guard, Refused, run
+from monocloud_mw.protect.guard import Guard, Refused, run_check
 from monocloud_mw.stores import MemoryCache, entry
 from monocloud_mw.stores.entry import EntryError, EntryFormat
 from monocloud_mw.stores.redis import AsyncRedisCache, RedisCache
@@ -336,7 +336,7 @@ def test_events_and_telemetry_expose_nothing(
                 token_of, [], NEEDED, method="GET", url="/orders"
             )
             with suppress(Refused):
-                run(check)
+                run_check(check)
     assert len([event for event in told if isinstance(event, (RequestRefused, TokenAccepted))]) == 2
     data = reader.get_metrics_data()
     shown = f"{told!r} {capsys.readouterr().err} {data.to_json() if data else None}"

@@ -47,6 +47,8 @@ PUBLIC_NAMES = [
     "Transport",
     "__version__",
     "error_response",
+    "run_check",
+    "run_check_async",
 ]
 
 PUBLIC_MODULES = [

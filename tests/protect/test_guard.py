@@ -20,7 +20,7 @@ from monocloud_mw.errors import (
     Reason,
     TokenError,
 )
-from monocloud_mw.protect.guard import Check, replace_callers, run, run_async
+from monocloud_mw.protect.guard import Check, replace_callers, run_check, run_check_async
 
 Run = Callable[[Check], AccessTokenClaims | None]
 
@@ -53,30 +53,30 @@ class AsyncClient(Client):
 
 
 @pytest.fixture(params=["threads", "asyncio"])
-def run_check(request: pytest.FixtureRequest) -> Run:
+def run_either(request: pytest.FixtureRequest) -> Run:
     """Run a check synchronously or on an event loop."""
-    return run if request.param == "threads" else lambda check: asyncio.run(_run_async(check))
+    return run_check if request.param == "threads" else lambda check: asyncio.run(_run_async(check))
 
 
 async def _run_async(check: Check) -> AccessTokenClaims | None:
-    return await run_async(check)
+    return await run_check_async(check)
 
 
-def _refusal(run_check: Run, check: Check) -> Refused:
+def _refusal(run_either: Run, check: Check) -> Refused:
     with pytest.raises(Refused) as caught:
-        run_check(check)
+        run_either(check)
     return caught.value
 
 
-def test_the_header_is_read_by_default(run_check: Run) -> None:
+def test_the_header_is_read_by_default(run_either: Run) -> None:
     """By default the token comes from the Authorization header, and the client gets all credentials."""
     client, needed = Client(), Requirements.of("a")
     check = Guard(client).check(None, ["Bearer abc"], needed, method="GET", url="/x")
-    assert run_check(check) is CLAIMS
+    assert run_either(check) is CLAIMS
     assert client.seen == [(Presented("abc", "Bearer", None, "GET", "/x"), needed)]
 
 
-def test_resolvers_are_given_the_request_and_replace_the_header(run_check: Run) -> None:
+def test_resolvers_are_given_the_request_and_replace_the_header(run_either: Run) -> None:
     """A token resolver gets the request; the header is then ignored."""
     client = Client()
     guard = Guard(
@@ -85,23 +85,23 @@ def test_resolvers_are_given_the_request_and_replace_the_header(run_check: Run) 
         certificate_resolver=lambda request: request["certificate"],
     )
     request = {"token": "abc", "certificate": b"der"}
-    assert run_check(guard.check(request, ["Bearer other", "Bearer headers"], ANYTHING)) is CLAIMS
+    assert run_either(guard.check(request, ["Bearer other", "Bearer headers"], ANYTHING)) is CLAIMS
     assert client.seen[0][0] == Presented("abc", client_certificate=b"der")
 
 
 @pytest.mark.parametrize("answer", [" abc\r\n", "abc"])
-def test_a_resolved_token_is_trimmed(run_check: Run, answer: str) -> None:
+def test_a_resolved_token_is_trimmed(run_either: Run, answer: str) -> None:
     """White space around a resolved token is removed."""
     client = Client()
-    run_check(Guard(client, token_resolver=lambda _: answer).check(None, [], ANYTHING))
+    run_either(Guard(client, token_resolver=lambda _: answer).check(None, [], ANYTHING))
     assert client.seen[0][0].token == "abc"
 
 
 @pytest.mark.parametrize("answer", [None, "", " \t\n"])
-def test_no_resolved_token_means_no_credentials(run_check: Run, answer: str | None) -> None:
+def test_no_resolved_token_means_no_credentials(run_either: Run, answer: str | None) -> None:
     """A resolver that returns None or blank text means no credentials, even if the header has a token."""
     guard = Guard(Client(), token_resolver=lambda _: answer)
-    refused = _refusal(run_check, guard.check(None, ["Bearer abc"], ANYTHING))
+    refused = _refusal(run_either, guard.check(None, ["Bearer abc"], ANYTHING))
     assert str(refused.error) == "The request has no access token"
     assert refused.response.status == 401
 
@@ -111,13 +111,13 @@ def test_no_resolved_token_means_no_credentials(run_check: Run, answer: str | No
     [(None, None), ("", None), (" ", None), (b"", None), (" PEM\n", "PEM"), (b" der ", b" der ")],
 )
 def test_a_resolved_certificate_is_trimmed(
-    run_check: Run, answer: str | bytes | None, certificate: str | bytes | None
+    run_either: Run, answer: str | bytes | None, certificate: str | bytes | None
 ) -> None:
     """Text is trimmed and blank text means no certificate; bytes are unchanged, since DER may end in any
     byte.
     """
     client = Client()
-    run_check(Guard(client, certificate_resolver=lambda _: answer).check(None, ["Bearer abc"], ANYTHING))
+    run_either(Guard(client, certificate_resolver=lambda _: answer).check(None, ["Bearer abc"], ANYTHING))
     assert client.seen[0][0].client_certificate == certificate
 
 
@@ -133,11 +133,11 @@ def test_a_resolved_certificate_is_trimmed(
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_a_result_of_a_wrong_type_is_a_configuration_error(
-    run_check: Run, name: str, answer: object, kinds: str
+    run_either: Run, name: str, answer: object, kinds: str
 ) -> None:
     """A result of another type is a configuration error that names the resolver and not the value."""
     resolvers: dict[str, Any] = {name: lambda _: answer}
-    refused = _refusal(run_check, Guard(Client(), **resolvers).check(None, ["Bearer abc"], ANYTHING))
+    refused = _refusal(run_either, Guard(Client(), **resolvers).check(None, ["Bearer abc"], ANYTHING))
     assert str(refused.error) == f"{name} must return {kinds}, not '{type(answer).__name__}'"
     assert refused.response.status == 500
 
@@ -157,7 +157,7 @@ RAISED = {
 @pytest.mark.parametrize("name", ["token_resolver", "certificate_resolver"])
 @pytest.mark.parametrize(("raised", "kind", "status"), RAISED.values(), ids=RAISED)
 def test_a_resolver_that_raises_refuses_the_request(
-    run_check: Run, name: str, raised: Exception, kind: type[MonoCloudError], status: int
+    run_either: Run, name: str, raised: Exception, kind: type[MonoCloudError], status: int
 ) -> None:
     """Unreadable input is a 401, a faulty resolver a 500; the message of the exception is not shown."""
 
@@ -166,7 +166,7 @@ def test_a_resolver_that_raises_refuses_the_request(
 
     client = Client()
     resolvers: dict[str, Any] = {name: fail}
-    refused = _refusal(run_check, Guard(client, **resolvers).check(None, ["Bearer abc"], ANYTHING))
+    refused = _refusal(run_either, Guard(client, **resolvers).check(None, ["Bearer abc"], ANYTHING))
     assert (type(refused.error), refused.response.status) == (kind, status)
     assert "secret" not in f"{refused.error!r} {refused.response}"
     assert client.seen == []
@@ -197,10 +197,10 @@ def test_a_refused_token_is_raised_with_its_response(
 
 
 @pytest.mark.parametrize("answer", [None, True, {"sub": "mallory"}, "claims"])
-def test_a_client_result_other_than_claims_is_refused(run_check: Run, answer: Any) -> None:
+def test_a_client_result_other_than_claims_is_refused(run_either: Run, answer: Any) -> None:
     """A client that returns anything but claims is a configuration error, even where a token is optional."""
     check = Guard(Client(answer)).check(None, ["Bearer abc"], ANYTHING, optional=True)
-    assert isinstance(_refusal(run_check, check).error, ConfigurationError)
+    assert isinstance(_refusal(run_either, check).error, ConfigurationError)
 
 
 @pytest.mark.parametrize("optional", [True, False])
@@ -224,18 +224,18 @@ def test_a_client_that_raises_what_it_should_not_lets_nothing_through(
     [([], None), (["Basic YTpi"], None), (["Bearer abc"], 401), (["Bearer"], 400), (["Bearer a", "x"], 400)],
 )
 def test_an_optional_token_may_be_absent_but_not_invalid(
-    run_check: Run, authorization: list[str], status: int | None
+    run_either: Run, authorization: list[str], status: int | None
 ) -> None:
     """A request without credentials is anonymous; a token that is present is checked."""
     client = Client(TokenError(Reason.EXPIRED))
     check = Guard(client).check(None, authorization, ANYTHING, optional=True)
     if status is None:
-        assert run_check(check) is None
+        assert run_either(check) is None
     else:
-        assert _refusal(run_check, check).response.status == status
+        assert _refusal(run_either, check).response.status == status
 
 
-def test_on_error_may_change_or_replace_the_response(run_check: Run) -> None:
+def test_on_error_may_change_or_replace_the_response(run_either: Run) -> None:
     """on_error gets the default response, so a changed one keeps status, challenge and Cache-Control: no-
     store.
     """
@@ -248,7 +248,7 @@ def test_on_error_may_change_or_replace_the_response(run_check: Run) -> None:
         return answer(response) if callable(answer) else answer
 
     guard = Guard(Client(), on_error=on_error)
-    changed = _refusal(run_check, guard.check("request", [], ANYTHING))
+    changed = _refusal(run_either, guard.check("request", [], ANYTHING))
     assert changed.answer is None
     assert (changed.response.status, changed.response.body) == (401, b"sorry")
     assert changed.response.headers == (
@@ -256,19 +256,19 @@ def test_on_error_may_change_or_replace_the_response(run_check: Run) -> None:
         ("Cache-Control", "no-store"),
         ("WWW-Authenticate", "Bearer"),
     )
-    assert _refusal(run_check, guard.check("request", [], ANYTHING)).answer == "own"
-    assert _refusal(run_check, guard.check("request", [], ANYTHING)).answer is None
+    assert _refusal(run_either, guard.check("request", [], ANYTHING)).answer == "own"
+    assert _refusal(run_either, guard.check("request", [], ANYTHING)).answer is None
     assert seen == [(CredentialsError, 401, "request")] * 3
 
 
-def test_an_exception_of_on_error_is_propagated(run_check: Run) -> None:
+def test_an_exception_of_on_error_is_propagated(run_either: Run) -> None:
     """An exception from on_error is propagated and the request is refused."""
 
     def on_error(*_: Any) -> Any:
         raise LookupError("own")
 
     with pytest.raises(LookupError, match="own"):
-        run_check(Guard(Client(), on_error=on_error).check(None, [], ANYTHING))
+        run_either(Guard(Client(), on_error=on_error).check(None, [], ANYTHING))
 
 
 def test_everything_may_be_async_on_an_event_loop() -> None:
@@ -304,7 +304,7 @@ def test_a_coroutine_is_refused_in_threads(which: str) -> None:
     functions: dict[str, Any] = {} if which == "client" else {which: later}
     guard = Guard(AsyncClient() if which == "client" else Client(), **functions)
     with pytest.raises(Refused) as caught:
-        run(guard.check(None, ["Bearer abc"], ANYTHING))
+        run_check(guard.check(None, ["Bearer abc"], ANYTHING))
     assert isinstance(caught.value.error, ConfigurationError)
     gc.collect()  # warnings are errors, so a coroutine that was never awaited would fail here
 
@@ -317,7 +317,7 @@ def test_any_awaitable_is_refused_in_threads() -> None:
             yield
 
     with pytest.raises(Refused):
-        run(Guard(Client(), token_resolver=lambda _: Later()).check(None, [], ANYTHING))
+        run_check(Guard(Client(), token_resolver=lambda _: Later()).check(None, [], ANYTHING))
 
 
 def test_cancelling_a_resolver_is_not_a_failure() -> None:
@@ -347,21 +347,21 @@ def test_claims_can_be_checked_again() -> None:
     assert client.seen == []
 
 
-def test_known_claims_are_compared_with_the_requirements_of_another_view(run_check: Run) -> None:
+def test_known_claims_are_compared_with_the_requirements_of_another_view(run_either: Run) -> None:
     """Claims that are known are not read or validated again; on_error gets the missing requirements."""
     client = Client()
     told: list[Any] = []
     guard = Guard(client, on_error=lambda error, response, request: told.append((error, request)))
     claims = AccessTokenClaims({"sub": "alice", "scope": "a"})
-    assert run_check(guard.check("request", [], Requirements.of("a"), known=claims)) is claims
+    assert run_either(guard.check("request", [], Requirements.of("a"), known=claims)) is claims
     with pytest.raises(Refused) as refused:
-        run_check(guard.check("request", [], Requirements.of("b"), known=claims))
+        run_either(guard.check("request", [], Requirements.of("b"), known=claims))
     assert refused.value.response.status == 403
     assert told == [(refused.value.error, "request")]
     assert client.seen == []
 
 
-def test_a_test_can_set_the_caller(run_check: Run) -> None:
+def test_a_test_can_set_the_caller(run_either: Run) -> None:
     """A test's caller replaces a check and gets the requirements and the group matching options."""
     seen: list[Any] = []
 
@@ -376,15 +376,15 @@ def test_a_test_can_set_the_caller(run_check: Run) -> None:
     callers: list[Any] = [caller]
     replace_callers(lambda: callers[-1])
     try:
-        assert run_check(Guard(client).check(None, [], ANYTHING)) is CLAIMS
-        assert _refusal(run_check, Guard(client).check(None, [], needed)).response.status == 403
+        assert run_either(Guard(client).check(None, [], ANYTHING)) is CLAIMS
+        assert _refusal(run_either, Guard(client).check(None, [], needed)).response.status == 403
         callers.append(None)  # no caller for the running task
-        assert _refusal(run_check, Guard(client).check(None, [], ANYTHING)).response.status == 401
+        assert _refusal(run_either, Guard(client).check(None, [], ANYTHING)).response.status == 401
     finally:
         replace_callers(None)
     assert seen == [(ANYTHING, False), (needed, False)]
     assert client.seen == []
-    assert _refusal(run_check, Guard(client).check(None, [], ANYTHING)).response.status == 401
+    assert _refusal(run_either, Guard(client).check(None, [], ANYTHING)).response.status == 401
 
 
 @pytest.mark.parametrize(
@@ -405,5 +405,5 @@ def test_no_exception_of_a_function_passes_for_the_end_of_the_check(
     authorization = [] if where == "on_error" else ["Bearer abc"]
     check = Guard(client, **settings).check(None, authorization, ANYTHING)
     with pytest.raises(BaseException) as caught:
-        asyncio.run(run_async(check)) if is_async else run(check)
+        asyncio.run(run_check_async(check)) if is_async else run_check(check)
     assert isinstance(caught.value, Refused | RuntimeError | type(error))

@@ -20,7 +20,7 @@ from monocloud_mw import (
     Requirements,
     TokenError,
 )
-from monocloud_mw.protect.guard import find_caller, run
+from monocloud_mw.protect.guard import find_caller, run_check
 from monocloud_mw.testing import as_caller
 
 from ..adapters.exchange import Call, call_asgi, call_wsgi
@@ -71,7 +71,7 @@ def test_a_request_cannot_change_the_caller(call: Call) -> None:
 
 def _subject(guard: Guard) -> str | None:
     try:
-        claims = run(guard.check(None, [], Requirements()))
+        claims = run_check(guard.check(None, [], Requirements()))
     except Refused:
         return "refused"
     return None if claims is None else claims.subject
@@ -132,9 +132,9 @@ def test_all_groups_may_be_asked_for() -> None:
     needed = Requirements.of((), ["a", "b"])
     every = Guard(BackendClient(**SETTINGS, groups_match_all=True))
     with as_caller("alice", groups=["a"]):
-        assert run(Guard(BackendClient(**SETTINGS)).check(None, [], needed)) is not None
+        assert run_check(Guard(BackendClient(**SETTINGS)).check(None, [], needed)) is not None
         with pytest.raises(Refused):
-            run(every.check(None, [], needed))
+            run_check(every.check(None, [], needed))
 
 
 def _validate(client: BackendClient | AsyncBackendClient, header: str | None, groups: list[str]) -> Any:
