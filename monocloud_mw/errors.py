@@ -224,7 +224,8 @@ class HttpError(AuthorizationServerError):
             except for those that are temporary by definition.
         local: whether the request was not sent because all connections (or worker threads) of this process
             were in use for too long. That does not count as a failure of the tenant: it opens no circuit, is
-            no failed refresh and starts no cool-down. The caller may try again at once.
+            no failed refresh and starts no cool-down. The caller may try again at once, so ``retry_after`` is
+            ``MIN_RETRY_AFTER_SECONDS``.
     """
 
     def __init__(
@@ -238,6 +239,8 @@ class HttpError(AuthorizationServerError):
     ) -> None:
         self.status = status
         self.local = local
+        if local and retry_after is None:
+            retry_after = MIN_RETRY_AFTER_SECONDS
         self.retry_after = None if retry_after is None else _bounded(retry_after)
         self.advice = advice
         self.temporary = advice is None and (

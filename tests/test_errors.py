@@ -21,6 +21,7 @@ from monocloud_mw.errors import (
     Reason,
     TokenError,
 )
+from monocloud_mw.protect.responses import error_response
 from monocloud_mw.quoting import quoted
 
 ERRORS = [
@@ -220,8 +221,11 @@ def test_quoted_text_is_printable_and_bounded(text: str) -> None:
 
 
 def test_an_exchange_that_was_never_sent() -> None:
-    """Waiting for a local connection says nothing about the tenant and is temporary."""
+    """Waiting for a local connection says nothing about the tenant; the caller may try again at once."""
     error = HttpError("all connections are in use", local=True)
+    assert dict(error_response(error).headers)["Retry-After"] == "1"
+    assert dict(error_response(HttpError("away")).headers)["Retry-After"] == "30"
+    assert HttpError("busy", local=True, retry_after=7).retry_after == 7.0
     assert (error.local, error.status, error.temporary) == (True, None, True)
     assert copy.copy(error).local
     assert not HttpError("away").local
