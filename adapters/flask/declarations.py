@@ -19,9 +19,8 @@ Marks are attributes of functions. ``functools.wraps`` copies attributes, so eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
-from itertools import takewhile
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import attrs
@@ -128,12 +127,20 @@ def declare(wrapper: Any, target: Any, declaration: Declaration) -> None:
     if any(marks is not None and marks.public for marks in map(_read, wrapped)):
         raise _conflict(target)
     _mark(wrapper).checks = declaration
-    for layer in filter(_can_be_marked, takewhile(lambda layer: not isinstance(layer, partial), wrapped)):
+    for layer in filter(_can_be_marked, _until_partial(wrapped)):
         above, found = _mark(layer).above, _note_borrowed(declaration, layer, own)
         if not any(  # a class may decorate on every request
             known.asks_as(found) and known.borrowed is found.borrowed for known in above
         ):
             above.append(found)
+
+
+def _until_partial(functions: Iterable[Any]) -> Iterator[Any]:
+    """Yield functions up to the first ``partial``; the function of a partial is a view of its own."""
+    for function in functions:
+        yield function
+        if isinstance(function, partial):
+            return
 
 
 def find_declared(view: Any, method: str | None = None) -> Declared:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import pytest
@@ -101,6 +101,22 @@ def test_the_order_of_decorators_does_not_matter(app: Flask, client: BackendClie
         assert statuses(app, *paths) == [200] * 5
     with as_caller(scopes="a"):
         assert statuses(app, "/two") == [403]
+
+
+def test_a_partial_that_is_a_view_is_checked(app: Flask, client: BackendClient) -> None:
+    """The declaration is on the partial, not on its function, which may be the view of another route."""
+    protect = protect_api(client)
+
+    def shared(answer: str = "in") -> str:
+        return answer
+
+    app.get("/open")(shared)
+    protect(app.get("/direct", endpoint="direct")(partial(shared, "in")))
+    protect(through(app.get("/between", endpoint="between")(partial(shared, "in"))))
+    paths = ["/direct", "/between"]
+    assert statuses(app, "/open", *paths) == [200, 401, 401]
+    with as_caller():
+        assert statuses(app, "/open", *paths) == [200] * 3
 
 
 def test_a_view_without_a_declaration_stays_open(app: Flask, client: BackendClient) -> None:
