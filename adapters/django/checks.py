@@ -51,7 +51,9 @@ def check_protection(**_: Any) -> list[CheckMessage]:
             )
             for problem in problems
         ]
-    return [*_check_middleware(content), *_check_views(protection)]
+    kinds = [import_string(path) for path in settings.MIDDLEWARE]
+    has_middleware = any(_is(kind, ProtectApiMiddleware) for kind in kinds)
+    return [*_check_middleware(content, kinds), *_check_views(protection, has_middleware=has_middleware)]
 
 
 def _make_a_client(protection: Protection) -> None:
@@ -62,8 +64,7 @@ def _make_a_client(protection: Protection) -> None:
         AsyncBackendClient(protection.options)
 
 
-def _check_middleware(content: Any) -> Iterator[CheckMessage]:
-    kinds = [import_string(path) for path in settings.MIDDLEWARE]
+def _check_middleware(content: Any, kinds: list[Any]) -> Iterator[CheckMessage]:
     places = [place for place, kind in enumerate(kinds) if _is(kind, ProtectApiMiddleware)]
     if not places:
         given = sorted({str(name).lower() for name in content}.intersection(_OF_MIDDLEWARE))
@@ -87,7 +88,7 @@ def _is(kind: Any, parent: type[Any]) -> bool:
     return isinstance(kind, type) and issubclass(kind, parent)
 
 
-def _check_views(protection: Protection) -> Iterator[CheckMessage]:
+def _check_views(protection: Protection, *, has_middleware: bool) -> Iterator[CheckMessage]:
     if not getattr(settings, "ROOT_URLCONF", None):
         return
     try:
@@ -95,7 +96,12 @@ def _check_views(protection: Protection) -> Iterator[CheckMessage]:
     except ConfigurationError as error:
         yield Error(str(error), obj="ROOT_URLCONF", id="monocloud_mw.E002")
         return
-    for message in sorted({message for view, _ in listed for message in find_contradictions(view)}):
+    found = {
+        message
+        for view, apps in listed
+        for message in find_contradictions(view, is_denied=has_middleware and protection.denies(view, apps))
+    }
+    for message in sorted(found):
         yield Error(message, obj="ROOT_URLCONF", id="monocloud_mw.E002")
     views = [(name_of(view), apps) for view, apps in listed]
     apps = {app for _, apps in views for app in apps}

@@ -17,8 +17,13 @@ from .decorators import protect, public
 __all__ = ["find_contradictions"]
 
 
-def find_contradictions(view: Any) -> Iterator[str]:
-    """Yield what is contradictory about a view, with its name."""
+def find_contradictions(view: Any, *, is_denied: bool = False) -> Iterator[str]:
+    """Yield what is contradictory about a view, with its name.
+
+    Args:
+        view: the view.
+        is_denied: whether the middleware requires a token if the view has no declaration.
+    """
     name, owner, declaration = name_of(view), class_of(view), declaration_of(view)
     applied = [*_applied_to(view), *_applied_to(getattr(owner, "dispatch", None))]
     is_public = declaration is not None and declaration.public
@@ -27,10 +32,16 @@ def find_contradictions(view: Any) -> Iterator[str]:
         is_protected or any(map(_is_protect, applied))
     ):
         yield f"{name} is both public and protected; remove one of the two"
+    needs_token = is_denied if declaration is None else is_protected and not declaration.optional
     for method in getattr(owner, "http_method_names", ()):
         own = declaration_of(getattr(owner, method, None))
         if own is not None and own.public and not is_public:
             yield f"{name}.{method} is public, which has no effect on a method; make the class public"
+        if own is not None and own.optional and needs_token:
+            yield (
+                f"{name}.{method} has optional=True, which has no effect on a method of a view that requires "
+                "a token; declare it for the class"
+            )
 
 
 def _applied_to(view: Any) -> Iterator[Any]:

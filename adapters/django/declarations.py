@@ -2,7 +2,8 @@
 
 Django's decorators and ``functools.wraps`` copy such attributes, and ``as_view()`` copies them from
 ``dispatch``, so the function that Django calls has the declaration. If another decorator loses it, the view
-is still protected: the middleware requires a token (deny by default), and ``@protect`` makes its own check.
+is still protected: the middleware requires a token (deny by default), and ``@protect`` makes its own check. A
+``functools.partial`` has no attributes of its function, so the declaration is read from the function.
 
 A function that only copies the name of a view (``@wraps(ping)``) has its attributes. They make it neither
 public nor the token optional, and ``public_views`` does not apply to it;
@@ -12,13 +13,22 @@ public nor the token optional, and ``public_views`` does not apply to it;
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import attrs
 
 from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
 from monocloud_mw.errors import ConfigurationError
-from monocloud_mw.protect.wrappers import MAX_LAYERS, holds, layers, unbound, variables_of, wrapped_by
+from monocloud_mw.protect.wrappers import (
+    MAX_LAYERS,
+    decorated,
+    holds,
+    layers,
+    unbound,
+    variables_of,
+    wrapped_by,
+)
 
 __all__ = [
     "PUBLIC",
@@ -62,6 +72,7 @@ PUBLIC: Final = Declaration(public=True)
 
 def declaration_of(view: Any) -> Declaration | None:
     """Return the declaration of a view, or ``None`` if it has none."""
+    view = _inside_partial(view)
     declaration: Declaration | None = getattr(view, _ATTRIBUTE, None)
     return None if declaration is PUBLIC and not _is_own(view) else declaration
 
@@ -69,7 +80,7 @@ def declaration_of(view: Any) -> Declaration | None:
 def enforced_on(view: Any) -> Declaration | None:
     """Return what the middleware enforces: a declaration that is not the view's own requires a token."""
     declaration = declaration_of(view)
-    if declaration is not None and declaration.optional and not _is_own(view):
+    if declaration is not None and declaration.optional and not _is_own(_inside_partial(view)):
         return attrs.evolve(declaration, optional=False)
     return declaration
 
@@ -88,6 +99,20 @@ def declare(view: Callable[..., Any], declaration: Declaration) -> Declaration:
     setattr(view, _ATTRIBUTE, declaration)
     setattr(view, _DECLARED, view)
     return declaration
+
+
+def _inside_partial(view: Any) -> Any:
+    """Return the function of a ``partial``, whose attributes the partial and its decorators do not have."""
+    layer = view
+    for _ in range(MAX_LAYERS):
+        if isinstance(layer, partial) and all(each is not layer for each in decorated(view)):
+            return view  # only its name was copied
+        if getattr(layer, _ATTRIBUTE, None) is not None:
+            return layer
+        layer = wrapped_by(layer)
+        if layer is None:
+            break
+    return view
 
 
 def _is_own(view: Any) -> bool:

@@ -13,7 +13,7 @@
   ``method_decorator(protect(...), name="dispatch")``, or around ``as_view()``) and their methods.
 - ``@protect`` works with and without the middleware. A token that the middleware has validated is not
   validated again; only the requirements are compared with its claims.
-- If Django called the view, a refused request gets the error response. If other code called it,
+- If Django called the view or its method, a refused request gets the error response. If other code called it,
   :class:`~.refusals.AccessTokenRefused` is raised, so that a refusal cannot be mistaken for a result.
 - CSRF: a request with its token in the ``Authorization`` header is exempt. Any other request (token in a
   cookie, no token) gets Django's CSRF check if the project uses ``CsrfViewMiddleware``.
@@ -45,7 +45,7 @@ from monocloud_mw.protect.guard import Refused
 from ..declared_by import naming
 from .checking import check_request, check_request_async, is_on_event_loop
 from .config import get_protection
-from .declarations import PUBLIC, Declaration, declaration_of, declare, name_of
+from .declarations import PUBLIC, Declaration, class_of, declaration_of, declare, name_of
 from .refusals import AccessTokenRefused, response_of
 from .requests import checked_claims, reject_forgery
 
@@ -204,9 +204,18 @@ def _response_or_raise(refused: Refused, given: Any, declaration: Declaration) -
 
         raise AccessTokenException(refused, given) from refused.error
     match = getattr(given, "resolver_match", None)
-    if match is None or declaration_of(match.func) == declaration:
+    if match is None or declaration_of(match.func) == declaration or _serves(match.func, given, declaration):
         return response_of(refused)
     raise AccessTokenRefused(refused.error, response_of(refused)) from refused.error
+
+
+def _serves(view: Any, request: HttpRequest, declaration: Declaration) -> bool:
+    """Return whether the method of a class-based view that ``dispatch`` calls has the declaration."""
+    owner, method = class_of(view), str(request.method).lower()
+    if method not in getattr(owner, "http_method_names", ()):
+        return False
+    handler = getattr(owner, method, None) or (method == "head" and getattr(owner, "get", None))
+    return declaration_of(handler) == declaration
 
 
 def _may_be_forged(request: HttpRequest, declaration: Declaration) -> bool:

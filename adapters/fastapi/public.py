@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter
@@ -39,4 +40,5 @@ def public(view: View) -> View:
 
 def is_public(view: Any) -> bool:
     """Return whether a view, or a function that it decorates, is marked with ``@public``."""
-    return getattr(view, _MARK, None) is not None and is_marked(view, _MARK)
+    is_partial = isinstance(view, partial)
+    return (is_partial or getattr(view, _MARK, None) is not None) and is_marked(view, _MARK)

@@ -97,6 +97,8 @@ def is_marked(function: Any, name: str) -> bool:
     """
     for layer in decorated(function):
         mark = getattr(layer, name, None)
+        if mark is None and isinstance(layer, partial):
+            continue  # it has no attributes of its function
         if mark is None or mark is layer:
             return mark is not None
     return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import wrapt
@@ -55,6 +55,30 @@ class AsyncAdmin(View):
         return who(request)
 
     async def post(self, request: Any) -> JsonResponse:
+        """Return the caller."""
+        return who(request)
+
+
+class Methods(View):
+    """Declares its methods only."""
+
+    @protect(scopes=["read"])
+    def get(self, request: Any) -> JsonResponse:
+        """Return the caller."""
+        return who(request)
+
+    @protect(scopes=["write"])
+    def post(self, request: Any) -> JsonResponse:
+        """Return the caller, by another method of the view."""
+        response: JsonResponse = self.get(request)
+        return response
+
+
+@method_decorator(protect(scopes=["read"]), name="get")
+class AsyncMethods(View):
+    """Declares an asynchronous method only."""
+
+    async def get(self, request: Any) -> JsonResponse:
         """Return the caller."""
         return who(request)
 
@@ -190,6 +214,17 @@ urlpatterns = [
     path("exempt-above", csrf_exempt(protect(optional=True)(who))),
     path("class", ReadOnly.as_view()),
     path("class-as-view", protect(scopes=["more"])(ReadOnly.as_view())),
+    path("methods", Methods.as_view()),
+    path("async-methods", AsyncMethods.as_view()),
+    path("partial", partial(who)),
+    path("partial-public", partial(public(who))),
+    path("partial-public-class", partial(Open.as_view())),
+    path("partial-borrowed", partial(borrowing(public(who)))),
+    path("partial-decorated", csrf_exempt(partial(public(who)))),
+    path("partial-named", borrowing(partial(public(who)))),
+    path("partial-optional", partial(protect(optional=True)(who))),
+    path("partial-scope", partial(protect(scopes=["read"])(who))),
+    path("partial-scope-decorated", require_GET(partial(protect(scopes=["read"])(who)))),
     path("async-class", AsyncAdmin.as_view()),
     path("stream", stream),
     path("calls-another", calls_another),

@@ -184,8 +184,24 @@ class Method(View):
         return HttpResponse()
 
 
+class OptionalMethod(View):
+    """Has a method whose token is declared to be optional."""
+
+    @protect(optional=True)
+    def get(self, request: Any) -> HttpResponse:
+        """Answer."""
+        return HttpResponse()
+
+
+@protect(optional=True)
+class OptionalClass(OptionalMethod):
+    """Takes an optional token for all methods."""
+
+
 class _Urls:
     urlpatterns = (
+        path("optional-method", OptionalMethod.as_view()),
+        path("optional-class", OptionalClass.as_view()),
         path("both", ProtectAbovePublic.as_view()),
         path("both-again", ProtectAbovePublic.as_view()),
         path("listed", Listed.as_view()),
@@ -203,6 +219,11 @@ def test_views_that_are_public_and_protected(project: UseProject) -> None:
         (
             "monocloud_mw.E002",
             f"{__name__}.Method.get is public, which has no effect on a method; make the class public",
+        ),
+        (
+            "monocloud_mw.E002",
+            f"{__name__}.OptionalMethod.get has optional=True, which has no effect on a method of a view "
+            "that requires a token; declare it for the class",
         ),
         (
             "monocloud_mw.E002",

@@ -63,6 +63,7 @@ MANY = [protect.needing(any_scopes=[f"{letter}{number}" for number in range(3)])
         pytest.param([protect], [], view, LOCKED, id="application"),
         pytest.param([protect], [], open_view, None, id="public"),
         pytest.param([protect], [], functools.partial(view), LOCKED, id="partial"),
+        pytest.param([protect], [], functools.partial(open_view), None, id="partial-of-public"),
         pytest.param([protect], [], functools.wraps(open_view)(lambda: None), LOCKED, id="copied-name"),
         pytest.param(
             [protect], [api_key], open_view, [{"APIKeyHeader": []}], id="public-with-another-scheme"

@@ -155,6 +155,7 @@ MARKED: dict[str, Any] = {
     "decorated by two proxies": Proxy(Proxy(marked)),
     "decorated by a proxy and a function": through(Proxy(through(marked))),
     "a bound method, decorated": through(View().method),
+    "a partial": partial(marked),
     "a partial with its name": update_wrapper(partial(marked), marked),
     "a partial, decorated": through(update_wrapper(partial(marked), marked)),
 }
@@ -170,7 +171,9 @@ NOT_MARKED: dict[str, Any] = {
     "borrowed by a class": Named(marked),
     "borrowed with an empty cell": borrowed_with_an_empty_cell(marked),
     "hidden in C": lru_cache(marked),
-    "a partial without its name": partial(marked),
+    "a partial of another": partial(bare),
+    "a partial without its name, decorated": through(partial(marked)),
+    "a partial of a borrower": partial(borrowed(marked)),
     "endless": endless(marked),
 }
 
