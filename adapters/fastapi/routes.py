@@ -25,6 +25,7 @@ from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastA
 from fastapi.dependencies.utils import get_typed_signature
 from fastapi.params import Depends, Security
 from fastapi.security.base import SecurityBase
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import BaseRoute, Host, Mount
 
 from monocloud_mw.core.token.requirements import Requirements
@@ -33,6 +34,7 @@ from monocloud_mw.protect.wrappers import MAX_LAYERS, decorated
 from monocloud_mw.quoting import quoted
 
 from ..asgi import ProtectApiMiddleware
+from ..starlette import MonoCloudBackend
 from ..wsgi import ProtectApiMiddleware as WsgiMiddleware
 from .public import is_public
 
@@ -111,11 +113,18 @@ def _is_protected(app: FastAPI) -> bool:
 
 def _has_middleware(app: Any) -> bool:
     return any(
-        isinstance(each.cls, type)
+        _is_required_by(each.kwargs.get("backend"))
+        if each.cls is AuthenticationMiddleware
+        else isinstance(each.cls, type)
         and issubclass(each.cls, ProtectApiMiddleware)
         and each.kwargs.get("optional") is not True
         for each in getattr(app, "user_middleware", ())
     )
+
+
+def _is_required_by(backend: Any) -> bool:
+    """Return whether a backend of ``AuthenticationMiddleware`` refuses requests without a token."""
+    return type(backend) is MonoCloudBackend and not backend.optional  # a subclass may let them pass
 
 
 def _is_own_page(app: FastAPI, route: Any) -> bool:
@@ -129,6 +138,8 @@ def _covers_itself(mounted: Any) -> bool:
     for _ in range(MAX_LAYERS):
         is_middleware = isinstance(mounted, (ProtectApiMiddleware, WsgiMiddleware))
         if (is_middleware and not mounted._optional) or _has_middleware(mounted):  # noqa: SLF001
+            return True
+        if type(mounted) is AuthenticationMiddleware and _is_required_by(mounted.backend):
             return True
         if isinstance(mounted, FastAPI):
             return _is_protected(mounted) or all(map(_is_covered, _mounted_routes(mounted)))

@@ -42,6 +42,10 @@ class MonoCloudBackend(AuthenticationBackend):
         certificate_resolver: called with the connection, sync or async; returns the caller's certificate
             (:mod:`monocloud_mw.protect.resolvers`).
 
+    Attributes:
+        client: the client.
+        optional: whether requests without a token pass.
+
     Raises:
         ConfigurationError: with every problem found.
     """
@@ -61,7 +65,7 @@ class MonoCloudBackend(AuthenticationBackend):
             lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
             lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
         )
-        self._optional = optional
+        self.optional = optional
         self._guard = Guard(
             self.client, token_resolver=token_resolver, certificate_resolver=certificate_resolver
         )
@@ -80,7 +84,7 @@ class MonoCloudBackend(AuthenticationBackend):
             NO_REQUIREMENTS,
             method=scope.get("method", "GET"),  # a WebSocket handshake is a GET
             url=scope["path"],
-            optional=self._optional,
+            optional=self.optional,
         )
         try:
             claims = await run_check_async(check)

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, cast
 from starlette.requests import HTTPConnection
 
 from monocloud_mw.core.token.requirements import Requirements
+from monocloud_mw.drivers.async_calls import is_async
 from monocloud_mw.errors import ConfigurationError, CredentialsError
 from monocloud_mw.protect.guard import Refused, refuse
 
@@ -66,7 +67,7 @@ def requires(
             check(args, kwargs)
             return view(*args, **kwargs)
 
-        chosen: Any = protected if inspect.iscoroutinefunction(view) else protected_sync
+        chosen: Any = protected if is_async(view) else protected_sync
         chosen.__dict__[_REQUIREMENTS] = requirements
         return cast(View, chosen)
 

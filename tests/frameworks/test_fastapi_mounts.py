@@ -13,11 +13,15 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.security import APIKeyHeader
 from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import Route, Router, WebSocketRoute
 
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient
 from monocloud_mw.adapters.asgi import ProtectApiMiddleware
 from monocloud_mw.adapters.fastapi import ProtectApi, public
+from monocloud_mw.adapters.starlette import MonoCloudBackend, on_error
 from monocloud_mw.errors import ConfigurationError
 
 from .conftest import Bearer
@@ -62,6 +66,16 @@ def with_middleware(client: AsyncBackendClient, *, optional: bool = False) -> Fa
     return app
 
 
+class Lenient(MonoCloudBackend):
+    """A backend that lets callers with another proof pass."""
+
+
+def with_backend(backend: MonoCloudBackend) -> Starlette:
+    """Return an application of Starlette whose callers are authenticated."""
+    middleware = [Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)]
+    return Starlette(routes=[Route("/0", plain)], middleware=middleware)
+
+
 def with_mount(mounted: Any, **settings: Any) -> FastAPI:
     """Return an application with another one mounted in it."""
     app = FastAPI(**settings)
@@ -83,6 +97,11 @@ UNCOVERED: Final[dict[str, Mounted]] = {
     "a middleware with an optional token in it": lambda protect, client: with_middleware(
         client, optional=True
     ),
+    "a backend with an optional token": lambda protect, client: with_backend(MonoCloudBackend(client)),
+    "a subclass of the backend": lambda protect, client: with_backend(Lenient(client, optional=False)),
+    "authentication without a backend of ours": lambda protect, client: AuthenticationMiddleware(
+        FILES, backend=Lenient(client)
+    ),
     "static files": lambda protect, client: FILES,
     "routes": lambda protect, client: Router([Route("/", plain)]),
     "another middleware": lambda protect, client: GZipMiddleware(sub_application(view)),
@@ -92,6 +111,10 @@ COVERED: Final[dict[str, Mounted]] = {
     "dependencies": lambda protect, client: sub_application(view, dependencies=[Security(protect)]),
     "public views": lambda protect, client: sub_application(open_view, open_view),
     "no views": lambda protect, client: FastAPI(),
+    "a backend in it": lambda protect, client: with_backend(MonoCloudBackend(client, optional=False)),
+    "a backend around it": lambda protect, client: AuthenticationMiddleware(
+        FILES, backend=MonoCloudBackend(client, optional=False), on_error=on_error
+    ),
     "a middleware around it": lambda protect, client: ProtectApiMiddleware(FILES, client),
     "a middleware in it": lambda protect, client: with_middleware(client),
     "a middleware beneath another": lambda protect, client: GZipMiddleware(
@@ -101,6 +124,9 @@ COVERED: Final[dict[str, Mounted]] = {
         sub_application(view, dependencies=[Security(protect)])
     ),
 }
+
+
+OPEN: Final = ("public views", "no views")
 
 
 @pytest.mark.parametrize("mounted", UNCOVERED.values(), ids=UNCOVERED)
@@ -126,8 +152,9 @@ def test_a_mount_that_protects_itself_is_accepted(
     """It may be protected as a whole, or in each of its views."""
     app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
     app.mount("/sub", mounted(protect, async_client))
-    with TestClient(app):
-        pass
+    with TestClient(app) as client:
+        status = client.get("/sub/0").status_code
+    assert status in ((200, 404) if mounted in map(COVERED.get, OPEN) else (401, 404))
 
 
 def test_plain_routes_are_uncovered_too(protect: ProtectApi) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,6 +78,14 @@ async def admin(request: Request) -> Response:
     return Response()
 
 
+class Handler:
+    """Objects of it are views, as ``@requires`` makes functions of them."""
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer."""
+        return Response()
+
+
 class Endpoint(HTTPEndpoint):
     """A class-based view."""
 
@@ -118,6 +127,9 @@ ROUTES = [
     Route("/sync", sync_orders),
     Route("/admin", admin),
     Route("/class", Endpoint),
+    Route("/object", requires("orders:read")(Handler())),
+    Route("/method", requires("orders:read")(Handler().__call__)),
+    Route("/partial", requires("orders:read")(partial(Handler.__call__, Handler()))),
     Route("/bare", bare),
     Route("/hidden", hidden),
     Route("/forbidden", forbidden),
@@ -162,6 +174,12 @@ READER = {"scopes": "orders:read", "subject": "alice"}
         ("/admin", {"scopes": "b", "groups": ["admin"]}, 200, None),
         ("/class", {}, 403, NO_SCOPE),
         ("/class", READER, 200, None),
+        ("/object", {}, 403, NO_SCOPE),
+        ("/object", READER, 200, None),
+        ("/method", {}, 403, NO_SCOPE),
+        ("/method", READER, 200, None),
+        ("/partial", {}, 403, NO_SCOPE),
+        ("/partial", READER, 200, None),
         ("/bare", None, 401, "Bearer"),
         ("/bare", {}, 403, 'Bearer error="insufficient_scope"'),
         ("/bare", READER, 200, None),

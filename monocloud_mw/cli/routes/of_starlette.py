@@ -47,7 +47,7 @@ def _backends(app: Any) -> Iterator[Need]:
     for entry in getattr(app, "user_middleware", ()):
         backend = entry.kwargs.get("backend", entry.args[0] if entry.args else None)
         if entry.cls is AuthenticationMiddleware and isinstance(backend, MonoCloudBackend):
-            yield Need(optional=backend._optional)  # noqa: SLF001
+            yield Need(optional=backend.optional)
 
 
 def _starlette(routes: Iterable[Any], mounted: Mounted) -> Iterator[Route]:
