@@ -19,10 +19,12 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 import math
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import fastapi
 from fastapi.openapi import utils
 
 from monocloud_mw.core.token.requirements import Requirements
@@ -34,6 +36,8 @@ from .routes import Declared, declared_on
 
 __all__ = ["install"]
 
+_LOGGER: Final = logging.getLogger("monocloud_mw")
+
 MAX_ALTERNATIVES: Final = 16  # combinations of any_scopes; with more, only the required scopes are listed
 
 Operation = dict[str, Any]
@@ -41,7 +45,14 @@ Operation = dict[str, Any]
 
 def install() -> None:
     """Correct each operation that FastAPI describes from now on."""
-    utils.get_openapi_path = _correcting(utils.get_openapi_path)
+    describe = getattr(utils, "get_openapi_path", None)
+    if describe is None:  # only the document is affected, so the application starts
+        _LOGGER.warning(
+            "FastAPI %s has no get_openapi_path: the OpenAPI document may show the lock on public operations",
+            fastapi.__version__,
+        )
+        return
+    utils.get_openapi_path = _correcting(describe)
 
 
 def _correcting(describe: Callable[..., Any]) -> Callable[..., Any]:

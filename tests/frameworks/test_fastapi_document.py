@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Security
+from fastapi.openapi import utils
 from fastapi.openapi.utils import get_openapi
 from fastapi.security import APIKeyHeader
 from fastapi.testclient import TestClient
 
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient
 from monocloud_mw.adapters.fastapi import RESPONSES, ProtectApi, public
+from monocloud_mw.adapters.fastapi.document import install
 from monocloud_mw.errors import ConfigurationError
 
 from .conftest import Bearer
@@ -223,3 +225,13 @@ def test_a_dependency_that_wraps_a_protection_counts_if_it_calls_it(
     else:
         with pytest.raises(ConfigurationError, match="Mount /mounted"):
             own.check_routes(app)
+
+
+def test_a_fastapi_without_the_function_is_no_obstacle(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A later FastAPI that describes operations in another way is logged, and everything else works."""
+    monkeypatch.delattr(utils, "get_openapi_path")
+    install()
+    assert "no get_openapi_path" in caplog.text
+    assert not hasattr(utils, "get_openapi_path")
