@@ -40,6 +40,12 @@ serve: $(VENV)/.demo ## serve the example API for the tenant in the MONOCLOUD_BA
 
 ##@ Check it
 
+.PHONY: setup
+setup: $(VENV)/.slow $(VENV)/.docs $(VENV)/.bench ## install what the checks, the documentation and the benchmarks need
+
+.PHONY: setup-lowest
+setup-lowest: $(VENV)-lowest/.lowest ## install what `make test-lowest` needs
+
 .PHONY: test
 test: $(VENV)/.test ## run the tests, with full branch coverage of the pure layers; ARGS="..." selects tests
 ifdef ARGS
@@ -140,7 +146,7 @@ PACKAGE_FILES := setup.py pyproject.toml .ci/constraints.txt docs/examples/requi
 
 define install
 	@echo "==> installing what 'make $(@F:.%=%)' needs into $(@D) (once)"
-	@$(@D)/bin/python -m pip install --quiet $(1)
+	@.ci/install $(@D) $(1)
 	@touch $@
 endef
 
@@ -152,7 +158,7 @@ $(VENV)/.test: $(VENV)/.python $(PACKAGE_FILES) tests/requirements.txt tests/fra
 
 $(VENV)/.slow: $(VENV)/.test tests/processes/requirements.txt
 	@echo "==> installing what 'make test-slow' needs into $(@D) (once)"
-	@$(@D)/bin/python -m pip install --quiet $(LOCKED) -r tests/processes/requirements.txt || \
+	@.ci/install $(@D) $(LOCKED) -r tests/processes/requirements.txt || \
 		echo "==> uWSGI cannot be built: it needs a C compiler. Its tests are skipped." >&2
 	@touch $@
 
@@ -164,7 +170,7 @@ $(VENV)/.bench: $(VENV)/.test tests/benchmarks/requirements.txt
 
 $(VENV)/.fuzz: $(VENV)/.test tests/fuzz/requirements.txt
 	@echo "==> installing what 'make fuzz' needs into $(@D) (once)"
-	@$(@D)/bin/python -m pip install --quiet $(LOCKED) -r tests/fuzz/requirements.txt || { \
+	@.ci/install $(@D) $(LOCKED) -r tests/fuzz/requirements.txt || { \
 		echo "==> atheris cannot be installed: it supports Linux and Python 3.11 to 3.13 only."; \
 		echo "    Try make fuzz PYTHON=python3.11. make test runs the same targets with hypothesis."; \
 		exit 1; } >&2
@@ -176,5 +182,5 @@ $(VENV)/.soak: $(VENV)/.test tests/soak/requirements.txt
 # Install the locked versions first, then the oldest ones, with compatible versions of the test tools.
 $(VENV)-lowest/.lowest: $(VENV)-lowest/.python $(PACKAGE_FILES) tests/requirements.txt .ci/lowest.py
 	$(call install,$(LOCKED) $(EVERYTHING))
-	@$(@D)/bin/python -m pip install --quiet $$($(@D)/bin/python .ci/lowest.py) -r tests/requirements.txt
+	@.ci/install $(@D) $$($(@D)/bin/python .ci/lowest.py) -r tests/requirements.txt
 	@$(@D)/bin/python -m pip check
