@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, get_args
@@ -105,6 +106,35 @@ def test_an_observer_that_raises_changes_nothing(is_async: bool) -> None:
     """Neither accepted nor refused requests are affected."""
     assert isinstance(_check(is_async, _raising, f"Bearer {GOOD}"), AccessTokenClaims)
     assert isinstance(_check(is_async, _raising, "Bearer x"), Refused)
+
+
+def test_an_observer_that_blocks_holds_only_its_own_request() -> None:
+    """No lock is held while an observer runs: other threads of the same client go on."""
+    entered, release = threading.Event(), threading.Event()
+    results: list[Any] = []
+
+    def block(_event: Event) -> None:
+        if threading.current_thread() is blocked:
+            entered.set()
+            assert release.wait(60)
+
+    with BackendClient(options(observer=block)) as client:
+        blocked = threading.Thread(target=lambda: results.append(client.validate_access_token(GOOD)))
+        blocked.start()
+        assert entered.wait(60)
+        assert client.validate_access_token(GOOD).subject == SUBJECT
+        assert results == []
+        release.set()
+        blocked.join()
+    assert [claims.subject for claims in results] == [SUBJECT]
+
+
+def test_an_observer_runs_on_the_event_loop() -> None:
+    """So one that blocks holds all requests of the loop up, as the documentation says."""
+    threads: set[threading.Thread] = set()
+    observe = _check(True, lambda _event: threads.add(threading.current_thread()), f"Bearer {GOOD}")
+    assert isinstance(observe, AccessTokenClaims)
+    assert threads == {threading.current_thread()}
 
 
 CALLS: dict[str, Callable[[Any, str], Any]] = {

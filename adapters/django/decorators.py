@@ -16,7 +16,9 @@
 - If Django called the view or its method, a refused request gets the error response. If other code called it,
   :class:`~.refusals.AccessTokenRefused` is raised, so that a refusal cannot be mistaken for a result.
 - CSRF: a request with its token in the ``Authorization`` header is exempt. Any other request (token in a
-  cookie, no token) gets Django's CSRF check if the project uses ``CsrfViewMiddleware``.
+  cookie, no token) gets Django's CSRF check if the project uses ``CsrfViewMiddleware``. ``@protect`` makes
+  the check; for Django, the view is ``csrf_exempt``. ``functools.wraps(view)`` copies that attribute, as it
+  copies the one of Django's own decorator: a function that does not call the view needs ``csrf_protect``.
 - ``@public`` has an effect only with the middleware.
 """
 

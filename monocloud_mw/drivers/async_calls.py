@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -20,17 +20,46 @@ class CancelledFromWithinError(Exception):
 async def call_or_await(workers: WorkerThreads, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function: a coroutine function on the event loop, any other one in a worker thread."""
     task = asyncio.current_task()
+    call = _Closable(_call(workers, function, *arguments))
     try:
-        if is_async(function):
-            return await function(*arguments)
-        result = await workers.run(function, *arguments)
-        return await result if inspect.isawaitable(result) else result
+        return await call
     except (asyncio.CancelledError, GeneratorExit) as error:
-        if task is None or task is not _running_task() or task.cancelling():
+        if call.closed or task is None or task is not _running_task() or task.cancelling():
             raise
         # The function raised it: this task is neither cancelled nor closed. Passed on, it would count as
         # an interrupted leader, and the waiting callers would start new runs without end.
         raise CancelledFromWithinError from error
+
+
+async def _call(workers: WorkerThreads, function: Callable[..., Any], *arguments: Any) -> Any:
+    if is_async(function):
+        return await function(*arguments)
+    result = await workers.run(function, *arguments)
+    return await result if inspect.isawaitable(result) else result
+
+
+class _Closable(Generator[Any, Any, Any]):
+    """Awaits a coroutine, and records whether ``close()`` of the awaiting coroutine has closed it.
+
+    Closing raises ``GeneratorExit`` in a coroutine, which the user's function may also have raised itself.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self.closed = False
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self
+
+    def send(self, value: Any) -> Any:
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self.closed = True
+        self._coroutine.close()
 
 
 def is_async(function: Callable[..., Any]) -> bool:
