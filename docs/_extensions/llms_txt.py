@@ -18,7 +18,7 @@ def write_llms_txt(app: Sphinx, error: Exception | None) -> None:
         "",
     ]
     address = app.config.html_baseurl.rstrip("/")
-    for section in ("tutorials", "how-to", "", "reference", "explanation", "project"):
+    for section in ("tutorials", "how-to", "", "reference", "reference/api", "explanation", "project"):
         lines += [f"## {section or 'more'}", ""]
         for page in sorted(app.env.all_docs):
             if page.rpartition("/")[0] == section and not page.endswith("index"):

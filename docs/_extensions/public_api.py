@@ -1,4 +1,4 @@
-"""Writes the page on the API: each public name, under the module that users import it from."""
+"""Writes the pages on the API: each public name, under the module that users import it from."""
 
 import re
 from importlib import import_module
@@ -30,33 +30,40 @@ def point_to_the_public_name(_app: Sphinx, document: nodes.document) -> None:
             reference["reftarget"] = public.get(target, target)
 
 
+def _names(module: str) -> dict[str, object]:
+    return {name: getattr(import_module(module), name) for name in import_module(module).__all__}
+
+
 def document_public_modules(_app: Sphinx, page: str, source: list[str]) -> None:
-    """Add a section for each public module to the page on the API; each name is in the first that has it."""
-    if page != "reference/api":
+    """Fill the page of each public module; each name is on the page of the first module that has it."""
+    if page == "reference/api":
+        source[0] = re.sub(r"^- (?=`)", "- {py:mod}", source[0], flags=re.MULTILINE)
+    folder, _, module = page.rpartition("/")
+    if folder != "reference/api":
         return
-    source[0] = re.sub(r"^- (?=`)", "- {py:mod}", source[0], flags=re.MULTILINE)
-    documented: dict[int, str] = {}
-    for module in PUBLIC:
-        names = {name: getattr(import_module(module), name) for name in import_module(module).__all__}
-        elsewhere = [documented[id(value)] for value in names.values() if id(value) in documented]
-        left_out = [
-            name
-            for name, value in names.items()
-            if id(value) in documented or name in ("__version__", "current_claims", "faults")
-        ]
-        documented = {id(value): f"{module}.{name}" for name, value in names.items()} | documented
-        options = [":members:", ":imported-members:", ":inherited-members: dict, Exception, str, object"]
-        options += [f":exclude-members: {', '.join(left_out)}"] * bool(left_out)
-        block = "\n   ".join([f".. automodule:: {module}", *options])
-        if "current_claims" in names:
-            block += (
-                "\n\n   .. py:data:: current_claims\n\n      The claims of the token of the current request."
-            )
-        if "faults" in names:
-            block += f"\n\n.. automodule:: {module}.faults\n   :members:"
-        if elsewhere:
-            block += "\n\nDescribed above: " + ", ".join(f":py:obj:`{name}`" for name in elsewhere)
-        source[0] += f"\n## {module}\n\n```{{eval-rst}}\n{block}\n```\n"
+    before = PUBLIC[: PUBLIC.index(module)]
+    documented = {
+        id(value): f"{earlier}.{name}"
+        for earlier in reversed(before)
+        for name, value in _names(earlier).items()
+    }
+    names = _names(module)
+    elsewhere = [documented[id(value)] for value in names.values() if id(value) in documented]
+    left_out = [
+        name
+        for name, value in names.items()
+        if id(value) in documented or name in ("__version__", "current_claims", "faults")
+    ]
+    options = [":members:", ":imported-members:", ":inherited-members: dict, Exception, str, object"]
+    options += [f":exclude-members: {', '.join(left_out)}"] * bool(left_out)
+    block = "\n   ".join([f".. automodule:: {module}", *options])
+    if "current_claims" in names:
+        block += "\n\n   .. py:data:: current_claims\n\n      The claims of the token of the current request."
+    if "faults" in names:
+        block += f"\n\n.. automodule:: {module}.faults\n   :members:"
+    if elsewhere:
+        block += "\n\nAlso here: " + ", ".join(f":py:obj:`{name}`" for name in elsewhere)
+    source[0] += f"\n```{{eval-rst}}\n{block}\n```\n"
 
 
 def undo_inline_types(

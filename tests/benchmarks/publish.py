@@ -19,6 +19,8 @@ __all__ = ["publish"]
 DOCS: Final = ROOT / "docs"
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 NOTICE: Final = "% Written by `make bench ARGS=--publish`; changes by hand are lost.\n"
+PEERS: Final = ("PyJWT", "joserfc", "Authlib")
+ADAPTERS: Final = ("WSGI", "ASGI", "Flask", "Django")
 LIBRARIES: Final = ("cryptography", "pyjwt", "joserfc", "authlib", "uvicorn", "gunicorn", "flask")
 
 
@@ -36,7 +38,8 @@ def publish(results: Path) -> None:
         raise SystemExit("measure everything first: make bench") from error
     for name, image in charts:
         (DOCS / "images" / f"speed-{name}.svg").write_text(image, encoding="utf-8")
-    for name, lines in (("claims", _claims(document)), ("figures", _figures(document))):
+    tables = {"claims": _claims(document), "figures": _figures(document), "summary": _summary(sections)}
+    for name, lines in tables.items():
         (DOCS / "measured" / f"{name}.md").write_text("\n".join([NOTICE, *lines, ""]), encoding="utf-8")
 
 
@@ -68,6 +71,26 @@ def _bars(section: Mapping[str, Any], *, in_full: bool = False) -> Iterator[tupl
             yield found["name"], found["median"], render_value(found["median"], found["unit"])
         else:
             yield found["name"], found["ratio"], f"{found['ratio']:.2f} x"
+
+
+def _summary(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the tables at the top of the page on performance."""
+
+    def median(section: str, who: str) -> str:
+        found = [each for each in sections[section]["measurements"] if each["name"] == who]
+        return render_value(found[0]["median"], found[0]["unit"]) if found else "-"
+
+    yield from (f"| RS256, one thread, processor time | `{OURS}` | PyJWT |", "| --- | ---: | ---: |")
+    for title, section in (("a new token", "new-RS256"), ("a repeated token", "repeated")):
+        yield _row(title, median(section, OURS), median(section, "PyJWT"))
+    yield from ("", f"| a new token | `{OURS}` | {' | '.join(PEERS)} | signature check alone |")
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for algorithm in ALGORITHMS:
+        section = f"new-{algorithm}"
+        yield _row(algorithm, *(median(section, who) for who in (OURS, *PEERS, BARE)))
+    yield from ("", "| a request with a repeated token | time added by the check |", "| --- | ---: |")
+    for framework in ADAPTERS:
+        yield _row(framework, median(f"middleware-{framework}", "added by protection"))
 
 
 def _claims(document: Mapping[str, Any]) -> Iterator[str]:

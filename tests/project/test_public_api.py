@@ -98,9 +98,11 @@ def test_the_version() -> None:
 
 
 def test_the_public_modules() -> None:
-    """The API page lists exactly these modules, and each has a docstring."""
+    """The API page lists exactly these modules, and each has a page."""
     listed = re.findall(r"^- `(monocloud_mw[.\w]*)`", PAGES["docs/reference/api.md"], re.MULTILINE)
     assert listed == PUBLIC_MODULES
+    pages = [path.stem for path in (ROOT / "docs" / "reference" / "api").glob("*.md")]
+    assert sorted(pages) == sorted(PUBLIC_MODULES)
     assert [name for name in PUBLIC_MODULES if not importlib.import_module(name).__all__] == []
 
 
