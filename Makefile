@@ -56,7 +56,7 @@ else
 endif
 
 .PHONY: test-slow
-test-slow: $(VENV)/.slow ## run the slow tests: real servers, command lines and outages, and a short soak test
+test-slow: $(VENV)/.slow $(VENV)/.docs ## run the slow tests: real servers, command lines and outages, and a short soak test
 	$(BIN)/python -m pytest $(PARALLEL_WAITING) -m slow tests $(ARGS)
 
 .PHONY: test-lowest

@@ -32,6 +32,7 @@ html_baseurl = os.environ.get("MONOCLOUD_MW_DOCS_URL", "") or DOCS_URL
 html_theme = "furo"
 html_title = f"{project} {version}"
 html_favicon = "images/favicon.svg"
+html_domain_indices = False  # the page on the API lists the modules
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
