@@ -46,6 +46,7 @@ myst_html_meta = {"description": DESCRIPTION}
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 100  # longer ones have one parameter per line
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 

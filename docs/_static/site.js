@@ -1,8 +1,17 @@
-document.addEventListener("DOMContentLoaded", () => {
-  // Let long names in tables break after a separator.
-  for (const code of document.querySelectorAll(".content td .pre, .content td a:not(:has(*))")) {
-    code.innerHTML = code.innerHTML.replace(/(?<=\w)(_|::|\/|\.)(?=\w)/g, "$1<wbr>");
+// Let a long name break after a separator.
+function allowBreaks(element) {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const texts = [];
+  while (walker.nextNode()) texts.push(walker.currentNode);
+  for (const text of texts) {
+    const parts = text.data.split(/(?<=\w(?:_|::|\/|\.))(?=\w)/);
+    text.replaceWith(...parts.flatMap((part, index) => (index ? [document.createElement("wbr"), part] : [part])));
   }
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const names = ".content h1, .content td .pre, .content td a:not(:has(*)), .sig-prename, .sidebar-tree a, .page-info";
+  document.querySelectorAll(names).forEach(allowBreaks);
 
   // Let each picture of a page open in full size.
   for (const image of document.querySelectorAll(".content article img")) {
