@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from fastapi import APIRouter
-from fastapi.applications import FastAPI
 from fastapi.params import Depends
+from starlette.applications import Starlette
+from starlette.routing import Router
 
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.wrappers import is_marked, unbound
@@ -32,7 +32,8 @@ def public(view: View) -> View:
         ConfigurationError: the object is not a view function.
     """
     target = unbound(view)
-    if inspect.isclass(target) or isinstance(target, (APIRouter, FastAPI, Depends)) or not callable(target):
+    is_other = inspect.isclass(target) or isinstance(target, (Router, Starlette, Depends))
+    if is_other or not callable(target) or not hasattr(target, "__dict__"):  # built-in functions have none
         raise ConfigurationError(f"@public must decorate a view function, not {type(view).__name__} {view!r}")
     setattr(target, _MARK, target)
     return view

@@ -48,7 +48,7 @@ def requires(
         requirements = Requirements.of(scopes, groups, any_scopes)
 
     def decorate(view: View) -> View:
-        names = list(inspect.signature(view).parameters)
+        names = _parameters_of(view)
         name = next((name for name in names if name in ("request", "websocket")), None)
         if name is None:
             raise ConfigurationError(f"@requires: {view!r} has no parameter named request or websocket")
@@ -72,6 +72,15 @@ def requires(
         return cast(View, chosen)
 
     return decorate
+
+
+def _parameters_of(view: Any) -> list[str]:
+    if isinstance(view, (staticmethod, classmethod)):
+        raise ConfigurationError(f"@requires: write it below @{type(view).__name__} of {view.__func__!r}")
+    try:
+        return list(inspect.signature(view).parameters)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"@requires must decorate a view function, not {view!r}") from None
 
 
 def requirements_of(view: Any) -> Requirements | None:

@@ -24,6 +24,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import APIKeyHeader
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.websockets import WebSocketDisconnect
 
@@ -670,7 +671,9 @@ def test_a_synchronous_client_is_refused(tenant: LocalTenant) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", [FastAPI(), APIRouter(), object, Security(protect), 5], ids=lambda target: type(target).__name__
+    "target",
+    [FastAPI(), Starlette(), APIRouter(), object, Security(protect), 5, print],
+    ids=lambda target: type(target).__name__,
 )
 def test_public_marks_views_only(target: Any) -> None:
     """Anything but a view is refused, since the mark would have no effect."""

@@ -368,6 +368,25 @@ def test_a_view_without_a_request_is_named() -> None:
         requires("a")(view)
 
 
+@pytest.mark.parametrize("wrong", [5, "view", None, [], {}, Endpoint, type, print])
+def test_what_is_no_view_is_refused(wrong: Any) -> None:
+    """Nothing calls it, so nothing would be protected."""
+    with pytest.raises(ConfigurationError, match=r"^@requires"):
+        requires("a")(wrong)
+
+
+@pytest.mark.parametrize("kind", [staticmethod, classmethod])
+def test_the_decorator_of_a_static_method_comes_first(kind: Callable[..., Any]) -> None:
+    """Above it, the function would get other arguments than the view."""
+    with pytest.raises(ConfigurationError, match=f"write it below @{kind.__name__}"):
+        requires("a")(kind(plain_view))
+
+
+async def plain_view(request: Request) -> Response:
+    """Answer."""
+    return Response()
+
+
 @pytest.mark.parametrize(
     "make",
     [
