@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Annotated, Final
 
 try:
     from fastapi.applications import FastAPI
@@ -56,6 +56,7 @@ from monocloud_mw.protect.resolvers import Resolver
 from ..asgi import list_authorization
 from ..declared_by import naming
 from .document import install
+from .not_a_dependency import NotADependency
 from .public import is_public
 from .refusals import AccessRefused, WebSocketRefused
 from .routes import Protection
@@ -63,6 +64,17 @@ from .scheme import Scheme, tenant_domain_of
 from .shared import Shared
 
 __all__ = ["ProtectApi"]
+
+_NOT_CREATED: Final = NotADependency(
+    "Security(ProtectApi) checks nothing: create protect = ProtectApi(), and write Security(protect)"
+)
+_NOT_CALLED: Final = NotADependency(
+    "Security(protect.needing) checks nothing: call it with the requirements, such as "
+    'Security(protect.needing(groups=["admin"])), or write Security(protect)'
+)
+_NO_DEPENDENCY: Final = NotADependency(
+    "this method of ProtectApi checks nothing and is not a dependency: write Security(protect, scopes=[...])"
+)
 
 _CHECKED: Final = "monocloud.checked"  # scope key: the guard that checked the request, and the claims
 
@@ -98,7 +110,7 @@ class ProtectApi(Protection):
 
     def __init__(
         self,
-        client: AsyncAuthenticator | None = None,
+        client: Annotated[AsyncAuthenticator | None, _NOT_CREATED] = None,
         *,
         scopes: str | Iterable[str] = (),
         any_scopes: str | Iterable[str] = (),
@@ -169,7 +181,7 @@ class ProtectApi(Protection):
         scopes: str | Iterable[str] = (),
         any_scopes: str | Iterable[str] = (),
         groups: str | Iterable[str] = (),
-        optional: bool | None = None,
+        optional: Annotated[bool | None, _NOT_CALLED] = None,
     ) -> ProtectApi:
         """Return this protection with more requirements, including those that ``Security`` cannot express.
 
@@ -199,7 +211,7 @@ class ProtectApi(Protection):
             derived._set_up(requirements, optional)  # noqa: SLF001
         return derived
 
-    def requirements_with(self, scopes: Iterable[str]) -> Requirements:
+    def requirements_with(self, scopes: Annotated[Iterable[str], _NO_DEPENDENCY]) -> Requirements:
         """Return the requirements with the scopes of ``Security`` added.
 
         Raises:
@@ -207,7 +219,7 @@ class ProtectApi(Protection):
         """
         return self._requirements.merge(Requirements.of(tuple(scopes)))
 
-    def describe(self, scopes: Iterable[str]) -> None:
+    def describe(self, scopes: Annotated[Iterable[str], _NO_DEPENDENCY]) -> None:
         """List scopes in the security scheme of the OpenAPI document."""
         self._shared.scheme.add_scopes(scopes)
 

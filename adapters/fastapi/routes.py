@@ -5,6 +5,7 @@ FastAPI accepts some declarations but interprets them differently than intended.
 - ``Security(protect, scopes="orders:read")``: FastAPI splits the string into one scope per letter;
 - scopes of a wrong type, or containing spaces;
 - an annotation that cannot be resolved: FastAPI treats the parameter as a query parameter;
+- a parameter of type ``AccessTokenClaims`` without ``Security``: FastAPI reads it from the request's body;
 - a view that is ``@public`` and requires a token itself;
 - mounts, hosts and plain routes that the dependencies of the application do not cover. FastAPI runs
   dependencies only for views of the application and of included routers, so such a mount must protect itself
@@ -28,6 +29,7 @@ from fastapi.security.base import SecurityBase
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import BaseRoute, Host, Mount
 
+from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.protect.wrappers import MAX_LAYERS, decorated
@@ -184,7 +186,8 @@ def _read_view(route: Any, name: str, own: Iterable[Depends], found: list[Proble
         except ConfigurationError as error:
             found.extend(Problem(name, None, f"{problem} (in Security)") for problem in error.problems)
     if callable(view):
-        found.extend(Problem(name, None, message) for message in _unresolved(view))
+        calls = [view, *(depends.dependency for depends in own)]
+        found.extend(Problem(name, None, message) for call in calls for message in _misread(call))
     in_view = _declared_by(view, (), None) if callable(view) else ()
     required = (each for each in (*_protections_of(own), *in_view) if not each.protection.optional)
     if is_public(view) and next(required, None) is not None:
@@ -241,16 +244,37 @@ def _dependencies_of(call: Callable[..., Any]) -> Iterator[Depends]:
             yield named[-1]
 
 
-def _unresolved(view: Callable[..., Any]) -> Iterator[str]:
-    """Yield a problem for each annotation that FastAPI cannot resolve and treats as a query parameter."""
-    for parameter in get_typed_signature(view).parameters.values():
+def _misread(call: Any) -> Iterator[str]:
+    """Yield a problem for each parameter that FastAPI reads from the request instead of from a dependency."""
+    if not callable(call) or _protection_called_by(call) is not None:
+        return
+    for name, parameter in get_typed_signature(call).parameters.items():
         annotation = parameter.annotation
         text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
-        if isinstance(text, str) and _DEPENDS.search(text) and not isinstance(parameter.default, Depends):
+        if isinstance(parameter.default, Depends):
+            continue
+        if isinstance(text, str) and _DEPENDS.search(text):
             yield (
                 f"the annotation {quoted(text)} cannot be resolved; define its names at the top level of the "
                 "module, or remove `from __future__ import annotations`"
             )
+        elif _holds_claims(annotation) and not _names_dependency(annotation):
+            yield (
+                f"the parameter {quoted(name)} is read from the request's body, not from the access token; "
+                f"write {name}: Annotated[AccessTokenClaims, Security(protect)]"
+            )
+    for depends in _dependencies_of(call):
+        yield from _misread(depends.dependency)
+
+
+def _holds_claims(annotation: Any) -> bool:
+    return annotation is AccessTokenClaims or any(map(_holds_claims, get_args(annotation)))
+
+
+def _names_dependency(annotation: Any) -> bool:
+    """Return whether a dependency is where FastAPI looks for it: in ``Annotated``, not inside ``| None``."""
+    is_annotated = get_origin(annotation) is Annotated
+    return is_annotated and any(isinstance(note, Depends) for note in get_args(annotation))
 
 
 def _effective_routes(routes: Iterable[BaseRoute]) -> Iterator[tuple[Any, Any]]:

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import pytest
@@ -136,7 +137,53 @@ def _unresolved(app: FastAPI, protect: ProtectApi) -> None:
     app.get("/orders")(orders)
 
 
+def _claims_without_security(app: FastAPI, protect: ProtectApi) -> None:
+    async def orders(claims: AccessTokenClaims) -> None:
+        pass
+
+    app.get("/orders")(orders)
+
+
+def _optional_claims_without_security(app: FastAPI, protect: ProtectApi) -> None:
+    async def orders(claims: AccessTokenClaims | None = None) -> None:
+        pass
+
+    app.get("/orders", dependencies=[Security(protect)])(orders)
+
+
+def _security_inside_a_union(app: FastAPI, protect: ProtectApi) -> None:
+    async def orders(claims: Annotated[AccessTokenClaims, Security(protect)] | None = None) -> None:
+        pass
+
+    app.get("/orders")(orders)
+
+
+def _claims_with_another_note(app: FastAPI, protect: ProtectApi) -> None:
+    async def orders(claims: Annotated[AccessTokenClaims, "of the caller"]) -> None:
+        pass
+
+    app.get("/orders")(orders)
+
+
+def _claims_of_a_dependency(app: FastAPI, protect: ProtectApi) -> None:
+    async def user(claims: AccessTokenClaims) -> None:
+        pass
+
+    async def orders(user: Annotated[None, Depends(user)]) -> None:
+        pass
+
+    app.get("/orders")(orders)
+
+
+def _claims_of_a_dependency_of_the_route(app: FastAPI, protect: ProtectApi) -> None:
+    async def user(claims: AccessTokenClaims) -> None:
+        pass
+
+    app.get("/orders", dependencies=[Depends(user)])(view)
+
+
 LETTERS = "splits into letters"
+BODY = r"'claims' is read from the request's body.* write claims: Annotated\[AccessTokenClaims, Security\("
 BOTH = "is @public and also requires a token"
 
 WRONG: dict[str, tuple[Declare, str]] = {
@@ -155,6 +202,12 @@ WRONG: dict[str, tuple[Declare, str]] = {
     "public and protected by the route": (_public_and_protected_by_the_route, BOTH),
     "public and protected in a router": (_public_and_protected_in_a_router, BOTH),
     "not resolved": (_unresolved, "cannot be resolved"),
+    "claims without Security": (_claims_without_security, BODY),
+    "optional claims without Security": (_optional_claims_without_security, BODY),
+    "Security inside a union": (_security_inside_a_union, BODY),
+    "claims with another note": (_claims_with_another_note, BODY),
+    "claims of a dependency": (_claims_of_a_dependency, BODY),
+    "claims of a dependency of the route": (_claims_of_a_dependency_of_the_route, BODY),
 }
 
 
@@ -169,6 +222,44 @@ def test_a_wrong_declaration_is_an_error_at_start(
         pass
     (problem,) = raised.value.problems
     assert re.fullmatch(r"(GET|WebSocket) (/api)?/orders \(.*(orders|view)\)", problem.option)
+
+
+NOT_DEPENDENCIES: dict[str, tuple[Callable[[ProtectApi], Any], str]] = {
+    "the class": (lambda _: ProtectApi, "create protect = ProtectApi"),
+    "needing": (lambda protect: protect.needing, "call it with the requirements"),
+    "a part of needing": (lambda protect: partial(protect.needing, groups=["admin"]), "call it"),
+    "needing of a derived one": (lambda protect: protect.needing(scopes="a").needing, "call it"),
+    "requirements_with": (lambda protect: protect.requirements_with, "is not a dependency"),
+    "describe": (lambda protect: protect.describe, "is not a dependency"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "message"), NOT_DEPENDENCIES.values(), ids=NOT_DEPENDENCIES)
+@pytest.mark.parametrize("depends", [Security, Depends])
+def test_what_checks_nothing_is_not_a_dependency(
+    wrong: Callable[[ProtectApi], Any], message: str, depends: Any, protect: ProtectApi
+) -> None:
+    """What would be called without a check is an error where the route is declared."""
+    dependency = depends(wrong(protect))
+    with pytest.raises(ConfigurationError, match=message):
+        FastAPI().get("/orders", dependencies=[dependency])(view)
+    with pytest.raises(ConfigurationError, match=message):
+        FastAPI(dependencies=[dependency]).get("/orders")(view)
+
+    async def orders(claims: Annotated[Any, dependency]) -> None: ...
+
+    with pytest.raises(ConfigurationError, match=message):
+        FastAPI().get("/orders")(orders)
+
+
+def test_a_router_with_what_checks_nothing_does_not_open_its_views(protect: ProtectApi) -> None:
+    """``include_router(dependencies=[Security(protect.needing)])`` fails, at the latest at start."""
+    app, router = FastAPI(lifespan=protect.lifespan), APIRouter()
+    router.get("/orders")(view)
+    with pytest.raises(ConfigurationError, match="call it"):  # noqa: PT012 - some versions include it later
+        app.include_router(router, dependencies=[Security(protect.needing)])
+        with TestClient(app):
+            pass
 
 
 @pytest.mark.parametrize("declare", [_string_in_parameter, _string_in_include, _wrong_type, _with_a_space])
