@@ -14,6 +14,8 @@
   the challenge is added to the API, unless the API already has one for this class.
 - If ``auth`` is a list, a request without a token is passed to the next entry. If none accepts it, the 401
   has the challenge ``Bearer``.
+- Ninja's OpenAPI document shows an optional token as a required one, since its ``auth`` describes the scheme
+  only. Add ``openapi_extra={"security": [{}]}`` to the operation.
 - With the middleware, exempt the views of Ninja: ``"public_apps": ["ninja"]``.
 """
 

@@ -63,7 +63,7 @@ def who_mixed(request: Any) -> dict[str, Any]:
     return _who(request)
 
 
-@api.get("/optional", auth=AccessTokenAuth(optional=True))
+@api.get("/optional", auth=AccessTokenAuth(optional=True), openapi_extra={"security": [{}]})
 def optional(request: Any) -> dict[str, Any]:
     """Return the caller, or None."""
     return _who(request)
@@ -233,6 +233,7 @@ def test_the_schema(send: Send, project: UseProject) -> None:
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     assert document["paths"]["/who"]["get"]["security"] == [{"AccessTokenAuth": []}]
     assert "security" not in document["paths"]["/open"]["get"]
+    assert document["paths"]["/optional"]["get"]["security"] == [{"AccessTokenAuth": []}, {}]
 
 
 def test_a_wrong_requirement_is_refused_where_it_is_written() -> None:
