@@ -1,8 +1,8 @@
 """Who takes part, each as its documentation says, and each doing the same: signature, ``iss``, ``aud``,
 ``exp`` (required), ``nbf``, sixty seconds of leeway, and one required scope.
 
-A contender is a function that takes a token and returns its claims or raises. Nobody wins by leaving work
-out: :mod:`.fairness`.
+A contender is a function that takes a token and returns its claims or raises. A contender that leaves
+out a check stops the run: :mod:`.fairness`.
 """
 
 from __future__ import annotations

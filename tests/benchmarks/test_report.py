@@ -54,7 +54,7 @@ def test_a_table_shows_ratios_to_its_first_line_and_says_what_was_missed() -> No
     bare, ours = Measurement("bare", (1e-6, 1e-6)), Measurement("ours", (2e-6, 4e-6))
     bars = (
         Bar.at_most(2, "ours to bare", ours.over(bare), guard=2.5),
-        Bar.at_most(1, "nobody insists", bare),
+        Bar.at_most(1, "no limit in CI", bare),
     )
     section = Section(name="work", title="work", measurements=(bare, ours), bars=bars)
     lines = [line.split() for line in render_section(section)]

@@ -140,11 +140,11 @@ def test_client_secret_post(tenant: LocalTenant, secret: str) -> None:
         ({"client_id": "api"}, "no client authentication was presented"),
         ({"client_id": "api", "client_secret": "wrong"}, "the client secret is wrong"),
         ({"client_id": "api", "client_secret": ""}, "the client secret is wrong"),
-        ({"client_id": "other", "client_secret": "right"}, "there is no such client"),
-        ({"client_secret": "right"}, "there is no such client"),
+        ({"client_id": "other", "client_secret": "right"}, "unknown client_id"),
+        ({"client_secret": "right"}, "unknown client_id"),
         (
             {"client_id": "other", "client_assertion": "x", "client_assertion_type": JWT_BEARER},
-            "there is no such client",
+            "unknown client_id",
         ),
     ],
 )
@@ -194,7 +194,7 @@ def test_one_authentication_at_a_time(tenant: LocalTenant) -> None:
         ("Basic !!!", "the Authorization header is not Basic"),
         ("Basic YQ==", "the Authorization header is not Basic"),
         ("Basic /zo=", "the Authorization header is not Basic"),
-        ("basic YTpi", "there is no such client"),
+        ("basic YTpi", "unknown client_id"),
     ],
 )
 def test_headers_that_are_not_basic(tenant: LocalTenant, header: str, description: str) -> None:
@@ -379,7 +379,7 @@ def test_spiffe_jwt(tenant: LocalTenant) -> None:
     _assert_accepted(respond())
     _assert_refused(respond(exp=NOW - 60), "the assertion has expired, or has no exp")
     _assert_refused(respond(aud=["https://other.example"]), "aud of the assertion is not this tenant")
-    _assert_refused(respond(sub="spiffe://example.org/other"), "there is no such client")
+    _assert_refused(respond(sub="spiffe://example.org/other"), "unknown client_id")
 
 
 def test_an_svid_of_another_workload(tenant: LocalTenant) -> None:
@@ -402,7 +402,7 @@ def test_an_assertion_without_a_client(tenant: LocalTenant, assertion: str) -> N
     """Without a client ID, the assertion must name the client."""
     response = _introspect(tenant, _assertion(assertion))
     _assert_refused(
-        response, "there is no such client" if assertion.startswith("e30") else "the assertion is not a JWT"
+        response, "unknown client_id" if assertion.startswith("e30") else "the assertion is not a JWT"
     )
 
 

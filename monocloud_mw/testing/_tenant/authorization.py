@@ -41,7 +41,7 @@ button {{ padding: .4rem 1.2rem; font: inherit }}
 </head>
 <body>
 <h1>Local tenant</h1>
-<p><b>{client}</b> asks for access. No password is needed: this tenant is for tests.</p>
+<p><b>{client}</b> requests access. No password is needed: this tenant is for tests.</p>
 <form method="post">
 {hidden}
 <label>Subject <input name="subject" value="{subject}" required></label>
@@ -85,7 +85,7 @@ class AuthorizationEndpoint:
             raise OAuthError("invalid_request", "a parameter is repeated")
         client = self.clients.find(fields.get("client_id", ""))
         if client is None:
-            raise OAuthError("invalid_request", "there is no such client")
+            raise OAuthError("invalid_request", "unknown client_id")
         redirect_uri = fields.get("redirect_uri")
         if redirect_uri not in client.redirect_uris:
             raise OAuthError("invalid_request", "redirect_uri is not registered for this client")

@@ -59,7 +59,7 @@ class ClientAuthenticator:
         presented = read_credentials(request, mutual_tls=listener.mutual_tls)
         client = self.clients.find(presented.client_id)
         if client is None:
-            raise _refused("there is no such client")
+            raise _refused("unknown client_id")
         method = next(
             (METHODS[name] for name in client.methods if METHODS[name].kind == presented.kind), None
         )

@@ -119,7 +119,7 @@ class ClientRegistry:
         """Return the authority of a trust store.
 
         Raises:
-            ValueError: there is no such trust store, or the tenant has no TLS.
+            ValueError: unknown trust store, or the tenant has no TLS.
         """
         if trust_store not in self.authorities:
             raise ValueError(

@@ -42,7 +42,7 @@ class KeyRing:
         """Return the signing key of ``signer``.
 
         Raises:
-            ValueError: the tenant has no key for the algorithm, or there is no such signer.
+            ValueError: the tenant has no key for the algorithm, or the signer is unknown.
         """
         algorithm = self.algorithms[0] if algorithm is None else algorithm
         current = self._current.get(algorithm)

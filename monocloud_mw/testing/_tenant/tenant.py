@@ -293,10 +293,10 @@ class LocalTenant:
         """Return the certificate authority of a trust store: ``tenant.authority().issue_client("caller")``.
 
         Raises:
-            ValueError: there is no such trust store, or the tenant has no TLS.
+            ValueError: unknown trust store, or the tenant has no TLS.
         """
         if self._tls is None or trust_store not in self._tls.authorities:
-            raise ValueError("there is no such trust store" if self._tls else "certificates need tls=True")
+            raise ValueError("unknown trust store" if self._tls else "certificates need tls=True")
         return self._tls.authorities[trust_store]
 
     # Faults
