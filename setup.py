@@ -29,6 +29,7 @@ EXTRAS = {
     "fastapi": ["fastapi>=0.138"],
     "flask": ["flask>=2.3"],
     "starlette": ["starlette>=1.7"],
+    "mcp": ["mcp>=2.0"],
     "redis": ["redis>=5.0.4"],
     "telemetry": ["opentelemetry-api>=1.25"],
     "async": ["httpcore2[asyncio]>=2.0", "anyio>=4.5"],  # the engine of httpx2, and its event loops

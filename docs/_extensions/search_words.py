@@ -19,6 +19,7 @@ SEARCH_WORDS = {
     "how-to/doctor": "doctor, explain, debug",
     "how-to/flask": "Flask, decorator",
     "how-to/flask#cors": "CORS, preflight",
+    "how-to/mcp": "MCP, Model Context Protocol, FastMCP",
     "how-to/migrate-from-authlib": "Authlib",
     "how-to/migrate-from-flask-jwt-extended": "flask-jwt-extended",
     "how-to/migrate-from-node-sdk": "Node",

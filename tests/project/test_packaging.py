@@ -38,6 +38,7 @@ EXTRAS = {
     "django": {"django"},
     "fastapi": {"fastapi"},
     "flask": {"flask"},
+    "mcp": {"mcp"},
     "redis": {"redis"},
     "starlette": {"starlette"},
     "telemetry": {"opentelemetry-api"},
@@ -295,7 +296,7 @@ def test_adapters_that_need_no_framework(installed: Path, adapter: str) -> None:
     assert _run(installed, code).startswith(f"monocloud_mw.adapters.{adapter}")
 
 
-@pytest.mark.parametrize("framework", ["django", "fastapi", "flask", "starlette"])
+@pytest.mark.parametrize("framework", ["django", "fastapi", "flask", "mcp", "starlette"])
 def test_a_framework_is_named_where_it_is_missing(installed: Path, framework: str) -> None:
     """Without the framework, importing its adapter says which extra brings it."""
     answer = _run(installed, f"import monocloud_mw.adapters.{framework}")
@@ -321,7 +322,7 @@ for module in sys.argv[1].split():
     try:
         importlib.import_module(module)
     except ImportError as error:
-        extras = "async|django|fastapi|flask|redis|starlette|telemetry"
+        extras = "async|django|fastapi|flask|mcp|redis|starlette|telemetry"
         if not re.search(rf"monocloud-mw\\[({extras})\\]", str(error)):
             print(module, repr(error), file=sys.stderr)
 print("done")

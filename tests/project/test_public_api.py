@@ -59,6 +59,7 @@ PUBLIC_MODULES = [
     "monocloud_mw.adapters.django.rest_framework",
     "monocloud_mw.adapters.fastapi",
     "monocloud_mw.adapters.flask",
+    "monocloud_mw.adapters.mcp",
     "monocloud_mw.adapters.starlette",
     "monocloud_mw.adapters.wsgi",
     "monocloud_mw.events",
