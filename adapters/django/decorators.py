@@ -269,7 +269,9 @@ def _check_view(view: Any) -> None:
         if adapter is None:
             return
         advice = f"wrap a WSGI or ASGI application with {adapter}"
-    raise ConfigurationError(f"cannot protect {name_of(view)}: it is not a Django view; {advice}")
+    elif isinstance(view, (str, list, set, frozenset)):
+        advice = "pass requirements by name, as in @protect(scopes=[...])"
+    raise ConfigurationError(f"cannot protect {name_of(view).lstrip('.')}: it is not a Django view; {advice}")
 
 
 def _parameters_of(view: Callable[..., Any]) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ def check_target(target: Any) -> None:
         advice = f"wrap a WSGI or ASGI application with {adapter}"
     elif inspect.isclass(target):
         advice = "add the decorator to decorators of a class-based view"
+    elif isinstance(target, (str, list, tuple, set, frozenset)):
+        advice = "pass requirements by name, as in @protect(scopes=[...])"
     elif isinstance(getattr(target, "app", None), Flask):
         advice = "protect its .app, which is the Flask application"
     else:

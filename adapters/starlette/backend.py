@@ -65,10 +65,17 @@ class MonoCloudBackend(AuthenticationBackend):
             lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
             lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
         )
+        shared = self.client if client is None else None
+        self._shared = shared if isinstance(shared, AsyncBackendClient) else None
         self.optional = optional
         self._guard = Guard(
             self.client, token_resolver=token_resolver, certificate_resolver=certificate_resolver
         )
+
+    async def aclose(self) -> None:
+        """Close the shared client at the end of the lifespan; a client that was passed in stays open."""
+        if self._shared is not None:
+            await self._shared.aclose()
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         """Return the scopes and the user of a request, or ``None`` for an anonymous one.

@@ -44,6 +44,8 @@ def requires(
         ConfigurationError: a requirement has a wrong type (it names the view), or the view has no such
             parameter.
     """
+    if inspect.isroutine(scopes):
+        raise ConfigurationError(f"@requires: {scopes!r} is not a scope; write @requires() above a view")
     with naming():
         requirements = Requirements.of(scopes, groups, any_scopes)
 

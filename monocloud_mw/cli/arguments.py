@@ -33,7 +33,7 @@ class ArgumentParser(argparse.ArgumentParser):
         if not _SAFE.fullmatch(message):
             named = _ARGUMENT.match(message)
             message = (
-                f"argument {named[1]}: invalid value"
+                f"argument {named[1]}: invalid value{_choices(message[named.end() :])}"
                 if named
                 else "unknown or unexpected argument (not shown, because it may be a token)"
             )
@@ -45,6 +45,12 @@ class ArgumentParser(argparse.ArgumentParser):
             write(message)
         elif message:
             super()._print_message(message, file)
+
+
+def _choices(message: str) -> str:
+    """Return the end of argparse's message about a choice: the choices, without the value given."""
+    _, separator, choices = message.rpartition(" (choose from ")
+    return separator + choices if separator and message.startswith("invalid choice: ") else ""
 
 
 def seconds(text: str) -> float:

@@ -181,7 +181,8 @@ async def _asgi(scope: Any, receive: Any, send: Any) -> Any:
     ("target", "advice"),
     [
         (MethodView, "add the decorator to decorators of a class-based view"),
-        ("view", "use monocloud_mw.adapters.asgi.ProtectApiMiddleware for ASGI"),
+        ("orders:read", "pass requirements by name, as in @protect(scopes=[...])"),
+        (["orders:read"], "pass requirements by name, as in @protect(scopes=[...])"),
         (1, "use monocloud_mw.adapters.asgi.ProtectApiMiddleware for ASGI"),
         (FastAPI(), "use monocloud_mw.adapters.asgi.ProtectApiMiddleware for ASGI"),
         (APIRouter(), "use monocloud_mw.adapters.asgi.ProtectApiMiddleware for ASGI"),
@@ -191,7 +192,19 @@ async def _asgi(scope: Any, receive: Any, send: Any) -> Any:
         (_asgi, "application with monocloud_mw.adapters.asgi.ProtectApiMiddleware"),
         (SimpleNamespace(app=Flask(__name__)), "protect its .app"),
     ],
-    ids=["class", "text", "number", "FastAPI", "router", "wsgi_app", "method", "WSGI", "ASGI", "holder"],
+    ids=[
+        "class",
+        "text",
+        "list",
+        "number",
+        "FastAPI",
+        "router",
+        "wsgi_app",
+        "method",
+        "WSGI",
+        "ASGI",
+        "holder",
+    ],
 )
 def test_an_object_that_is_not_a_view_is_refused(client: BackendClient, target: Any, advice: str) -> None:
     """An object that Flask does not call cannot be protected; the error says what to protect instead."""

@@ -94,6 +94,8 @@ def test_usage_errors_say_what_is_expected(command: Command) -> None:
         ("explain", "--offline"): "argument --offline: must be given together with --jwks",
         ("explain", "--scope"): "argument --scope: expected one argument",
         ("explane",): "argument COMMAND: invalid value",
+        ("explane (choose from x)",): "argument COMMAND: invalid value (choose from",
+        ("explain", "--scope", "a", "--timeout", " (choose from x)"): "argument --timeout: must be a number",
     }
     for arguments, message in expected.items():
         assert message in command(*arguments).err

@@ -400,11 +400,41 @@ def test_django(tenant: LocalTenant, tmp_path: Path) -> None:
     [
         ("no_such_module_here:app", "cannot be imported: ModuleNotFoundError"),
         ("json:app", "is not in that module"),
-        ("json:dumps", "is a function, not a Flask, FastAPI"),
+        ("json:dumps", "Django application; instead of a factory, name a variable with its result"),
+        ("json:decoder", "is a module, not a Flask, FastAPI, Starlette or Django application\n"),
     ],
 )
 def test_no_application(command: Command, name: str, message: str) -> None:
     """The error says why, without a traceback."""
     result = command("routes", name)
+    assert (result.status, result.out) == (1, "")
+    assert message in result.err
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("import no_such_module_here", "it imports no_such_module_here, which is not installed"),
+        (
+            "from monocloud_mw import Options\nOptions(audience='x', tenant_domain='http://a.test')",
+            "cannot be imported: tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN): must be https://",
+        ),
+        ("1 / 0", "cannot be imported: ZeroDivisionError; name it as module:name"),
+    ],
+    ids=["missing package", "wrong option", "other"],
+)
+def test_an_application_that_cannot_be_imported(
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    source: str,
+    message: str,
+) -> None:
+    """The error names a missing package or a wrong option."""
+    name = f"broken_{request.node.callspec.indices['source']}"
+    (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    result = command("routes", f"{name}:app")
     assert (result.status, result.out) == (1, "")
     assert message in result.err

@@ -414,6 +414,14 @@ WRONG: Final = {
         "test_django._view is both public and protected",
     ),
     "text": (lambda: _PROTECT(scopes="a")("view"), "it is not a Django view"),
+    "a scope": (
+        lambda: _PROTECT("orders:read"),
+        "cannot protect str: it is not a Django view; pass requirements",
+    ),
+    "a list of scopes": (
+        lambda: _PROTECT(["orders:read"]),
+        "pass requirements by name, as in @protect(scopes=[...])",
+    ),
     "an included URLconf": (lambda: _PROTECT(([], "app", None)), "it is not a Django view"),
     "a class": (lambda: _PROTECT(dict), "a class-based view has a dispatch method"),
     "WSGI": (lambda: _PROTECT(lambda environ, start_response: []), "monocloud_mw.adapters.wsgi"),

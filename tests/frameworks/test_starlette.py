@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -385,6 +386,37 @@ def test_the_decorator_of_a_static_method_comes_first(kind: Callable[..., Any]) 
 async def plain_view(request: Request) -> Response:
     """Answer."""
     return Response()
+
+
+def test_requires_without_parentheses_says_what_to_write() -> None:
+    """A view in place of scopes is a mistake that the error explains."""
+
+    async def view(request: Request) -> Response:
+        return Response()
+
+    with pytest.raises(ConfigurationError, match=r"view.* is not a scope; write @requires\(\) above a view"):
+        requires(view)  # type: ignore[arg-type]
+
+
+def test_the_backend_closes_the_client_that_it_shares(
+    async_client: AsyncBackendClient, tenant: LocalTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``aclose`` closes the shared client and leaves one that was passed in open."""
+    closed: list[Any] = []
+
+    async def aclose(client: AsyncBackendClient) -> None:
+        closed.append(client)
+
+    for name, value in tenant.environment().items():
+        monkeypatch.setenv(name, value)
+    with monkeypatch.context() as patched:
+        patched.setattr(AsyncBackendClient, "aclose", aclose)
+        asyncio.run(MonoCloudBackend(async_client).aclose())
+        assert closed == []
+        backend = MonoCloudBackend()
+        asyncio.run(backend.aclose())
+        assert closed == [backend.client]
+    asyncio.run(backend.aclose())
 
 
 @pytest.mark.parametrize(

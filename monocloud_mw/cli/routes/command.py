@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Any
 
+from monocloud_mw.errors import ConfigurationError
+
 from ..console import print_error, print_json, print_line
 from .frameworks import list_routes
 
@@ -59,7 +61,7 @@ def _load(name: str) -> Any:
     try:
         found = importlib.import_module(module)
     except Exception as error:
-        raise ValueError(f"cannot be imported: {type(error).__name__}; name it as module:name") from error
+        raise ValueError(f"cannot be imported: {_reason(error, module)}") from error
     finally:
         sys.path.pop(0)
     for part in (attribute or "app").split("."):
@@ -67,3 +69,13 @@ def _load(name: str) -> Any:
             raise ValueError("is not in that module; name it as module:name")
         found = getattr(found, part)
     return found
+
+
+def _reason(error: Exception, module: str) -> str:
+    """Return why an import failed, without repeating the argument, which may be a token."""
+    if isinstance(error, ConfigurationError):
+        return str(error)
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and not f"{module}.".startswith(f"{missing}."):
+        return f"it imports {missing}, which is not installed"
+    return f"{type(error).__name__}; name it as module:name"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from inspect import isroutine
 from typing import Any, TypeAlias
 
 from .middleware import apply_middleware, unwrap, unwrap_wsgi
@@ -23,8 +24,10 @@ def list_routes(app: Any) -> Listed:
     unused: list[str] = []
     routes = _list(app, "", unused)
     if routes is None:
-        inner = type(unwrap(app)[0]).__name__
-        raise ValueError(f"is a {inner}, not a Flask, FastAPI, Starlette or Django application")
+        inner = unwrap(app)[0]
+        advice = "; instead of a factory, name a variable with its result" if isroutine(inner) else ""
+        wanted = "a Flask, FastAPI, Starlette or Django application"
+        raise ValueError(f"is a {type(inner).__name__}, not {wanted}{advice}")
     return routes, unused
 
 
