@@ -286,7 +286,7 @@ class LastKnownGood(Generic[T]):
 
     def _emit_failure(self, error: MonoCloudError, ended: Instant) -> Flow[None]:
         """Emit that a load has failed, and whether the cached document is used meanwhile."""
-        if isinstance(error, InterruptedLoadError):
+        if isinstance(error, InterruptedLoadError) or (isinstance(error, HttpError) and error.local):
             return
         document, loaded = self._key[0], self._record.loaded
         status = error.status if isinstance(error, HttpError) else None

@@ -158,6 +158,10 @@ class LoadRecord(Generic[T]):
             error = HttpError(str(error))
         if self.loaded_after(number) is None:
             attempts = self.attempts()
+            if isinstance(error, HttpError) and error.local:  # the request was not sent
+                if not attempts.has_newer(began):
+                    self.note_end(attempts)
+                return error
             loaded = self.loaded
             is_servable = loaded is not None and self._policy.age(loaded.began, ended) is not Age.GONE
             in_long_pauses = is_servable and attempts.failures > 0

@@ -593,6 +593,42 @@ def test_retry_after_of_the_tenant_while_known_keys_are_used(harness: Harness) -
     assert harness.current() == ("document 1", ["background"])
 
 
+LOCAL: Final = HttpError("not sent", local=True, retry_after=1.0)
+
+
+def test_a_request_that_was_not_sent_is_no_failure_without_a_document() -> None:
+    """If this process had no free connection, the next request tries at once, without a pause."""
+    harness = Harness()
+    harness.source.down, harness.source.error = True, LOCAL
+    for _ in range(3):
+        assert harness.current() == (None, ["foreground"])
+        assert harness.retry_after == 1.0
+    harness.source.down = False
+    assert harness.current() == ("document 4", ["foreground"])
+
+
+@pytest.mark.parametrize("age", [85.0, 150.0])
+def test_a_request_that_was_not_sent_starts_no_cooldown(harness: Harness, age: float) -> None:
+    """If this process had no free connection, the next request refreshes the document."""
+    harness.pass_time(age)
+    harness.source.error = LOCAL
+    for down in (True, False):
+        harness.source.down = down
+        assert harness.current()[0] == "document 1" or not down
+        harness.run_background()
+    assert harness.current() == ("document 3", [])
+
+
+def test_a_key_that_could_not_be_looked_up_is_looked_up_by_the_next_request(harness: Harness) -> None:
+    """If this process had no free connection, an unknown key starts no cool-down either."""
+    harness.source.down, harness.source.error = True, LOCAL
+    harness.pass_time(1.0)
+    assert harness.newer("document 1") == (None, ["foreground"])
+    assert harness.retry_after == 1.0
+    harness.source.down = False
+    assert harness.newer("document 1") == ("document 3", ["foreground"])
+
+
 def test_an_error_that_is_no_http_error_is_raised_as_it_is() -> None:
     """A defect or a wrong option is raised unchanged and has no Retry-After."""
     harness = Harness()
