@@ -11,10 +11,11 @@ from weakref import WeakSet
 
 from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
 
-from monocloud_mw.errors import ConfigurationError, HttpError, MonoCloudError
+from monocloud_mw.errors import ConfigurationError, MonoCloudError
 from monocloud_mw.protect.guard import Guard
 from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
 
+from ..client_lifespan import level_of, running_client
 from .routes import find_problems
 from .scheme import Scheme
 
@@ -78,29 +79,22 @@ class Shared:
         """Run with an application; see :meth:`.ProtectApi.lifespan`."""
         self.check_routes(app)
         client: Any = self.guard.client
-        try:
-            if hasattr(client, "prefetch"):
-                await client.prefetch()
-        except MonoCloudError as error:
-            _LOGGER.log(_level_of(error), "The application starts without the tenant's keys: %s", error)
-        retry: asyncio.Task[None] | None = None
-        if self.scheme.needs_metadata and hasattr(client, "get_metadata"):
+        async with running_client(client, owned=self._owns_client):
+            retry: asyncio.Task[None] | None = None
+            if self.scheme.needs_metadata and hasattr(client, "get_metadata"):
+                try:
+                    await self._load_scheme(app)
+                except MonoCloudError as error:
+                    message = "The OpenAPI document lacks the authorization code flow: %s"
+                    _LOGGER.log(level_of(error), message, error)
+                    retry = asyncio.create_task(self._keep_loading_scheme(app))
             try:
-                await self._load_scheme(app)
-            except MonoCloudError as error:
-                _LOGGER.log(
-                    _level_of(error), "The OpenAPI document lacks the authorization code flow: %s", error
-                )
-                retry = asyncio.create_task(self._keep_loading_scheme(app))
-        try:
-            yield
-        finally:
-            if retry is not None:
-                retry.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await retry
-            if self._owns_client and hasattr(client, "aclose"):
-                await client.aclose()
+                yield
+            finally:
+                if retry is not None:
+                    retry.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await retry
 
     async def _load_scheme(self, app: FastAPI) -> None:
         client: Any = self.guard.client
@@ -113,8 +107,3 @@ class Shared:
                 await self._load_scheme(app)
             except MonoCloudError as error:
                 await asyncio.sleep(getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS)
-
-
-def _level_of(error: MonoCloudError) -> int:
-    is_outage = isinstance(error, HttpError) and error.temporary
-    return logging.WARNING if is_outage else logging.ERROR

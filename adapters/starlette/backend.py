@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 try:
     from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
 except ImportError as error:
@@ -9,6 +12,7 @@ except ImportError as error:
         "monocloud_mw.adapters.starlette needs Starlette: pip install 'monocloud-mw[starlette]'"
     ) from error
 
+from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from monocloud_mw.client import AsyncBackendClient
@@ -25,6 +29,7 @@ from monocloud_mw.protect.guard import Guard, Refused, run_check_async
 from monocloud_mw.protect.resolvers import Resolver
 
 from ..asgi import list_authorization
+from ..client_lifespan import running_client
 from .refusals import TokenRefused
 from .user import AccessTokenUser
 
@@ -76,6 +81,17 @@ class MonoCloudBackend(AuthenticationBackend):
         """Close the shared client at the end of the lifespan; a client that was passed in stays open."""
         if self._shared is not None:
             await self._shared.aclose()
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:  # noqa: ARG002
+        """Start and stop with an application: ``Starlette(lifespan=backend.lifespan)``, or inside your own.
+
+        Prefetches the tenant's metadata and keys, and closes the client at the end, unless you passed the
+        client. If the tenant cannot be reached, the application still starts: the failure is logged, and
+        requests get 503 until the tenant is reachable.
+        """
+        async with running_client(self.client, owned=self._shared is not None):
+            yield
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         """Return the scopes and the user of a request, or ``None`` for an anonymous one.

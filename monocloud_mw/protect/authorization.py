@@ -47,7 +47,8 @@ def parse_authorization(values: Sequence[str]) -> str:
         repeats = token[: len(_REPEATED_SCHEME)].lower() == _REPEATED_SCHEME
         hint = 'the token itself begins with "Bearer "; send the scheme once' if repeats else None
         raise CredentialsError("The Authorization header is malformed", malformed=True, hint=hint)
-    raise CredentialsError("The request has no access token")
+    hint = 'the Authorization header does not begin with "Bearer "' if scheme else None
+    raise CredentialsError("The request has no access token", hint=hint)
 
 
 def _is_b64token(text: str) -> bool:

@@ -109,7 +109,7 @@ def test_a_file_that_cannot_be_read(
     for path in (str(tmp_path / "missing"), str(tmp_path), "/proc/self/mem"):
         result = command("explain", option, path, stdin=b"x")
         assert (result.status, result.out) == (1, "")
-        assert "cannot be read: " in result.err
+        assert f"the file in {option} cannot be read: " in result.err
 
 
 def test_an_unusable_requirement(tenant: LocalTenant, command: Command) -> None:

@@ -399,6 +399,8 @@ def test_django(tenant: LocalTenant, tmp_path: Path) -> None:
     ("name", "message"),
     [
         ("no_such_module_here:app", "cannot be imported: ModuleNotFoundError"),
+        (":app", "cannot be imported: ValueError; name it as module:name"),
+        (".main:app", "cannot be imported: TypeError; name it as module:name"),
         ("json:app", "is not in that module"),
         ("json:dumps", "Django application; instead of a factory, name a variable with its result"),
         ("json:decoder", "is a module, not a Flask, FastAPI, Starlette or Django application\n"),
@@ -419,9 +421,10 @@ def test_no_application(command: Command, name: str, message: str) -> None:
             "from monocloud_mw import Options\nOptions(audience='x', tenant_domain='http://a.test')",
             "cannot be imported: tenant_domain (MONOCLOUD_BACKEND_TENANT_DOMAIN): must be https://",
         ),
-        ("1 / 0", "cannot be imported: ZeroDivisionError; name it as module:name"),
+        ("x = 1\nraise ValueError('a secret')", "cannot be imported: ValueError in 'broken_2.py', line 2\n"),
+        ("x = 1\ndef", "cannot be imported: SyntaxError in 'broken_3.py', line 2\n"),
     ],
-    ids=["missing package", "wrong option", "other"],
+    ids=["missing package", "wrong option", "other", "syntax"],
 )
 def test_an_application_that_cannot_be_imported(
     command: Command,

@@ -439,3 +439,45 @@ def test_errors_of_other_backends_are_unchanged() -> None:
     """Starlette renders errors of other backends."""
     answer = on_error(HTTPConnection({"type": "http"}), AuthenticationError("no"))
     assert (answer.status_code, answer.body) == (400, b"no")
+
+
+# Start and stop
+
+
+def test_keys_are_fetched_before_the_first_request(tenant: LocalTenant) -> None:
+    """``lifespan`` fetches the keys, and leaves a client open that was passed in."""
+    client = AsyncBackendClient(**tenant.settings())
+    app = Starlette(lifespan=MonoCloudBackend(client).lifespan)
+    before = tenant.requests.count("discovery"), tenant.requests.count("jwks")
+    with TestClient(app) as started:
+        assert (tenant.requests.count("discovery"), tenant.requests.count("jwks")) == (
+            before[0] + 1,
+            before[1] + 1,
+        )
+        started.portal.call(client.aclose)  # type: ignore[union-attr]
+
+
+def test_a_client_of_the_environment_is_closed(monkeypatch: pytest.MonkeyPatch, tenant: LocalTenant) -> None:
+    """A client that the backend created is closed when the application stops."""
+    for name, value in tenant.environment().items():
+        monkeypatch.setenv(name, value)
+    closed: list[str] = []
+
+    async def aclose(self: AsyncBackendClient) -> None:
+        closed.append(self.options.tenant_domain)
+
+    monkeypatch.setattr(AsyncBackendClient, "aclose", aclose)
+    with TestClient(Starlette(lifespan=MonoCloudBackend().lifespan)):
+        assert closed == []
+    assert closed == [tenant.domain]
+
+
+def test_a_tenant_that_is_down_does_not_stop_the_start(caplog: pytest.LogCaptureFixture) -> None:
+    """The application starts, and a warning says that it has no keys."""
+    client = AsyncBackendClient(tenant_domain="http://127.0.0.1:9", audience="api")
+    app = Starlette(lifespan=MonoCloudBackend(client).lifespan)
+    with TestClient(app):
+        pass
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "The application starts without the tenant's keys" in record.getMessage()

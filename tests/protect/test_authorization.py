@@ -87,6 +87,8 @@ def test_a_request_without_bearer_credentials_has_none(values: list[str]) -> Non
     with pytest.raises(CredentialsError, match=r"^The request has no access token$") as caught:
         parse_authorization(values)
     assert not caught.value.malformed
+    hint = 'the Authorization header does not begin with "Bearer "' if any(map(str.strip, values)) else None
+    assert caught.value.hint == hint
 
 
 @pytest.mark.parametrize("values", MALFORMED.values(), ids=MALFORMED)

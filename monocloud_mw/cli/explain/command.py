@@ -67,7 +67,9 @@ def run(parser: ArgumentParser, arguments: argparse.Namespace) -> int:
         parser.error("argument --offline: must be given together with --jwks")
     try:
         options = read_options(arguments)
-        certificate = None if arguments.certificate is None else read_bytes(arguments.certificate)
+        certificate = (
+            None if arguments.certificate is None else read_bytes(arguments.certificate, "--certificate")
+        )
         token = read_token(arguments)
     except ValueError as error:
         print_error(f"error: {error}")

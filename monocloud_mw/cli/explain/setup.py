@@ -54,11 +54,11 @@ def _without_client(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read_key_set(path: str) -> Mapping[str, Any]:
+    content = read_bytes(path, "--jwks")
     try:
-        document = json.loads(read_bytes(path))
-    except (ValueError, RecursionError) as error:
-        why = str(error) if str(error).startswith("cannot be read") else "is not JSON"
-        raise ValueError(f"the file in --jwks {why}") from None
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("the file in --jwks is not JSON") from None
     if not isinstance(document, dict):
         raise ValueError("the file in --jwks is not a JSON object")
     return document

@@ -23,7 +23,7 @@ def read_token(arguments: argparse.Namespace) -> str:
     if arguments.token not in (None, "-"):
         return str(arguments.token)
     if arguments.file is not None:
-        data = read_bytes(arguments.file)
+        data = read_bytes(arguments.file, "--file")
     elif sys.stdin is None:
         raise ValueError("standard input is closed: pass the token there, with --file or as an argument")
     elif sys.stdin.isatty():
@@ -33,8 +33,8 @@ def read_token(arguments: argparse.Namespace) -> str:
     return data.decode("utf-8", "surrogateescape").rstrip("\r\n")
 
 
-def read_bytes(path: str) -> bytes:
-    """Return the content of a file, up to the limit.
+def read_bytes(path: str, option: str) -> bytes:
+    """Return the content of the file in an option, up to the limit.
 
     Raises:
         ValueError: the file cannot be read.
@@ -43,4 +43,4 @@ def read_bytes(path: str) -> bytes:
         with Path(path).open("rb") as file:
             return file.read(MAX_TOKEN_BYTES)
     except (OSError, ValueError) as error:  # ValueError: null character in the path
-        raise ValueError(f"cannot be read: {type(error).__name__}") from None
+        raise ValueError(f"the file in {option} cannot be read: {type(error).__name__}") from None

@@ -6,10 +6,12 @@ import argparse
 import importlib
 import os
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
-from monocloud_mw.errors import ConfigurationError
-
+from ...errors import ConfigurationError
+from ...quoting import quoted
 from ..console import print_error, print_json, print_line
 from .frameworks import list_routes
 
@@ -78,4 +80,8 @@ def _reason(error: Exception, module: str) -> str:
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and not f"{module}.".startswith(f"{missing}."):
         return f"it imports {missing}, which is not installed"
-    return f"{type(error).__name__}; name it as module:name"
+    where = error if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)[-1]
+    file = Path(where.filename or "")
+    if missing or file == Path(importlib.__file__) or "<frozen importlib" in file.name:  # a wrong name
+        return f"{type(error).__name__}; name it as module:name"
+    return f"{type(error).__name__} in {quoted(file.name)}, line {where.lineno}"
