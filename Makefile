@@ -41,7 +41,7 @@ serve: $(VENV)/.demo ## serve the example API for the tenant in the MONOCLOUD_BA
 ##@ Check it
 
 .PHONY: setup
-setup: $(VENV)/.slow $(VENV)/.docs $(VENV)/.bench ## install what the checks, the documentation and the benchmarks need
+setup: $(VENV)/.docs $(VENV)/.bench $(VENV)/.slow ## install what the checks, the documentation and the benchmarks need
 
 .PHONY: setup-lowest
 setup-lowest: $(VENV)-lowest/.lowest ## install what `make test-lowest` needs
