@@ -64,7 +64,8 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
         claims: further claims, which replace those above.
 
     Raises:
-        TypeError: it decorates a class or a generator function, in which the block would end too early.
+        TypeError: the subject is no string, as in ``@as_caller`` without parentheses; or it decorates a class
+            or a generator function, in which the block would end too early.
     """
 
     def __init__(
@@ -75,6 +76,10 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
         groups: str | Iterable[Any] = (),
         claims: Mapping[str, Any] | None = None,
     ) -> None:
+        given: Any = subject
+        if not isinstance(given, str | None):  # pytest would not run a test that @as_caller replaces
+            wrong = f"must be a string or None, not {type(given).__name__}"
+            raise TypeError(f"as_caller: subject {wrong}; with defaults, write @as_caller() with parentheses")
         content: dict[str, Any] = {} if subject is None else {"sub": subject}
         content["scope"] = scopes if isinstance(scopes, str) else " ".join(scopes)
         content["groups"] = [groups] if isinstance(groups, str) else list(groups)

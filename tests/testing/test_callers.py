@@ -313,6 +313,17 @@ def test_it_is_entered_in_the_set_up_of_unittest(guard: Guard) -> None:
     assert find_caller() is None
 
 
+@pytest.mark.parametrize(
+    "subject", [lambda: None, print, 3, b"alice", []], ids=["function", "built-in", "number", "bytes", "list"]
+)
+def test_the_subject_is_text(subject: Any) -> None:
+    """``@as_caller`` without parentheses would replace a test by an object that pytest does not run."""
+    with pytest.raises(
+        TypeError, match=r"^as_caller: subject must be a string or None, not .*@as_caller\(\)"
+    ):
+        as_caller(subject)
+
+
 def test_what_would_end_too_early_cannot_be_decorated() -> None:
     """A class would no longer be collected, and the body of a generator runs after the call."""
 
