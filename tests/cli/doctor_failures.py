@@ -78,25 +78,27 @@ def _failure(
 # Settings
 
 
-@_failure("options", "invalid settings", f"set {P}TENANT_DOMAIN and {P}AUDIENCE as the API does")
+@_failure(
+    "options", "invalid settings", f"set or correct {P}TENANT_DOMAIN and {P}AUDIENCE, and run this again"
+)
 def _no_variables(environment: Environment) -> Iterator[None]:
     environment.set(**dict.fromkeys(("TENANT_DOMAIN", "AUDIENCE", "CLIENT_ID", "CLIENT_SECRET"), ""))
     yield
 
 
-@_failure("options", "invalid settings", f"set {P}AUDIENC as the API does")
+@_failure("options", "invalid settings", f"set or correct {P}AUDIENC, and run this again")
 def _misspelt_variable(environment: Environment) -> Iterator[None]:
     environment.set(AUDIENC="https://api.example.com")
     yield
 
 
-@_failure("options", "invalid settings", f"set {P}TENANT_DOMAIN as the API does")
+@_failure("options", "invalid settings", f"set or correct {P}TENANT_DOMAIN, and run this again")
 def _http_for_another_machine(environment: Environment) -> Iterator[None]:
     environment.set(TENANT_DOMAIN="http://acme.example.com")
     yield
 
 
-@_failure("options", "invalid settings", f"set {P}RESPONSE_TIMEOUT as the API does")
+@_failure("options", "invalid settings", f"set or correct {P}RESPONSE_TIMEOUT, and run this again")
 def _wrong_timeout(environment: Environment) -> Iterator[None]:
     environment.set(RESPONSE_TIMEOUT="soon")
     yield
@@ -394,7 +396,7 @@ def _own_files(environment: Environment) -> tuple[Path, Path]:
     return Path(certificate), Path(key)
 
 
-@_failure("options", "invalid settings", f"set {P}MTLS_CERTIFICATE and {P}MTLS_CERTIFICATE_KEY")
+@_failure("options", "invalid settings", f"set or correct {P}MTLS_CERTIFICATE and {P}MTLS_CERTIFICATE_KEY")
 def _missing_certificate(environment: Environment) -> Iterator[None]:
     _use_files(environment, environment.directory / "missing.pem", _own_files(environment)[1])
     yield

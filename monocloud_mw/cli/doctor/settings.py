@@ -26,8 +26,8 @@ def check_options(diagnosis: Diagnosis) -> Check:
         return failed(
             NAME,
             "invalid settings",
-            f"correct {' and '.join(dict.fromkeys(variables))}, and run this again in the environment of the"
-            " API (.env files are not read)",
+            f"set or correct {' and '.join(dict.fromkeys(variables))}, and run this again in the"
+            " environment of the API (.env files are not read)",
             map(str, error.problems),
         )
     items = [
