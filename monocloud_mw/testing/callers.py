@@ -64,8 +64,8 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
         claims: further claims, which replace those above.
 
     Raises:
-        TypeError: the subject is no string, as in ``@as_caller`` without parentheses; or it decorates a class
-            or a generator function, in which the block would end too early.
+        TypeError: an argument has a wrong type, as in ``@as_caller`` without parentheses; or it decorates a
+            class or a generator function, in which the block would end too early.
     """
 
     def __init__(
@@ -80,9 +80,11 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
         if not isinstance(given, str | None):  # pytest would not run a test that @as_caller replaces
             wrong = f"must be a string or None, not {type(given).__name__}"
             raise TypeError(f"as_caller: subject {wrong}; with defaults, write @as_caller() with parentheses")
+        if claims is not None and not isinstance(claims, Mapping):
+            raise TypeError(f"as_caller: claims must be a dictionary, not {type(claims).__name__}")
         content: dict[str, Any] = {} if subject is None else {"sub": subject}
-        content["scope"] = scopes if isinstance(scopes, str) else " ".join(scopes)
-        content["groups"] = [groups] if isinstance(groups, str) else list(groups)
+        content["scope"] = " ".join(_listed("scopes", scopes, (str,)))
+        content["groups"] = _listed("groups", groups, (str, Mapping))
         self._claims = AccessTokenClaims({**content, **(claims or {})})
         self._caller: Caller = self._check
 
@@ -126,6 +128,17 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
     def _check(self, requirements: Requirements, match_all: bool) -> AccessTokenClaims:
         check_requirements(self._claims, requirements, match_all=match_all)
         return self._claims
+
+
+def _listed(name: str, given: Any, kinds: tuple[type, ...]) -> list[Any]:
+    """Return a string, or an iterable with members of these kinds, as a list."""
+    if isinstance(given, str):
+        return [given]
+    values = list(given) if isinstance(given, Iterable) else [given]
+    wrong = [value for value in values if not isinstance(value, kinds)]
+    if wrong or isinstance(given, (bytes, Mapping)):
+        raise TypeError(f"as_caller: {name} must be a string or a list of strings, not {given!r}")
+    return values
 
 
 def _find() -> Caller | None:

@@ -383,3 +383,24 @@ async def test_an_async_fixture_sets_the_caller(bob: AccessTokenClaims, guard: G
 async def test_it_decorates_an_async_test(guard: Guard) -> None:
     """A decorated async test has its caller."""
     assert _subject(guard) == "carol"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scopes", 3),
+        ("scopes", [3]),
+        ("scopes", b"orders:read"),
+        ("scopes", {"orders:read": True}),
+        ("groups", 3),
+        ("groups", [["admin"]]),
+        ("groups", {"id": "admin"}),
+        ("claims", 3),
+        ("claims", [("sub", "alice")]),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_named(name: str, value: object) -> None:
+    """The error says which argument of as_caller is wrong, and what is expected."""
+    arguments: dict[str, Any] = {name: value}
+    with pytest.raises(TypeError, match=rf"^as_caller: {name} must be a "):
+        as_caller(**arguments)
