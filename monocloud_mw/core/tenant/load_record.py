@@ -158,16 +158,16 @@ class LoadRecord(Generic[T]):
             error = HttpError(str(error))
         if self.loaded_after(number) is None:
             attempts = self.attempts()
+            under_way = attempts.began if attempts.has_newer(began) else None
             if isinstance(error, HttpError) and error.local:  # the request was not sent
-                if not attempts.has_newer(began):
-                    self.note_end(attempts)
+                self._attempts = attrs.evolve(attempts, began=under_way)
                 return error
             loaded = self.loaded
             is_servable = loaded is not None and self._policy.age(loaded.began, ended) is not Age.GONE
             in_long_pauses = is_servable and attempts.failures > 0
             self._attempts = Attempts(
                 attempts.since,
-                began=attempts.began if attempts.has_newer(began) else None,
+                began=under_way,
                 demanded=attempts.demanded,
                 failure=Failure(error),
                 failures=VERY_MANY if in_long_pauses else attempts.failures + 1,

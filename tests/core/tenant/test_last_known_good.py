@@ -382,7 +382,10 @@ def test_a_response_read_too_late_is_requested_again(harness: Harness) -> None:
     assert harness.current() == ("document 2", ["wait"])
 
 
-def test_the_late_end_of_an_abandoned_load_has_no_effect(harness: Harness) -> None:
+@pytest.mark.parametrize(
+    "error", [InterruptedLoadError("timeout"), HttpError("not sent", local=True)], ids=["late", "not sent"]
+)
+def test_the_late_end_of_an_abandoned_load_has_no_effect(harness: Harness, error: HttpError) -> None:
     """The late end of a given-up attempt does not end the attempt that replaced it."""
     harness.pass_time(80.0)
     assert harness.current() == ("document 1", ["background"])
@@ -392,8 +395,8 @@ def test_the_late_end_of_an_abandoned_load_has_no_effect(harness: Harness) -> No
     harness.hangs = True
     harness.pass_time(20.0)
     assert harness.current() == ("document 1", ["wait"])
-    assert step(old, Failure(InterruptedLoadError("timeout"))) == ReadClock()
-    with pytest.raises(InterruptedLoadError):
+    assert step(old, Failure(error)) == ReadClock()
+    with pytest.raises(type(error)):
         old.send(harness.now)
     assert harness.current() == ("document 1", []), "slow, but under way"
     harness.run_background()
