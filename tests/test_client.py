@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
@@ -509,6 +510,16 @@ class MixedCache:
     def get(self, _key: str) -> None: ...
 
 
+class CacheWithAsyncDelete:
+    """A cache whose delete alone is asynchronous."""
+
+    delete = staticmethod(coroutine_function)
+
+    def get(self, _key: str) -> None: ...
+
+    def set(self, *_arguments: Any) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -516,6 +527,8 @@ class MixedCache:
         ("fetcher", CoroutineObject()),
         ("cache", AsyncCache()),
         ("cache", MixedCache()),
+        ("cache", CacheWithAsyncDelete()),
+        ("fetcher", partial(CoroutineObject())),
     ],
 )
 def test_a_synchronous_client_refuses_async_functions(option: str, value: Any) -> None:

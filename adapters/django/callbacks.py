@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from monocloud_mw.callables import coroutine_function, is_async
 from monocloud_mw.errors import ConfigurationError, MonoCloudError
 from monocloud_mw.protect.responses import ErrorResponse
 
@@ -20,8 +20,8 @@ __all__ = ["in_djangos_form", "noting_origin", "synchronous"]
 
 
 def synchronous(function: Any) -> Any:
-    """Return a function that a thread can call; a coroutine function is run with ``async_to_sync``."""
-    return async_to_sync(function) if inspect.iscoroutinefunction(function) else function
+    """Return a function that a thread can call; an async one is run with ``async_to_sync``."""
+    return async_to_sync(coroutine_function(function)) if is_async(function) else function
 
 
 def noting_origin(resolver: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:

@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from flask import Blueprint, Request, current_app
 from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclass
 
+from monocloud_mw.callables import coroutine_function
 from monocloud_mw.client import BackendClient
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError
@@ -293,7 +294,10 @@ def protect_api(
 
 def _synchronous(function: Callable[..., Any] | None) -> Callable[..., Any] | None:
     """Return a function that can be called synchronously, as Flask does for async views."""
-    return None if function is None else lambda *arguments: current_app.ensure_sync(function)(*arguments)
+    if function is None:
+        return None
+    call = coroutine_function(function)
+    return lambda *arguments: current_app.ensure_sync(call)(*arguments)
 
 
 def _is_preflight(environ: WSGIEnvironment) -> bool:

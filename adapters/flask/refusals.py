@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 from flask import Request, Response, after_this_request, current_app
 from werkzeug.exceptions import HTTPException, default_exceptions
 
+from monocloud_mw.callables import coroutine_function
 from monocloud_mw.errors import ConfigurationError, MonoCloudError, Problem
 from monocloud_mw.protect.guard import OnError, Refused
 from monocloud_mw.protect.responses import ErrorResponse
@@ -47,10 +48,11 @@ def raise_refusal(refused: Refused, incoming: Request) -> NoReturn:
 
 def flask_on_error(on_error: FlaskOnError) -> OnError:
     """Convert an ``on_error`` that takes and returns Flask responses to one for the guard."""
+    call = coroutine_function(on_error)
 
     def answer(error: MonoCloudError, response: ErrorResponse, _request: Any) -> Any:
         default = _to_flask(response)
-        changed = current_app.ensure_sync(on_error)(error, default)
+        changed = current_app.ensure_sync(call)(error, default)
         try:
             return default if changed is None else current_app.make_response(changed)
         except TypeError as wrong:

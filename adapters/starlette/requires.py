@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar, cast
 
 from starlette.requests import HTTPConnection
 
+from monocloud_mw.callables import is_async
 from monocloud_mw.core.token.requirements import Requirements
-from monocloud_mw.drivers.async_calls import is_async
 from monocloud_mw.errors import ConfigurationError, CredentialsError
 from monocloud_mw.protect.guard import Refused, refuse
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self, Unpack
+from typing import Final, Self, Unpack
 
+from ..callables import is_async
 from ..claims import AccessTokenClaims
 from ..core.tenant.metadata import Metadata
 from ..core.token.presented import Presented
 from ..core.token.requirements import Requirements
-from ..drivers.async_calls import is_async
 from ..drivers.threads import SyncDriver
 from ..errors import ConfigurationError, Problem
 from ..jose import KeySet
@@ -18,6 +18,8 @@ from ..protect.guard import find_caller
 from .base import Certificate, Client, Groups, Scopes
 
 __all__ = ["BackendClient"]
+
+_CACHE_OPERATIONS: Final = ("get", "set", "delete")
 
 
 class BackendClient(Client):
@@ -37,10 +39,10 @@ class BackendClient(Client):
         self._driver = SyncDriver(**self._driver_settings)
 
     def _check_options(self) -> None:
-        """Reject coroutine functions, which only an event loop can run."""
+        """Reject async callables, which only an event loop can run."""
         names = ("fetcher", "metadata_resolver", "jwks_resolver", "client_secret")
         functions = [(name, getattr(self.options, name)) for name in names]
-        functions += [("cache", getattr(self.options.cache, operation, None)) for operation in ("get", "set")]
+        functions += [("cache", getattr(self.options.cache, name, None)) for name in _CACHE_OPERATIONS]
         asynchronous = dict.fromkeys(
             name for name, function in functions if callable(function) and is_async(function)
         )

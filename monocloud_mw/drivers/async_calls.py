@@ -1,4 +1,4 @@
-"""Calls functions for an event loop: coroutine functions on the loop, others in worker threads."""
+"""Calls functions for an event loop: async callables on the loop, others in worker threads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import inspect
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
+from ..callables import is_async
 from ..errors import ConfigurationError
 from .worker_threads import WorkerThreads
 
-__all__ = ["CancelledFromWithinError", "call_or_await", "check_event_loop", "is_async"]
+__all__ = ["CancelledFromWithinError", "call_or_await", "check_event_loop"]
 
 
 class CancelledFromWithinError(Exception):
@@ -18,7 +19,7 @@ class CancelledFromWithinError(Exception):
 
 
 async def call_or_await(workers: WorkerThreads, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function: a coroutine function on the event loop, any other one in a worker thread."""
+    """Call a function: an async callable on the event loop, any other one in a worker thread."""
     task = asyncio.current_task()
     call = _Closable(_call(workers, function, *arguments))
     try:
@@ -60,13 +61,6 @@ class _Closable(Generator[Any, Any, Any]):
     def close(self) -> None:
         self.closed = True
         self._coroutine.close()
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """Return whether a callable is a coroutine function or an object whose ``__call__`` is one."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004  the method itself, to see whether it is async
-    )
 
 
 def check_event_loop() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
+from ..callables import is_async
 from ..core.effects import (
     CacheDelete,
     CacheGet,
@@ -22,7 +23,7 @@ from ..core.effects import (
 )
 from ..errors import HttpError, MonoCloudError
 from ..http import HttpRequest, HttpResponse
-from .async_calls import call_or_await, check_event_loop, is_async
+from .async_calls import call_or_await, check_event_loop
 from .clock import Clock
 from .failures import FailureReports, ensure_entry, ensure_response, not_sent, wait_timed_out
 from .fetch_in_worker import FetchInWorker, bounds_exchanges

@@ -7,12 +7,12 @@ name, and contains no value that could be a secret.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from ..callables import is_async
 from ..events import Event
 from ..jose import SIGNATURE_ALGORITHMS, SigningKey
 from ..quoting import quoted
@@ -245,10 +245,8 @@ def read_observer(value: Any) -> Any:
     functions = methods or [value]
     if not all(map(callable, functions)):
         raise ValueError("must be a function of one event, or an Observer (monocloud_mw.events)")
-    for function in functions:
-        called = getattr(function, "__call__", None)  # noqa: B004 - the method, to see whether it is async
-        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called):
-            raise ValueError("must not be asynchronous: events are not awaited; put them in a queue")
+    if any(map(is_async, functions)):
+        raise ValueError("must not be asynchronous: events are not awaited; put them in a queue")
     return value
 
 

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from ..callables import is_async
 from ..claims import AccessTokenClaims
 from ..core.token.presented import Presented
 from ..core.token.requirements import Requirements
@@ -76,7 +77,7 @@ def select_client(client: Any, kind: type[Any]) -> Any:
     if client is None:
         return getattr(kind, "shared", kind)()
     authenticate = getattr(client, "authenticate", None)
-    if not callable(authenticate) or _is_async(authenticate) is not _is_async(kind.authenticate):
+    if not callable(authenticate) or is_async(authenticate) is not is_async(kind.authenticate):
         message = f"must be {kind.__name__} or have its authenticate(), not {type(client).__name__}"
         raise ConfigurationError([Problem("client", None, message)])
     return client
@@ -98,7 +99,7 @@ def check_callable(name: str, function: Any, *, may_be_async: bool) -> None:
     if function is not None and not callable(function):
         message = f"must be callable, not {type(function).__name__}"
         raise ConfigurationError([Problem(name, None, message)])
-    if not may_be_async and _is_async(function):
+    if not may_be_async and is_async(function):
         message = "must not be async: this adapter has no event loop to run it on"
         raise ConfigurationError([Problem(name, None, message)])
 
@@ -137,9 +138,3 @@ def _takes(function: Callable[..., Any], arguments: int) -> bool:
     except ValueError:  # a built-in function without a signature
         return True
     return True
-
-
-def _is_async(function: Any) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - the method itself, to see whether it is async
-    )

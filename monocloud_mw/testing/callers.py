@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final, TypeVar, cast
 
+from ..callables import is_async
 from ..claims import AccessTokenClaims
 from ..core.token.requirements import Requirements, check_requirements
 from ..protect.guard import Caller, replace_callers
@@ -111,7 +112,7 @@ class as_caller(ContextDecorator):  # noqa: N801  used like a function
             raise TypeError("as_caller cannot decorate a class: decorate its methods")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError("as_caller cannot decorate a generator function: use `with as_caller(...)` in it")
-        if not inspect.iscoroutinefunction(function):
+        if not is_async(function):
             return super().__call__(function)
 
         @wraps(function)

@@ -672,6 +672,8 @@ async def _async(value: Any) -> Any:
 KINDS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "sync": lambda function: function,
     "async": lambda function: _asynchronous(function),
+    "async object": lambda function: _AsyncObject(function),
+    "partial of an async object": lambda function: partial(_AsyncObject(function)),
 }
 
 
@@ -680,6 +682,16 @@ def _asynchronous(function: Callable[..., Any]) -> Callable[..., Any]:
         return await _async(function(*arguments))
 
     return call
+
+
+class _AsyncObject:
+    """An object with an async ``__call__``."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    async def __call__(self, *arguments: Any) -> Any:
+        return await _async(self._function(*arguments))
 
 
 @pytest.mark.parametrize("as_kind", KINDS.values(), ids=KINDS)

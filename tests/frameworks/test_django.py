@@ -211,9 +211,13 @@ def test_a_token_in_a_cookie_needs_a_csrf_token(
     async def async_resolver(request: Any) -> Any:
         return resolver(request)
 
+    class AsyncResolver:
+        async def __call__(self, request: Any) -> Any:
+            return resolver(request)
+
     token = tenant.mint(subject="alice", scopes="read more", groups=["admin"])
     cookies = {"token": token, "csrftoken": "a" * 32}
-    for resolve in (resolver, async_resolver):
+    for resolve in (resolver, async_resolver, AsyncResolver()):
         project(URLS, middleware, token_resolver=resolve)
         for path in ("/read", "/read-async", "/optional", "/both", "/both-async", "/class", "/class-as-view"):
             assert send("GET", path, cookies=cookies).status_code == 200
@@ -334,8 +338,8 @@ def test_a_middleware_that_answers_itself(send: Send, project: UseProject) -> No
     assert send("GET", "/who").content == b"short"
 
 
-@pytest.mark.parametrize("is_async", [False, True])
-def test_on_error(is_async: bool, send: Send, project: UseProject) -> None:
+@pytest.mark.parametrize("kind", ["sync", "async", "async object"])
+def test_on_error(kind: str, send: Send, project: UseProject) -> None:
     """on_error renders all refusals and gets the subject of a 403."""
     told: list[Any] = []
 
@@ -349,8 +353,13 @@ def test_on_error(is_async: bool, send: Send, project: UseProject) -> None:
     async def async_on_error(*arguments: Any) -> Any:
         return on_error(*arguments)
 
+    class AsyncOnError:
+        async def __call__(self, *arguments: Any) -> Any:
+            return on_error(*arguments)
+
+    functions = {"sync": on_error, "async": async_on_error, "async object": AsyncOnError()}
     for middleware in (MIDDLEWARE, WITHOUT_OURS):
-        project(URLS, middleware, on_error=async_on_error if is_async else on_error)
+        project(URLS, middleware, on_error=functions[kind])
         changed = send("GET", "/read", ANY)
         assert (changed.status_code, changed.headers["X-Changed"]) == (403, "yes")
         assert send("GET", "/group", READ).status_code == 418

@@ -38,9 +38,8 @@ LEVELS: Final[tuple[frozenset[str], ...]] = (
 )
 VALUES: Final = frozenset(
     {
-        *("claims", "claims_cache", "documentation", "errors", "events", "frozen", "http", "log_limits"),
-        *("quoting", "reasons"),
-        *("urls", "version"),
+        *("callables", "claims", "claims_cache", "documentation", "errors", "events", "frozen", "http"),
+        *("log_limits", "quoting", "reasons", "urls", "version"),
     }
 )
 

@@ -108,7 +108,15 @@ def test_it_decorates_sync_and_async_functions(guard: Guard) -> None:
         await asyncio.sleep(0)
         return _subject(guard)
 
+    class Later:
+        async def __call__(self) -> str | None:
+            return _subject(guard)
+
+    async def call(function: Any) -> str | None:
+        return await function()  # type: ignore[no-any-return]
+
     assert (sync(), asyncio.run(later()), _subject(guard)) == ("alice", "bob", "refused")
+    assert asyncio.run(call(as_caller("carol")(Later()))) == "carol"
 
 
 def test_it_applies_in_threads_started_before(guard: Guard) -> None:
