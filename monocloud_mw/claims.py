@@ -14,8 +14,8 @@ class AccessTokenClaims(FrozenDict):
     """The claims of an access token that passed every check (RFC 7519 section 4, RFC 9068 section 2.2).
 
     ``claims["sub"]`` returns a claim as in the token, with objects and arrays in read-only form. The
-    properties return the registered claims. ``json.dumps(claims)`` and Flask's ``jsonify(claims)`` work as
-    for a ``dict``.
+    properties return the registered claims; a claim of another type than the RFCs prescribe counts as absent.
+    ``json.dumps(claims)`` and Flask's ``jsonify(claims)`` work as for a ``dict``.
 
     Args:
         claims: the claims, a JSON object.
@@ -66,12 +66,12 @@ class AccessTokenClaims(FrozenDict):
     @property
     def issuer(self) -> str | None:
         """``iss``: the issuer of the token."""
-        return self.get("iss")
+        return _string(self.get("iss"))
 
     @property
     def subject(self) -> str | None:
         """``sub``: the user, or the client if no user is involved; ``None`` if absent."""
-        return self.get("sub")
+        return _string(self.get("sub"))
 
     @property
     def audience(self) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ class AccessTokenClaims(FrozenDict):
     @property
     def client_id(self) -> str | None:
         """``client_id`` (RFC 9068 section 2.2): the client the token was issued to."""
-        return self.get("client_id")
+        return _string(self.get("client_id"))
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -111,22 +111,22 @@ class AccessTokenClaims(FrozenDict):
     @property
     def expires_at(self) -> float | None:
         """``exp``, Unix seconds."""
-        return self.get("exp")
+        return _number(self.get("exp"))
 
     @property
     def not_before(self) -> float | None:
         """``nbf``, Unix seconds."""
-        return self.get("nbf")
+        return _number(self.get("nbf"))
 
     @property
     def issued_at(self) -> float | None:
         """``iat``, Unix seconds."""
-        return self.get("iat")
+        return _number(self.get("iat"))
 
     @property
     def token_id(self) -> str | None:
         """``jti``: the identifier of this token."""
-        return self.get("jti")
+        return _string(self.get("jti"))
 
 
 def frozen_claims(members: FrozenDict, groups_claim: str, scopes_claim: str) -> AccessTokenClaims:
@@ -156,6 +156,14 @@ def _member_at(members: Any, path: str) -> Any:
         name, _, path = path.partition(".")
         members = members.get(name)
     return None
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _scope_values(scope: Any) -> frozenset[str]:

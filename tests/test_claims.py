@@ -285,11 +285,36 @@ def test_claims_serialise_as_they_are(value: dict[str, Any]) -> None:
     assert json.dumps(AccessTokenClaims(value)) == json.dumps(value)
 
 
+@pytest.mark.parametrize("value", [True, {}, [], "1", {"a": 1}], ids=repr)
+@pytest.mark.parametrize(
+    ("claim", "name"), [("exp", "expires_at"), ("nbf", "not_before"), ("iat", "issued_at")]
+)
+def test_a_date_is_a_number(claim: str, name: str, value: Any) -> None:
+    """A date of another type is absent from the properties; the claim itself is unchanged."""
+    claims = AccessTokenClaims({claim: value})
+    assert (getattr(claims, name), claims[claim]) == (None, value)
+
+
+@pytest.mark.parametrize("value", [5, True, {}, ["a"], None], ids=repr)
+@pytest.mark.parametrize(
+    ("claim", "name"),
+    [("iss", "issuer"), ("sub", "subject"), ("client_id", "client_id"), ("jti", "token_id")],
+)
+def test_a_name_is_a_string(claim: str, name: str, value: Any) -> None:
+    """A name of another type is absent from the properties; the claim itself is unchanged."""
+    claims = AccessTokenClaims({claim: value})
+    assert (getattr(claims, name), claims[claim]) == (None, value)
+
+
 @given(st.dictionaries(st.sampled_from([*CLAIMS, "roles"]), JSON))
 def test_no_claim_breaks_a_property(value: dict[str, Any]) -> None:
     """With claims of any JSON type the properties are collections of strings."""
     claims = AccessTokenClaims(value)
     assert all(isinstance(name, str) for name in (*claims.audience, *claims.scopes, *claims.groups))
+    texts = (claims.issuer, claims.subject, claims.client_id, claims.token_id)
+    assert {type(text) for text in texts} <= {str, type(None)}
+    dates = (claims.expires_at, claims.not_before, claims.issued_at)
+    assert {type(date) for date in dates} <= {int, float, type(None)}
     assert repr(claims).isascii()
 
 
