@@ -15,7 +15,8 @@
 
 - The SDK reads the token, checks ``required_scopes``, and renders 401 and 403. The verifier checks everything
   else, the audience included, so ``validate_token_resource`` may be false. It may be true if the option
-  ``audience`` is ``resource_server_url``.
+  ``audience`` is ``resource_server_url``. The SDK also refuses a token after its ``exp``, by the clock of the
+  machine and without ``clock_tolerance``.
 - For a refused token it returns ``None``; the SDK answers 401, and the reason is logged. Other failures are
   raised, so that clients do not discard a valid token during an outage; the SDK answers 500.
 - Tools read ``get_access_token()`` of the SDK: ``subject``, ``scopes``, and all claims in ``claims``.
@@ -76,14 +77,17 @@ class MonoCloudTokenVerifier(TokenVerifier):
         return self._describe(token, claims)
 
     def _describe(self, token: str, claims: AccessTokenClaims) -> AccessToken:
-        audiences = getattr(getattr(self.client, "options", None), "audience", claims.audience)
+        options = getattr(self.client, "options", None)
+        audiences = claims.audience if options is None else options.audience
         return _AccessToken(
             token=token,
             client_id=claims.client_id or "",
             scopes=sorted(claims.scopes),
             expires_at=None if claims.expires_at is None else int(claims.expires_at),
-            # The token is valid for one of the audiences. The claims of as_caller name none.
-            resource=next((each for each in audiences if each in claims.audience), audiences[0]),
+            # The token is valid for one of the audiences. The claims of as_caller name none of them.
+            resource=next(
+                (each for each in audiences if each in claims.audience), next(iter(audiences), None)
+            ),
             subject=claims.subject,
             claims=dict(claims),
         )

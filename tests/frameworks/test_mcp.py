@@ -13,7 +13,7 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 from starlette.testclient import TestClient
 
-from monocloud_mw import AsyncBackendClient, BackendClient, ConfigurationError
+from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient, ConfigurationError
 from monocloud_mw.adapters.mcp import MonoCloudTokenVerifier
 from monocloud_mw.testing import LocalTenant, as_caller, faults
 
@@ -155,6 +155,28 @@ def test_the_description_hides_the_token(tenant: LocalTenant) -> None:
     assert "orders:read" in shown
     assert token not in shown
     assert "alice" not in shown
+
+
+class _Accepting:
+    """A client of the application that accepts every token."""
+
+    def __init__(self, claims: dict[str, Any]) -> None:
+        self._claims = AccessTokenClaims(claims)
+
+    async def authenticate(self, _presented: Any, _requirements: Any) -> AccessTokenClaims:
+        return self._claims
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{}, {"aud": []}, {"client_id": 5, "exp": True, "sub": ["alice"]}, {"exp": 1.7e308, "scope": 5}],
+    ids=str,
+)
+def test_claims_of_any_type_are_described(claims: dict[str, Any]) -> None:
+    """Claims that are absent or of a wrong type are not an error, whose text would have their values."""
+    token = asyncio.run(MonoCloudTokenVerifier(_Accepting(claims)).verify_token("any"))
+    assert token is not None
+    assert (token.client_id, token.subject, token.resource, token.scopes) == ("", None, None, [])
 
 
 def test_as_caller_replaces_the_check(http: TestClient) -> None:
