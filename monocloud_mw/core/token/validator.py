@@ -45,7 +45,7 @@ class Validator:
     ) -> Flow[AccessTokenClaims]:
         """Return the flow that validates the access token of a request.
 
-        Unlike :meth:`validate`, it rejects an opaque token as [malformed] if introspection is not configured:
+        Unlike :meth:`validate`, it rejects an opaque token as [malformed] if introspection is not configured,
         because that is an error of the caller.
 
         Raises:
