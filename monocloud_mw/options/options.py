@@ -50,6 +50,7 @@ from .values import (
     read_callable,
     read_certificate_and_key,
     read_claim_name,
+    read_clock,
     read_count,
     read_file,
     read_name,
@@ -161,7 +162,7 @@ class Options:
     fetcher: Fetcher | None = _option((), read_callable)
     metadata_resolver: Resolver | None = _option((), read_callable)
     jwks_resolver: Resolver | None = _option((), read_callable)
-    clock: Clock | None = _option((), read_callable)
+    clock: Clock | None = _option((), read_clock)
     observer: Observer | ObserverFunction | None = _option((), read_observer, secret=True)
 
     def __init__(self, **settings: Unpack[Settings]) -> None:

@@ -226,6 +226,13 @@ def read_callable(value: Any) -> Any:
     return value
 
 
+def read_clock(value: Any) -> Any:
+    """Return a synchronous callable, because a clock is not awaited."""
+    if is_async(read_callable(value)):
+        raise ValueError("must not be asynchronous: it must return Unix seconds, and is not awaited")
+    return value
+
+
 def read_cache(value: Any) -> Any:
     """Return a claims cache (:mod:`monocloud_mw.claims_cache`)."""
     if value is not None and not all(

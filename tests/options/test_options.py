@@ -7,6 +7,7 @@ import json
 import logging
 import pickle
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -378,6 +379,15 @@ def number_of(option: str, shown: str) -> str:
 KNOWN: Final = f"supported: {', '.join(SIGNATURE_ALGORITHMS)}"
 
 
+async def _async_clock() -> float:
+    return 0.0
+
+
+class _AsyncClock:
+    async def __call__(self) -> float:
+        return 0.0
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
@@ -565,6 +575,10 @@ KNOWN: Final = f"supported: {', '.join(SIGNATURE_ALGORITHMS)}"
         *(
             (option, "text", "must be callable, not str")
             for option in ("fetcher", "metadata_resolver", "jwks_resolver", "clock")
+        ),
+        *(
+            ("clock", clock, "must not be asynchronous: it must return Unix seconds, and is not awaited")
+            for clock in (_async_clock, partial(_async_clock), _AsyncClock())
         ),
     ],
 )
