@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
+from django.core.cache import cache
 from django.http import JsonResponse
 from django.urls import path
 from ninja import NinjaAPI, Router
 from ninja.security import APIKeyHeader
+from ninja.throttling import AuthRateThrottle
 
 from monocloud_mw import ConfigurationError
 from monocloud_mw.adapters.django.ninja import ANONYMOUS, AccessTokenAuth, AccessTokenError
@@ -66,6 +68,12 @@ def who_mixed(request: Any) -> dict[str, Any]:
 @api.get("/optional", auth=AccessTokenAuth(optional=True), openapi_extra={"security": [{}]})
 def optional(request: Any) -> dict[str, Any]:
     """Return the caller, or None."""
+    return _who(request)
+
+
+@api.get("/limited", throttle=[AuthRateThrottle("1/d")])
+def limited(request: Any) -> dict[str, Any]:
+    """Return the caller, once a day."""
     return _who(request)
 
 
@@ -181,6 +189,15 @@ def test_a_refused_token(send: Send, project: UseProject) -> None:
         assert response.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
         assert response.headers["Cache-Control"] == "no-store"
     assert send("GET", "/who", Authorization="Bearer a b").status_code == 400
+
+
+def test_a_rate_limit_counts_each_caller(send: Send, project: UseProject) -> None:
+    """Ninja's throttle counts requests per caller, whatever the token, and not all callers together."""
+    caches = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "limits"}}
+    project(__name__, WITHOUT_OURS, CACHES=caches)
+    cache.clear()
+    tokens = ({"subject": "alice"}, {"subject": "bob"}, {"subject": "alice", "scopes": "read"})
+    assert [send("GET", "/limited", token).status_code for token in tokens] == [200, 200, 429]
 
 
 def test_another_scheme_takes_over(send: Send, project: UseProject) -> None:
