@@ -152,12 +152,17 @@ class Protection:
         if guard is not None:
             cast(BackendClient, guard.client).close()
 
+    def _notifier(self) -> Any:
+        """Return the ``notify`` of a client that exists, or ``None``: both pass events to one observer."""
+        clients = [guard.client for (_, has_client), guard in self._guards.items() if has_client]
+        return cast(Any, clients[0]).notify if clients else None
+
     def _make_guard(self, is_async: bool, needs_client: bool) -> Guard:
         adapt = (lambda function: function) if is_async else synchronous
         resolver, on_error = self._token_resolver, self._on_error
         with _making_a_guard:
             if (is_async, needs_client) not in self._guards:
-                client: Any = SimpleNamespace(options=self.options)
+                client: Any = SimpleNamespace(options=self.options, notify=self._notifier())
                 if needs_client:
                     client = AsyncBackendClient(self.options) if is_async else BackendClient(self.options)
                 self._guards[is_async, needs_client] = Guard(

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from rest_framework.permissions import (
     AND,
@@ -68,6 +68,12 @@ def _permission(kind: str, argument: str, given: tuple[str, ...]) -> Any:
     return _Metaclass(kind, (_TokenPermission,), {"requirements": requirements})
 
 
+_NO_INSTANCE: Final = (
+    "get_permissions() must return instances of permissions; add (), as in HasScopes('orders:read')() or "
+    "(HasScopes('orders:read') & HasGroups('admin'))()"
+)
+
+
 class _Combining:
     """Operators ``&``, ``|`` and ``~`` whose results keep the challenge of the operands."""
 
@@ -85,6 +91,9 @@ class _Combining:
 
     def __invert__(self) -> Any:
         return _Single(_Not, self)
+
+    def has_permission(self, _request: Any, _view: Any) -> NoReturn:
+        raise ConfigurationError(_NO_INSTANCE)
 
 
 class _Pair(_Combining, OperandHolder):
@@ -133,7 +142,9 @@ class _TokenPermission(BasePermission, metaclass=_Metaclass):
     def __init__(self) -> None:
         self._request: Any = None
 
-    def has_permission(self, request: Any, _view: Any) -> bool:
+    def has_permission(self, request: Any, _view: Any = None) -> bool:
+        if not isinstance(self, _TokenPermission):  # get_permissions() returned the class
+            raise ConfigurationError(_NO_INSTANCE)
         claims = _claims_of(request)
         self._request = None
         if claims is None:

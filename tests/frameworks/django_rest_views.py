@@ -23,7 +23,7 @@ from monocloud_mw.adapters.django.rest_framework import (
     HasScopes,
 )
 
-__all__ = ["SessionUser", "urlpatterns"]
+__all__ = ["SessionUser", "WithClasses", "urlpatterns"]
 
 
 class Who(APIView):
@@ -107,6 +107,24 @@ class Either(APIView):
     post = get
 
 
+class OwnPermissions(Who):
+    """Chooses its permissions for each request."""
+
+    def get_permissions(self) -> list[Any]:
+        """Return instances of permissions."""
+        return [HasScopes("read")(), (HasGroups("admin") & ~HasGroups("suspended"))()]
+
+
+class WithClasses(Who):
+    """Returns classes where instances belong."""
+
+    permission: Any = None
+
+    def get_permissions(self) -> list[Any]:
+        """Return a class."""
+        return [self.permission]
+
+
 def needing(permission: Any, **attributes: Any) -> Any:
     """Return a view with a permission."""
     kind: Any = type("Needing", (Who,), {"permission_classes": (permission,), **attributes})
@@ -154,6 +172,7 @@ urlpatterns = [
     path("never-and", needing(Never & HasScopes("read"))),
     path("open", needing(AllowAny)),
     path("public", public(needing(AllowAny))),
+    path("own-permissions", OwnPermissions.as_view()),
     path("mapped", Mapped.as_view()),
     path("either", Either.as_view()),
     path(

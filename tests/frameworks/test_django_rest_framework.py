@@ -246,6 +246,28 @@ def test_a_token_in_a_cookie_needs_a_csrf_token(send: Send, project: UseProject,
     assert send("GET", "/who", ANY).status_code == 401
 
 
+def test_permissions_for_each_action(send: Send, project: UseProject) -> None:
+    """``get_permissions`` returns instances; a class there fails with what to write instead."""
+    project(URLS, WITHOUT_OURS)
+    assert send("GET", "/own-permissions", ANY).status_code == 403
+    assert send("GET", "/own-permissions", BOTH).status_code == 200
+    from .django_rest_views import WithClasses
+
+    with as_caller("alice", scopes="read", groups="admin"):
+        for classes in (HasScopes("read"), HasScopes("read") & HasGroups("admin"), ~HasGroups("suspended")):
+            with pytest.raises(ConfigurationError, match=r"add \(\), as in HasScopes\('orders:read'\)\(\)"):
+                WithClasses.as_view(permission=classes)(APIRequestFactory().get("/"))
+
+
+def test_the_observer_hears_of_a_missing_scope(send: Send, project: UseProject) -> None:
+    """A permission that refuses is an event, like every other refusal."""
+    events: list[Any] = []
+    project(URLS, WITHOUT_OURS, observer=events.append)
+    assert send("GET", "/read", ANY).status_code == 403
+    assert [type(event).__name__ for event in events[-2:]] == ["TokenAccepted", "RequestRefused"]
+    assert (events[-1].reason, events[-1].status, events[-1].path) == ("insufficient_scope", 403, "'/read'")
+
+
 def test_the_browsable_api(send: Send, project: UseProject) -> None:
     """A browser gets a page with the caller's name, and a page for a refusal."""
     project(
