@@ -299,6 +299,32 @@ def test_the_verdict_has_what_the_log_of_the_api_has(tenant: LocalTenant, comman
     assert "\nExpected: all of the scopes 'orders:read'.\nFound: the scopes 'orders:write'.\n" in result.out
 
 
+@pytest.mark.parametrize(
+    ("token", "result"),
+    [
+        (
+            {"claims": {"exp": None}},
+            "Rejected [invalid_claim]: The access token has a missing or invalid claim: exp",
+        ),
+        ({"signed_by": "stranger"}, "if not, request a new token, since the tenant has replaced its key"),
+    ],
+    ids=["the claim is named", "an unknown key of the same issuer"],
+)
+def test_the_text_names_the_cause(
+    token: dict[str, Any], result: str, tenant: LocalTenant, command: Command
+) -> None:
+    """The last lines are enough to see what is wrong with the token."""
+    assert result in command("explain", stdin=tenant.mint(**token).encode()).out
+
+
+def test_a_client_that_the_tenant_refuses(tenant: LocalTenant, command: Command) -> None:
+    """The advice names the variables of the client."""
+    command.set_variables({"MONOCLOUD_BACKEND_CLIENT_SECRET": "wrong"})
+    document, _ = _explain(command, tenant.mint_opaque())
+    assert document["status"] == 500
+    assert "MONOCLOUD_BACKEND_CLIENT_SECRET" in document["advice"]
+
+
 def test_every_reason_has_advice() -> None:
     """The table has all of them."""
     assert set(ADVICE) == set(Reason)

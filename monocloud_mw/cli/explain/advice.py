@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ...errors import AuthorizationServerError, MonoCloudError, Reason, TokenError
+from ...errors import AuthorizationServerError, MonoCloudError, OAuthResponseError, Reason, TokenError
 from ...options import VARIABLE_PREFIX
 from .step import Step
 
@@ -17,8 +17,8 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.UNSUPPORTED_ALGORITHM: "configure an asymmetric signature algorithm at the tenant, and add it to "
     f"{VARIABLE_PREFIX}ALGORITHMS if that is set",
     Reason.WRONG_TYPE: "send the access token; an ID token or a refresh token is not accepted",
-    Reason.UNKNOWN_KEY: f"compare iss with {VARIABLE_PREFIX}TENANT_DOMAIN: most often the token is from"
-    " another tenant or environment",
+    Reason.UNKNOWN_KEY: f"compare iss with {VARIABLE_PREFIX}TENANT_DOMAIN: if they differ, the token is from"
+    " another tenant or environment; if not, request a new token, since the tenant has replaced its key",
     Reason.BAD_SIGNATURE: "request a new token; if it fails too, find out where the token is modified",
     Reason.WRONG_ISSUER: f"set {VARIABLE_PREFIX}TENANT_DOMAIN to the tenant that issues the tokens, or"
     " request the token from this one",
@@ -40,6 +40,10 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.INSUFFICIENT_GROUPS: "add the user to the group, and include groups in tokens at the tenant",
 }
 
+_CLIENT_REFUSED: Final = (
+    f"compare {VARIABLE_PREFIX}CLIENT_ID, {VARIABLE_PREFIX}CLIENT_SECRET and"
+    f" {VARIABLE_PREFIX}CLIENT_AUTH_METHOD with the client at the tenant"
+)
 _UNREACHABLE: Final = "run monocloud-mw doctor, which checks the connection to the tenant step by step"
 
 
@@ -47,6 +51,8 @@ def advice_for(error: MonoCloudError) -> str:
     """Return what to do about an error, in one line."""
     if isinstance(error, TokenError):
         return ADVICE[error.reason]
+    if isinstance(error, OAuthResponseError):
+        return _CLIENT_REFUSED
     if isinstance(error, AuthorizationServerError):
         return _UNREACHABLE
     return "correct the settings"

@@ -84,6 +84,8 @@ def add_named_issuer(error: TokenError, payload: bytes, tenant_domain: str) -> N
         error.found = f"a token that names the issuer {quoted(named)} (not verified)"
         if named.removesuffix("/") != tenant_domain:
             error.hint = "the token is from another tenant, or tenant_domain names the wrong one"
+        else:
+            error.hint = "the tenant has replaced its key: request a new token; or the token is forged"
 
 
 MAX_UNPROVEN_BYTES: Final = 4 * 1024

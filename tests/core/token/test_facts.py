@@ -186,7 +186,7 @@ def test_an_unknown_key_with_the_tenants_issuer(issuer: str) -> None:
     """The issuer is quoted and marked as unverified."""
     error = _unknown_key(json.dumps({"iss": issuer}).encode())
     assert error.found == f"a token that names the issuer '{issuer}' (not verified)"
-    assert error.hint is None
+    assert error.hint == "the tenant has replaced its key: request a new token; or the token is forged"
 
 
 def test_an_unknown_key_with_another_issuer() -> None:
