@@ -1,7 +1,7 @@
 """``MONOCLOUD_BACKEND_EXPLAIN=1``: print why each request was refused. For development only.
 
-It writes to standard error, so it works with ``flask --debug``, ``uvicorn`` and ``fastapi dev`` without
-logging configuration. It is an ordinary observer and changes nothing else.
+It writes to standard error, so it works with ``flask --debug``, ``uvicorn``, ``fastapi dev`` and
+``manage.py runserver`` without logging configuration. It is an ordinary observer and changes nothing else.
 """
 
 from __future__ import annotations
