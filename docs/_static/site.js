@@ -10,8 +10,13 @@ function allowBreaks(element) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  const names = ".content h1, .content td .pre, .content td a:not(:has(*)), .sig-prename, .sidebar-tree a, .page-info";
+  const names =
+    ".content h1, .content :is(td, th) .pre, .content td a:not(:has(*)), .sig-prename, .sidebar-tree a, .page-info";
   document.querySelectorAll(names).forEach(allowBreaks);
+
+  // Keep a short word of code with hyphens, such as --preload, on one line.
+  for (const word of document.querySelectorAll(".content code .pre"))
+    if (word.textContent.includes("-") && word.textContent.length < 20) word.classList.add("whole");
 
   // Let each picture of a page open in full size.
   for (const image of document.querySelectorAll(".content article img")) {
