@@ -1,7 +1,7 @@
 """Second forms of one token, and forged signatures (RFC 7515 section 10, RFC 4648 section 3.5).
 
 ECDSA has a second signature for every signature: ``(r, n - s)`` for ``(r, s)``. Anyone who has a token can
-compute it; the token is the same and this is no bypass. :data:`SAME_AGAIN` has such tokens.
+compute it; the token is the same, so this is not a bypass. :data:`SAME_AGAIN` has such tokens.
 """
 
 from __future__ import annotations

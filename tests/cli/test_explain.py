@@ -211,7 +211,7 @@ def test_offline_without_variables(shared_tenant: LocalTenant, command: Command,
     assert "MONOCLOUD_BACKEND_AUDIENCE" in result.err
 
 
-@pytest.mark.parametrize("content", ["no JSON", "[]", "[" * 100_000, None])
+@pytest.mark.parametrize("content", ["not JSON", "[]", "[" * 100_000, None])
 def test_a_key_set_that_cannot_be_used(command: Command, tmp_path: Path, content: str | None) -> None:
     """The error contains nothing of the file."""
     path = tmp_path / "jwks.json"

@@ -20,7 +20,7 @@ class Stopped:
         self.closed = False
 
     async def __call__(self) -> None:
-        """Wait until somebody stops the function."""
+        """Wait until the function is stopped."""
         try:
             await asyncio.Event().wait()
         except GeneratorExit:
@@ -58,7 +58,7 @@ def test_a_coroutine_that_is_closed_by_hand_ends(make: Callable[[Stopped], Calla
 
 
 async def raise_generator_exit() -> None:
-    """Raise, as a function that nobody closes."""
+    """Raise like a function that is not closed."""
     raise GeneratorExit
 
 

@@ -414,7 +414,7 @@ def _cache_entry(data: bytes) -> None:
         plain.parse("key", data)
     with suppress(EntryError):
         sealed.parse("key", data)
-        raise AssertionError("an entry was believed that nobody has sealed")
+        raise AssertionError("an entry without a valid code was accepted")
 
 
 def _cache_entry_seeds() -> Iterator[bytes]:

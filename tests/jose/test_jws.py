@@ -433,7 +433,7 @@ def test_parts_of_a_message() -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "a.b", "a.b.c.d", "....", "\u3002.a"])
 def test_text_without_three_parts(text: str) -> None:
-    """It is no compact JWS, whatever is in the parts."""
+    """It is not a compact JWS, whatever is in the parts."""
     assert split_compact(text) is None
 
 

@@ -20,7 +20,7 @@ from .samples import JSON_VALUES, key, key_set
     "document", [None, [], "{}", 1, {}, {"keys": None}, {"keys": {}}, {"keys": "x"}, {"Keys": []}]
 )
 def test_an_invalid_key_set(document: Any) -> None:
-    """A document without an array of keys is no key set, unlike one with an empty array."""
+    """A document without an array of keys is not a key set, unlike one with an empty array."""
     with pytest.raises(ValueError, match="an object with an array named keys"):
         KeySet.from_dict(document)
 

@@ -644,7 +644,7 @@ MISTAKES: dict[str, tuple[Any, str]] = {
         Rule("/a", methods="GET, POST"),
         "rules[0] '/a': methods must be names of HTTP methods, such as 'POST'",
     ),
-    "a method that is no string": (
+    "a method that is not a string": (
         Rule("/a", methods=["GET", 1]),  # type: ignore[list-item]
         "rules[0] '/a': methods must be names of HTTP methods, such as 'POST'",
     ),

@@ -139,5 +139,5 @@ def client_certificate(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory)
 def garbage(tmp_path: Path) -> str:
     """Return the path of a file that is not PEM."""
     path = tmp_path / "garbage.pem"
-    path.write_text("this is no certificate\n")
+    path.write_text("this is not a certificate\n")
     return str(path)
