@@ -15,7 +15,7 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(names).forEach(allowBreaks);
 
   // Keep a short word of code with hyphens, such as --preload, on one line.
-  for (const word of document.querySelectorAll(".content code .pre"))
+  for (const word of document.querySelectorAll(".content code:not(th *) .pre"))
     if (word.textContent.includes("-") && word.textContent.length < 20) word.classList.add("whole");
 
   // Let each picture of a page open in full size.
