@@ -126,5 +126,6 @@ class _ClaimsProxy(LocalProxy[AccessTokenClaims | None]):
 current_claims: AccessTokenClaims = _ClaimsProxy(_read_claims)  # type: ignore[assignment]
 """The claims of the current request's validated access token.
 
-With ``optional=True`` and no token it stands for ``None``; test it with ``if current_claims:``.
+It stands for ``None`` with ``optional=True`` and no token, and for a CORS preflight that was let through.
+Test it with ``if current_claims:``.
 """

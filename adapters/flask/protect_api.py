@@ -227,6 +227,7 @@ class ProtectApi:
         drop_foreign_claims(incoming)
         environ = incoming.environ
         if self._allow_cors_preflight and _is_preflight(environ):
+            attach_claims(incoming, None)
             return
         check = self._guard.check(
             incoming,

@@ -892,6 +892,25 @@ def test_an_application_is_tested_without_a_tenant(app: Flask) -> None:
 # CORS
 
 
+def test_an_allowed_preflight_is_anonymous(app: Flask, client: BackendClient) -> None:
+    """In a view that answers preflights ``current_claims`` is ``None``, as for a request without a token."""
+    protect = ProtectApi(app, client=client, deny_by_default=True, allow_cors_preflight=True)
+
+    def view() -> Any:
+        return jsonify(caller=current_claims)
+
+    app.add_url_rule("/view", "view", view, methods=["OPTIONS"])
+    app.add_url_rule("/protected", "protected", protect(view), methods=["OPTIONS"])
+    headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
+    for path in ("/view", "/protected"):
+        response = app.test_client().options(
+            path,
+            headers=headers,
+            environ_overrides={"monocloud.claims": {"sub": "mallory"}},
+        )
+        assert (response.status_code, response.json) == (200, {"caller": None})
+
+
 def test_allowed_preflights_pass(app: Flask, client: BackendClient) -> None:
     """With the option, exactly CORS preflights pass; other ``OPTIONS`` requests need a token."""
     app.add_url_rule("/", "view", caller)
