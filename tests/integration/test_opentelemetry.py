@@ -96,8 +96,23 @@ def _serving(name: str, tenant: LocalTenant, place: Path) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server as Ctrl-C does, so that it exports what it has; Python may lose a single Ctrl-C."""
+    try:
+        for _ in range(6):
             process.send_signal(signal.SIGINT)
-            process.wait(SECONDS)
+            try:
+                process.wait(SECONDS / 6)
+                return
+            except subprocess.TimeoutExpired:
+                continue
+        pytest.fail("the server did not end")
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _get(url: str, token: str | None) -> int:
