@@ -24,6 +24,9 @@ class NotADependency:
     def __init__(self, message: str) -> None:
         self._message = message
 
+    def __repr__(self) -> str:
+        return type(self).__name__  # in signatures that documentation shows
+
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> NoReturn:
         """Refuse to describe the parameter.
 
