@@ -13,6 +13,7 @@ import functools
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
@@ -25,6 +26,10 @@ from monocloud_mw.transports import certificate_files
 
 for _variable in [name for name in os.environ if name.startswith("MONOCLOUD_BACKEND_")]:
     del os.environ[_variable]
+
+# A shell lets what it runs in the background ignore Ctrl-C. Programs started by tests would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 

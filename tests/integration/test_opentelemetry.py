@@ -100,16 +100,10 @@ def _serving(name: str, tenant: LocalTenant, place: Path) -> Iterator[str]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a server as Ctrl-C does, so that it exports what it has; Python may lose a single Ctrl-C."""
+    """End a server as Ctrl-C does, so that it exports what it has."""
     try:
-        for _ in range(6):
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(SECONDS / 6)
-                return
-            except subprocess.TimeoutExpired:
-                continue
-        pytest.fail("the server did not end")
+        process.send_signal(signal.SIGINT)
+        process.wait(SECONDS)
     finally:
         process.kill()
         process.wait()
