@@ -54,8 +54,11 @@ def checked_claims(request: HttpRequest) -> AccessTokenClaims | None:
 
 
 def attach_claims(request: HttpRequest, claims: AccessTokenClaims | None) -> None:
-    """Attach the claims of the token; exempt the request from CSRF checks if the token came in the header."""
-    if claims is None:
+    """Attach the claims of the token; exempt the request from CSRF checks if the token came in the header.
+
+    The claims of an earlier check are attached already.
+    """
+    if claims is None or claims is checked_claims(request):
         return
     setattr(request, _CLAIMS, claims)
     request.access_token = claims

@@ -18,9 +18,9 @@ from pydantic import BaseModel
 from monocloud_mw.errors import MonoCloudError
 from monocloud_mw.protect.responses import ErrorResponse
 
-__all__ = ["RESPONSES", "AccessRefused", "RefusalBody", "RefusalDetail", "WebSocketRefused"]
+from ..asgi import POLICY_VIOLATION
 
-POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
+__all__ = ["RESPONSES", "AccessRefused", "RefusalBody", "RefusalDetail", "WebSocketRefused"]
 
 
 class AccessRefused(HTTPException):
