@@ -28,6 +28,7 @@ from monocloud_mw.errors import ConfigurationError, MonoCloudError
 from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
+    check_application,
     check_boolean,
     check_callable,
     collect_problems,
@@ -116,11 +117,14 @@ class ProtectApiMiddleware:
                     known_prefixes=list_known_prefixes(app),
                 ),
                 lambda: select_client(client, AsyncBackendClient),
+                lambda: check_application(app, "an ASGI application", 3),
                 lambda: check_boolean("optional", optional),
                 lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
-                lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
-                lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
-                lambda: check_callable("on_error", on_error, may_be_async=True),
+                lambda: check_callable("token_resolver", token_resolver, "scope", may_be_async=True),
+                lambda: check_callable(
+                    "certificate_resolver", certificate_resolver, "scope", may_be_async=True
+                ),
+                lambda: check_callable("on_error", on_error, "error", "response", "scope", may_be_async=True),
             )
         except ConfigurationError as error:
             if not _is_server_running():

@@ -21,6 +21,7 @@ from monocloud_mw.errors import MonoCloudError
 from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     Authenticator,
+    check_application,
     check_boolean,
     check_callable,
     collect_problems,
@@ -102,11 +103,14 @@ class ProtectApiMiddleware:
                 known_prefixes=list_known_prefixes(app),
             ),
             lambda: select_client(client, BackendClient),
+            lambda: check_application(app, "a WSGI application", 2),
             lambda: check_boolean("optional", optional),
             lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
-            lambda: check_callable("token_resolver", token_resolver, may_be_async=False),
-            lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=False),
-            lambda: check_callable("on_error", on_error, may_be_async=False),
+            lambda: check_callable("token_resolver", token_resolver, "environ", may_be_async=False),
+            lambda: check_callable(
+                "certificate_resolver", certificate_resolver, "environ", may_be_async=False
+            ),
+            lambda: check_callable("on_error", on_error, "error", "response", "environ", may_be_async=False),
         )
         self._guard = Guard(
             self.client,

@@ -35,7 +35,7 @@ from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
 from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.options import Options
 from monocloud_mw.options.names import look_up
-from monocloud_mw.protect.adapter_checks import check_boolean, collect_problems
+from monocloud_mw.protect.adapter_checks import check_boolean, check_callable, collect_problems
 from monocloud_mw.protect.guard import Guard
 
 from .callbacks import in_djangos_form, noting_origin, synchronous
@@ -101,9 +101,9 @@ class Protection:
             lambda: check_boolean("allow_cors_preflight", named.get("allow_cors_preflight", False)),
             lambda: _read_strings(named, "public_views"),
             lambda: frozenset(_read_strings(named, "public_apps")),
-            lambda: _read_callable(named, "token_resolver"),
-            lambda: _read_callable(named, "certificate_resolver"),
-            lambda: _read_callable(named, "on_error"),
+            lambda: _read_callable(named, "token_resolver", "request"),
+            lambda: _read_callable(named, "certificate_resolver", "request"),
+            lambda: _read_callable(named, "on_error", "error", "response", "request"),
         )
         self.checks_csrf = any(map(_is_csrf_middleware, settings.MIDDLEWARE))
         self._adds_requirements = self.requirements != NO_REQUIREMENTS
@@ -246,7 +246,7 @@ def _read_strings(named: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _read_callable(named: Mapping[str, Any], name: str) -> Callable[..., Any] | None:
+def _read_callable(named: Mapping[str, Any], name: str, *arguments: str) -> Callable[..., Any] | None:
     value = named.get(name)
     if isinstance(value, str):
         try:
@@ -256,4 +256,5 @@ def _read_callable(named: Mapping[str, Any], name: str) -> Callable[..., Any] | 
     if value is not None and not callable(value):
         message = f"must be a callable or its dotted name, not {type(value).__name__}"
         raise ConfigurationError([Problem(name, None, message)])
+    check_callable(name, value, *arguments, may_be_async=True)
     return value

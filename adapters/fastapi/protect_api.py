@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 try:
     from fastapi.applications import FastAPI
@@ -56,6 +56,7 @@ from monocloud_mw.protect.resolvers import Resolver
 from ..asgi import list_authorization
 from ..declared_by import naming
 from .document import install
+from .not_a_decorator import only_a_dependency
 from .not_a_dependency import NotADependency
 from .public import is_public
 from .refusals import AccessRefused, WebSocketRefused
@@ -126,26 +127,28 @@ class ProtectApi(Protection):
         token_url: str | None = None,
         scope_descriptions: Mapping[str, str] | None = None,
     ) -> None:
-        requirements, client_, mounts, *_ = collect_problems(
+        requirements, client_, mounts, scheme, *_ = collect_problems(
             lambda: Requirements.of(scopes, groups, any_scopes),
             lambda: select_client(client, AsyncBackendClient),
             lambda: _check_mounts(public_mounts),
-            lambda: check_boolean("optional", optional),
-            lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
-            lambda: check_boolean("authorization_code", authorization_code),
-            lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
-            lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
-        )
-        self._shared = Shared(
-            Guard(client_, token_resolver=token_resolver, certificate_resolver=certificate_resolver),
-            Scheme(
+            lambda: Scheme(
                 scheme_name,
-                tenant_domain_of(client_),
                 authorization_code=authorization_code,
                 authorization_url=authorization_url,
                 token_url=token_url,
-                scopes=scope_descriptions,
+                scope_descriptions=scope_descriptions,
             ),
+            lambda: check_boolean("optional", optional),
+            lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
+            lambda: check_callable("token_resolver", token_resolver, "connection", may_be_async=True),
+            lambda: check_callable(
+                "certificate_resolver", certificate_resolver, "connection", may_be_async=True
+            ),
+        )
+        scheme.tenant_domain = tenant_domain_of(client_)
+        self._shared = Shared(
+            Guard(client_, token_resolver=token_resolver, certificate_resolver=certificate_resolver),
+            scheme,
             owns_client=client is None,
             allow_cors_preflight=allow_cors_preflight,
             public_mounts=mounts,
@@ -223,6 +226,7 @@ class ProtectApi(Protection):
         """List scopes in the security scheme of the OpenAPI document."""
         self._shared.scheme.add_scopes(scopes)
 
+    @only_a_dependency
     async def __call__(
         self, connection: HTTPConnection, security_scopes: SecurityScopes
     ) -> AccessTokenClaims | None:
@@ -232,46 +236,51 @@ class ProtectApi(Protection):
             AccessRefused: the request is refused.
             WebSocketRefused: the WebSocket is refused.
         """
-        try:
-            return await self._check(connection, tuple(security_scopes.scopes))
-        except Refused as refused:
-            kind = WebSocketRefused if connection.scope["type"] == "websocket" else AccessRefused
-            raise kind(refused.error, refused.response) from refused.error
-
-    async def _check(self, connection: HTTPConnection, scopes: tuple[str, ...]) -> AccessTokenClaims | None:
         scope, shared = connection.scope, self._shared
         claims: AccessTokenClaims | None
         guard, claims = scope.get(_CHECKED, (None, None))
         if scope.get(CLAIMS_KEY) is not claims:
             scope.pop(CLAIMS_KEY, None)  # set by someone else
         method, url = scope.get("method", "GET"), scope["path"]  # a WebSocket handshake is a GET
-        requirements = self._known.get(scopes)
-        if requirements is None:
-            try:
-                shared.check_once(scope.get("app"), scopes)
-                requirements = self._known[scopes] = self.requirements_with(scopes)
-            except ConfigurationError as error:
-                raise refuse(error, method=method, url=url) from error
-        if not self.optional and is_public(scope.get("endpoint")):
-            return None
-        if shared.allow_cors_preflight and _is_preflight(connection):
-            return None
-        if guard is shared.guard and claims is not None:
-            guard.check_again(claims, requirements, method=method, url=url)
-            return claims
-        check = shared.guard.check(
-            connection,
-            list_authorization(scope),
-            requirements,
-            method=method,
-            url=url,
-            optional=self.optional,
-        )
-        claims = await run_check_async(check)
+        try:
+            scopes = tuple(security_scopes.scopes)
+            requirements = self._known.get(scopes) or self._learn(scopes, scope, method, url)
+            if not self.optional and is_public(scope.get("endpoint")):
+                return None
+            if shared.allow_cors_preflight and _is_preflight(connection):
+                return None
+            if guard is shared.guard and claims is not None:
+                guard.check_again(claims, requirements, method=method, url=url)
+                return claims
+            check = shared.guard.check(
+                connection,
+                list_authorization(scope),
+                requirements,
+                method=method,
+                url=url,
+                optional=self.optional,
+            )
+            claims = await run_check_async(check)
+        except Refused as refused:
+            kind = WebSocketRefused if scope["type"] == "websocket" else AccessRefused
+            raise kind(refused.error, refused.response) from refused.error
         if claims is not None:
             scope[CLAIMS_KEY] = claims
             scope[_CHECKED] = shared.guard, claims
         return claims
+
+    def _learn(self, scopes: tuple[str, ...], scope: Any, method: str, url: str) -> Requirements:
+        """Return the requirements with scopes that no request has had before, and remember them.
+
+        Raises:
+            Refused: the declarations of the application or these scopes are invalid.
+        """
+        try:
+            self._shared.check_once(scope.get("app"), scopes)
+            requirements = self._known[scopes] = self.requirements_with(scopes)
+        except ConfigurationError as error:
+            raise refuse(error, method=method, url=url) from error
+        return requirements
 
     def check_routes(self, app: FastAPI) -> None:
         """Check the declarations on the routes of an application.

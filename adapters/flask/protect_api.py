@@ -124,9 +124,11 @@ class ProtectApi:
             lambda: check_boolean("deny_by_default", deny_by_default),
             lambda: check_boolean("optional", optional),
             lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
-            lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
-            lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
-            lambda: check_callable("on_error", on_error, may_be_async=True),
+            lambda: check_callable("token_resolver", token_resolver, "request", may_be_async=True),
+            lambda: check_callable(
+                "certificate_resolver", certificate_resolver, "request", may_be_async=True
+            ),
+            lambda: check_callable("on_error", on_error, "error", "response", may_be_async=True),
         )
         self._client = client
         self._base = Declaration(self, requirements, optional)

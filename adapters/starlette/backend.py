@@ -67,8 +67,10 @@ class MonoCloudBackend(AuthenticationBackend):
         self.client, *_ = collect_problems(
             lambda: select_client(client, AsyncBackendClient),
             lambda: check_boolean("optional", optional),
-            lambda: check_callable("token_resolver", token_resolver, may_be_async=True),
-            lambda: check_callable("certificate_resolver", certificate_resolver, may_be_async=True),
+            lambda: check_callable("token_resolver", token_resolver, "connection", may_be_async=True),
+            lambda: check_callable(
+                "certificate_resolver", certificate_resolver, "connection", may_be_async=True
+            ),
         )
         shared = self.client if client is None else None
         self._shared = shared if isinstance(shared, AsyncBackendClient) else None

@@ -20,6 +20,7 @@ __all__ = [
     "CLAIMS_KEY",
     "AsyncAuthenticator",
     "Authenticator",
+    "check_application",
     "check_boolean",
     "check_callable",
     "collect_problems",
@@ -76,6 +77,9 @@ def select_client(client: Any, kind: type[Any]) -> Any:
     """
     if client is None:
         return getattr(kind, "shared", kind)()
+    if isinstance(client, type):
+        message = f"must be a client, not the class {client.__name__}: write {client.__name__}()"
+        raise ConfigurationError([Problem("client", None, message)])
     authenticate = getattr(client, "authenticate", None)
     if not callable(authenticate) or is_async(authenticate) is not is_async(kind.authenticate):
         message = f"must be {kind.__name__} or have its authenticate(), not {type(client).__name__}"
@@ -94,14 +98,39 @@ def check_boolean(name: str, value: Any) -> bool:
     return value
 
 
-def check_callable(name: str, function: Any, *, may_be_async: bool) -> None:
-    """Raise ``ConfigurationError`` unless the value is ``None`` or a callable that this adapter can call."""
-    if function is not None and not callable(function):
+def check_callable(name: str, function: Any, *arguments: str, may_be_async: bool) -> None:
+    """Raise ``ConfigurationError`` unless the value is ``None`` or a callable that this adapter can call.
+
+    Args:
+        name: the name of the option.
+        function: the value.
+        arguments: what the adapter calls it with, in order.
+        may_be_async: whether the adapter can call an async function.
+    """
+    if function is None:
+        return
+    if not callable(function):
         message = f"must be callable, not {type(function).__name__}"
-        raise ConfigurationError([Problem(name, None, message)])
-    if not may_be_async and is_async(function):
+    elif not may_be_async and is_async(function):
         message = "must not be async: this adapter has no event loop to run it on"
-        raise ConfigurationError([Problem(name, None, message)])
+    elif not _takes(function, len(arguments)):
+        message = f"must be callable as {name}({', '.join(arguments)})"
+    else:
+        return
+    raise ConfigurationError([Problem(name, None, message)])
+
+
+def check_application(app: Any, kind: str, arguments: int) -> None:
+    """Raise ``ConfigurationError`` unless a value can be called as an application.
+
+    Args:
+        app: the value.
+        kind: the expected kind for the message, such as ``"a WSGI application"``.
+        arguments: the number of arguments of the application.
+    """
+    if not callable(app) or not _takes(app, arguments):
+        message = f"must be {kind}, which is called with {arguments} arguments, not {type(app).__name__}"
+        raise ConfigurationError([Problem("app", None, message)])
 
 
 def require_claims(answer: Any) -> AccessTokenClaims:
@@ -131,10 +160,12 @@ def require_application(answer: Any, kind: str, arguments: int) -> Any:
 
 
 def _takes(function: Callable[..., Any], arguments: int) -> bool:
+    try:  # without follow_wrapped: a decorator may add arguments that it does not take itself
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # a built-in function without a signature
+        return True
     try:
-        inspect.signature(function).bind(*[None] * arguments)
+        signature.bind(*[None] * arguments)
     except TypeError:
         return False
-    except ValueError:  # a built-in function without a signature
-        return True
     return True

@@ -128,13 +128,14 @@ def read_rules(rules: Any, problems: list[Problem]) -> Iterator[CheckedRule]:
         found = [Problem(name, None, message) for message in _list_path_mistakes(rule.path)]
         methods = _read_methods(name, rule.methods, found)
         requirements = read_requirements(rule.scopes, rule.groups, rule.any_scopes, found, name)
-        if rule.public not in (True, False):
+        public: Any = rule.public
+        if not isinstance(public, bool):
             found.append(Problem(name, None, "public must be True or False"))
-        elif rule.public and (rule.scopes or rule.groups or rule.any_scopes):
+        elif public and (rule.scopes or rule.groups or rule.any_scopes):
             found.append(Problem(name, None, "is public, so it must not require scopes or groups"))
         problems.extend(found)
         if not found:
-            yield CheckedRule(name, Pattern.parse(rule.path), methods, requirements, rule.public)
+            yield CheckedRule(name, Pattern.parse(rule.path), methods, requirements, public)
 
 
 def _read_methods(name: str, methods: Any, problems: list[Problem]) -> frozenset[str] | None:

@@ -55,6 +55,8 @@ WRONG_SETTINGS: Final[list[tuple[Any, str]]] = [
     ({"token_resolver": 5}, "token_resolver: must be a callable or its dotted name, not int"),
     ({"token_resolver": "no.such.module"}, "token_resolver: cannot be imported"),
     ({"certificate_resolver": "os.path.nothing"}, "certificate_resolver: cannot be imported"),
+    ({"token_resolver": lambda: ""}, "token_resolver: must be callable as token_resolver(request)"),
+    ({"on_error": "os.path.basename"}, "on_error: must be callable as on_error(error, response, request)"),
     ({"on_error": "os.sep"}, "on_error: must be a callable or its dotted name, not str"),
 ]
 

@@ -645,6 +645,29 @@ def test_a_token_may_come_in_a_cookie(async_client: AsyncBackendClient, tenant: 
         ({"authorization_code": True, "authorization_url": "https://x.test"}, "token_url"),
         ({"authorization_url": "https://x.test", "token_url": "https://x.test"}, "authorization_code"),
         ({"scope_descriptions": {"a": "b"}}, "authorization_code"),
+        ({"scheme_name": 3}, "scheme_name"),
+        ({"scheme_name": ""}, "scheme_name"),
+        ({"scheme_name": "Mono Cloud"}, "scheme_name"),
+        (
+            {"authorization_code": True, "authorization_url": 3, "token_url": "https://x.test"},
+            "authorization_url",
+        ),
+        ({"authorization_code": True, "authorization_url": "https://x.test", "token_url": ""}, "token_url"),
+        (
+            {"authorization_code": True, "authorization_url": "https://x.test", "token_url": "/token"},
+            "token_url",
+        ),
+        (
+            {"authorization_code": True, "authorization_url": "javascript:0", "token_url": "https://x.test"},
+            "authorization_url",
+        ),
+        ({"authorization_code": True, "scope_descriptions": ["a"]}, "scope_descriptions"),
+        ({"authorization_code": True, "scope_descriptions": {"a": 3}}, "scope_descriptions"),
+        ({"authorization_code": True, "scope_descriptions": {3: "a"}}, "scope_descriptions"),
+        ({"authorization_code": "yes"}, "authorization_code"),
+        ({"public_mounts": "/static"}, "public_mounts"),
+        ({"token_resolver": lambda: ""}, "token_resolver"),
+        ({"certificate_resolver": lambda connection, header: ""}, "certificate_resolver"),
     ],
 )
 def test_wrong_settings_are_named(
@@ -654,6 +677,14 @@ def test_wrong_settings_are_named(
     with pytest.raises(ConfigurationError) as raised:
         ProtectApi(async_client, **settings)
     assert [problem.option for problem in raised.value.problems] == [option]
+
+
+def test_all_wrong_settings_are_named_together(async_client: AsyncBackendClient) -> None:
+    """Those of the OpenAPI document and those of the check are in one error."""
+    with pytest.raises(ConfigurationError) as raised:
+        ProtectApi(async_client, scopes=5, scheme_name=3, scope_descriptions=["a"])  # type: ignore[arg-type]
+    found = {problem.option for problem in raised.value.problems}
+    assert found == {"scopes", "scheme_name", "scope_descriptions", "authorization_code"}
 
 
 def test_without_a_client_the_environment_is_read() -> None:

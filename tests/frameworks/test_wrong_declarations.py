@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final
 
 import pytest
 from fastapi import FastAPI, Security
+from fastapi.requests import HTTPConnection
+from fastapi.security import SecurityScopes
 from flask import Flask
 from flask.views import MethodView
 
@@ -176,6 +178,66 @@ def test_a_wrong_requirement_names_the_view(declare: Declare, wrong: dict[str, A
     assert view.rpartition(".")[2].lower() == "orders"
     assert problem.startswith(f"{next(iter(wrong))}: ")
     assert len(raised.value.problems) == 1
+
+
+def _as_decorator(protect: Any) -> None:
+    @protect
+    async def orders() -> None: ...
+
+
+def _as_decorator_with_requirements(protect: Any) -> None:
+    @protect(scopes=["orders:read"])
+    async def orders() -> None: ...
+
+
+def _above_a_route(protect: Any) -> None:
+    @protect
+    @FastAPI().get("/orders")
+    def orders() -> None: ...
+
+
+def _derived_as_decorator(protect: Any) -> None:
+    @protect.needing(groups=["admin"])
+    async def orders() -> None: ...
+
+
+def _called_in_security(protect: Any) -> None:
+    @FastAPI().get("/orders", dependencies=[Security(protect(scopes=["orders:read"]))])
+    async def orders() -> None: ...
+
+
+def _called_in_a_parameter(protect: Any) -> None:
+    async def orders(claims: Annotated[Any, Security(protect())]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        _as_decorator,
+        _as_decorator_with_requirements,
+        _above_a_route,
+        _derived_as_decorator,
+        _called_in_security,
+        _called_in_a_parameter,
+    ],
+)
+def test_a_dependency_of_fastapi_is_not_a_decorator(declare: Callable[[Any], None]) -> None:
+    """Other adapters have decorators; the error names the view and says what to write for FastAPI."""
+    with pytest.raises(ConfigurationError) as raised:
+        declare(fastapi.ProtectApi(AsyncBackendClient(**OPTIONS)))
+    view, _, problem = str(raised.value).partition(": ")
+    assert view == f"{__name__}.orders"
+    assert problem.startswith(
+        "a ProtectApi of FastAPI is a dependency, not a decorator: write Security(protect, scopes=[...])"
+    )
+
+
+def test_a_dependency_of_fastapi_is_called_on_an_event_loop_only() -> None:
+    """In a thread, its result would not be awaited, and would be taken for claims."""
+    protect: Any = fastapi.ProtectApi(AsyncBackendClient(**OPTIONS))
+    connection = HTTPConnection({"type": "http", "path": "/orders", "headers": []})
+    with pytest.raises(ConfigurationError, match="needs an event loop"):
+        protect(connection, SecurityScopes())
 
 
 def test_without_a_view_the_line_is_named() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, wraps
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.protect.adapter_checks import (
+    check_application,
     check_boolean,
     check_callable,
     collect_problems,
@@ -78,7 +80,6 @@ def test_a_client_of_the_right_kind_is_accepted(kind: type[Any]) -> None:
         (AsyncClient(), SyncClient),
         (SyncClient(), AsyncClient),
         ("client", SyncClient),
-        (SyncClient, AsyncClient),
     ],
 )
 def test_a_client_of_the_wrong_kind_is_refused(client: Any, kind: type[Any]) -> None:
@@ -89,19 +90,28 @@ def test_a_client_of_the_wrong_kind_is_refused(client: Any, kind: type[Any]) -> 
     assert str(caught.value) == expected
 
 
+@pytest.mark.parametrize("kind", [SyncClient, AsyncClient])
+def test_a_class_is_not_a_client(kind: type[Any]) -> None:
+    """The class without parentheses has the methods of a client, and would fail at each request."""
+    with pytest.raises(ConfigurationError) as caught:
+        select_client(kind, kind)
+    name = kind.__name__
+    assert str(caught.value) == f"client: must be a client, not the class {name}: write {name}()"
+
+
 @pytest.mark.parametrize("function", [None, len, lambda request: "abc", partial(print, 1)])
 @pytest.mark.parametrize("may_be_async", [True, False])
 def test_synchronous_callables_are_accepted(function: Any, may_be_async: bool) -> None:
     """None and any synchronous callable are accepted by both kinds of adapter."""
-    check_callable("token_resolver", function, may_be_async=may_be_async)
+    check_callable("token_resolver", function, "request", may_be_async=may_be_async)
 
 
 @pytest.mark.parametrize("function", [_async_function, AsyncCallable(), partial(_async_function)])
 def test_async_callables_need_an_event_loop(function: Any) -> None:
     """An async callable is accepted on an event loop and refused in threads."""
-    check_callable("token_resolver", function, may_be_async=True)
+    check_callable("token_resolver", function, "request", may_be_async=True)
     with pytest.raises(ConfigurationError) as caught:
-        check_callable("token_resolver", function, may_be_async=False)
+        check_callable("token_resolver", function, "request", may_be_async=False)
     assert str(caught.value) == (
         "token_resolver: must not be async: this adapter has no event loop to run it on"
     )
@@ -111,8 +121,44 @@ def test_async_callables_need_an_event_loop(function: Any) -> None:
 def test_an_object_that_is_not_callable_is_refused(function: Any) -> None:
     """A resolver that is not callable is a configuration error."""
     with pytest.raises(ConfigurationError) as caught:
-        check_callable("on_error", function, may_be_async=True)
+        check_callable("on_error", function, "error", "response", may_be_async=True)
     assert str(caught.value) == f"on_error: must be callable, not {type(function).__name__}"
+
+
+def _decorated(function: Any) -> Any:
+    @wraps(function)
+    def call(error: Any) -> Any:
+        return function(error, "added by the decorator")
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda: None, lambda error, response: None, lambda *, error: None, partial(lambda error: None, "error")],
+    ids=["none", "two", "by name", "partial"],
+)
+def test_a_callable_with_other_parameters_is_refused(function: Any) -> None:
+    """It would fail at each request; the error says how it is called."""
+    with pytest.raises(ConfigurationError) as caught:
+        check_callable("on_error", function, "error", may_be_async=True)
+    assert str(caught.value) == "on_error: must be callable as on_error(error)"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda *errors: None,
+        lambda error, response=None: None,
+        _decorated(lambda error, more: None),
+        max,
+        Mock(),
+    ],
+    ids=["any number", "default", "decorated", "built-in", "mock"],
+)
+def test_a_callable_may_have_more_parameters(function: Any) -> None:
+    """If they need no value; a decorator may pass on more than it gets."""
+    check_callable("on_error", function, "error", may_be_async=True)
 
 
 def _two(environ: Any, start_response: Any) -> Any: ...
@@ -137,6 +183,24 @@ def test_on_error_must_return_what_can_be_sent(answer: Any) -> None:
         require_application(answer, "a WSGI application", 2)
     assert str(caught.value) == (
         f"on_error: must return an ErrorResponse, a WSGI application or None, not '{type(answer).__name__}'"
+    )
+
+
+@pytest.mark.parametrize("app", [_two, _more, max, Mock()], ids=["two", "more", "built-in", "mock"])
+def test_an_application_is_accepted(app: Any) -> None:
+    """Whatever can be called as one."""
+    check_application(app, "a WSGI application", 2)
+
+
+@pytest.mark.parametrize(
+    "app", [None, "main:app", 3, lambda scope, receive, send: None], ids=["none", "name", "number", "ASGI"]
+)
+def test_what_is_no_application_is_refused(app: Any) -> None:
+    """The name of one, or an application of another interface."""
+    with pytest.raises(ConfigurationError) as caught:
+        check_application(app, "a WSGI application", 2)
+    assert str(caught.value) == (
+        f"app: must be a WSGI application, which is called with 2 arguments, not {type(app).__name__}"
     )
 
 

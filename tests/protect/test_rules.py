@@ -660,6 +660,10 @@ MISTAKES: dict[str, tuple[Any, str]] = {
         Rule("/a", public="false"),  # type: ignore[arg-type]
         "rules[0] '/a': public must be True or False",
     ),
+    "public as a number": (
+        Rule("/a", public=1),  # type: ignore[arg-type]
+        "rules[0] '/a': public must be True or False",
+    ),
     "public with scopes": (
         Rule("/a", public=True, scopes="x"),
         "rules[0] '/a': is public, so it must not require scopes or groups",
