@@ -6,6 +6,7 @@ differs from what is enforced, and is corrected here, operation by operation:
 - a ``@public`` operation does not have the schemes that ``@public`` exempts it from, and does not list the
   refusals of ``RESPONSES``;
 - an operation whose token is optional may be called without a scheme (``{}``);
+- if two routes have the same path and method, the first one is described, which answers the requests;
 - the scopes of ``ProtectApi(scopes=)`` and ``needing(scopes=, any_scopes=)`` are listed; the sets of
   ``any_scopes`` are alternatives. Groups cannot be expressed in OpenAPI.
 
@@ -40,6 +41,9 @@ _LOGGER: Final = logging.getLogger("monocloud_mw")
 
 MAX_ALTERNATIVES: Final = 16  # combinations of any_scopes; with more, only the required scopes are listed
 
+_BUSY: Final = object()
+"""In the operation IDs of a document while a route is described: then FastAPI describes its callbacks."""
+
 Operation = dict[str, Any]
 
 
@@ -57,17 +61,36 @@ def install() -> None:
 
 def _correcting(describe: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(describe)
-    def get_openapi_path(*, route: Any, **more: Any) -> Any:
+    def get_openapi_path(*, route: Any, operation_ids: Any, **more: Any) -> Any:
         declared = list(declared_on(route)) if route.include_in_schema else []
         for each in declared:
             each.protection.describe(_requirements_of([each]).named_scopes)  # before FastAPI reads the scheme
-        described = describe(route=route, **more)
+        is_callback = _BUSY in operation_ids
+        operation_ids.add(_BUSY)
+        described = describe(route=route, operation_ids=operation_ids, **more)
+        if not is_callback:
+            operation_ids.discard(_BUSY)
+            _keep_first(described[0], route, operation_ids, is_declared=bool(declared))
         if declared:
             for operation in described[0].values():
                 _correct(operation, route, declared)
         return described
 
     return get_openapi_path
+
+
+def _keep_first(operations: Operation, route: Any, seen: set[Any], *, is_declared: bool) -> None:
+    """Remove operations that an earlier route of the document serves, if one of the two is protected.
+
+    FastAPI would replace the operation of the earlier route. ``seen`` is its set of the operation IDs of a
+    document, which has the operations as well.
+    """
+    for method in list(operations):
+        key = route.path_format, method
+        if (*key, True) in seen or (is_declared and (*key, False) in seen):
+            del operations[method]
+        else:
+            seen.add((*key, is_declared))
 
 
 def _correct(operation: Operation, route: Any, declared: list[Declared]) -> None:

@@ -120,6 +120,45 @@ def test_an_operation_lists_what_is_enforced(
     assert security == operation_of(custom).get("security")
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "security"),
+    [
+        pytest.param([protect], [other], LOCKED, id="two-schemes"),
+        pytest.param([], [protect], None, id="open-first"),
+        pytest.param([protect], [], LOCKED, id="protected-first"),
+    ],
+)
+def test_of_two_routes_the_one_that_answers_is_described(
+    first: list[Any], second: list[Any], security: list[Any] | None
+) -> None:
+    """The second route of a path and method is never called; methods that only it has are described."""
+    app = FastAPI()
+    app.get("/view", dependencies=list(map(as_dependency, first)))(view)
+    app.get("/view", dependencies=list(map(as_dependency, second)))(open_view)
+    app.post("/view", dependencies=[Security(protect)])(view)
+    for _ in range(2):
+        app.openapi_schema = None
+        document = app.openapi()
+        assert security == operation_of(document).get("security")
+        assert operation_of(document)["operationId"] == "view_view_get"
+        assert document["paths"]["/view"]["post"]["security"] == LOCKED
+
+
+def test_callbacks_are_described_with_each_of_their_routes() -> None:
+    """They are requests of the API, which no route answers, and do not hide a route of the same path."""
+    app = FastAPI()
+    for path in ("/first", "/second"):
+        callbacks = APIRouter()
+        callbacks.get("/view", operation_id=f"callback of {path}")(open_view)
+        app.get(path, callbacks=callbacks.routes, dependencies=[Security(protect)])(view)
+    app.get("/view", dependencies=[Security(protect)])(view)
+    document = app.openapi()
+    assert all(
+        "/view" in operation_of(document, path)["callbacks"]["open_view"] for path in ("/first", "/second")
+    )
+    assert operation_of(document)["security"] == LOCKED
+
+
 def as_dependency(declared: Any) -> Any:
     """Return an object as an entry of ``dependencies``."""
     return declared if hasattr(declared, "dependency") else Security(declared)
