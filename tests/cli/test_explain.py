@@ -211,7 +211,36 @@ def test_offline_without_variables(shared_tenant: LocalTenant, command: Command,
     assert "MONOCLOUD_BACKEND_AUDIENCE" in result.err
 
 
-@pytest.mark.parametrize("content", ["not JSON", "[]", "[" * 100_000, None])
+NO_KEY_SET = "the file in --jwks is not a key set: it must be an object with an array named keys"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param([], NO_KEY_SET, id="array"),
+        pytest.param(
+            {"issuer": "https://a.test", "jwks_uri": "https://a.test/jwks"}, NO_KEY_SET, id="metadata"
+        ),
+        pytest.param({"kty": "RSA", "n": "AQAB", "e": "AQAB"}, NO_KEY_SET, id="key"),
+        pytest.param({"keys": {}}, NO_KEY_SET, id="object"),
+        pytest.param({"keys": []}, "the key set in --jwks has no usable key: it is empty", id="empty"),
+        pytest.param(
+            {"keys": [{"kty": "oct"}]}, "the key set in --jwks has no usable key: key 0: ", id="secret"
+        ),
+    ],
+)
+def test_json_that_is_no_key_set(command: Command, tmp_path: Path, content: object, problem: str) -> None:
+    """The file is named, and not the tenant, which is not asked."""
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps(content))
+    result = command(
+        "explain", "--offline", "--jwks", str(path), "--issuer", "https://a.test", stdin=b"a.b.c"
+    )
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith(f"error: {problem}")
+
+
+@pytest.mark.parametrize("content", ["not JSON", "[" * 100_000, None])
 def test_a_key_set_that_cannot_be_used(command: Command, tmp_path: Path, content: str | None) -> None:
     """The error contains nothing of the file."""
     path = tmp_path / "jwks.json"

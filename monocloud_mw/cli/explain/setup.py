@@ -8,14 +8,17 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from ...errors import HttpError
 from ...http import HttpRequest
+from ...jose import KeySet
 from ...options import Options
 from .token_input import read_bytes
 
 __all__ = ["parse_time", "read_options"]
+
+MAX_NAMED: Final = 10  # unusable keys in one message
 
 
 def read_options(arguments: argparse.Namespace) -> Options:
@@ -59,9 +62,14 @@ def _read_key_set(path: str) -> Mapping[str, Any]:
         document = json.loads(content)
     except (ValueError, RecursionError):
         raise ValueError("the file in --jwks is not JSON") from None
-    if not isinstance(document, dict):
-        raise ValueError("the file in --jwks is not a JSON object")
-    return document
+    try:
+        keys = KeySet.from_dict(document)
+    except ValueError as error:
+        raise ValueError(f"the file in --jwks is not a key set: {error}") from None
+    if not keys:
+        reasons = "; ".join(keys.skipped[:MAX_NAMED]) or "it is empty"
+        raise ValueError(f"the key set in --jwks has no usable key: {reasons}")
+    return cast("Mapping[str, Any]", document)
 
 
 def _no_network(_request: HttpRequest) -> NoReturn:
