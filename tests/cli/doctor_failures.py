@@ -317,8 +317,8 @@ def _dated(offset_seconds: float) -> SetUp:
     return prepare
 
 
-_add("clock_behind", ("clock", "seconds behind the tenant's", "[not_yet_valid]"), _dated(300))
-_add("clock_ahead", ("clock", "seconds ahead of the tenant's", "[expired] too early"), _dated(-300))
+_add("clock_behind", ("clock", "5 minutes behind the tenant's", "[not_yet_valid]"), _dated(300))
+_add("clock_ahead", ("clock", "5 minutes ahead of the tenant's", "[expired] too early"), _dated(-300))
 
 
 # Introspection

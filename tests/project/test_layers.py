@@ -38,7 +38,17 @@ LEVELS: Final[tuple[frozenset[str], ...]] = (
 )
 VALUES: Final = frozenset(
     {
-        *("callables", "claims", "claims_cache", "documentation", "errors", "events", "frozen", "http"),
+        *(
+            "callables",
+            "claims",
+            "claims_cache",
+            "documentation",
+            "durations",
+            "errors",
+            "events",
+            "frozen",
+            "http",
+        ),
         *("log_limits", "quoting", "reasons", "urls", "version"),
     }
 )

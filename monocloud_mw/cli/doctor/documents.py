@@ -8,6 +8,7 @@ from typing import Final
 
 from ...core.tenant.http_json import fetch_document
 from ...core.tenant.metadata import ADVICE, PATH, parse_metadata
+from ...durations import describe_duration
 from ...errors import HttpError
 from ...jose import SIGNATURE_ALGORITHMS, Jwk, KeySet
 from ...options import VARIABLE_PREFIX, Options
@@ -108,7 +109,7 @@ def check_clock(diagnosis: Diagnosis) -> Check:
     age = response.headers.get("age", "")  # set by HTTP caches (RFC 9111 section 5.1)
     date += int(age) if age.isascii() and age.isdigit() and len(age) < 9 else 0
     ahead = received_at + diagnosis.options.clock_skew - date
-    detail = f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} the tenant's"
+    detail = f"{describe_duration(round(abs(ahead)))} {'ahead of' if ahead > 0 else 'behind'} the tenant's"
     tolerance = diagnosis.options.clock_tolerance
     if abs(ahead) > tolerance + _PRECISION_SECONDS:
         effect = "[expired] too early" if ahead > 0 else "[not_yet_valid]"

@@ -18,6 +18,7 @@ from ...core.token.claim_checks import (
 from ...core.token.presented import Presented
 from ...core.token.requirements import Requirements, check_groups, check_scopes
 from ...core.token.sender_constraint import check_confirmation
+from ...durations import describe_duration
 from ...options import Options
 from ...quoting import quoted
 from .step import StepRecorder
@@ -27,7 +28,6 @@ __all__ = ["CLAIM_STEPS", "explain_claims"]
 CLAIM_STEPS: Final = ("issuer", "audience", "dates", "lifetime", "subject", "binding", "scopes", "groups")
 
 MAX_NAMES: Final = 20
-_UNITS: Final = (("days", 86400), ("hours", 3600), ("minutes", 60))
 
 
 def explain_claims(
@@ -178,7 +178,5 @@ def _date(value: Any, now: Instant | None) -> str:
 
 
 def _distance(seconds: float) -> str:
-    size = abs(seconds)
-    unit, length = next((row for row in _UNITS if size >= 2 * row[1]), ("seconds", 1))
-    amount = f"{size / length:.0f} {unit}"
+    amount = describe_duration(abs(seconds))
     return f"in {amount}" if seconds > 0 else f"{amount} ago"

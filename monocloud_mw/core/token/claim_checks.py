@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
+from ...durations import describe_duration
 from ...errors import Reason, TokenError
 from ...quoting import quoted, quoted_list
 from ..effects import Instant
@@ -133,7 +134,7 @@ def _time(unix: float) -> str:
 
 def _distance(now: float, other: float) -> str:
     seconds = float(now) - float(other)
-    return f"{seconds:.6g} s later" if seconds >= 0.0 else f"{-seconds:.6g} s earlier"
+    return f"{describe_duration(abs(seconds))} {'later' if seconds >= 0.0 else 'earlier'}"
 
 
 def check_subject(claims: Mapping[str, Any]) -> None:
