@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .decorators import protect, public
 from .middleware import ProtectApiMiddleware
+from .project_settings import DjangoSettings
 from .refusals import AccessTokenRefused
 
-__all__ = ["AccessTokenRefused", "ProtectApiMiddleware", "protect", "public"]
+__all__ = ["AccessTokenRefused", "DjangoSettings", "ProtectApiMiddleware", "protect", "public"]

@@ -8,7 +8,7 @@
         "public_apps": ["admin"],
     }
 
-- Keys are the names of :class:`~monocloud_mw.Options` and of :class:`Protection`, in lower or upper case.
+- Keys are the names of :class:`.DjangoSettings`, in lower or upper case.
   Missing options are read from the environment, then from the defaults.
 - A process has one client for threads and one for event loops, each created on first use. The first is closed
   when the process exits; the connections of the second are closed with their event loop.
@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
-import attrs
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.middleware.csrf import CsrfViewMiddleware
@@ -33,47 +32,25 @@ from django.utils.module_loading import import_string
 from monocloud_mw.client import AsyncBackendClient, BackendClient
 from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
 from monocloud_mw.errors import ConfigurationError, Problem
-from monocloud_mw.options import Options
+from monocloud_mw.options import Options, Settings
 from monocloud_mw.options.names import look_up
 from monocloud_mw.protect.adapter_checks import check_boolean, check_callable, collect_problems
 from monocloud_mw.protect.guard import Guard
 
 from .callbacks import in_djangos_form, noting_origin, synchronous
 from .declarations import has_own_name, name_of
+from .project_settings import DjangoSettings
 
 __all__ = ["SETTING", "Protection", "get_protection"]
 
 SETTING: Final = "MONOCLOUD_BACKEND"
-
-_OF_PROTECTION: Final = (
-    *("scopes", "any_scopes", "groups", "deny_by_default", "public_views", "public_apps"),
-    *("allow_cors_preflight", "token_resolver", "certificate_resolver", "on_error"),
-)
 
 
 class Protection:
     """The settings of one project.
 
     Args:
-        content: ``MONOCLOUD_BACKEND``: the options of a client, and
-
-            - ``scopes``, ``any_scopes``, ``groups``: required of every request that is not public;
-            - ``deny_by_default``: whether the middleware requires a token for views without a declaration
-              (default: true);
-            - ``public_views``: dotted names of views, or of modules and packages with views, that need no
-              token (``["health.views.ping", "debug_toolbar"]``), unless they are decorated;
-            - ``public_apps``: application namespaces of URLconfs (``app_name``) whose views need no token
-              (``["admin"]``), unless they are decorated;
-            - ``allow_cors_preflight``: let CORS preflights pass to the view, which answers them;
-            - ``token_resolver``: called with the request, sync or async; returns the access token, instead
-              of the ``Authorization`` header;
-            - ``certificate_resolver``: called with the request, sync or async; returns the caller's
-              certificate (:mod:`monocloud_mw.protect.resolvers`);
-            - ``on_error``: called with the error, the default response and the request, sync or async;
-              changes the response, or returns the one to send instead. Its exceptions reach Django; the
-              request is refused in any case.
-
-            The last three are callables or their dotted names.
+        content: ``MONOCLOUD_BACKEND``; its names may be in lower or upper case.
 
     Raises:
         ConfigurationError: with every problem found.
@@ -83,7 +60,7 @@ class Protection:
 
     def __init__(self, content: Any) -> None:
         named = _read_names(content)
-        of_client = {name: value for name, value in named.items() if name not in _OF_PROTECTION}
+        of_client = {name: value for name, value in named.items() if name in Settings.__annotations__}
         (
             self.options,
             self.requirements,
@@ -218,7 +195,7 @@ def _read_names(content: Any) -> dict[str, Any]:
     if not isinstance(content, Mapping):
         message = f"must be a dictionary of options, not {type(content).__name__}"
         raise ConfigurationError([Problem(SETTING, None, message)])
-    known = (*(field.name for field in attrs.fields(Options)), *_OF_PROTECTION)
+    known = DjangoSettings.__annotations__
     named: dict[str, Any] = {}
     problems: list[Problem] = []
     for key, value in content.items():

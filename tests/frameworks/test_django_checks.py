@@ -22,7 +22,8 @@ from django.utils.decorators import method_decorator  # noqa: E402
 from django.views import View  # noqa: E402
 from django.views.decorators.csrf import csrf_exempt  # noqa: E402
 
-from monocloud_mw.adapters.django import protect, public  # noqa: E402
+from monocloud_mw.adapters.django import DjangoSettings, protect, public  # noqa: E402
+from monocloud_mw.adapters.django.config import Protection  # noqa: E402
 
 __all__ = ["project", "send", "tenant"]
 
@@ -34,6 +35,14 @@ def _found() -> list[tuple[str | None, str]]:
     return [
         (message.id, message.msg) for message in run_checks() if (message.id or "").startswith("monocloud")
     ]
+
+
+@pytest.mark.parametrize("name", DjangoSettings.__annotations__)
+def test_what_type_checkers_know_is_read(name: str) -> None:
+    """Each name of ``DjangoSettings`` is a setting, whose value is checked."""
+    with pytest.raises(ConfigurationError) as raised:
+        Protection({**TENANT, name: object()})
+    assert name in {problem.option for problem in raised.value.problems}
 
 
 WRONG_SETTINGS: Final[list[tuple[Any, str]]] = [

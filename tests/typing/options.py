@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monocloud_mw import AsyncBackendClient, BackendClient, HttpRequest, HttpResponse, Options, Settings
+from monocloud_mw.adapters.django import DjangoSettings
 from monocloud_mw.jose import SigningKey
 from monocloud_mw.stores import MemoryCache
 from monocloud_mw.stores.redis import AsyncRedisCache, RedisCache
@@ -118,3 +119,29 @@ def mistakes(settings: Settings) -> None:
     Options(metadata_resolver=document())  # mistake
     Options(clock=0.0)  # mistake
     settings["tenant_domian"] = "t"  # mistake
+
+
+BACKEND: DjangoSettings = {
+    "tenant_domain": "t",
+    "audience": ["a", "b"],
+    "clock_skew": 1,
+    "scopes": "read write",
+    "groups": ["a"],
+    "deny_by_default": False,
+    "public_views": ["health.views.ping"],
+    "public_apps": {"admin"},
+    "token_resolver": "shop.tokens.from_cookie",
+    "certificate_resolver": lambda request: None,
+    "on_error": lambda error, response, request: response,
+}
+
+
+def mistakes_in_django(settings: DjangoSettings) -> None:
+    """In ``MONOCLOUD_BACKEND`` of Django, which also has the settings of the adapter."""
+    settings["tenant_domian"] = "t"  # mistake
+    settings["deny_by_defualt"] = True  # mistake
+    settings["deny_by_default"] = "no"  # mistake
+    settings["clock_skew"] = "a lot"  # mistake
+    settings["public_apps"] = 5  # mistake
+    settings["token_resolver"] = 5  # mistake
+    settings["on_error"] = lambda error: None  # mistake
