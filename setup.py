@@ -31,7 +31,7 @@ EXTRAS = {
     "starlette": ["starlette>=1.7"],
     "mcp": ["mcp>=2.0"],
     "redis": ["redis>=5.0.4"],
-    "telemetry": ["opentelemetry-api>=1.25"],
+    "telemetry": ["opentelemetry-api>=1.30"],
     "async": ["httpcore2[asyncio]>=2.0", "anyio>=4.5"],  # the engine of httpx2, and its event loops
 }
 

@@ -63,6 +63,9 @@ METHODS: Final = frozenset(
 )
 """Other methods become ``_OTHER``, as the semantic conventions require: callers can invent methods."""
 
+BOUNDARIES_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Those of the semantic conventions for HTTP. The default ones of OpenTelemetry are for milliseconds."""
+
 
 class TelemetryObserver(Observer):
     """Records events as metrics and as attributes of the request's span.
@@ -83,7 +86,10 @@ class TelemetryObserver(Observer):
             "monocloud.keys.refreshes", "{refresh}", "Loads of the tenant's documents"
         )
         self._refresh_seconds = meter.create_histogram(
-            "monocloud.keys.refresh.duration", "s", "Time to load the key set"
+            "monocloud.keys.refresh.duration",
+            "s",
+            "Time to load the key set",
+            explicit_bucket_boundaries_advisory=BOUNDARIES_SECONDS,
         )
         self._usable_keys = meter.create_gauge(
             "monocloud.keys.usable", "{key}", "Usable keys in the last key set"
@@ -97,7 +103,10 @@ class TelemetryObserver(Observer):
             "Failed refreshes after which an older document stayed in use",
         )
         self._introspection_seconds = meter.create_histogram(
-            "monocloud.introspection.duration", "s", "Time to introspect a token"
+            "monocloud.introspection.duration",
+            "s",
+            "Time to introspect a token",
+            explicit_bucket_boundaries_advisory=BOUNDARIES_SECONDS,
         )
         self._circuit_open = meter.create_gauge(
             "monocloud.circuit.open", "1", "Whether the introspection circuit is open"

@@ -143,6 +143,31 @@ MEASURED: Final[dict[str, tuple[tuple[Event, ...], list[Point]]]] = {
 }
 
 
+@pytest.mark.parametrize(
+    "events",
+    [
+        [KeysRefreshed(usable=1, skipped=0, seconds=seconds) for seconds in (0.02, 0.2, 2.0)],
+        [TokenIntrospected(outcome="active", seconds=seconds) for seconds in (0.02, 0.2, 2.0)],
+    ],
+    ids=["refreshes", "introspections"],
+)
+def test_durations_of_milliseconds_and_of_seconds_are_told_apart(events: list[Event]) -> None:
+    """The boundaries of a histogram are seconds, so a quantile says how long an exchange took."""
+    reader = InMemoryMetricReader()
+    observer = TelemetryObserver(MeterProvider([reader]))
+    for event in events:
+        getattr(observer, event.handler)(event)
+    data: Any = reader.get_metrics_data()
+    metrics = data.resource_metrics[0].scope_metrics[0].metrics
+    counts = [
+        point.bucket_counts
+        for metric in metrics
+        for point in metric.data.data_points
+        if hasattr(point, "bucket_counts")
+    ]
+    assert [sorted(each, reverse=True)[:4] for each in counts] == [[1, 1, 1, 0]]
+
+
 @pytest.mark.parametrize(("events", "points"), MEASURED.values(), ids=MEASURED)
 def test_an_event_becomes_a_metric(events: tuple[Event, ...], points: list[Point]) -> None:
     """Attributes follow the semantic conventions if these define one."""
