@@ -52,7 +52,7 @@ class Entry:
 
 def _key_bytes(key: bytes | str | None) -> bytes | None:
     secret = key.encode() if isinstance(key, str) else key
-    if secret is not None and len(secret) < MIN_INTEGRITY_KEY_BYTES:
+    if secret is not None and (not isinstance(secret, bytes) or len(secret) < MIN_INTEGRITY_KEY_BYTES):
         message = (
             f"must have at least {MIN_INTEGRITY_KEY_BYTES} bytes; secrets.token_urlsafe(32) generates one"
         )

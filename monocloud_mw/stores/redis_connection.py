@@ -12,7 +12,13 @@ from typing import Any, Final, TypeVar
 
 from ..errors import ConfigurationError, Problem
 
-__all__ = ["DEFAULT_MAX_CONNECTIONS", "DEFAULT_TIMEOUT_SECONDS", "checked_url", "connection_settings"]
+__all__ = [
+    "DEFAULT_MAX_CONNECTIONS",
+    "DEFAULT_TIMEOUT_SECONDS",
+    "checked_url",
+    "connection_settings",
+    "is_number",
+]
 
 T = TypeVar("T")
 
@@ -37,21 +43,25 @@ def connection_settings(
         ConfigurationError: with all problems of the settings.
     """
     problems = []
-    if not timeout_seconds > 0:
-        problems.append(Problem("timeout_seconds", None, "must be more than 0"))
-    if max_connections < 1:
-        problems.append(Problem("max_connections", None, "must be at least 1"))
+    given: Any = url
+    if not isinstance(given, str):  # the variable may not be set
+        kind = type(given).__name__
+        problems.append(Problem("url", None, f"must be a string, such as redis://localhost:6379, not {kind}"))
+    if not (is_number(timeout_seconds) and timeout_seconds > 0):
+        problems.append(Problem("timeout_seconds", None, "must be a number of seconds, more than 0"))
+    if type(max_connections) is not int or max_connections < 1:
+        problems.append(Problem("max_connections", None, "must be a whole number, at least 1"))
     settings: dict[str, Any] = {
         "max_connections": max_connections,
         "timeout": timeout_seconds,  # to wait for a connection that is free
         "socket_connect_timeout": timeout_seconds,
         "socket_timeout": timeout_seconds,
     }
-    if url.startswith("rediss://"):
+    if str(url).startswith("rediss://"):
         settings |= {"ssl_ca_certs": ca_bundle, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
         try:
             ssl.create_default_context(cafile=ca_bundle)
-        except OSError:
+        except (OSError, TypeError):
             problems.append(Problem("ca_bundle", None, "must be the path of a file with PEM certificates"))
     elif ca_bundle is not None:
         problems.append(Problem("ca_bundle", None, "requires a URL that begins with rediss://"))
@@ -71,3 +81,8 @@ def checked_url(make: Callable[[], T]) -> T:
     except (ValueError, TypeError):
         message = "must be a valid redis://, rediss:// or unix:// URL"
     raise ConfigurationError([Problem("url", None, message)])
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a setting is a number; the value of an environment variable is not one."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import redis
 
+from ..errors import ConfigurationError, Problem
 from ..frozen import FrozenDict
 from .circuit_breaker import CircuitBreaker
 from .entry import EntryError, EntryFormat
+from .redis_connection import is_number
 
 __all__ = ["INVALID_ENTRY_ERRORS", "RedisEntries", "log_invalid_entry"]
 
@@ -46,6 +48,14 @@ class RedisEntries:
         cooldown_seconds: float,
         clock: Callable[[], float],
     ) -> None:
+        problems = []
+        given: Any = prefix
+        if not isinstance(given, str):
+            problems.append(Problem("prefix", None, "must be a string"))
+        if not (is_number(cooldown_seconds) and cooldown_seconds >= 0):
+            problems.append(Problem("cooldown_seconds", None, "must be a number of seconds, at least 0"))
+        if problems:
+            raise ConfigurationError(problems)
         self._prefix = prefix
         self._format = EntryFormat(integrity_key)
         self._circuit = CircuitBreaker(failures=_FAILURES, cooldown_seconds=cooldown_seconds)

@@ -31,10 +31,23 @@ from .redis_server import RedisServer
         ("rediss://localhost", {"ca_bundle": __file__}, "ca_bundle"),
         ("rediss://localhost", {"ca_bundle": "/no/such/file"}, "ca_bundle"),
         ("redis://localhost", {"integrity_key": ""}, "integrity_key"),
+        (None, {}, "url"),  # os.environ.get("REDIS_URL") of a variable that is not set
+        (b"redis://localhost", {}, "url"),
+        ("redis://localhost", {"timeout_seconds": "1"}, "timeout_seconds"),
+        ("redis://localhost", {"timeout_seconds": None}, "timeout_seconds"),
+        ("redis://localhost", {"max_connections": "4"}, "max_connections"),
+        ("redis://localhost", {"max_connections": True}, "max_connections"),
+        ("rediss://localhost", {"ca_bundle": 1.5}, "ca_bundle"),
+        ("redis://localhost", {"integrity_key": 12}, "integrity_key"),
+        ("redis://localhost", {"integrity_key": "k" * 31}, "integrity_key"),
+        ("redis://localhost", {"prefix": None}, "prefix"),
+        ("redis://localhost", {"cooldown_seconds": "1"}, "cooldown_seconds"),
+        ("redis://localhost", {"cooldown_seconds": -1}, "cooldown_seconds"),
+        ("redis://localhost", {"cooldown_seconds": float("nan")}, "cooldown_seconds"),
     ],
 )
 def test_invalid_settings_are_refused(
-    connect: Connect, url: str, settings: dict[str, Any], option: str
+    connect: Connect, url: Any, settings: dict[str, Any], option: str
 ) -> None:
     """Invalid settings are refused at creation, and the password is not in the error."""
     with pytest.raises(ConfigurationError) as refusal:
