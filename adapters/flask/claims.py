@@ -112,7 +112,10 @@ def _install_json(provider: Any) -> None:
 def _read_claims() -> AccessTokenClaims | None:
     claims = getattr(request, _PROVEN, None) if has_request_context() else None
     if claims is None:
-        raise RuntimeError("current_claims is only available in a request that @protect has let through")
+        raise RuntimeError(
+            "current_claims is only available in a request that @protect has let through; "
+            "test it first: `if current_claims:`"
+        )
     return None if claims is _ANONYMOUS else cast(AccessTokenClaims, claims)
 
 
@@ -127,5 +130,5 @@ current_claims: AccessTokenClaims = _ClaimsProxy(_read_claims)  # type: ignore[a
 """The claims of the current request's validated access token.
 
 It stands for ``None`` with ``optional=True`` and no token, and for a CORS preflight that was let through.
-Test it with ``if current_claims:``.
+Test it with ``if current_claims:``, which is false in these cases and where no token was checked.
 """

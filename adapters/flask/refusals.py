@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
@@ -43,7 +44,8 @@ def raise_refusal(refused: Refused, incoming: Request) -> NoReturn:
     event = getattr(incoming, "event", None)
     if isinstance(event, dict) and event.get("message") == "connect":
         kind = _as_refused_connection(kind)
-    raise kind(response=refused.answer or _to_flask(default)) from refused.error
+    description = json.loads(default.body)["error_description"]  # for handlers that render it
+    raise kind(description, refused.answer or _to_flask(default)) from refused.error
 
 
 def flask_on_error(on_error: FlaskOnError) -> OnError:

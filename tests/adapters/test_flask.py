@@ -29,7 +29,7 @@ from werkzeug.test import Client
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient, Options
 from monocloud_mw.adapters.flask import config as flask_config
 from monocloud_mw.adapters.flask import current_claims, protect_api
-from monocloud_mw.errors import ConfigurationError, MonoCloudError
+from monocloud_mw.errors import ConfigurationError, CredentialsError, MonoCloudError, TokenError
 from monocloud_mw.testing import LocalTenant
 
 
@@ -333,9 +333,46 @@ def test_error_handlers_handle_refusals(app: Flask, client: BackendClient) -> No
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize(
+    ("token", "status", "error", "description"),
+    [
+        (None, 401, CredentialsError, "An access token is required"),
+        ("", 400, CredentialsError, "The Authorization header is malformed"),
+        ({"lifetime_seconds": -300}, 401, TokenError, "The access token has expired"),
+        ({"groups": ["g"]}, 403, TokenError, "The access token lacks a required scope"),
+        ({"scopes": "a"}, 403, TokenError, "The access token lacks a required group"),
+    ],
+    ids=["no token", "malformed header", "expired", "scope", "group"],
+)
+def test_error_handlers_find_the_sentence_for_the_caller_and_the_error(
+    app: Flask,
+    client: BackendClient,
+    tenant: LocalTenant,
+    token: dict[str, Any] | str | None,
+    status: int,
+    error: type[MonoCloudError],
+    description: str,
+) -> None:
+    """A handler that renders ``error.description``, as Flask's guide does, says why a request is refused."""
+    app.add_url_rule("/", "view", protect_api(client)(scopes="a", groups="g")(_who))
+    causes = []
+
+    @app.errorhandler(HTTPException)
+    def as_problem(refused: HTTPException) -> Any:
+        causes.append(refused.__cause__)
+        return {"status": refused.code, "detail": refused.description}, refused.code
+
+    answer = _get(app, token=tenant.mint(**token) if isinstance(token, dict) else token)
+    assert (answer.status_code, answer.json) == (status, {"status": status, "detail": description})
+    assert [type(cause) for cause in causes] == [error]
+
+
 def test_current_claims_outside_a_protected_request_is_an_error(app: Flask) -> None:
     """Reading current_claims outside a protected request raises an error with an explanation."""
-    message = r"^current_claims is only available in a request that @protect has let through$"
+    message = (
+        "^current_claims is only available in a request that @protect has let through; "
+        r"test it first: `if current_claims:`$"
+    )
     with pytest.raises(RuntimeError, match=message):
         current_claims["sub"]
     with app.test_request_context(), pytest.raises(RuntimeError, match=message):
