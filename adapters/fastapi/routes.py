@@ -7,9 +7,9 @@ FastAPI accepts some declarations but interprets them differently than intended.
 - an annotation that cannot be resolved: FastAPI treats the parameter as a query parameter;
 - a parameter of type ``AccessTokenClaims`` without ``Security``: FastAPI reads it from the request's body;
 - a view that is ``@public`` and requires a token itself;
-- mounts, hosts and plain routes that the dependencies of the application do not cover. FastAPI runs
-  dependencies only for views of the application and of included routers, so such a mount must protect itself
-  or be named in ``public_mounts``.
+- mounts, hosts and plain routes of a protected application or router. FastAPI does not run dependencies for
+  them, so such a mount must protect itself or be named in ``public_mounts``;
+- views of a protected application or router that do not have its dependencies (:mod:`.served_routes`).
 
 Dependencies are read as FastAPI reads them: from signatures (``Annotated`` or default), with the scopes of
 each level added to those of the levels above.
@@ -17,6 +17,7 @@ each level added to those of the levels above.
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -27,7 +28,7 @@ from fastapi.dependencies.utils import get_typed_signature
 from fastapi.params import Depends, Security
 from fastapi.security.base import SecurityBase
 from starlette.middleware.authentication import AuthenticationMiddleware
-from starlette.routing import BaseRoute, Host, Mount
+from starlette.routing import Host, Mount
 
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.core.token.requirements import Requirements
@@ -39,6 +40,7 @@ from ..asgi import ProtectApiMiddleware
 from ..starlette import MonoCloudBackend
 from ..wsgi import ProtectApiMiddleware as WsgiMiddleware
 from .public import is_public
+from .served_routes import Frontend, routers_of, served_routes
 
 __all__ = ["Declared", "Protection", "declared_on", "find_problems"]
 
@@ -48,6 +50,10 @@ NOT_COVERED: Final = (
     "dependencies=[Security(protect)] to the mounted application, wrap it in "
     "monocloud_mw.adapters.asgi.ProtectApiMiddleware, or make it public with "
     "ProtectApi(public_mounts=[{path}])"
+)
+NOT_INHERITED: Final = (
+    "is not protected, because it was put into routes directly, or declared before the dependencies of its "
+    "application or router: declare it after them, with a decorator or include_router(), or as @public"
 )
 
 _DEPENDS: Final = re.compile(r"\b(Security|Depends|AccessTokenClaims)\b")
@@ -86,10 +92,11 @@ def find_problems(app: FastAPI, public_mounts: Collection[str] = ()) -> list[Pro
 
 
 def _read_app(app: FastAPI, prefix: str, found: list[Problem], public_mounts: Collection[str]) -> None:
-    must_cover = _is_protected(app) and not _has_middleware(app)
-    inherited = {id(depends) for router in _routers(app.router) for depends in router.dependencies}
-    for original, route in _effective_routes(app.router.routes):
+    has_middleware = _has_middleware(app)
+    inherited = {id(depends) for router in routers_of(app.router) for depends in router.dependencies}
+    for original, route, around in served_routes(app.router):
         path = prefix + getattr(route, "path", "")
+        must_cover = not has_middleware and _require_token(around) and path not in public_mounts
         if isinstance(route, (Mount, Host)):
             mounted = route.app
             if isinstance(mounted, FastAPI):
@@ -97,10 +104,12 @@ def _read_app(app: FastAPI, prefix: str, found: list[Problem], public_mounts: Co
             name = path or getattr(route, "host", "") or "/"
             if must_cover and name not in public_mounts and not _covers_itself(mounted):
                 _add_uncovered(route, name, found)
-        elif hasattr(route, "dependencies"):
+        elif hasattr(route, "dependencies") and not isinstance(route, Frontend):
             own = [depends for depends in original.dependencies if id(depends) not in inherited]
             _read_view(route, _name(path, route), own, found)
-        elif must_cover and path not in public_mounts and not _is_own_page(app, route):
+            if must_cover and not _is_covered(route):
+                found.append(Problem(_name(path, route), None, NOT_INHERITED))
+        elif must_cover and not _is_own_page(app, route) and not _is_covered(route):
             _add_uncovered(route, path, found)
 
 
@@ -109,8 +118,8 @@ def _add_uncovered(route: Any, name: str, found: list[Problem]) -> None:
     found.append(Problem(f"{type(route).__name__} {name}", None, message))
 
 
-def _is_protected(app: FastAPI) -> bool:
-    return any(not each.protection.optional for each in _protections_of(app.router.dependencies))
+def _require_token(dependencies: Iterable[Depends]) -> bool:
+    return any(not each.protection.optional for each in _protections_of(dependencies))
 
 
 def _has_middleware(app: Any) -> bool:
@@ -144,13 +153,15 @@ def _covers_itself(mounted: Any) -> bool:
         if type(mounted) is AuthenticationMiddleware and _is_required_by(mounted.backend):
             return True
         if isinstance(mounted, FastAPI):
-            return _is_protected(mounted) or all(map(_is_covered, _mounted_routes(mounted)))
+            return _require_token(mounted.router.dependencies) or all(
+                map(_is_covered, _mounted_routes(mounted))
+            )
         mounted = getattr(mounted, "app", None)  # inside another middleware
     return False
 
 
 def _mounted_routes(app: FastAPI) -> Iterator[Any]:
-    return (route for _, route in _effective_routes(app.router.routes) if not _is_own_page(app, route))
+    return (route for _, route, _ in served_routes(app.router) if not _is_own_page(app, route))
 
 
 def _is_covered(route: Any) -> bool:
@@ -230,7 +241,7 @@ def _protection_called_by(call: Callable[..., Any]) -> Protection | None:
 
 
 def _dependencies_of(call: Callable[..., Any]) -> Iterator[Depends]:
-    for parameter in get_typed_signature(call).parameters.values():
+    for parameter in _parameters_of(call):
         annotation, *notes = (
             get_args(parameter.annotation)
             if get_origin(parameter.annotation) is Annotated
@@ -244,12 +255,19 @@ def _dependencies_of(call: Callable[..., Any]) -> Iterator[Depends]:
             yield named[-1]
 
 
+def _parameters_of(call: Callable[..., Any]) -> Iterator[inspect.Parameter]:
+    """Yield the parameters of a function with resolved annotations; ``type X = ...`` stands for its value."""
+    for parameter in get_typed_signature(call).parameters.values():
+        annotation = parameter.annotation
+        yield parameter.replace(annotation=getattr(annotation, "__value__", annotation))
+
+
 def _misread(call: Any) -> Iterator[str]:
     """Yield a problem for each parameter that FastAPI reads from the request instead of from a dependency."""
     if not callable(call) or _protection_called_by(call) is not None:
         return
-    for name, parameter in get_typed_signature(call).parameters.items():
-        annotation = parameter.annotation
+    for parameter in _parameters_of(call):
+        name, annotation = parameter.name, parameter.annotation
         text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
         if isinstance(parameter.default, Depends):
             continue
@@ -275,25 +293,6 @@ def _names_dependency(annotation: Any) -> bool:
     """Return whether a dependency is where FastAPI looks for it: in ``Annotated``, not inside ``| None``."""
     is_annotated = get_origin(annotation) is Annotated
     return is_annotated and any(isinstance(note, Depends) for note in get_args(annotation))
-
-
-def _effective_routes(routes: Iterable[BaseRoute]) -> Iterator[tuple[Any, Any]]:
-    """Yield each route as declared and as served, including those of included routers."""
-    for route in routes:
-        contexts = getattr(route, "effective_route_contexts", None)
-        if contexts is None:
-            yield route, route
-        else:
-            for context in contexts():
-                yield context.original_route, context.starlette_route or context
-
-
-def _routers(router: Any) -> Iterator[Any]:
-    yield router
-    for route in router.routes:
-        included = getattr(route, "original_router", None)
-        if included is not None:
-            yield from _routers(included)
 
 
 def _name(path: str, route: Any) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from typing import Any, Final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
 
@@ -18,6 +18,7 @@ from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
 from ..client_lifespan import level_of, running_client
 from .routes import find_problems
 from .scheme import Scheme
+from .served_routes import routers_of
 
 __all__ = ["Shared"]
 
@@ -49,18 +50,18 @@ class Shared:
         self.allow_cors_preflight = allow_cors_preflight
         self._owns_client = owns_client
         self._public_mounts = public_mounts
-        self._checked: WeakSet[FastAPI] = WeakSet()
+        self._checked: WeakKeyDictionary[FastAPI, int] = WeakKeyDictionary()  # the number of routes then
 
     def check_once(self, app: Any, scopes: tuple[str, ...]) -> None:
-        """Check the routes of an application that was not checked at start.
+        """Check the routes of an application that were not checked at start.
 
-        If the scopes look like the letters of a string, check again: the route may have been added later.
+        If the scopes look like the letters of a string, check again: the route may have been replaced.
 
         Raises:
             ConfigurationError: lists every invalid declaration.
         """
         may_be_letters = scopes and all(len(scope) == 1 for scope in scopes)
-        if isinstance(app, FastAPI) and (may_be_letters or app not in self._checked):
+        if isinstance(app, FastAPI) and (may_be_letters or self._checked.get(app) != _count_routes(app)):
             self.check_routes(app)
 
     def check_routes(self, app: FastAPI) -> None:
@@ -72,7 +73,7 @@ class Shared:
         problems = find_problems(app, self._public_mounts)
         if problems:
             raise ConfigurationError(problems)
-        self._checked.add(app)
+        self._checked[app] = _count_routes(app)
 
     @contextlib.asynccontextmanager
     async def running(self, app: FastAPI) -> AsyncIterator[None]:
@@ -107,3 +108,7 @@ class Shared:
                 await self._load_scheme(app)
             except MonoCloudError as error:
                 await asyncio.sleep(getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS)
+
+
+def _count_routes(app: FastAPI) -> int:
+    return sum(len(router.routes) for router in routers_of(app.router))

@@ -140,6 +140,7 @@ def test_fastapi(tenant: LocalTenant, command: Command, monkeypatch: pytest.Monk
     router = APIRouter(prefix="/orders", dependencies=[Security(protect, scopes=["orders"])])
     router.get("/{id}", dependencies=[Security(protect, scopes=["orders:read"])])(_view)
     app.include_router(router)
+    app.frontend("/files", directory=Path(__file__).parent)
     app.get("/healthz")(fastapi_adapter.public(lambda: ""))
     app.get("/me", dependencies=[Security(protect.needing(groups=["staff"]))])(lambda: "")
     routes, _ = _list(command, monkeypatch, app)
@@ -147,6 +148,7 @@ def test_fastapi(tenant: LocalTenant, command: Command, monkeypatch: pytest.Monk
         "GET /orders/{id}": "token; scopes orders orders:read",
         "GET /healthz": "public",
         "GET /me": "token; groups staff",
+        "GET /files": "token",
     }
 
 

@@ -2,7 +2,8 @@
 
 # No `from __future__ import annotations`: views here are declared in functions, with local protections.
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -76,6 +77,16 @@ def with_backend(backend: MonoCloudBackend) -> Starlette:
     return Starlette(routes=[Route("/0", plain)], middleware=middleware)
 
 
+def with_frontend(*, in_router: bool = False, **settings: Any) -> FastAPI:
+    """Return an application that serves nothing but files, itself or in a router."""
+    app = FastAPI(openapi_url=None, **settings)
+    router = APIRouter() if in_router else app.router
+    router.frontend("/0", directory=Path(__file__).parent)
+    if in_router:
+        app.include_router(router)
+    return app
+
+
 def with_mount(mounted: Any, **settings: Any) -> FastAPI:
     """Return an application with another one mounted in it."""
     app = FastAPI(**settings)
@@ -103,12 +114,15 @@ UNCOVERED: Final[dict[str, Mounted]] = {
         FILES, backend=Lenient(client)
     ),
     "static files": lambda protect, client: FILES,
+    "a frontend": lambda protect, client: with_frontend(),
+    "a frontend of a router": lambda protect, client: with_frontend(in_router=True),
     "routes": lambda protect, client: Router([Route("/", plain)]),
     "another middleware": lambda protect, client: GZipMiddleware(sub_application(view)),
     "an inner mount": lambda protect, client: with_mount(sub_application(view)),
 }
 COVERED: Final[dict[str, Mounted]] = {
     "dependencies": lambda protect, client: sub_application(view, dependencies=[Security(protect)]),
+    "a frontend": lambda protect, client: with_frontend(dependencies=[Security(protect)]),
     "public views": lambda protect, client: sub_application(open_view, open_view),
     "no views": lambda protect, client: FastAPI(),
     "a backend in it": lambda protect, client: with_backend(MonoCloudBackend(client, optional=False)),
@@ -172,6 +186,87 @@ def test_plain_routes_are_uncovered_too(protect: ProtectApi) -> None:
     assert named == ["Route /plain", "WebSocketRoute /feed", "Mount /", "Route /router"]
 
 
+@pytest.mark.parametrize("is_included", [False, True])
+@pytest.mark.parametrize("is_inner", [False, True])
+def test_plain_routes_of_a_protected_router_are_uncovered_too(
+    is_inner: bool, is_included: bool, protect: ProtectApi
+) -> None:
+    """Its dependencies, and those of ``include_router``, are for views only; frontends have its own."""
+    required = [Security(protect)]
+    router = APIRouter(dependencies=[] if is_included else required)
+    router.add_route("/plain", plain)
+    router.mount("/mount", FILES)
+    router.get("/view")(view)
+    if not is_included:
+        router.frontend("/files", directory=Path(__file__).parent)
+    app = FastAPI()
+    outer = APIRouter() if is_inner else app
+    outer.include_router(router, dependencies=required if is_included else [])
+    if isinstance(outer, APIRouter):
+        app.include_router(outer)
+    app.include_router(router, prefix="/again", dependencies=[])  # as open as the router itself
+    app.add_route("/open", plain)
+    with pytest.raises(ConfigurationError) as raised:
+        protect.check_routes(app)
+    named = [problem.option for problem in raised.value.problems]
+    again = [] if is_included else ["Route /again/plain", "Mount /again/mount"]
+    assert named == ["Route /plain", "Mount /mount", *again]
+
+
+def _after_the_views(app: FastAPI, router: APIRouter, required: Any) -> None:
+    app.include_router(router)
+    app.router.dependencies.append(required)
+
+
+def _into_routes(app: FastAPI, router: APIRouter, required: Any) -> None:
+    app.router.dependencies.append(required)
+    app.router.routes.extend(router.routes)
+
+
+def _into_an_inner_router(app: FastAPI, router: APIRouter, required: Any) -> None:
+    inner = APIRouter(dependencies=[required])
+    inner.routes.extend(router.routes)
+    app.include_router(inner)
+
+
+def _into_an_included_router(app: FastAPI, router: APIRouter, required: Any) -> None:
+    inner = APIRouter()
+    inner.routes.extend(router.routes)
+    app.include_router(inner, dependencies=[required])
+
+
+Add = Callable[[FastAPI, APIRouter, Any], None]
+
+
+@pytest.mark.parametrize(
+    ("add", "is_open"),
+    [
+        (_after_the_views, True),
+        (_into_routes, True),
+        (_into_an_inner_router, True),
+        (_into_an_included_router, False),
+    ],
+)
+def test_views_without_the_dependencies_of_their_router_stop_the_start(
+    add: Add, is_open: bool, protect: ProtectApi
+) -> None:
+    """FastAPI gives them to what is declared with a router or included; a public view needs none."""
+    app, router = FastAPI(), APIRouter()
+    router.get("/view")(view)
+    router.websocket("/feed")(view)
+    router.get("/open")(open_view)
+    router.get("/own", dependencies=[Security(protect)])(view)
+    add(app, router, Security(protect))
+    if not is_open:
+        protect.check_routes(app)
+        return
+    with pytest.raises(ConfigurationError) as raised:
+        protect.check_routes(app)
+    named = [problem.option for problem in raised.value.problems]
+    assert named == [f"GET /view ({__name__}.view)", f"WebSocket /feed ({__name__}.view)"]
+    assert {problem.message.partition(",")[0] for problem in raised.value.problems} == {"is not protected"}
+
+
 def test_a_page_at_the_path_of_the_documentation_is_not_one_of_fastapi(protect: ProtectApi) -> None:
     """A route of the application does not become public by its path."""
     app = FastAPI(dependencies=[Security(protect)], docs_url=None)
@@ -208,6 +303,24 @@ def test_without_a_lifespan_an_uncovered_mount_is_a_500(
     client = TestClient(app, raise_server_exceptions=False)
     assert [client.get("/", headers=bearer()).status_code for _ in range(2)] == [500, 500]
     assert "Mount /sub: is not protected" in caplog.text
+
+
+def test_a_mount_that_is_added_after_the_start_is_a_500(
+    async_client: AsyncBackendClient, bearer: Bearer
+) -> None:
+    """It is found by the next request that needs a token with other scopes than before."""
+    protect = ProtectApi(async_client)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with protect.lifespan(app):
+            app.mount("/sub", sub_application(view))
+            yield
+
+    app = FastAPI(lifespan=lifespan, dependencies=[Security(protect)])
+    app.get("/")(view)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert [client.get("/", headers=bearer()).status_code for _ in range(2)] == [500, 500]
 
 
 @pytest.mark.parametrize("names", ["/static", b"/static", [""], [5], {"/static": True}, 5])

@@ -14,6 +14,7 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
 from fastapi.openapi.utils import get_openapi
 from fastapi.testclient import TestClient
+from typing_extensions import TypeAliasType
 
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient
 from monocloud_mw.adapters.fastapi import RESPONSES, ProtectApi, public
@@ -283,6 +284,22 @@ def test_a_route_that_is_added_later_is_checked(protect: ProtectApi, bearer: Bea
     with TestClient(app, raise_server_exceptions=False) as client:
         _string_in_dependencies(app, protect)
         assert client.get("/orders", headers=bearer(scopes="o r d e s : a")).status_code == 500
+
+
+def test_a_named_type_is_read_like_its_value(protect: ProtectApi, bearer: Bearer) -> None:
+    """``type Claims = Annotated[...]`` of Python 3.12 declares what it stands for."""
+    claims = TypeAliasType("claims", Annotated[AccessTokenClaims, Security(protect)])
+
+    async def named(claims: claims) -> str:
+        return "in"
+
+    app = FastAPI()
+    app.get("/named")(named)
+    client = TestClient(app)
+    assert [client.get("/named", headers=headers).status_code for headers in ({}, bearer())] == [401, 200]
+    app.get("/open")(public(named))
+    with pytest.raises(ConfigurationError, match=r"named\): is @public and also requires a token"):
+        protect.check_routes(app)
 
 
 def _good(app: FastAPI, protect: ProtectApi) -> None:

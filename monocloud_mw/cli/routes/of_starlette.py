@@ -95,25 +95,20 @@ def _view(view: Any, path: str, methods: tuple[str, ...]) -> Route:
 
 def _fastapi(app: Any, mounted: Mounted) -> Iterator[Route]:
     from ...adapters.fastapi.public import is_public
-    from ...adapters.fastapi.routes import (
-        _declared_by,
-        _effective_routes,
-        _is_own_page,
-        _protections_of,
-    )
+    from ...adapters.fastapi.routes import _is_own_page, declared_on
+    from ...adapters.fastapi.served_routes import served_routes
 
-    for _, route in _effective_routes(app.router.routes):
+    for _, route, _ in served_routes(app.router):
         if not hasattr(route, "dependencies"):
             for each in _starlette([route], mounted):
                 yield attrs.evolve(each, public=each.public or _is_own_page(app, route))
             continue
         view = route.endpoint
-        declared = [*_protections_of(route.dependencies), *_declared_by(view, (), None)]
         plain = _view(view, route.path, methods_of(route))
         yield attrs.evolve(
             plain.with_needs(
                 Need(each.protection.requirements_with(each.scopes), each.protection.optional)
-                for each in declared
+                for each in declared_on(route)
                 if each.protection.optional or not is_public(view)
             ),
             public=is_public(view),

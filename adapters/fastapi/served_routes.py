@@ -1,0 +1,81 @@
+"""Lists what a FastAPI router serves: its routes, those of included routers, and frontends.
+
+FastAPI adds the dependencies of a router to the views that are declared with the router, and those of
+``include_router`` to the views of the included router. It does not add them to mounts and plain Starlette
+routes, nor to routes that are put into ``router.routes`` directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from fastapi.params import Depends
+
+__all__ = ["Frontend", "ServedRoute", "routers_of", "served_routes"]
+
+
+class ServedRoute(NamedTuple):
+    """One route.
+
+    Args:
+        declared: the route as declared.
+        route: the route as served, with the prefixes and dependencies of its routers.
+        around: the dependencies of its routers, whether or not they apply to it.
+    """
+
+    declared: Any
+    route: Any
+    around: Sequence[Depends]
+
+
+class Frontend(NamedTuple):
+    """Files that ``frontend()`` of an application or router serves.
+
+    Args:
+        path: the path below which they are served.
+        dependencies: the dependencies that FastAPI runs before it serves them.
+    """
+
+    path: str
+    dependencies: Sequence[Depends]
+    methods: Sequence[str] = ("GET",)
+    endpoint: Any = None
+
+
+def served_routes(router: Any) -> Iterator[ServedRoute]:
+    """Yield everything that a router serves."""
+    for route in router.routes:
+        if _is_included(route):
+            yield from _served_by(route, router.dependencies)
+        else:
+            yield ServedRoute(route, route, router.dependencies)
+    for group in getattr(router, "_iter_low_priority_routes", tuple)():
+        prefix = getattr(group, "frontend_prefix", "")
+        for files in getattr(getattr(group, "original_route", group), "routes", ()):
+            frontend = Frontend(
+                f"{prefix}{files.path}", getattr(group, "dependencies", ())
+            )  # none up to 0.138
+            yield ServedRoute(frontend, frontend, router.dependencies)
+
+
+def _served_by(included: Any, above: Sequence[Depends]) -> Iterator[ServedRoute]:
+    around = (*above, *included.include_context.dependencies, *included.original_router.dependencies)
+    for candidate in included.effective_candidates():
+        if _is_included(candidate):
+            yield from _served_by(candidate, around)
+        else:
+            yield ServedRoute(candidate.original_route, candidate.starlette_route or candidate, around)
+
+
+def _is_included(route: Any) -> bool:
+    return hasattr(route, "effective_candidates")
+
+
+def routers_of(router: Any) -> Iterator[Any]:
+    """Yield a router and all routers that it includes."""
+    yield router
+    for route in router.routes:
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            yield from routers_of(included)
