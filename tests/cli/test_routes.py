@@ -10,6 +10,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import fastapi
 import pytest
 from fastapi import APIRouter, FastAPI, Security
 from flask import Blueprint, Flask
@@ -148,7 +149,7 @@ def test_fastapi(tenant: LocalTenant, command: Command, monkeypatch: pytest.Monk
         "GET /orders/{id}": "token; scopes orders orders:read",
         "GET /healthz": "public",
         "GET /me": "token; groups staff",
-        "GET /files": "token",
+        "GET /files": NOTHING if fastapi.__version__.startswith("0.138.") else "token",
     }
 
 

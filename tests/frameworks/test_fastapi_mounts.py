@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import fastapi
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response, Security
 from fastapi.middleware.gzip import GZipMiddleware
@@ -122,7 +123,6 @@ UNCOVERED: Final[dict[str, Mounted]] = {
 }
 COVERED: Final[dict[str, Mounted]] = {
     "dependencies": lambda protect, client: sub_application(view, dependencies=[Security(protect)]),
-    "a frontend": lambda protect, client: with_frontend(dependencies=[Security(protect)]),
     "public views": lambda protect, client: sub_application(open_view, open_view),
     "no views": lambda protect, client: FastAPI(),
     "a backend in it": lambda protect, client: with_backend(MonoCloudBackend(client, optional=False)),
@@ -171,6 +171,17 @@ def test_a_mount_that_protects_itself_is_accepted(
     assert status in ((200, 404) if mounted in map(COVERED.get, OPEN) else (401, 404))
 
 
+def test_a_frontend_of_a_protected_application_needs_a_token(protect: ProtectApi) -> None:
+    """FastAPI 0.138 runs no dependencies for it: there, the application does not start."""
+    app = with_frontend(lifespan=protect.lifespan, dependencies=[Security(protect)])
+    if fastapi.__version__.startswith("0.138."):
+        with pytest.raises(ConfigurationError, match=r"^Frontend /0: is not protected"):
+            protect.check_routes(app)
+    else:
+        with TestClient(app) as client:
+            assert client.get("/0/conftest.py").status_code == 401
+
+
 def test_plain_routes_are_uncovered_too(protect: ProtectApi) -> None:
     """All are named in one error; the pages of FastAPI itself stay open."""
     app = FastAPI(lifespan=protect.lifespan, dependencies=[Security(protect)])
@@ -191,14 +202,12 @@ def test_plain_routes_are_uncovered_too(protect: ProtectApi) -> None:
 def test_plain_routes_of_a_protected_router_are_uncovered_too(
     is_inner: bool, is_included: bool, protect: ProtectApi
 ) -> None:
-    """Its dependencies, and those of ``include_router``, are for views only; frontends have its own."""
+    """Its dependencies, and those of ``include_router``, are for views only."""
     required = [Security(protect)]
     router = APIRouter(dependencies=[] if is_included else required)
     router.add_route("/plain", plain)
     router.mount("/mount", FILES)
     router.get("/view")(view)
-    if not is_included:
-        router.frontend("/files", directory=Path(__file__).parent)
     app = FastAPI()
     outer = APIRouter() if is_inner else app
     outer.include_router(router, dependencies=required if is_included else [])
