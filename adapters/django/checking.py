@@ -40,8 +40,12 @@ async def check_request_async(request: HttpRequest, declaration: Declaration) ->
 
 
 def _begin(request: HttpRequest, declaration: Declaration, *, is_async: bool) -> Check | None:
-    """Return the check of a request, or ``None`` for a CORS preflight that may pass."""
+    """Return the check of a request, or ``None`` for a CORS preflight that may pass.
+
+    Django's cache then does not store the response: it would send it before the next request is checked.
+    """
     known = prepare(request)
+    request._cache_update_cache = False  # noqa: SLF001  as UpdateCacheMiddleware reads it
     protection = get_protection()
     if known is None and protection.allow_cors_preflight and is_preflight(request):
         return None
