@@ -44,7 +44,7 @@ from monocloud_mw.protect.responses import ErrorResponse
 from monocloud_mw.protect.rules import Rule
 from monocloud_mw.quoting import quoted
 
-__all__ = ["ProtectApiMiddleware", "list_authorization", "render_asgi"]
+__all__ = ["ProtectApiMiddleware", "is_preflight", "list_authorization", "render_asgi"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -149,7 +149,7 @@ class ProtectApiMiddleware:
         if kind in PROTECTED:
             scope.pop(CLAIMS_KEY, None)
             requirements = self._policy.fixed_requirements or self._requirements_for(scope)
-            if requirements is not None and not (self._allow_cors_preflight and _is_preflight(scope)):
+            if requirements is not None and not (self._allow_cors_preflight and is_preflight(scope)):
                 check = self._guard.check(
                     scope,
                     list_authorization(scope),
@@ -204,7 +204,8 @@ def render_asgi(response: ErrorResponse) -> App:
     return app
 
 
-def _is_preflight(scope: Scope) -> bool:
+def is_preflight(scope: Scope) -> bool:
+    """Return whether a connection is a CORS preflight."""
     if scope["type"] != "http":
         return False
     headers = {name.lower(): value for name, value in scope["headers"]}

@@ -39,7 +39,7 @@ from monocloud_mw.protect.rules import Rule
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["ProtectApiMiddleware", "list_authorization"]
+__all__ = ["ProtectApiMiddleware", "is_preflight", "list_authorization"]
 
 OnError: TypeAlias = (
     "Callable[[MonoCloudError, ErrorResponse, WSGIEnvironment], WSGIApplication | ErrorResponse | None]"
@@ -122,7 +122,7 @@ class ProtectApiMiddleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ.pop(CLAIMS_KEY, None)
         requirements = self._policy.fixed_requirements or self._requirements_for(environ)
-        if requirements is not None and not (self._allow_cors_preflight and _is_preflight(environ)):
+        if requirements is not None and not (self._allow_cors_preflight and is_preflight(environ)):
             check = self._guard.check(
                 environ,
                 list_authorization(environ),
@@ -155,7 +155,8 @@ def list_authorization(environ: WSGIEnvironment) -> tuple[str, ...]:
     return () if value is None else (value,)
 
 
-def _is_preflight(environ: WSGIEnvironment) -> bool:
+def is_preflight(environ: WSGIEnvironment) -> bool:
+    """Return whether a request is a CORS preflight."""
     return is_cors_preflight(
         environ["REQUEST_METHOD"],
         environ.get("HTTP_ORIGIN"),

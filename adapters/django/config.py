@@ -33,7 +33,7 @@ from monocloud_mw.client import AsyncBackendClient, BackendClient
 from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements
 from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.options import Options, Settings
-from monocloud_mw.options.names import look_up
+from monocloud_mw.options.names import describe_unknown
 from monocloud_mw.protect.adapter_checks import check_boolean, check_callable, collect_problems
 from monocloud_mw.protect.guard import Guard
 
@@ -201,7 +201,7 @@ def _read_names(content: Any) -> dict[str, Any]:
     for key, value in content.items():
         name = str(key).lower()
         if name not in known:
-            problems.append(Problem(name, None, look_up(name, known).message))
+            problems.append(Problem(name, None, describe_unknown(name, known)))
         elif name in named:
             problems.append(Problem(name, None, "is set twice, in lower and in upper case; remove one"))
         elif value is not None:

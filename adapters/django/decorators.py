@@ -45,6 +45,7 @@ from monocloud_mw.protect.adapter_checks import check_boolean, collect_problems
 from monocloud_mw.protect.guard import Refused
 
 from ..declared_by import naming
+from ..other_interfaces import middleware_for
 from .checking import check_request, check_request_async, is_on_event_loop
 from .config import get_protection
 from .declarations import PUBLIC, Declaration, class_of, declaration_of, declare, name_of
@@ -56,11 +57,6 @@ __all__ = ["protect", "public"]
 View = TypeVar("View", bound=Callable[..., Any])
 
 _EXEMPT: Final = "monocloud_csrf_exempt"  # on the wrapper: whether the wrapped view was csrf_exempt
-
-_OTHER_INTERFACES: Final = {
-    ("environ", "start_response"): "monocloud_mw.adapters.wsgi.ProtectApiMiddleware",
-    ("scope", "receive", "send"): "monocloud_mw.adapters.asgi.ProtectApiMiddleware",
-}
 
 
 @overload
@@ -265,17 +261,10 @@ def _check_view(view: Any) -> None:
             return
         advice = "a class-based view has a dispatch method"
     elif callable(view):
-        adapter = _OTHER_INTERFACES.get(_parameters_of(view))
+        adapter = middleware_for(view)
         if adapter is None:
             return
         advice = f"wrap a WSGI or ASGI application with {adapter}"
     elif isinstance(view, (str, list, set, frozenset)):
         advice = "pass requirements by name, as in @protect(scopes=[...])"
     raise ConfigurationError(f"cannot protect {name_of(view).lstrip('.')}: it is not a Django view; {advice}")
-
-
-def _parameters_of(view: Callable[..., Any]) -> tuple[str, ...]:
-    try:
-        return tuple(inspect.signature(view).parameters)
-    except (TypeError, ValueError):
-        return ()

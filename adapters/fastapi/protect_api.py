@@ -49,11 +49,10 @@ from monocloud_mw.protect.adapter_checks import (
     collect_problems,
     select_client,
 )
-from monocloud_mw.protect.cors import is_cors_preflight
 from monocloud_mw.protect.guard import Guard, Refused, refuse, run_check_async
 from monocloud_mw.protect.resolvers import Resolver
 
-from ..asgi import list_authorization
+from ..asgi import is_preflight, list_authorization
 from ..declared_by import naming
 from .document import install
 from .not_a_decorator import only_a_dependency
@@ -247,7 +246,7 @@ class ProtectApi(Protection):
             requirements = self._known.get(scopes) or self._learn(scopes, scope, method, url)
             if not self.optional and is_public(scope.get("endpoint")):
                 return None
-            if shared.allow_cors_preflight and _is_preflight(connection):
+            if shared.allow_cors_preflight and is_preflight(scope):
                 return None
             if guard is shared.guard and claims is not None:
                 guard.check_again(claims, requirements, method=method, url=url)
@@ -315,15 +314,6 @@ def _check_mounts(names: Iterable[str]) -> frozenset[str]:
         return frozenset(name.rstrip("/") or "/" for name in names)
     message = 'must be a list of paths and hosts, such as ["/static"]'
     raise ConfigurationError([Problem("public_mounts", None, message)])
-
-
-def _is_preflight(connection: HTTPConnection) -> bool:
-    headers = connection.headers
-    return is_cors_preflight(
-        connection.scope.get("method", ""),
-        headers.get("origin"),
-        headers.get("access-control-request-method"),
-    )
 
 
 install()  # from now on, the OpenAPI document says what is enforced

@@ -36,7 +36,7 @@ import inspect
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from flask import Blueprint, Request, current_app
 from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclass
@@ -52,12 +52,11 @@ from monocloud_mw.protect.adapter_checks import (
     collect_problems,
     select_client,
 )
-from monocloud_mw.protect.cors import is_cors_preflight
 from monocloud_mw.protect.guard import Guard, Refused, run_check
 from monocloud_mw.protect.resolvers import Resolver
 
 from ..declared_by import naming
-from ..wsgi import list_authorization
+from ..wsgi import is_preflight, list_authorization
 from .above_routes import leave_to_app
 from .claims import attach_claims, current_request, drop_foreign_claims, was_met
 from .config import ApplicationClient, get_client
@@ -65,9 +64,6 @@ from .declarations import Declaration, declare
 from .protected_views import ProtectedViews, check_endpoints
 from .refusals import FlaskOnError, flask_on_error, raise_refusal
 from .targets import check_target
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 __all__ = ["ProtectApi", "protect_api"]
 
@@ -228,7 +224,7 @@ class ProtectApi:
             return
         drop_foreign_claims(incoming)
         environ = incoming.environ
-        if self._allow_cors_preflight and _is_preflight(environ):
+        if self._allow_cors_preflight and is_preflight(environ):
             attach_claims(incoming, None)
             return
         check = self._guard.check(
@@ -301,11 +297,3 @@ def _synchronous(function: Callable[..., Any] | None) -> Callable[..., Any] | No
         return None
     call = coroutine_function(function)
     return lambda *arguments: current_app.ensure_sync(call)(*arguments)
-
-
-def _is_preflight(environ: WSGIEnvironment) -> bool:
-    return is_cors_preflight(
-        environ["REQUEST_METHOD"],
-        environ.get("HTTP_ORIGIN"),
-        environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
-    )

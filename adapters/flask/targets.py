@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from flask import Blueprint
 from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclass
 
 from monocloud_mw.errors import ConfigurationError
 
-__all__ = ["check_target"]
+from ..other_interfaces import middleware_for
 
-_OTHER_INTERFACES: Final = {
-    ("environ", "start_response"): "monocloud_mw.adapters.wsgi.ProtectApiMiddleware",
-    ("scope", "receive", "send"): "monocloud_mw.adapters.asgi.ProtectApiMiddleware",
-}
+__all__ = ["check_target"]
 
 
 def check_target(target: Any) -> None:
@@ -27,7 +24,7 @@ def check_target(target: Any) -> None:
     """
     if inspect.isfunction(target) or inspect.ismethod(target) or isinstance(target, partial):
         owner = getattr(target, "__self__", None)
-        adapter = _OTHER_INTERFACES.get(tuple(inspect.signature(target).parameters))
+        adapter = middleware_for(target)
         if adapter is None and not isinstance(owner, (Flask, Blueprint)):
             return
         if adapter is None:

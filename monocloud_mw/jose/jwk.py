@@ -97,7 +97,9 @@ def parse_jwk(members: Any) -> Jwk:
     """
     members = present_members(members)
     key_type, key_id, algorithm = (string_member(members, name) for name in ("kty", "kid", "alg"))
-    read = _READERS.get(key_type or "")
+    if key_type is None:
+        raise UnusableKeyError("it has no kty")
+    read = _READERS.get(key_type)
     if read is None:
         raise UnusableKeyError(f"its kty {quoted(key_type)} does not verify signatures")
     if members.keys() & _PRIVATE_MEMBERS:
@@ -107,7 +109,7 @@ def parse_jwk(members: Any) -> Jwk:
         raise UnusableKeyError(f"its alg {quoted(algorithm)} does not verify signatures")
     public_key = read_key(read, members)
     key = Jwk(
-        key_type=key_type or "",
+        key_type=key_type,
         curve=string_member(members, "crv") if key_type in ("EC", "OKP") else None,
         algorithm=algorithm,
         key_id=key_id,

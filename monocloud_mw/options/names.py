@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from difflib import SequenceMatcher
-from typing import Final, NamedTuple
+from typing import Final
 
-__all__ = ["UnknownName", "edit_distance", "find_meant", "look_up"]
+__all__ = ["describe_unknown", "edit_distance", "find_meant"]
 
 MISSPELT: Final = 2
 """A name within this many edits of a known name counts as a misspelling of it."""
@@ -16,21 +16,14 @@ MAX_COMPARED_CHARACTERS: Final = 80
 """Longer than every known name; only this part of a longer name is compared."""
 
 
-class UnknownName(NamedTuple):
-    """The message for an unknown name, and whether it is a misspelling of a known one."""
-
-    message: str
-    misspelt: bool
-
-
-def look_up(name: str, known: Collection[str]) -> UnknownName:
+def describe_unknown(name: str, known: Collection[str]) -> str:
     """Return the message for an unknown name, which names the most similar known one."""
     meant = find_meant(name, known)
     if meant is not None:
-        return UnknownName(f"is not an option; did you mean {meant}?", misspelt=True)
+        return f"is not an option; did you mean {meant}?"
     name = name[:MAX_COMPARED_CHARACTERS]
     _, similar = max((SequenceMatcher(None, name, candidate).ratio(), candidate) for candidate in known)
-    return UnknownName(f"is not an option; the most similar one is {similar}", misspelt=False)
+    return f"is not an option; the most similar one is {similar}"
 
 
 def find_meant(name: str, known: Collection[str]) -> str | None:

@@ -25,7 +25,7 @@ from ..events import Observer, ObserverFunction
 from ..jose import MAX_TOKEN_CHARACTERS, SIGNATURE_ALGORITHMS
 from ..quoting import quoted
 from .client_authentication import CLIENT_AUTH_METHODS
-from .names import find_meant, look_up
+from .names import describe_unknown, find_meant
 from .settings import (
     CertificateBinding,
     ClientAuthMethod,
@@ -190,7 +190,8 @@ class Options:
     def _set(self, given: Mapping[str, Any], problems: list[Problem]) -> None:
         """Set every field to the given value or to its default."""
         known = attrs.fields_dict(type(self))
-        problems += [Problem(name, None, look_up(name, known).message) for name in given if name not in known]
+        unknown = [name for name in given if name not in known]
+        problems += [Problem(name, None, describe_unknown(name, known)) for name in unknown]
         unfit = list(self._read_each(given))
         wrong = {problem.option for problem in unfit}
         problems += unfit
@@ -259,13 +260,13 @@ def _check_variables(environ: Mapping[str, str]) -> list[Problem]:
         meant = find_meant(upper, _VARIABLES)
         option = upper.removeprefix(VARIABLE_PREFIX).lower()
         if meant is not None:
-            problems.append(Problem(option, name, look_up(upper, [meant]).message))
+            problems.append(Problem(option, name, describe_unknown(upper, [meant])))
         elif upper.startswith(VARIABLE_PREFIX) and option in attrs.fields_dict(Options):
             problems.append(Problem(option, name, "cannot be set by a variable; pass it as an argument"))
         elif upper.startswith(VARIABLE_PREFIX):
             unknown.append(name)
     for name in unknown[:MAX_NAMED_VARIABLES]:
-        _logger.warning("%s %s", quoted(name), look_up(name.upper(), _VARIABLES).message)
+        _logger.warning("%s %s", quoted(name), describe_unknown(name.upper(), _VARIABLES))
     more = len(unknown) - MAX_NAMED_VARIABLES
     if more > 0:
         _logger.warning("%s more variables that begin with %s are not options", more, VARIABLE_PREFIX)

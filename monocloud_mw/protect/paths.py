@@ -26,7 +26,6 @@ __all__ = [
     "MAX_PATH_CHARACTERS",
     "UNREADABLE",
     "cut_at_prefix",
-    "list_interpretations",
     "list_known_prefixes",
     "list_whole",
     "mask_raw_path",
@@ -58,17 +57,6 @@ _STRUCTURAL_ENCODING: Final = re.compile(r"%(?=2[35ef]|3[bf]|5c)", re.IGNORECASE
 
 _ENCODED: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _ASCII: Final = {code: chr(octet) for octet in range(128) for code in (f"%{octet:02x}", f"%{octet:02X}")}
-
-
-def list_interpretations(spellings: Iterable[str], prefixes: str | Sequence[str] = ()) -> list[str] | None:
-    """Return all interpretations of a path, or ``None`` if it is unreadable.
-
-    Args:
-        spellings: the forms in which the path arrived.
-        prefixes: prefixes that an application may strip.
-    """
-    traced = trace_interpretations(spellings, (prefixes,) if isinstance(prefixes, str) else prefixes)
-    return None if traced is None else list(traced)
 
 
 def trace_interpretations(

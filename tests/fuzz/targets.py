@@ -52,7 +52,7 @@ from monocloud_mw.jose import (
 )
 from monocloud_mw.options import Options, Settings
 from monocloud_mw.protect.authorization import parse_authorization
-from monocloud_mw.protect.paths import list_interpretations
+from monocloud_mw.protect.paths import trace_interpretations
 from monocloud_mw.protect.policy import Policy
 from monocloud_mw.protect.responses import error_response
 from monocloud_mw.protect.rules import Rule
@@ -270,7 +270,7 @@ def _path(data: bytes) -> None:
     path, prefix, raw, *_ = [*data.decode("utf-8", "replace").split("\n"), "", "", ""]
     needed = _policy().requirements_for("GET", path, prefix=prefix, raw_path=raw)
     if needed is None:
-        readings = list_interpretations([path], prefix)
+        readings = trace_interpretations([path], [prefix])
         assert readings is not None
         for reading in ("/" + path.lstrip("/") for path in readings):  # one slash or several are one path
             assert reading.rstrip("/") == "/healthz" or reading.startswith("/public/")

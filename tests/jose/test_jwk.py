@@ -111,7 +111,7 @@ def test_members_without_a_value_are_absent(algorithm: str, members: dict[str, A
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        ({"kty": None}, "its kty 'None' does not verify signatures"),
+        ({"kty": None}, "it has no kty"),
         ({"n": None}, "its n is missing or not base64url"),
         ({"use": ""}, "its use is '', not 'sig'"),
         ({"use": []}, "its use is '[]', not 'sig'"),
@@ -142,7 +142,7 @@ def test_members_of_a_wrong_type_are_not_absent(members: dict[str, Any], expecte
 @pytest.mark.parametrize(
     ("algorithm", "changes", "expected"),
     [
-        ("RS256", {"kty": None}, "its kty 'None' does not verify signatures"),
+        ("RS256", {"kty": None}, "it has no kty"),
         ("RS256", {"kty": "rsa"}, "its kty 'rsa' does not verify signatures"),
         ("RS256", {"kty": "oct", "k": "AAAA"}, "its kty 'oct' does not verify signatures"),
         ("RS256", {"kty": 1}, "its kty is not a string"),

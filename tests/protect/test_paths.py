@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from monocloud_mw.protect.paths import (
     MAX_INTERPRETATIONS,
     cut_at_prefix,
-    list_interpretations,
     list_known_prefixes,
     mask_raw_path,
     strip_prefix,
+    trace_interpretations,
 )
 
 HIDDEN_ADMIN = {
@@ -73,7 +73,7 @@ UNREADABLE_PATHS = {
 @pytest.mark.parametrize("path", HIDDEN_ADMIN.values(), ids=HIDDEN_ADMIN)
 def test_a_disguised_path_is_among_the_interpretations(path: str) -> None:
     """Every known disguise of /admin has /admin among its interpretations, up to a trailing slash."""
-    readings = list_interpretations([path], "/api")
+    readings = trace_interpretations([path], ["/api"])
     assert readings is not None
     assert "/admin" in [reading.rstrip("/") for reading in readings]
 
@@ -81,7 +81,7 @@ def test_a_disguised_path_is_among_the_interpretations(path: str) -> None:
 @pytest.mark.parametrize("path", UNREADABLE_PATHS.values(), ids=UNREADABLE_PATHS)
 def test_paths_that_no_normal_client_sends_are_unreadable(path: str) -> None:
     """Control characters, invalid UTF-8 and deeply nested encodings have no interpretations."""
-    assert list_interpretations([path]) is None
+    assert trace_interpretations([path]) is None
 
 
 @pytest.mark.parametrize(
@@ -90,19 +90,19 @@ def test_paths_that_no_normal_client_sends_are_unreadable(path: str) -> None:
 )
 def test_a_plain_path_has_one_interpretation(path: str) -> None:
     """Ordinary paths have one interpretation, whatever letters they contain."""
-    assert list_interpretations([path]) == [path]
+    assert list(trace_interpretations([path]) or ()) == [path]
 
 
 def test_the_path_as_given_comes_first() -> None:
     """The path as the server gave it is always the first interpretation."""
-    readings = list_interpretations(["/a/../b"])
-    assert readings == ["/a/../b", "/b"]
+    readings = trace_interpretations(["/a/../b"])
+    assert list(readings or ()) == ["/a/../b", "/b"]
 
 
 @given(st.text(alphabet="/.\\;%25aeF?#:\u00e9\x00", max_size=40), st.sampled_from(["", "/a", "/a/e/"]))
 def test_interpretations_are_closed(path: str, prefix: str) -> None:
     """Interpreting an interpretation gives no new paths, and their number is bounded."""
-    readings = list_interpretations([path], prefix)
+    readings = trace_interpretations([path], [prefix])
     if readings is None:
         return
     assert len(readings) <= MAX_INTERPRETATIONS

@@ -52,11 +52,6 @@ class StepRecorder:
         self.steps: list[Step] = []
 
     @property
-    def refusal(self) -> str | None:
-        """The reason of the first check that failed."""
-        return next((step.reason for step in self.steps if step.reason is not None), None)
-
-    @property
     def failed(self) -> bool:
         """Whether a check has failed."""
         return any(step.state == "failed" for step in self.steps)
