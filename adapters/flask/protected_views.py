@@ -14,7 +14,7 @@ cache) can answer first. Rules, for each request:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -29,6 +29,10 @@ from .claims import current_request, drop_foreign_claims, mark_as_met
 from .declarations import Declaration, find_declared, merge
 
 __all__ = ["ProtectedViews", "check_endpoints"]
+
+
+# Werkzeug rules without methods accept any, which callers choose: only these are remembered.
+_REMEMBERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class _Needed(NamedTuple):
@@ -97,7 +101,9 @@ class ProtectedViews:
         key = endpoint, incoming.method
         needed = self._known.get(key)
         if needed is None or needed.view is not view:
-            needed = self._known[key] = self._read(view, endpoint, incoming.method)
+            needed = self._read(view, endpoint, incoming.method)
+            if incoming.method in _REMEMBERED:
+                self._known[key] = needed
         return needed
 
     def _read(self, view: Any, endpoint: str | None, method: str) -> _Needed:

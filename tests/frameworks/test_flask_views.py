@@ -13,6 +13,7 @@ from flask import Blueprint, Flask, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 from flask.views import MethodView, View
 from werkzeug.exceptions import Forbidden, HTTPException
+from werkzeug.routing import Rule
 from werkzeug.test import Client
 
 from monocloud_mw import BackendClient
@@ -430,6 +431,20 @@ def test_class_based_views_declare_on_the_class_and_on_methods(
     }
     assert found == expected
     assert ask(app, "/Admin", tenant.mint(groups=["admin"]), "POST").status_code == 403
+
+
+def test_a_rule_for_any_method_uses_no_memory_for_each(
+    app: Flask, client: BackendClient, tenant: LocalTenant
+) -> None:
+    """Callers choose the method, and Flask's documentation shows rules without methods."""
+    ProtectApi(app, client=client, deny_by_default=True)
+    app.url_map.add(Rule("/any", endpoint="any"))
+    app.endpoint("any")(caller)
+    methods = ("GET", "get", "QUERY", *(f"M{number}" for number in range(40)))
+    assert {ask(app, "/any", None, method).status_code for method in methods} == {401}
+    assert ask(app, "/any", tenant.mint(), "QUERY").status_code == 200
+    (check,) = app.before_request_funcs[None]
+    assert len(check.__self__._known) == 1  # type: ignore[union-attr]
 
 
 def test_views_need_not_be_functions(app: Flask, client: BackendClient, tenant: LocalTenant) -> None:
