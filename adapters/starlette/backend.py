@@ -28,9 +28,10 @@ from monocloud_mw.protect.adapter_checks import (
 from monocloud_mw.protect.guard import Guard, Refused, run_check_async
 from monocloud_mw.protect.resolvers import Resolver
 
-from ..asgi import list_authorization
+from ..asgi import is_preflight, list_authorization
 from ..client_lifespan import running_client
 from .refusals import TokenRefused
+from .requires import PREFLIGHT_KEY
 from .user import AccessTokenUser
 
 __all__ = ["MonoCloudBackend"]
@@ -42,6 +43,8 @@ class MonoCloudBackend(AuthenticationBackend):
     Args:
         client: an :class:`~monocloud_mw.AsyncBackendClient`; default: its ``shared()`` one.
         optional: let requests without a token pass as anonymous; otherwise every request needs one.
+        allow_cors_preflight: let CORS preflights pass as anonymous, also to views with ``requires``. Not
+            needed with ``CORSMiddleware`` outside, which answers them.
         token_resolver: called with the connection, sync or async; returns the access token, instead of the
             ``Authorization`` header.
         certificate_resolver: called with the connection, sync or async; returns the caller's certificate
@@ -60,6 +63,7 @@ class MonoCloudBackend(AuthenticationBackend):
         client: AsyncAuthenticator | None = None,
         *,
         optional: bool = True,
+        allow_cors_preflight: bool = False,
         token_resolver: Resolver | None = None,
         certificate_resolver: Resolver | None = None,
     ) -> None:
@@ -67,6 +71,7 @@ class MonoCloudBackend(AuthenticationBackend):
         self.client, *_ = collect_problems(
             lambda: select_client(client, AsyncBackendClient),
             lambda: check_boolean("optional", optional),
+            lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
             lambda: check_callable("token_resolver", token_resolver, "connection", may_be_async=True),
             lambda: check_callable(
                 "certificate_resolver", certificate_resolver, "connection", may_be_async=True
@@ -75,6 +80,7 @@ class MonoCloudBackend(AuthenticationBackend):
         shared = self.client if client is None else None
         self._shared = shared if isinstance(shared, AsyncBackendClient) else None
         self.optional = optional
+        self._allow_cors_preflight = allow_cors_preflight
         self._guard = Guard(
             self.client, token_resolver=token_resolver, certificate_resolver=certificate_resolver
         )
@@ -103,6 +109,9 @@ class MonoCloudBackend(AuthenticationBackend):
         """
         scope = conn.scope
         scope.pop(CLAIMS_KEY, None)
+        scope[PREFLIGHT_KEY] = self._allow_cors_preflight and is_preflight(scope)
+        if scope[PREFLIGHT_KEY]:
+            return None
         check = self._guard.check(
             conn,
             list_authorization(scope),

@@ -18,9 +18,12 @@ from ..declared_by import naming
 from .refusals import AccessRefused, WebSocketRefused
 from .user import AccessTokenUser
 
-__all__ = ["requirements_of", "requires"]
+__all__ = ["PREFLIGHT_KEY", "requirements_of", "requires"]
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+PREFLIGHT_KEY: Final = "monocloud.preflight"
+"""In the scope: whether :class:`.MonoCloudBackend` let a CORS preflight pass."""
 
 _REQUIREMENTS: Final = "__monocloud_requirements__"
 
@@ -94,6 +97,8 @@ def requirements_of(view: Any) -> Requirements | None:
 def _check(connection: HTTPConnection, requirements: Requirements) -> None:
     scope = connection.scope
     method, url, user = scope.get("method", "GET"), scope["path"], scope.get("user")
+    if scope.get(PREFLIGHT_KEY) is True:
+        return
     try:
         if user is None:
             message = "@requires needs AuthenticationMiddleware with backend=MonoCloudBackend()"

@@ -30,6 +30,7 @@ MAKERS: Final[dict[str, Any]] = {
     "fastapi preflight": lambda value: fastapi.ProtectApi(_async(), allow_cors_preflight=value),
     "fastapi needing": lambda value: fastapi.ProtectApi(_async()).needing(optional=value),
     "starlette optional": lambda value: starlette.MonoCloudBackend(_async(), optional=value),
+    "starlette preflight": lambda value: starlette.MonoCloudBackend(_async(), allow_cors_preflight=value),
     "django view": lambda value: protect(optional=value)(_app),
     "ninja optional": lambda value: ninja.AccessTokenAuth(optional=value),
 }

@@ -41,6 +41,8 @@ from monocloud_mw.testing import LocalTenant, as_caller
 
 from .conftest import Bearer
 
+PREFLIGHT = {"Origin": "https://app.test", "Access-Control-Request-Method": "GET"}
+
 
 async def whoami(request: Request) -> Response:
     """Return the caller."""
@@ -234,6 +236,39 @@ def test_a_token_may_be_required_of_every_request(async_client: AsyncBackendClie
     assert client.get("/whoami").status_code == 401
     assert client.get("/whoami").headers["www-authenticate"] == "Bearer"
     assert client.get("/whoami", headers=bearer()).status_code == 200
+
+
+@pytest.mark.parametrize("optional", [True, False])
+@pytest.mark.parametrize(
+    ("allowed", "method", "headers", "status"),
+    [
+        (True, "OPTIONS", PREFLIGHT, 200),
+        (False, "OPTIONS", PREFLIGHT, 401),
+        (True, "GET", PREFLIGHT, 401),
+        (True, "OPTIONS", {"Origin": "https://app.test"}, 401),
+        (True, "OPTIONS", {}, 401),
+    ],
+)
+def test_preflights_may_pass(
+    async_client: AsyncBackendClient,
+    optional: bool,
+    allowed: bool,
+    method: str,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    """Exactly these, to views that need a token as well."""
+
+    @requires()
+    async def answer(request: Request) -> Response:
+        return Response()
+
+    backend = MonoCloudBackend(async_client, optional=optional, allow_cors_preflight=allowed)
+    app = Starlette(
+        routes=[Route("/", answer, methods=["GET", "OPTIONS"])],
+        middleware=[Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)],
+    )
+    assert TestClient(app).request(method, "/", headers=headers).status_code == status
 
 
 def test_without_the_handlers_the_challenge_stays(async_client: AsyncBackendClient, bearer: Bearer) -> None:
