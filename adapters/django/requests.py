@@ -4,8 +4,6 @@
   The checks read a private attribute instead, which no client input can set.
 - A request with its token in the ``Authorization`` header is exempt from CSRF checks, because browsers do not
   attach that header by themselves. A request with its token in a cookie is not exempt.
-- Django's cache middleware and ``cache_page`` answer before a check that they surround. So they do not store
-  the response to a request with claims.
 """
 
 from __future__ import annotations
@@ -60,10 +58,7 @@ def attach_claims(request: HttpRequest, claims: AccessTokenClaims | None) -> Non
 
     The claims of an earlier check are attached already.
     """
-    if claims is None:
-        return
-    request._cache_update_cache = False  # noqa: SLF001  read by Django when it would store the response
-    if claims is checked_claims(request):
+    if claims is None or claims is checked_claims(request):
         return
     setattr(request, _CLAIMS, claims)
     request.access_token = claims

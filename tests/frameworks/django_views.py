@@ -11,7 +11,6 @@ from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.views import View
-from django.views.decorators.cache import cache_page
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
@@ -176,7 +175,6 @@ class OptionalInDjangosWay(View):
 health = [path("ping", who, name="ping")]
 
 urlpatterns = [
-    path("cached", cache_page(60)(protect(who))),
     path("who", who),
     path("async", who_async),
     path("slash/", who),

@@ -20,7 +20,6 @@ from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send
 __all__ = ["project", "send", "tenant"]
 
 URLS: Final = "tests.frameworks.django_views"
-CACHE: Final = tuple(f"django.middleware.cache.{name}CacheMiddleware" for name in ("Update", "FetchFrom"))
 ANY: Final[Token] = {}
 READ: Final[Token] = {"scopes": "read"}
 ADMIN: Final[Token] = {"groups": ["admin"]}
@@ -337,36 +336,6 @@ def test_a_middleware_that_answers_itself(send: Send, project: UseProject) -> No
     assert send("GET", "/who").content == b"short"
     project(URLS, (*MIDDLEWARE, f"{__name__}.Answering"))
     assert send("GET", "/who").content == b"short"
-
-
-@pytest.mark.parametrize("in_cookie", [False, True], ids=["header", "cookie"])
-@pytest.mark.parametrize(
-    ("path", "middleware"),
-    [("/who", (CACHE[0], *MIDDLEWARE, CACHE[1])), ("/cached", MIDDLEWARE), ("/cached", WITHOUT_OURS)],
-    ids=["site", "view", "view without the middleware"],
-)
-def test_a_cache_around_the_check_stores_no_answer(
-    path: str,
-    middleware: tuple[str, ...],
-    in_cookie: bool,
-    send: Send,
-    project: UseProject,
-    tenant: LocalTenant,
-) -> None:
-    """It would answer other callers, and tokens that have expired, without a check."""
-    caches = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "tests"}}
-    project(URLS, middleware, CACHES=caches, token_resolver=lambda request: request.COOKIES.get("token"))
-    if not in_cookie:
-        project(URLS, middleware, CACHES=caches)
-    for caller in ("alice", "bob", None):
-        token = None if caller is None else tenant.mint(subject=caller)
-        if in_cookie:
-            response = send("GET", path, cookies={} if token is None else {"token": token})
-        else:
-            response = send("GET", path, None if caller is None else {"subject": caller})
-        assert response.status_code == (401 if caller is None else 200)
-        assert caller is None or response.json() == {"caller": caller}
-        assert "Expires" not in response.headers  # Django sets it when it stores a response
 
 
 @pytest.mark.parametrize("kind", ["sync", "async", "async object"])
