@@ -208,6 +208,9 @@ ANSWERS: Final[Mapping[App, Sequence[tuple[str, Token, int]]]] = {
     App("docs/how-to/migrate-from-flask-jwt-extended.md", "app", call_wsgi): [
         ("GET /me", None, 401),
         ("GET /me", ANY, 200),
+        ("GET /orders", None, 401),
+        ("GET /orders", ANY, 403),
+        ("GET /orders", BUYER, 200),
     ],
     App("docs/how-to/migrate-from-node-sdk.md", "app", call_wsgi): [
         ("GET /api/data", ANY, 403),
