@@ -106,6 +106,8 @@ Token: TypeAlias = Mapping[str, Any] | None
 ANY: Final[Token] = {}
 ADMIN: Final[Token] = {"groups": ["admin"]}
 BUYER: Final[Token] = {"scopes": "orders:read"}
+ORDERS: Final = "https://orders.acme.com"
+ADMIN_API: Final = "https://admin.acme.com"
 
 ANSWERS: Final[Mapping[App, Sequence[tuple[str, Token, int]]]] = {
     App("README.md", "apps[0]", call_wsgi): [
@@ -211,6 +213,29 @@ ANSWERS: Final[Mapping[App, Sequence[tuple[str, Token, int]]]] = {
         ("GET /orders", None, 401),
         ("GET /orders", ANY, 403),
         ("GET /orders", BUYER, 200),
+    ],
+    App("docs/how-to/several-apis.md", "app", call_asgi): [
+        ("GET /orders/", None, 401),
+        ("GET /orders/", {"audience": ORDERS}, 200),
+        ("GET /orders/", {"audience": ADMIN_API, "scopes": "admin"}, 401),
+        ("GET /admin/users", {"audience": ORDERS, "scopes": "admin"}, 401),
+        ("GET /admin/users", {"audience": ADMIN_API}, 403),
+        ("GET /admin/users", {"audience": ADMIN_API, "scopes": "admin"}, 200),
+    ],
+    App("docs/how-to/several-apis.md", "flask_orders", call_wsgi): [
+        ("GET /", None, 401),
+        ("GET /", {"audience": ORDERS}, 200),
+        ("GET /admin/users", {"audience": ORDERS, "scopes": "admin"}, 401),
+        ("GET /admin/users", {"audience": ADMIN_API}, 403),
+        ("GET /admin/users", {"audience": ADMIN_API, "scopes": "admin"}, 200),
+    ],
+    App("docs/how-to/rate-limits-and-logs.md", "fastapi_app", call_asgi): [
+        ("GET /orders", None, 401),
+        ("GET /orders", ANY, 200),
+    ],
+    App("docs/how-to/rate-limits-and-logs.md", "flask_app", call_wsgi): [
+        ("GET /orders", None, 401),
+        ("GET /orders", ANY, 200),
     ],
     App("docs/how-to/migrate-from-node-sdk.md", "app", call_wsgi): [
         ("GET /api/data", ANY, 403),
