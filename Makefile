@@ -26,6 +26,7 @@ PARALLEL_WAITING := --dist worksteal -n $(shell echo $$(($(CORES) * 3 / 2)))
 PURE_TESTS := tests/core tests/jose tests/options tests/protect $(wildcard tests/test_*.py)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONDONTWRITEBYTECODE := # empty: without bytecode files, each of many processes compiles all modules
 export COVERAGE_FILE := $(VENV)/coverage
 
 ##@ Try it
