@@ -19,10 +19,10 @@ endif
 BIN := $(VENV)/bin
 
 # PURE_TESTS cover the pure layers completely; coverage is measured for these only. Many of the other tests
-# wait, so they get three processes for two cores. Tests with the marker `slow` have a separate target.
+# wait, so they get two processes per core. Tests with the marker `slow` have a separate target.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 PARALLEL := --dist worksteal -n $(CORES)
-PARALLEL_WAITING := --dist worksteal -n $(shell echo $$(($(CORES) * 3 / 2)))
+PARALLEL_WAITING := --dist worksteal -n $(shell echo $$(($(CORES) * 2)))
 PURE_TESTS := tests/core tests/jose tests/options tests/protect $(wildcard tests/test_*.py)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
