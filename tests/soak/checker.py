@@ -68,7 +68,7 @@ def allowed_statuses(sample: Sample, observations: Observations, faults: FaultPe
     key = observations.generations[sample.generation]
     is_new = faults.longest_healthy(key.published, sample.began) < durations.settle + durations.cooldown
     if sample.kind == "forged":
-        return allowed | not_refreshed
+        return allowed | (not_refreshed or ({503} if _may_meet_second_load(sample, observations) else set()))
     if sample.kind == "impostor":
         return allowed | (
             {503} if is_new else set()
@@ -83,6 +83,31 @@ def allowed_statuses(sample: Sample, observations: Observations, faults: FaultPe
         if faults.longest_healthy(key.withdrawn, sample.began) > durations.settle + durations.lifetime:
             allowed -= {kind.status} - {401}
     return allowed
+
+
+def _may_meet_second_load(sample: Sample, observations: Observations) -> bool:
+    """Return whether a request may have come while a server loaded its keys a second time in one cool-down.
+
+    An unknown key causes a load. Requests for an unknown key that come meanwhile cause a second one, because
+    their key may have been published since; those that come during the second one get 503.
+    """
+    server = [other for other in observations.samples if other.server == sample.server]
+    asking = [other for other in server if other is not sample and _may_ask_for_keys(other, observations)]
+    second = [other for other in asking if _overlap(other, sample)]
+    return any(_overlap(first, other) for other in second for first in asking if first is not other)
+
+
+def _may_ask_for_keys(sample: Sample, observations: Observations) -> bool:
+    """Return whether a server may lack the key of a request, or find that it does not match."""
+    if not KINDS[sample.kind].good:
+        return sample.kind in ("forged", "impostor")
+    key, durations = observations.generations[sample.generation], observations.durations
+    is_new = sample.began - key.published < durations.settle + durations.lifetime
+    return is_new or (key.withdrawn is not None and key.withdrawn < sample.ended)
+
+
+def _overlap(one: Sample, other: Sample) -> bool:
+    return one.began < other.ended and other.began < one.ended
 
 
 def _problems(observations: Observations) -> Iterator[str]:

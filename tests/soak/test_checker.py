@@ -112,6 +112,32 @@ def test_when_a_key_counts(generation: Generation, began: float, status: int, ri
     assert (problems == []) is right
 
 
+@pytest.mark.parametrize(
+    ("others", "right"),
+    [
+        ([("forged", -0.015), ("forged", -0.008)], True),
+        ([("impostor", -0.015), ("forged", -0.008)], True),
+        ([("good", -0.015), ("forged", -0.008)], False),  # its key is known
+        ([("withdrawn", -0.015), ("withdrawn", -0.008)], True),
+        ([("forged", -0.008)], False),  # one load, and the request waits for it
+        ([("forged", -0.03), ("forged", -0.008)], False),  # the first load had ended
+        ([("forged", -0.03), ("forged", -0.02)], False),  # both had ended
+        ([("garbage", -0.015), ("opaque", -0.008)], False),
+    ],
+)
+def test_a_503_during_the_second_load_of_a_cool_down(others: list[tuple[str, float]], right: bool) -> None:
+    """Two other requests for unknown keys, one after the other and overlapping, may cause two loads."""
+    generations = [Generation(0.0), Generation(0.0, withdrawn=1.0)]
+    samples = [
+        sample_of("good", 401, HEALTHY + moment, generation=1)
+        if kind == "withdrawn"
+        else sample_of(kind, KINDS[kind].status, HEALTHY + moment)
+        for kind, moment in others
+    ]
+    observations = observations_of(*samples, sample_of("forged", 503, HEALTHY), generations=generations)
+    assert (find_problems(observations) == []) is right
+
+
 def test_a_slow_response_is_named() -> None:
     """It is reported whatever its status and the tenant's state."""
     slow = sample_of("good", 200, IN_FAULT, ended=IN_FAULT + DURATIONS.bound + 0.1)
