@@ -179,7 +179,7 @@ def test_wsgi_takes_prefixes(tenant: LocalTenant, script_name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi"])
 def test_wrong_prefixes_are_refused_with_all_other_problems(kind: str) -> None:
-    """The middleware reports wrong prefixes together with other problems."""
+    """The middleware reports wrong prefixes together with other problems, such as no application."""
     middleware: Any = asgi.ProtectApiMiddleware if kind == "asgi" else wsgi.ProtectApiMiddleware
     client: Any = object()
     with pytest.raises(ConfigurationError) as caught:
@@ -189,6 +189,7 @@ def test_wrong_prefixes_are_refused_with_all_other_problems(kind: str) -> None:
         "prefixes",
         "prefixes",
         "client",
+        "app",
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...core.effects import Instant
 from ...core.token.presented import Presented
 from ...core.token.requirements import Requirements
 from ...drivers.clock import system_clock
@@ -96,13 +95,9 @@ def _explain(presented: Presented, requirements: Requirements, options: Options)
         ca_bundle=options.ca_bundle, client_certificate=options.mtls_certificate
     )
     clock = system_clock(options.clock)
-
-    def now() -> Instant:
-        return clock()
-
     driver = SyncDriver(transport, cache=None, clock=clock, wait_timeout=options.response_timeout)
     try:
-        return explain_token(presented, requirements, options, driver.run, now)
+        return explain_token(presented, requirements, options, driver.run, clock)
     finally:
         driver.close()
         if isinstance(transport, RequestsTransport):
