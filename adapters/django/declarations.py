@@ -72,8 +72,12 @@ PUBLIC: Final = Declaration(public=True)
 
 def declaration_of(view: Any) -> Declaration | None:
     """Return the declaration of a view, or ``None`` if it has none."""
-    view = _inside_partial(view)
     declaration: Declaration | None = getattr(view, _ATTRIBUTE, None)
+    if declaration is None:
+        if wrapped_by(view) is None:
+            return None  # as for most views
+        view = _inside_partial(view)
+        declaration = getattr(view, _ATTRIBUTE, None)
     return None if declaration is PUBLIC and not _is_own(view) else declaration
 
 
