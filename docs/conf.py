@@ -46,6 +46,8 @@ myst_html_meta = {"description": DESCRIPTION}
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_inherit_docstrings = False  # those of other packages, such as dict.update, do not fit
+autodoc_type_aliases = {"App": "ASGIApplication", "OnError": "OnError", "Scope": "Scope"}  # long types
 python_maximum_signature_line_length = 100  # longer ones have one parameter per line
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True

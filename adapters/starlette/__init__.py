@@ -4,7 +4,9 @@
 
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(AuthenticationMiddleware, backend=MonoCloudBackend(), on_error=on_error)],
+        middleware=[
+            Middleware(AuthenticationMiddleware, backend=MonoCloudBackend(), on_error=on_error)
+        ],
         exception_handlers=EXCEPTION_HANDLERS,
     )
 

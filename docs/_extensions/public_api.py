@@ -54,7 +54,11 @@ def document_public_modules(_app: Sphinx, page: str, source: list[str]) -> None:
         for name, value in names.items()
         if id(value) in documented or name in ("__version__", "current_claims", "faults")
     ]
-    options = [":members:", ":imported-members:", ":inherited-members: dict, Exception, str, object"]
+    options = [
+        ":members:",
+        ":imported-members:",
+        ":inherited-members: dict, BaseException, APIException, str, object",
+    ]
     options += [f":exclude-members: {', '.join(left_out)}"] * bool(left_out)
     block = "\n   ".join([f".. automodule:: {module}", *options])
     if "current_claims" in names:
@@ -77,8 +81,33 @@ def undo_inline_types(
                 lines[0] = f"{line.removeprefix(':type: ')}: {lines[0]}"
 
 
+# What a signature shows, and what is written in the source.
+WRITTEN = {
+    r"TypeAliasForwardRef\('(\w+)'\)": r"\1",
+    r"<built-in function time>": "time.time",
+    r"mappingproxy\(\{\}\)": "{}",
+    r"dict_keys\(\[[^]]*\]\)": "ALGORITHMS",
+}
+
+
+def show_what_is_written(
+    _app: Sphinx,
+    _kind: str,
+    _name: str,
+    _object: object,
+    _options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """Show names instead of the reprs of values that have no literal."""
+    for shown, written in WRITTEN.items():
+        signature = signature and re.sub(shown, written, signature)
+    return signature, returns
+
+
 def setup(app: Sphinx) -> None:
     """Connect the functions above."""
     app.connect("source-read", document_public_modules)
     app.connect("autodoc-process-docstring", undo_inline_types, priority=600)  # napoleon has 500
+    app.connect("autodoc-process-signature", show_what_is_written)
     app.connect("doctree-read", point_to_the_public_name)

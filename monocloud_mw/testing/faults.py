@@ -207,7 +207,10 @@ FAULTS: Final[Mapping[str, Callable[..., Fault]]] = MappingProxyType(
         )
     }
 )
-"""All faults by name; each can be created without arguments."""
+"""All faults by name; each can be created without arguments.
+
+:meta hide-value:
+"""
 
 
 def _with_altered_body(

@@ -10,11 +10,11 @@ import attrs
 
 __all__ = ["Bars", "draw_chart"]
 
-WIDTH: Final = 860
-MARGIN: Final = 30
-NAMES_END: Final = 205  # names are to the left of it, right-aligned
-BARS_START: Final = 215
-BARS_END: Final = 690  # leaves space for the figure behind the longest bar
+WIDTH: Final = 540  # readable on a phone, scaled to two thirds
+MARGIN: Final = 20
+NAMES_END: Final = 180  # names are to the left of it, right-aligned
+BARS_START: Final = 190
+BARS_END: Final = 450  # leaves space for the figure behind the longest bar
 BAR_HEIGHT: Final = 20
 STEP: Final = 28
 
@@ -63,8 +63,8 @@ def draw_chart(title: str, note: str, groups: Sequence[Bars], *, ours: str) -> s
     height = top - 10
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
-            ' aria-labelledby="title">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"'
+            f' viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="title">',
             f'  <title id="title">{escape(title)}. {escape(note)}</title>',
             f"  <style>\n{STYLE}\n  </style>",
             f'  <rect x="1" y="1" width="{WIDTH - 2}" height="{height - 2}" rx="12" fill="#fafafa"'

@@ -189,9 +189,10 @@ class LocalTenant:
             tenant.mint(lifetime_seconds=-300)          # expired
             tenant.mint(starts_in_seconds=300)          # not valid yet
             tenant.mint(audience="https://other.test")  # for another API
-            tenant.mint(claims={"iss": "https://other.test", "exp": None})  # wrong issuer, no exp
-            tenant.mint(signed_by="stranger")           # signed by an unknown key
-            tenant.mint(signed_by="impostor")           # signed by a wrong key with the right key id
+            tenant.mint(claims={"iss": "https://other.test"})  # wrong issuer
+            tenant.mint(claims={"exp": None})           # no expiry
+            tenant.mint(signed_by="stranger")           # by an unknown key
+            tenant.mint(signed_by="impostor")           # by a wrong key with the right key ID
             tenant.mint(header={"typ": "dpop+jwt", "kid": None})
 
         Args:
