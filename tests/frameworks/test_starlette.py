@@ -23,7 +23,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -236,6 +236,23 @@ def test_a_token_may_be_required_of_every_request(async_client: AsyncBackendClie
     assert client.get("/whoami").status_code == 401
     assert client.get("/whoami").headers["www-authenticate"] == "Bearer"
     assert client.get("/whoami", headers=bearer()).status_code == 200
+
+
+def test_a_route_beside_a_protected_mount_stays_open(
+    async_client: AsyncBackendClient, bearer: Bearer
+) -> None:
+    """The backend of a mount requires a token for each of its paths, and for no others."""
+    backend = MonoCloudBackend(async_client, optional=False)
+    middleware = Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)
+
+    async def healthz(_: Request) -> Response:
+        return Response("ok")
+
+    routes = [Route("/healthz", healthz), Mount("/", routes=[Route("/a", whoami)], middleware=[middleware])]
+    client = TestClient(Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
+    found = {path: client.get(path).status_code for path in ("/healthz", "/a", "/not-there")}
+    assert found == {"/healthz": 200, "/a": 401, "/not-there": 401}
+    assert client.get("/a", headers=bearer()).status_code == 200
 
 
 @pytest.mark.parametrize("optional", [True, False])
