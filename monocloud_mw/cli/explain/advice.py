@@ -67,7 +67,7 @@ def hints_for(token: str, steps: tuple[Step, ...]) -> list[str]:
         hints.append("it begins with Bearer: pass the token without the scheme")
     if token[:1] in ("'", '"'):
         hints.append("it begins with a quotation mark: pass the token without quotes")
-    if token.strip() != token or any(letter.isspace() for letter in token):
+    if token and token.split() != [token]:
         hints.append("it contains white space, perhaps from line breaks when it was copied")
     if any(step.name in ("key", "signature") and step.state == "failed" for step in steps):
         hints.append("the claims are those in the token; its signature is not verified")
