@@ -24,7 +24,7 @@ import attrs
 
 try:
     from rest_framework.authentication import BaseAuthentication
-    from rest_framework.exceptions import PermissionDenied
+    from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
     from rest_framework.request import Request
 except ImportError as error:
     raise ImportError(
@@ -112,6 +112,7 @@ class AccessTokenAuthentication(BaseAuthentication):
 
         Raises:
             AccessTokenException: the token is refused or cannot be checked.
+            AuthenticationFailed: ``get_user`` returned no user, or an inactive one.
             PermissionDenied: the token came from a cookie and the CSRF check failed.
         """
         incoming = request._request  # noqa: SLF001  as REST framework's own classes do
@@ -124,7 +125,10 @@ class AccessTokenAuthentication(BaseAuthentication):
             return None
         if not getattr(incoming, "_dont_enforce_csrf_checks", False) and reject_forgery(incoming):
             raise PermissionDenied("CSRF Failed")
-        return self.get_user(claims), claims
+        user = self.get_user(claims)
+        if user is None or not getattr(user, "is_active", True):
+            raise AuthenticationFailed("The user of the access token is unknown or inactive")
+        return user, claims
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge for a 401 of REST framework, which must not be cached."""
@@ -132,5 +136,5 @@ class AccessTokenAuthentication(BaseAuthentication):
         return "Bearer"
 
     def get_user(self, claims: AccessTokenClaims) -> Any:
-        """Return the user of a token; override it to return a Django user."""
+        """Return the user of a token; override it to return a Django user, or ``None`` to refuse it (401)."""
         return TokenUser(claims)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.response import Response
 from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
+from rest_framework.views import APIView
 
 from monocloud_mw import ConfigurationError
-from monocloud_mw.adapters.django.rest_framework import HasAnyScope, HasGroups, HasScopes, TokenUser
+from monocloud_mw.adapters.django.rest_framework import (
+    AccessTokenAuthentication,
+    HasAnyScope,
+    HasGroups,
+    HasScopes,
+    TokenUser,
+)
 from monocloud_mw.testing import LocalTenant, as_caller, faults
 
 from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send, tenant
@@ -217,6 +227,42 @@ def test_users(send: Send, project: UseProject) -> None:
             False,
         )
         assert not user.has_module_perms("x")
+
+
+@pytest.mark.parametrize(
+    ("user", "status"),
+    [
+        (None, 401),
+        (AnonymousUser(), 401),
+        (SimpleNamespace(is_authenticated=True, is_active=False), 401),
+        (SimpleNamespace(is_authenticated=True, is_active=True), 200),
+        (SimpleNamespace(is_authenticated=True), 200),
+    ],
+    ids=["none", "anonymous", "inactive", "active", "without is_active"],
+)
+def test_a_token_of_an_unknown_or_inactive_user_is_refused(
+    project: UseProject, user: Any, status: int
+) -> None:
+    """``get_user`` of a subclass decides who may call, as it does in REST framework's own classes."""
+    project(URLS, WITHOUT_OURS)
+
+    class OfDatabase(AccessTokenAuthentication):
+        def get_user(self, claims: Any) -> Any:
+            return user if claims.subject == "alice" else None
+
+    class Scoped(APIView):
+        authentication_classes = (OfDatabase,)
+        permission_classes = (HasScopes("read"),)
+
+        def get(self, _request: Any) -> Response:
+            return Response()
+
+    with as_caller("alice", scopes="read"):
+        response = Scoped.as_view()(APIRequestFactory().get("/"))
+    assert (response.status_code, response.get("WWW-Authenticate")) == (
+        status,
+        "Bearer" if status == 401 else None,
+    )
 
 
 def test_tests_need_no_tenant(project: UseProject) -> None:
