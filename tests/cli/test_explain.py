@@ -191,7 +191,10 @@ def test_offline(tenant: LocalTenant, command: Command, tmp_path: Path) -> None:
     document, _ = _explain(command, token, *offline, "--issuer", tenant.domain + "/")
     assert document["reason"] == "wrong_issuer"
     assert document["hints"] == [f"issuer: {NEARLY}"]
-    assert _explain(command, tenant.mint_opaque(), *offline)[0]["reason"] == "malformed"
+    document, checks = _explain(command, tenant.mint_opaque(), *offline)
+    assert document["reason"] == "malformed"
+    assert checks["form"]["expected"] == "a JWT, because introspection needs the network (--offline)"
+    assert any("without --offline" in hint for hint in document["hints"])
     assert len(tenant.requests) == before
 
 

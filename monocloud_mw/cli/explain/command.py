@@ -78,7 +78,9 @@ def run(parser: ArgumentParser, arguments: argparse.Namespace) -> int:
     limit = EXCHANGES * arguments.timeout + 1
     try:
         explanation = wait_for(
-            "the tenant", lambda: _explain(presented, requirements, options), limit_seconds=limit
+            "the tenant",
+            lambda: _explain(presented, requirements, options, offline=arguments.offline),
+            limit_seconds=limit,
         )
     except TookTooLongError:
         print_error(f"error: no result within {limit:g} seconds; run monocloud-mw doctor")
@@ -90,14 +92,16 @@ def run(parser: ArgumentParser, arguments: argparse.Namespace) -> int:
     return 0 if explanation.error is None else 1
 
 
-def _explain(presented: Presented, requirements: Requirements, options: Options) -> Explanation:
+def _explain(
+    presented: Presented, requirements: Requirements, options: Options, *, offline: bool
+) -> Explanation:
     transport: Any = options.fetcher or RequestsTransport(
         ca_bundle=options.ca_bundle, client_certificate=options.mtls_certificate
     )
     clock = system_clock(options.clock)
     driver = SyncDriver(transport, cache=None, clock=clock, wait_timeout=options.response_timeout)
     try:
-        return explain_token(presented, requirements, options, driver.run, clock)
+        return explain_token(presented, requirements, options, driver.run, clock, offline=offline)
     finally:
         driver.close()
         if isinstance(transport, RequestsTransport):

@@ -30,6 +30,8 @@ __all__ = ["Explanation", "explain_token"]
 
 _KEY_STEPS: Final = ("key set", "key", "signature")
 
+OFFLINE: Final = "opaque tokens are introspected, which needs the network: explain this one without --offline"
+
 Run = Callable[[Flow[Any]], Any]
 
 
@@ -42,7 +44,13 @@ class Explanation:
 
 
 def explain_token(
-    presented: Presented, requirements: Requirements, options: Options, run: Run, now: Callable[[], Instant]
+    presented: Presented,
+    requirements: Requirements,
+    options: Options,
+    run: Run,
+    now: Callable[[], Instant],
+    *,
+    offline: bool = False,
 ) -> Explanation:
     """Run the checks of an access token.
 
@@ -52,9 +60,10 @@ def explain_token(
         options: the options of the API.
         run: runs a flow, with or without network.
         now: reads the clock.
+        offline: whether the network is not used, so that no token can be introspected.
     """
     recorder, validator = StepRecorder(), Validator(options)
-    _Explainer(recorder, validator, presented, requirements, options, run, now).explain()
+    _Explainer(recorder, validator, presented, requirements, options, run, now, offline).explain()
     try:
         run(validator.authenticate(presented, requirements, now()))
     except MonoCloudError as error:
@@ -71,6 +80,7 @@ class _Explainer:
     options: Options
     run: Run
     now: Callable[[], Instant]
+    offline: bool
 
     def explain(self) -> None:
         token, options = self.presented.token, self.options
@@ -171,15 +181,18 @@ class _Explainer:
 
         def check_form() -> None:
             if options.client_id is None:
-                raise TokenError(Reason.MALFORMED, REFUSE_OPAQUE)
+                raise TokenError(Reason.MALFORMED, REFUSE_OPAQUE, hint=OFFLINE if self.offline else None)
             check_introspectable(token)
 
+        expected = "a token to introspect: no surrounding white space, no control characters"
+        if self.offline:
+            expected = "a JWT, because introspection needs the network (--offline)"
+        elif options.client_id is None:
+            expected = "a JWT, because client_id is not set, which introspection needs"
         form = recorder.check(
             "form",
             check_form,
-            "a token to introspect: no surrounding white space, no control characters"
-            if options.client_id
-            else "a JWT, because client_id is not set, which introspection needs",
+            expected,
         )
         if not form.passed:
             recorder.miss("introspection", *CLAIM_STEPS)
