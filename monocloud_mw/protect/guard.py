@@ -161,21 +161,22 @@ class Guard:
                 check_requirements(known, requirements, match_all=self._match_all_groups)
                 return known
             if _find is not None and (caller := _find()) is not None:
-                return caller(requirements, self._match_all_groups)
-            if self._token_resolver is None:
-                token = parse_authorization(authorization)
+                claims = caller(requirements, self._match_all_groups)
             else:
-                with resolving("token_resolver"):
-                    answer = yield self._token_resolver(request)
-                token = parse_token(answer)
-            certificate = None
-            if self._certificate_resolver is not None:
-                with resolving("certificate_resolver"):
-                    answer = yield self._certificate_resolver(request)
-                certificate = parse_certificate(answer)
-            presented = Presented(token, "Bearer", certificate, method, url)
-            answer = self.client.authenticate(presented, requirements)
-            claims = answer if isinstance(answer, AccessTokenClaims) else require_claims((yield answer))
+                if self._token_resolver is None:
+                    token = parse_authorization(authorization)
+                else:
+                    with resolving("token_resolver"):
+                        answer = yield self._token_resolver(request)
+                    token = parse_token(answer)
+                certificate = None
+                if self._certificate_resolver is not None:
+                    with resolving("certificate_resolver"):
+                        answer = yield self._certificate_resolver(request)
+                    certificate = parse_certificate(answer)
+                presented = Presented(token, "Bearer", certificate, method, url)
+                answer = self.client.authenticate(presented, requirements)
+                claims = answer if isinstance(answer, AccessTokenClaims) else require_claims((yield answer))
         except MonoCloudError as error:
             if optional and isinstance(error, CredentialsError) and not error.malformed:
                 return None

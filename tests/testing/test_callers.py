@@ -20,6 +20,7 @@ from monocloud_mw import (
     Requirements,
     TokenError,
 )
+from monocloud_mw.events import Event, RequestRefused, TokenAccepted
 from monocloud_mw.protect.guard import find_caller, run_check
 from monocloud_mw.testing import as_caller
 
@@ -59,6 +60,16 @@ def test_scopes_and_groups_are_still_required(call: Call) -> None:
         assert call("GET", "/admin/users", ()).status == 403
     with as_caller("alice", scopes="api", groups="admin"):
         assert call("GET", "/admin/users", ()).status == 200
+
+
+def test_observers_hear_of_accepted_and_refused_callers() -> None:
+    """As of tokens, so that a test of metrics needs no tenant either."""
+    events: list[Event] = []
+    call = call_wsgi(create_wsgi_app(BackendClient(**SETTINGS, observer=events.append)))
+    with as_caller("alice", scopes="api"):
+        call("GET", "/me", ())
+        call("GET", "/admin/users", ())
+    assert [type(event) for event in events] == [TokenAccepted, RequestRefused]
 
 
 def test_a_request_cannot_change_the_caller(call: Call) -> None:
