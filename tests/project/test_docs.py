@@ -159,7 +159,7 @@ def test_every_error_is_logged_where_the_page_says(
     with caplog.at_level(logging.DEBUG, "monocloud_mw"):
         log_refusal(error)
     assert [(record.name, record.levelname) for record in caplog.records] == [("monocloud_mw", level)]
-    assert level in {QUOTED.findall(row["level"])[0] for row in _table("docs/reference/errors.md", "logger")}
+    assert level in {QUOTED.findall(row["level"])[0] for row in _table("docs/reference/errors.md", "level")}
 
 
 def test_every_effect_is_explained() -> None:
