@@ -31,7 +31,7 @@ from monocloud_mw.protect.logs import log_refusal
 from monocloud_mw.protect.responses import error_response
 from monocloud_mw.testing.faults import FAULTS
 
-from .pages import PAGES, list_tables
+from .pages import PAGES, list_fences, list_tables
 from .sources import ROOT
 
 QUOTED: Final = re.compile(r"`([^`]+)`")
@@ -265,3 +265,15 @@ def test_pictures_describe_themselves() -> None:
         text = picture.read_text(encoding="utf-8")
         assert "<title id=" in text, picture.name
         assert re.search(r'<rect x="1" y="1" [^>]*fill="#fafafa"', text), picture.name
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "README.md"])
+def test_code_fits_into_a_page(name: str) -> None:
+    """Code on a page has lines of at most 91 characters, which a desktop shows; output is wrapped."""
+    lines = [
+        line
+        for fence in list_fences(PAGES[name])
+        if fence.language != "text"
+        for line in fence.body.split("\n")
+    ]
+    assert [line for line in lines if len(line) > 91] == []
