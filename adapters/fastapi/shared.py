@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
 
 from monocloud_mw.errors import ConfigurationError, MonoCloudError
-from monocloud_mw.protect.guard import Guard
+from monocloud_mw.protect.guard import Guard, find_caller
 from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
 
 from ..client_lifespan import level_of, running_client
@@ -82,7 +82,8 @@ class Shared:
         client: Any = self.guard.client
         async with running_client(client, owned=self._owns_client):
             retry: asyncio.Task[None] | None = None
-            if self.scheme.needs_metadata and hasattr(client, "get_metadata"):
+            is_needed = self.scheme.needs_metadata and find_caller() is None
+            if is_needed and hasattr(client, "get_metadata"):
                 try:
                     await self._load_scheme(app)
                 except MonoCloudError as error:

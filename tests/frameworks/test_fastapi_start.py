@@ -18,9 +18,10 @@ from typing_extensions import TypeAliasType
 
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient
 from monocloud_mw.adapters.fastapi import RESPONSES, ProtectApi, public
+from monocloud_mw.adapters.starlette import MonoCloudBackend
 from monocloud_mw.core.tenant.metadata import parse_metadata
 from monocloud_mw.errors import ConfigurationError, HttpError
-from monocloud_mw.testing import LocalTenant, faults
+from monocloud_mw.testing import LocalTenant, as_caller, faults
 
 from .conftest import Bearer
 
@@ -377,6 +378,33 @@ def test_a_client_that_was_passed_in_stays_open() -> None:
     with TestClient(app):
         assert client.calls == ["prefetch"]
     assert client.calls == ["prefetch"]
+
+
+@pytest.mark.parametrize(
+    "lifespan_of",
+    [
+        lambda client: ProtectApi(client).lifespan,
+        lambda client: ProtectApi(client, authorization_code=True).lifespan,
+        lambda client: MonoCloudBackend(client).lifespan,
+    ],
+    ids=["fastapi", "fastapi, authorization code", "starlette"],
+)
+def test_a_start_in_a_test_with_a_caller_contacts_no_tenant(tenant: LocalTenant, lifespan_of: Any) -> None:
+    """With `as_caller` neither keys nor metadata are fetched, so the test needs no network."""
+    tenant.requests.clear()
+    app = FastAPI(lifespan=lifespan_of(AsyncBackendClient(**tenant.settings())))
+    with as_caller("alice"), TestClient(app):
+        pass
+
+    @as_caller("alice")
+    async def start() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    asyncio.run(start())
+    assert tenant.requests.count("discovery") == 0
+    with TestClient(app):
+        assert tenant.requests.count("discovery") == 1
 
 
 def test_a_client_of_the_environment_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from monocloud_mw import (
     AsyncBackendClient,
     BackendClient,
     Guard,
+    HttpError,
     MonoCloudError,
     Refused,
     Requirements,
@@ -174,6 +175,30 @@ def test_validate_authorization_returns_the_caller(kind: Any, header: str | None
         _validate(client, header, [])
     with pytest.raises(MonoCloudError):
         _validate(client, header, [])
+
+
+@pytest.mark.parametrize("kind", [BackendClient, AsyncBackendClient])
+def test_prefetch_contacts_no_tenant(kind: Any) -> None:
+    """An application that loads the keys at start needs no network in a test."""
+    sent: list[str] = []
+
+    def refuse(request: Any) -> Any:
+        sent.append(request.url)
+        raise OSError
+
+    client = kind(**SETTINGS, fetcher=refuse)
+
+    def prefetch() -> None:
+        answer: Any = client.prefetch()
+        if answer is not None:
+            asyncio.run(answer)
+
+    with as_caller("alice"):
+        prefetch()
+    assert sent == []
+    with pytest.raises(HttpError):
+        prefetch()
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize("kind", [BackendClient, AsyncBackendClient])
