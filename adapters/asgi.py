@@ -37,7 +37,7 @@ from monocloud_mw.protect.adapter_checks import (
 )
 from monocloud_mw.protect.cors import is_cors_preflight
 from monocloud_mw.protect.guard import Guard, Refused, run_check_async
-from monocloud_mw.protect.paths import cut_at_prefix, list_known_prefixes, strip_prefix
+from monocloud_mw.protect.paths import cut_at_prefix, list_known_prefixes, read_uncut, strip_prefix
 from monocloud_mw.protect.policy import Policy
 from monocloud_mw.protect.resolvers import Resolver
 from monocloud_mw.protect.responses import ErrorResponse
@@ -172,12 +172,20 @@ class ProtectApiMiddleware:
 
     def _requirements_for(self, scope: Scope) -> Requirements | None:
         path, prefix = scope["path"], scope.get("root_path", "")
+        raw_path = (scope.get("raw_path") or b"").decode("latin-1")
+        cut_paths: tuple[str, ...] = ()
+        if getattr(
+            scope.get("route_handler"), "is_mount", False
+        ):  # Litestar has cut off the path of the mount
+            cut_paths = (path,)
+            path = read_uncut(raw_path)
+        cut_path = cut_at_prefix(path, prefix)
         return self._policy.requirements_for(
             scope["method"] if scope["type"] == "http" else "GET",  # a WebSocket handshake is a GET
             strip_prefix(path, prefix),
             prefix=prefix,
-            raw_path=strip_prefix((scope.get("raw_path") or b"").decode("latin-1"), prefix),
-            cut_path=cut_at_prefix(path, prefix),
+            raw_path=strip_prefix(raw_path, prefix),
+            cut_paths=(*cut_paths, cut_path) if cut_path else cut_paths,
         )
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "list_known_prefixes",
     "list_whole",
     "mask_raw_path",
+    "read_uncut",
     "strip_prefix",
     "trace_interpretations",
 ]
@@ -116,6 +117,14 @@ def list_known_prefixes(app: Any) -> list[str]:
             found.append(root_path)
         app = getattr(app, "app", None)
     return found
+
+
+def read_uncut(raw: str) -> str:
+    """Return the path of the request line, decoded, where a framework has cut the path for a mount.
+
+    Without the path of the request line, the result is unreadable, since the mount is unknown.
+    """
+    return _decode_percent(raw) or UNREADABLE
 
 
 def cut_at_prefix(path: str, prefix: str) -> str:

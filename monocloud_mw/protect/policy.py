@@ -67,12 +67,12 @@ class Policy:
             for method in frozenset().union(*(rule.methods for rule in checked if rule.methods))
         }
         self._other_methods = _Matcher([rule for rule in checked if rule.methods is None])
-        self._look_up: Callable[[str, str, str, str, str], Requirements | None] = lru_cache(
+        self._look_up: Callable[[str, str, str, str, tuple[str, ...]], Requirements | None] = lru_cache(
             _REMEMBERED_LOOKUPS
         )(self._decide)
 
     def requirements_for(
-        self, method: str, path: str, *, prefix: str = "", raw_path: str = "", cut_path: str = ""
+        self, method: str, path: str, *, prefix: str = "", raw_path: str = "", cut_paths: tuple[str, ...] = ()
     ) -> Requirements | None:
         """Return the requirements of a request, or ``None`` if it needs no token.
 
@@ -81,7 +81,8 @@ class Policy:
             path: decoded once, without ``prefix``.
             prefix: the path under which the application is mounted.
             raw_path: the path in the request line without the query, if the server provides it.
-            cut_path: the result of :func:`.paths.cut_at_prefix`.
+            cut_paths: what frameworks make of the path by cutting its beginning
+                (:func:`.paths.cut_at_prefix`).
         """
         masked = strip_prefix(mask_raw_path(raw_path), prefix) if "%" in raw_path else ""
         if len(path) + len(prefix) + len(masked) > MAX_PATH_CHARACTERS:
@@ -89,10 +90,12 @@ class Policy:
         method = method.upper()
         if method not in self._matchers:
             method = ""  # an unknown method may be of any length and must not fill the cache
-        return self._look_up(method, path, prefix, masked, cut_path)
+        return self._look_up(method, path, prefix, masked, cut_paths)
 
-    def _decide(self, method: str, path: str, prefix: str, masked: str, cut_path: str) -> Requirements | None:
-        spellings = (path, *filter(None, (masked, cut_path)))
+    def _decide(
+        self, method: str, path: str, prefix: str, masked: str, cut_paths: tuple[str, ...]
+    ) -> Requirements | None:
+        spellings = (path, *filter(None, (masked, *cut_paths)))
         mount = prefix.rstrip("/")
         fronts = {mount, *self._prefixes, *(mount + own for own in self._prefixes)} - {""}
         traced = trace_interpretations(spellings, (prefix, *self._prefixes), times=1 + len(fronts))

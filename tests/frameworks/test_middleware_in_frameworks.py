@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import pytest
 from fastapi import APIRouter, FastAPI
-from litestar import Litestar, get
+from litestar import Litestar, asgi, get
 from litestar.middleware import DefineMiddleware
 from quart import Quart
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from monocloud_mw import AsyncBackendClient, ConfigurationError
+from monocloud_mw import AsyncBackendClient, ConfigurationError, Rule
 from monocloud_mw.adapters.asgi import ProtectApiMiddleware
 from monocloud_mw.testing import LocalTenant, as_caller
 
@@ -124,6 +124,42 @@ def test_a_middleware_for_each_route_makes_one_client(where: str, from_environme
         assert call("GET", f"/{number}", ()).status == 401
         assert call("GET", f"/{number}", bearer).status == 200
     assert [tenant.requests.count(endpoint) for endpoint in ("discovery", "jwks")] == [1, 1]
+
+
+@asgi(["/mount", "/files"], is_mount=True, copy_scope=True)
+async def _mounted(scope: Any, receive: Any, send: Any) -> None:
+    await PlainTextResponse("in")(scope, receive, send)
+
+
+@pytest.mark.parametrize("root_path", ["", "/root"])
+def test_rules_apply_to_the_whole_path_of_a_mount_of_litestar(
+    from_environment: LocalTenant, root_path: str
+) -> None:
+    """Litestar cuts the path of a mount before it calls middleware; a public path is public in both forms."""
+    rules = [
+        Rule("/healthz", public=True),
+        Rule("/shared/<name>", public=True),
+        Rule("/api/files/shared/<name>", public=True),
+        Rule("/api/mount/admin", groups=["admin"]),
+    ]
+    middleware = [DefineMiddleware(ProtectApiMiddleware, rules=rules)]
+    app: Any = Litestar([_mounted], path="/api", middleware=middleware)
+    call = call_framework(app, root_path=root_path)
+    bearer = [("Authorization", f"Bearer {from_environment.mint()}")]
+    expected = {
+        "/api/mount/healthz": [401, 200],
+        "/api/mount/shared/a": [401, 200],
+        "/api/mount/x": [401, 200],
+        "/api/mount/admin": [401, 403],
+        "/api/mount/%61dmin/": [401, 403],
+        "/api/files/shared/a%20b": [200, 200],
+        "/api/files/%2e/other": [401, 200],
+    }
+    found = {
+        path: [call("GET", root_path + path, headers).status for headers in ((), bearer)] for path in expected
+    }
+    assert found == expected
+    assert call("GET", "/x/root/api/mount/admin", bearer).status == (403 if root_path else 404)
 
 
 def _add(app: Any) -> Any:

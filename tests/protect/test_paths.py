@@ -15,6 +15,7 @@ from monocloud_mw.protect.paths import (
     cut_at_prefix,
     list_known_prefixes,
     mask_raw_path,
+    read_uncut,
     strip_prefix,
     trace_interpretations,
 )
@@ -130,6 +131,15 @@ def test_interpretations_are_closed(path: str, prefix: str) -> None:
 def test_a_prefix_ends_with_a_segment(path: str, prefix: str, expected: str) -> None:
     """A prefix is stripped only at the end of a segment."""
     assert strip_prefix(path, prefix) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [("/m/a", "/m/a"), ("/m/%61%2Fb", "/m/a/b"), ("/caf%C3%A9", "/café"), ("", "\ufffd")],
+)
+def test_the_path_of_the_request_line_is_decoded(raw: str, expected: str) -> None:
+    """Without it, a path that was cut for a mount is unreadable."""
+    assert read_uncut(raw) == expected
 
 
 @pytest.mark.parametrize(

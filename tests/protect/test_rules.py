@@ -291,9 +291,9 @@ def test_a_path_cut_by_the_framework_is_an_interpretation() -> None:
     """
     policy = Policy([Rule("/files/<path:x>", public=True), Rule("/admin", scopes="a")])
     assert policy.requirements_for("GET", "/files/api/me") is None
-    assert policy.requirements_for("GET", "/files/api/me", cut_path="/me") == NO_REQUIREMENTS
-    assert policy.requirements_for("GET", "/files/api/admin", cut_path="/admin") == _needs("a")
-    assert policy.requirements_for("GET", "/files/api/x", cut_path="//%61dmin") == _needs("a")
+    assert policy.requirements_for("GET", "/files/api/me", cut_paths=("/me",)) == NO_REQUIREMENTS
+    assert policy.requirements_for("GET", "/files/api/admin", cut_paths=("/admin",)) == _needs("a")
+    assert policy.requirements_for("GET", "/files/api/x", cut_paths=("//%61dmin",)) == _needs("a")
 
 
 LOOSE: dict[str, tuple[str, str]] = {
@@ -438,8 +438,8 @@ FILES = Rule("/files/<path:rest>", public=True)
 def test_encoded_characters_in_a_public_variable_are_data(path: str, raw_path: str) -> None:
     """A tag may be called C#: in a public variable, an encoded fragment or query is part of the value."""
     assert Policy([TAGS, FILES]).requirements_for("GET", path, raw_path=raw_path) is None
-    mounted = {"prefix": "/api", "raw_path": f"/api{raw_path}"}
-    assert Policy([TAGS, FILES]).requirements_for("GET", path, **mounted) is None
+    policy = Policy([TAGS, FILES])
+    assert policy.requirements_for("GET", path, prefix="/api", raw_path=f"/api{raw_path}") is None
 
 
 @pytest.mark.parametrize(
