@@ -174,9 +174,7 @@ class ProtectApiMiddleware:
         path, prefix = scope["path"], scope.get("root_path", "")
         raw_path = (scope.get("raw_path") or b"").decode("latin-1")
         cut_paths: tuple[str, ...] = ()
-        if getattr(
-            scope.get("route_handler"), "is_mount", False
-        ):  # Litestar has cut off the path of the mount
+        if getattr(scope.get("route_handler"), "is_mount", False):  # Litestar has cut off the mount's path
             cut_paths = (path,)
             path = read_uncut(raw_path)
         cut_path = cut_at_prefix(path, prefix)

@@ -53,9 +53,8 @@ def served_routes(router: Any) -> Iterator[ServedRoute]:
     for group in getattr(router, "_iter_low_priority_routes", tuple)():
         prefix = getattr(group, "frontend_prefix", "")
         for files in getattr(getattr(group, "original_route", group), "routes", ()):
-            frontend = Frontend(
-                f"{prefix}{files.path}", getattr(group, "dependencies", ())
-            )  # none up to 0.138
+            dependencies = getattr(group, "dependencies", ())  # none up to FastAPI 0.138
+            frontend = Frontend(f"{prefix}{files.path}", dependencies)
             yield ServedRoute(frontend, frontend, router.dependencies)
 
 

@@ -114,7 +114,7 @@ def test_a_middleware_for_each_route_makes_one_client(where: str, from_environme
 
     middleware = [DefineMiddleware(create)]
     handlers = [_protect_each(number, middleware * (where == "handlers")) for number in range(ROUTES)]
-    app: Any = Litestar(handlers, middleware=middleware * (where == "application"))
+    app: Any = Litestar(handlers, middleware=middleware * (where == "application"), logging_config=None)
     assert len(made) >= ROUTES
     assert len({id(protected.client) for protected in made}) == 1
     tenant = from_environment
@@ -143,7 +143,7 @@ def test_rules_apply_to_the_whole_path_of_a_mount_of_litestar(
         Rule("/api/mount/admin", groups=["admin"]),
     ]
     middleware = [DefineMiddleware(ProtectApiMiddleware, rules=rules)]
-    app: Any = Litestar([_mounted], path="/api", middleware=middleware)
+    app: Any = Litestar([_mounted], path="/api", middleware=middleware, logging_config=None)
     call = call_framework(app, root_path=root_path)
     bearer = [("Authorization", f"Bearer {from_environment.mint()}")]
     expected = {
@@ -172,7 +172,9 @@ CREATED_LATER: Final[dict[str, Callable[[], Any]]] = {
     "starlette": lambda: _add(Starlette()),
 }
 CREATED_AT_ONCE: Final[dict[str, Callable[[], Any]]] = {
-    "litestar": lambda: Litestar([], middleware=[DefineMiddleware(ProtectApiMiddleware, scopes=1)]),
+    "litestar": lambda: Litestar(
+        [], middleware=[DefineMiddleware(ProtectApiMiddleware, scopes=1)], logging_config=None
+    ),
     "quart": lambda: ProtectApiMiddleware(Quart(__name__).asgi_app, scopes=1),  # type: ignore[arg-type]
     "wrapper": lambda: ProtectApiMiddleware(FastAPI(), scopes=1),  # type: ignore[arg-type]
 }

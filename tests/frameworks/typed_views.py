@@ -107,7 +107,7 @@ def create_litestar_app() -> AsgiApp:
     handlers = [
         one for one in handlers if not any(path.startswith("/path") and "edit" in path for path in one.paths)
     ]
-    return litestar.Litestar(handlers, openapi_config=None)
+    return litestar.Litestar(handlers, openapi_config=None, logging_config=None)
 
 
 FALCON: Final = {"int": "int", "float": "float", "uuid": "uuid", "date": "dt('%Y-%m-%d')"}
