@@ -1,4 +1,4 @@
-"""What every test stands on: no surroundings, no internet, and servers that may not go missing unnoticed.
+"""Settings for all tests: nothing from the developer's shell, no internet, and no server missing unnoticed.
 
 - ``MONOCLOUD_BACKEND_`` variables of the developer's shell are hidden from the tests.
 - A connection that leaves the loopback interface is refused, so that no test depends on the internet.
