@@ -52,7 +52,7 @@ class WebSocketRefused(WebSocketException):
     def __init__(self, error: MonoCloudError, response: ErrorResponse) -> None:
         self.error = error
         self.response = response
-        super().__init__(POLICY_VIOLATION, json.loads(response.body)["error_description"])
+        super().__init__(POLICY_VIOLATION, response.description)
 
 
 class RefusalDetail(BaseModel):

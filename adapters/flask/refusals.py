@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
@@ -44,8 +43,8 @@ def raise_refusal(refused: Refused, incoming: Request) -> NoReturn:
     event = getattr(incoming, "event", None)
     if isinstance(event, dict) and event.get("message") == "connect":
         kind = _as_refused_connection(kind)
-    description = json.loads(default.body)["error_description"]  # for handlers that render it
-    raise kind(description, refused.answer or _to_flask(default)) from refused.error
+    # Handlers of the application may render the description.
+    raise kind(default.description, refused.answer or _to_flask(default)) from refused.error
 
 
 def flask_on_error(on_error: FlaskOnError) -> OnError:

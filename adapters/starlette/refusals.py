@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -31,7 +30,7 @@ class TokenRefused(AuthenticationError):  # noqa: N818  like its two siblings
     def __init__(self, error: MonoCloudError, response: ErrorResponse) -> None:
         self.error = error
         self.response = response
-        super().__init__(_description(response))
+        super().__init__(response.description)
 
 
 class AccessRefused(HTTPException):
@@ -46,7 +45,7 @@ class AccessRefused(HTTPException):
         self.error = error
         self.response = response
         headers = {name: value for name, value in response.headers if name != "Content-Type"}
-        super().__init__(response.status, _description(response), headers)
+        super().__init__(response.status, response.description, headers)
 
 
 class WebSocketRefused(WebSocketException):
@@ -60,7 +59,7 @@ class WebSocketRefused(WebSocketException):
     def __init__(self, error: MonoCloudError, response: ErrorResponse) -> None:
         self.error = error
         self.response = response
-        super().__init__(POLICY_VIOLATION, _description(response))
+        super().__init__(POLICY_VIOLATION, response.description)
 
 
 def on_error(_conn: HTTPConnection, error: Exception) -> Response:
@@ -94,7 +93,3 @@ EXCEPTION_HANDLERS: Final[Mapping[Any, Callable[[Request, Exception], Response]]
 
 def _render(response: ErrorResponse) -> Response:
     return Response(response.body, response.status, dict(response.headers))
-
-
-def _description(response: ErrorResponse) -> str:
-    return str(json.loads(response.body)["error_description"])

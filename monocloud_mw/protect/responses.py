@@ -52,6 +52,11 @@ class ErrorResponse:
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
+    @property
+    def description(self) -> str:
+        """The sentence for the caller in a body that was not replaced: its ``error_description``."""
+        return str(json.loads(self.body)["error_description"])
+
     def with_body(self, body: bytes, content_type: str) -> Self:
         """Return a copy with another body; the status and all other headers are kept."""
         others = tuple(header for header in self.headers if header[0] != "Content-Type")

@@ -116,6 +116,7 @@ def test_every_error_has_its_response(
     refusal = error_response(error)
     assert refusal.status == status
     assert json.loads(refusal.body) == {"error": body[0], "error_description": body[1]}
+    assert refusal.description == body[1]
     assert refusal.headers == (
         ("Content-Type", "application/json"),
         ("Cache-Control", "no-store"),
