@@ -177,13 +177,12 @@ class ProtectApiMiddleware:
         if getattr(scope.get("route_handler"), "is_mount", False):  # Litestar has cut off the mount's path
             cut_paths = (path,)
             path = read_uncut(raw_path)
-        cut_path = cut_at_prefix(path, prefix)
         return self._policy.requirements_for(
             scope["method"] if scope["type"] == "http" else "GET",  # a WebSocket handshake is a GET
             strip_prefix(path, prefix),
             prefix=prefix,
             raw_path=strip_prefix(raw_path, prefix),
-            cut_paths=(*cut_paths, cut_path) if cut_path else cut_paths,
+            cut_paths=(*cut_paths, cut_at_prefix(path, prefix)),
         )
 
 

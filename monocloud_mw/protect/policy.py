@@ -82,7 +82,7 @@ class Policy:
             prefix: the path under which the application is mounted.
             raw_path: the path in the request line without the query, if the server provides it.
             cut_paths: what frameworks make of the path by cutting its beginning
-                (:func:`.paths.cut_at_prefix`).
+                (:func:`.paths.cut_at_prefix`); empty ones do not count.
         """
         masked = strip_prefix(mask_raw_path(raw_path), prefix) if "%" in raw_path else ""
         if len(path) + len(prefix) + len(masked) > MAX_PATH_CHARACTERS:
