@@ -189,11 +189,7 @@ class _Explainer:
             expected = "a JWT, because introspection needs the network (--offline)"
         elif options.client_id is None:
             expected = "a JWT, because client_id is not set, which introspection needs"
-        form = recorder.check(
-            "form",
-            check_form,
-            expected,
-        )
+        form = recorder.check("form", check_form, expected)
         if not form.passed:
             recorder.miss("introspection", *CLAIM_STEPS)
             return

@@ -8,8 +8,9 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn, cast
+from typing import Any, NoReturn, cast
 
+from ...core.tenant.key_set import list_skipped
 from ...errors import HttpError
 from ...http import HttpRequest
 from ...jose import KeySet
@@ -17,8 +18,6 @@ from ...options import Options
 from .token_input import read_bytes
 
 __all__ = ["parse_time", "read_options"]
-
-MAX_NAMED: Final = 10  # unusable keys in one message
 
 
 def read_options(arguments: argparse.Namespace) -> Options:
@@ -67,8 +66,9 @@ def _read_key_set(path: str) -> Mapping[str, Any]:
     except ValueError as error:
         raise ValueError(f"the file in --jwks is not a key set: {error}") from None
     if not keys:
-        reasons = "; ".join(keys.skipped[:MAX_NAMED]) or "it is empty"
-        raise ValueError(f"the key set in --jwks has no usable key: {reasons}")
+        raise ValueError(
+            f"the key set in --jwks has no usable key: {list_skipped(keys.skipped) or 'it is empty'}"
+        )
     return cast("Mapping[str, Any]", document)
 
 

@@ -22,7 +22,7 @@ from .last_known_good import LastKnownGood
 from .metadata import Metadata, resolve
 from .refresh_policy import RefreshPolicy
 
-__all__ = ["key_source"]
+__all__ = ["key_source", "list_skipped"]
 
 EXCHANGES_IN_A_LOAD: Final = 3  # the key set, the discovery document, and the key set at a new address
 
@@ -111,7 +111,7 @@ class _KeySetReader:
             problem = f"the tenant's key set is not a JWK Set: {error}"
             yield Emit(KeysRefused(problem=problem))
             raise HttpError(problem, status=200) from None
-        skipped = _named(keys.skipped)
+        skipped = list_skipped(keys.skipped)
         if (keys.keys, keys.skipped) != self._last:
             self._last = keys.keys, keys.skipped
             if skipped:
@@ -124,6 +124,7 @@ class _KeySetReader:
         return keys
 
 
-def _named(skipped: tuple[str, ...]) -> str:
+def list_skipped(skipped: tuple[str, ...]) -> str:
+    """Return the first of the reasons for which keys of a key set cannot be used, in one line."""
     more = len(skipped) - MAX_NAMED
     return "; ".join([*skipped[:MAX_NAMED], *([f"and {more} more"] if more > 0 else [])])
