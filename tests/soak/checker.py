@@ -68,7 +68,8 @@ def allowed_statuses(sample: Sample, observations: Observations, faults: FaultPe
     key = observations.generations[sample.generation]
     is_new = faults.longest_healthy(key.published, sample.began) < durations.settle + durations.cooldown
     if sample.kind == "forged":
-        return allowed | (not_refreshed or ({503} if _may_meet_second_load(sample, observations) else set()))
+        meets_second = sample.status == 503 and _may_meet_second_load(sample, observations)
+        return allowed | ({503} if meets_second else not_refreshed)
     if sample.kind == "impostor":
         return allowed | (
             {503} if is_new else set()
