@@ -7,7 +7,7 @@ import re
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["is_loopback", "normalise_url", "parse_url"]
+__all__ = ["is_address", "is_loopback", "normalise_url", "parse_url", "port_of"]
 
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")  # RFC 1123 section 2.1, and "_"
 _BROKEN_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -65,6 +65,15 @@ def normalise_url(text: str) -> str:
     return f"{url.scheme}://{host}{url.path}"
 
 
+def port_of(url: SplitResult) -> int:
+    """Return the port of a URL, or the default port of its scheme; 0 for a scheme other than HTTP.
+
+    Raises:
+        ValueError: the port is not a number from 0 to 65535.
+    """
+    return url.port or _DEFAULT_PORTS.get(url.scheme, 0)
+
+
 def _is_host(host: str, *, in_brackets: bool) -> bool:
     """Return whether a host is an IP address or a name with valid labels."""
     labels = host.removesuffix(".").split(".")
@@ -75,6 +84,15 @@ def _is_host(host: str, *, in_brackets: bool) -> bool:
             return False
         return "%" not in host  # no IPv6 zone, which is local to one machine
     return len(host) <= 253 and all(map(_LABEL.fullmatch, labels))
+
+
+def is_address(host: str) -> bool:
+    """Return whether a host is an IP address, without brackets, and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

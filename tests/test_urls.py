@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monocloud_mw.urls import is_loopback, normalise_url, parse_url
+from monocloud_mw.urls import is_address, is_loopback, normalise_url, parse_url, port_of
 
 UNSAFE = "must be a URL without white space, control or other unsafe characters"
 NOT_HTTPS = "must be an https:// URL"
@@ -159,3 +161,26 @@ def test_this_machine_is_known(host: str) -> None:
 def test_other_machines_are_known(host: str) -> None:
     """Other hosts are not this machine."""
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("::1", True), ("[::1]", False), ("acme.example", False), ("127.1", False)],
+)
+def test_addresses_are_told_from_names(host: str, expected: bool) -> None:
+    """A host is an address only in the full form and without brackets."""
+    assert expected == is_address(host)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://acme.example", 443),
+        ("http://[::1]/a", 80),
+        ("https://acme.example:8443", 8443),
+        ("socks5://acme.example", 0),
+    ],
+)
+def test_a_url_has_a_port(url: str, expected: int) -> None:
+    """Without a port in the URL, it is the default port of the scheme."""
+    assert expected == port_of(urlsplit(url))

@@ -15,19 +15,17 @@ hosts that are given as addresses. A proxy is never used for a URL with a loopba
 from __future__ import annotations
 
 import ipaddress
-from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from requests.utils import select_proxy
 
 from ..errors import HttpError
+from ..urls import port_of
 from .exchange_errors import NO_SOCKS
 from .loopback import is_loopback_url
 
 __all__ = ["is_excluded", "proxy_for"]
-
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def proxy_for(url: str) -> str | None:
@@ -41,9 +39,8 @@ def proxy_for(url: str) -> str | None:
     proxies = getproxies()
     parts = urlsplit(url)
     host = parts.hostname or ""
-    port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
     # The system settings of macOS and Windows apply if no environment variable sets a proxy.
-    if is_excluded(host, port, proxies.get("no", "")) or proxy_bypass(host):
+    if is_excluded(host, port_of(parts), proxies.get("no", "")) or proxy_bypass(host):
         return None
     proxy = select_proxy(url, proxies)
     if not proxy:

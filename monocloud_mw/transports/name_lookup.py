@@ -6,12 +6,12 @@ server occupies one thread, however many exchanges wait for it.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 from concurrent.futures import Future
 
 from ..lifecycle.forks import reset_in_children
+from ..urls import is_address
 from .background import run_in_thread
 from .loopback import allowed_addresses
 
@@ -41,7 +41,7 @@ def look_up(host: str) -> Future[list[str] | OSError]:
     Raises:
         OSError: no thread can be started.
     """
-    if _is_address(host):
+    if is_address(host):
         outcome: Future[list[str] | OSError] = Future()
         outcome.set_result(_find(host))
         return outcome
@@ -53,14 +53,6 @@ def look_up(host: str) -> Future[list[str] | OSError]:
         future = by_host[host] = run_in_thread(_find, host)
     future.add_done_callback(lambda _: by_host.pop(host, None))
     return future
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _find(host: str) -> list[str] | OSError:

@@ -14,10 +14,9 @@ from ...drivers.threads import SyncDriver
 from ...http import HttpRequest, HttpResponse
 from ...options import Options
 from ...transports.requests import RequestsTransport
+from ...urls import port_of
 
 __all__ = ["Diagnosis"]
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Diagnosis:
@@ -94,8 +93,3 @@ class Diagnosis:
         """Close all connections."""
         for transport in self._transports:
             transport.close()
-
-
-def port_of(url: SplitResult) -> int:
-    """Return the port of a URL, or the default port of its scheme."""
-    return url.port or DEFAULT_PORTS.get(url.scheme, 0)

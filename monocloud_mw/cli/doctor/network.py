@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import time
 from urllib.parse import urlsplit
@@ -11,8 +10,9 @@ from ...errors import HttpError
 from ...quoting import quoted
 from ...transports.environment_proxies import proxy_for
 from ...transports.name_lookup import look_up
+from ...urls import is_address, port_of
 from .check import Check, failed, passed
-from .diagnosis import Diagnosis, port_of
+from .diagnosis import Diagnosis
 
 __all__ = ["check_dns", "check_proxy", "check_tcp", "connect"]
 
@@ -57,7 +57,7 @@ def check_dns(diagnosis: Diagnosis) -> Check:
             f"check {name} for typing errors, and whether this machine can resolve internet names",
         )
     diagnosis.addresses = found
-    detail = "is an address" if _is_address(host) else f"is {', '.join(found)}"
+    detail = "is an address" if is_address(host) else f"is {', '.join(found)}"
     return passed("dns", f"{quoted(host)} {detail}")
 
 
@@ -97,11 +97,3 @@ def connect(diagnosis: Diagnosis) -> socket.socket:
         except OSError as error:
             failure = error
     raise failure
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -15,8 +15,9 @@ from ...http import HttpRequest
 from ...quoting import quoted
 from ...transports.certificate_files import CertificateFiles
 from ...transports.exchange_errors import failed_exchange
+from ...urls import port_of
 from .check import Check, failed, failed_by, passed, skipped
-from .diagnosis import Diagnosis, port_of
+from .diagnosis import Diagnosis
 from .network import connect
 
 __all__ = ["check_tls"]
