@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from ...core.tenant.http_json import fetch_document
 from ...core.tenant.metadata import ADVICE, PATH, parse_metadata
+from ...core.tenant.retry_after import parse_http_date
 from ...durations import describe_duration
 from ...errors import HttpError
 from ...jose import SIGNATURE_ALGORITHMS, Jwk, KeySet
@@ -103,7 +102,7 @@ def check_clock(diagnosis: Diagnosis) -> Check:
     if diagnosis.last_response is None:
         return skipped("clock", "there is no response of the tenant to compare with")
     response, received_at = diagnosis.last_response
-    date = _parse_date(response.headers.get("date", ""))
+    date = parse_http_date(response.headers.get("date", ""))
     if date is None:
         return skipped("clock", "the tenant's response has no Date header")
     age = response.headers.get("age", "")  # set by HTTP caches (RFC 9111 section 5.1)
@@ -123,12 +122,3 @@ def check_clock(diagnosis: Diagnosis) -> Check:
     if abs(ahead) < _PRECISION_SECONDS:
         detail = "the same as the tenant's, within the precision of its Date header"
     return passed("clock", f"the clock of this machine is {detail}", advice=advice)
-
-
-def _parse_date(value: str) -> float | None:
-    """Return an HTTP date in Unix seconds, or ``None`` if it is invalid (RFC 9110 section 5.6.7)."""
-    try:
-        date = parsedate_to_datetime(value[:64])
-        return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

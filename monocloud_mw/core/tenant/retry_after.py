@@ -14,7 +14,7 @@ from typing import Final
 from ...errors import MAX_RETRY_AFTER_SECONDS
 from ...http import HttpResponse
 
-__all__ = ["parse_retry_after"]
+__all__ = ["parse_http_date", "parse_retry_after"]
 
 STATUSES: Final = frozenset({429, 503})
 MAX_CHARACTERS: Final = 64
@@ -35,14 +35,14 @@ def parse_retry_after(response: HttpResponse, now_unix: float | None = None) -> 
     value = response.headers.get("retry-after", "").strip(" \t")
     if _SECONDS.fullmatch(value):
         return float(value) if len(value) <= _MAX_DIGITS else MAX_RETRY_AFTER_SECONDS
-    until = _parse_date(value)
-    since = _parse_date(response.headers.get("date", ""))
+    until = parse_http_date(value)
+    since = parse_http_date(response.headers.get("date", ""))
     if since is None:
         since = now_unix
     return None if until is None or since is None else until - since
 
 
-def _parse_date(value: str) -> float | None:
+def parse_http_date(value: str) -> float | None:
     """Return an HTTP date in Unix seconds (RFC 9110 section 5.6.7), or ``None`` if it is invalid."""
     if len(value) > MAX_CHARACTERS:
         return None
