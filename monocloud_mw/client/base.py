@@ -34,8 +34,8 @@ Certificate: TypeAlias = str | bytes | None
 class Client:
     """The common part of both clients: options, validator and transport."""
 
-    def __init__(self, options: Options | None = None, settings: Settings | None = None) -> None:
-        self.options: Options = _read_options(options, settings or {})
+    def __init__(self, options: Options | None, settings: Settings) -> None:
+        self.options: Options = _read_options(options, settings)
         self.notify = notifier(explaining_observer(os.environ), self.options.observer)
         self._validator = Validator(self.options)
         self._calls = self._validator if self.notify is None else ObservedValidator(self._validator)

@@ -25,7 +25,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from ..frozen import FrozenDict, freeze
-from .strict_json import INTEGER_BOUND, MAX_DEPTH
+from .strict_json import INTEGER_BOUND, MAX_DEPTH, SURROGATE_ESCAPE, WHITE_SPACE
 
 __all__ = ["DocumentError", "parse_json_document"]
 
@@ -36,10 +36,6 @@ _MAX_DIGITS: Final = len(str(INTEGER_BOUND)) - 1
 # A string, closed or not, or a bracket. Possessive, so that each character is read once.
 _STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-
-_SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-_WHITE_SPACE: Final = " \t\n\r"  # RFC 8259 section 2
-
 _KINDS: Final = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
 
 
@@ -78,10 +74,10 @@ def parse_json_document(data: bytes, *, unique: Collection[str] = ()) -> FrozenD
 
 def _read(text: str, unique: Collection[str]) -> FrozenDict:
     value = _DECODER.decode(_without_depth(text))
-    if not text.lstrip(_WHITE_SPACE).startswith("{"):
+    if not text.lstrip(WHITE_SPACE).startswith("{"):
         raise DocumentError(f"it is {_KINDS.get(type(value), 'a number')}, not an object")
     _check_unique(value, unique)
-    if _SURROGATE_ESCAPE.search(text) or _SURROGATE.search(text):
+    if SURROGATE_ESCAPE.search(text) or _SURROGATE.search(text):
         value = _without_surrogates(value)
     document: FrozenDict = freeze(value)
     return document

@@ -22,12 +22,12 @@ MAX_DEPTH: Final = 32
 INTEGER_BOUND: Final = 10**64
 _NEGATIVE_BOUND: Final = -INTEGER_BOUND
 
-_WHITE_SPACE: Final = " \t\n\r"  # RFC 8259 section 2, and no other
+WHITE_SPACE: Final = " \t\n\r"  # RFC 8259 section 2, and no other
 # A string, closed or not. Possessive, so that each character is read once: with backtracking, an unclosed
 # string with 16 KiB of escaped quotes would take most of a second.
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET: Final = re.compile(r"[\[\]{}]")
-_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_json_object(data: bytes, *, max_values: int | None = None) -> FrozenDict:
@@ -48,9 +48,9 @@ def parse_json_object(data: bytes, *, max_values: int | None = None) -> FrozenDi
             _check_size(brackets + text.count(","), max_values)
         if brackets > MAX_DEPTH:
             _check_depth(text)
-        text = text.strip(_WHITE_SPACE)
+        text = text.strip(WHITE_SPACE)
         value, end = _DECODER.raw_decode(text)
-        if "\\" in text and _SURROGATE.search(text):
+        if "\\" in text and SURROGATE_ESCAPE.search(text):
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails for an unpaired surrogate
     except (ValueError, RecursionError):
         refusal = "it is not strict JSON"

@@ -93,7 +93,7 @@ def _option(
     """
     names = (variables,) if isinstance(variables, str) else variables
     metadata = {
-        "variables": tuple(VARIABLE_PREFIX + name for name in names if name),
+        "variables": tuple(VARIABLE_PREFIX + name for name in names),
         "read": read,
         "from_text": from_text or str,
     }

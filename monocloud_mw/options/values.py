@@ -221,7 +221,7 @@ def one_of(*names: str) -> Callable[[Any], str]:
 
 def read_callable(value: Any) -> Any:
     """Return a callable."""
-    if value is not None and not callable(value):
+    if not callable(value):
         raise ValueError(f"must be callable, not {type(value).__name__}")
     return value
 
@@ -235,9 +235,7 @@ def read_clock(value: Any) -> Any:
 
 def read_cache(value: Any) -> Any:
     """Return a claims cache (:mod:`monocloud_mw.claims_cache`)."""
-    if value is not None and not all(
-        callable(getattr(value, name, None)) for name in ("get", "set", "delete")
-    ):
+    if not all(callable(getattr(value, name, None)) for name in ("get", "set", "delete")):
         raise ValueError("must have the methods get, set and delete of a claims cache")
     return value
 

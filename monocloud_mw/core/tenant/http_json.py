@@ -25,14 +25,12 @@ def fetch_response(request: HttpRequest) -> Flow[HttpResponse]:
     """Send a request and return the response, whatever its status.
 
     Raises:
-        HttpError: no complete response arrived (``status`` is ``None``), the body is larger than
-            ``max_body_bytes``, or the user's fetcher did not return an ``HttpResponse``.
+        HttpError: no complete response arrived (``status`` is ``None``), or the body is larger than
+            ``max_body_bytes``.
     """
     response = yield from fetch(request)
     if isinstance(response, Failure):
         raise response.copy()
-    if not isinstance(response, HttpResponse):
-        raise HttpError(f"the fetcher returned {type(response).__name__}, not an HttpResponse")
     if len(response.body) > request.max_body_bytes:
         raise HttpError(
             f"{quoted(request.url)} sent more than {request.max_body_bytes} bytes", status=response.status

@@ -98,15 +98,6 @@ def test_a_failure_is_raised_as_a_copy() -> None:
     assert caught.value.status is None
 
 
-@pytest.mark.parametrize("answer", [None, b"{}", {"status": 200, "body": b"{}"}])
-def test_a_fetcher_returns_a_response(answer: Any) -> None:
-    """A fetcher that returns anything but a response is an error."""
-    with pytest.raises(HttpError) as caught:
-        fetched(answer)
-    assert str(caught.value) == f"the fetcher returned {type(answer).__name__}, not an HttpResponse"
-    assert caught.value.status is None
-
-
 def test_an_exchange_returns_any_status() -> None:
     """fetch_response returns responses of any status."""
     response = HttpResponse(status=418, body=b"x" * 10)

@@ -287,7 +287,6 @@ NO_OBJECT: Final = f"'{ENDPOINT}' did not answer with a JSON object"
         ),
         (json_response(" " * MAX_BODY_BYTES + "{}"), f"'{ENDPOINT}' sent more than 1048576 bytes", 200),
         (Failure(HttpError("no answer in time")), "no answer in time", None),
-        ("no response", "the fetcher returned str, not an HttpResponse", None),
     ],
 )
 def test_invalid_responses(answer: Any, message: str, status: int | None) -> None:
