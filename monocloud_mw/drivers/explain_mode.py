@@ -13,7 +13,7 @@ from typing import Final
 from ..errors import ConfigurationError, Problem
 from ..events import Observer, RequestRefused
 from ..options import VARIABLE_PREFIX
-from ..options.values import boolean_from_text
+from ..options.texts import boolean_from_text
 
 __all__ = ["ExplainingObserver", "explaining_observer"]
 

@@ -36,13 +36,16 @@ from .settings import (
     Settings,
 )
 from .tenant_domain import read_tenant_domain
-from .values import (
+from .texts import (
     boolean_from_text,
     check_unquoted,
     count_from_text,
     number_from_text,
-    one_of,
     pair_from_texts,
+    words_from_text,
+)
+from .values import (
+    one_of,
     read_algorithms,
     read_any_secret,
     read_boolean,
@@ -59,7 +62,6 @@ from .values import (
     read_size,
     read_timeout,
     seconds_up_to,
-    words_from_text,
 )
 
 __all__ = ["VARIABLE_PREFIX", "Options"]

@@ -1,8 +1,7 @@
 """Convert and validate the values of options, one function per kind of value.
 
-``read_x`` converts an argument; ``x_from_text`` converts the text of an environment variable to an argument.
-Both raise ``ValueError`` for an invalid value. The message continues a sentence that begins with the option's
-name, and contains no value that could be a secret.
+Each raises ``ValueError`` for an invalid value. The message continues a sentence that begins with the name of
+the option, and contains no value that could be a secret.
 """
 
 from __future__ import annotations
@@ -16,14 +15,10 @@ from ..callables import is_async
 from ..events import Event
 from ..jose import SIGNATURE_ALGORITHMS, SigningKey
 from ..quoting import quoted
+from .texts import BRACKETS, QUOTES
 
 __all__ = [
-    "boolean_from_text",
-    "check_unquoted",
-    "count_from_text",
-    "number_from_text",
     "one_of",
-    "pair_from_texts",
     "read_algorithms",
     "read_any_secret",
     "read_boolean",
@@ -41,15 +36,12 @@ __all__ = [
     "read_timeout",
     "read_unquoted",
     "seconds_up_to",
-    "words_from_text",
 ]
 
 MAX_TIMEOUT_SECONDS: Final = 120
 MAX_SIZE: Final = 1024 * 1024
 _TIMEOUT_UNITS: Final = "an argument is in seconds, the variable in milliseconds"
-_QUOTES: Final = frozenset("\"'`\u2018\u2019\u201c\u201d")
 _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_BRACKETS: Final = frozenset("[(")
 _NEVER_A_PATH: Final = frozenset(":/")  # a name with one of these is not a path
 
 
@@ -79,7 +71,7 @@ def read_name(value: Any) -> str:
 def read_unquoted(value: Any) -> str:
     """Return text without leading and trailing white space; the caller makes further checks."""
     text = read_text(value).strip()
-    if text[0] in _QUOTES or text[-1] in _QUOTES:
+    if text[0] in QUOTES or text[-1] in QUOTES:
         raise ValueError("must not have quotes around it")
     if text[0] == "," or text[-1] == ",":
         raise ValueError("must not have a comma at either end")
@@ -95,7 +87,7 @@ def read_names(value: Any) -> tuple[str, ...]:
             raise ValueError(
                 "must not contain commas; pass a list, or separate the values of a variable by spaces"
             )
-        if value.strip()[:1] in _BRACKETS:
+        if value.strip()[:1] in BRACKETS:
             raise ValueError("must be a list, not the text of one")
         return (read_name(value),)
     if isinstance(value, (Mapping, bytes, bytearray)) or not isinstance(value, Iterable):
@@ -104,19 +96,6 @@ def read_names(value: Any) -> tuple[str, ...]:
     if not names:
         raise ValueError("must be a string or a non-empty list of strings")
     return names
-
-
-def words_from_text(text: str) -> tuple[str, ...]:
-    """Return the words of a space-separated list."""
-    if "," in text or text[0] in _BRACKETS:
-        raise ValueError("must be separated by spaces, without commas and brackets")
-    return tuple(text.split())
-
-
-def check_unquoted(text: str) -> None:
-    """Reject text in quotes: shells remove them, but some readers of ``.env`` files do not."""
-    if text[0] in _QUOTES and text[-1] in _QUOTES:
-        raise ValueError("must not have quotes around it; some readers of .env files keep them")
 
 
 def read_algorithms(value: Any) -> tuple[str, ...]:
@@ -135,16 +114,6 @@ def read_boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"must be True or False, not {quoted(value)}")
     return value
-
-
-def boolean_from_text(text: str) -> bool:
-    """Convert the usual words for true and false, in any case."""
-    word = text.strip().lower()
-    if word in ("true", "1", "yes", "on"):
-        return True
-    if word in ("false", "0", "no", "off"):
-        return False
-    raise ValueError(f"must be true, false, 1, 0, yes, no, on or off, not {quoted(text)}")
 
 
 def seconds_up_to(maximum: int) -> Callable[[Any], float]:
@@ -179,13 +148,6 @@ def read_claim_name(value: Any) -> str:
     return name
 
 
-def number_from_text(text: str) -> float:
-    """Convert a decimal number; the whole text must be the number."""
-    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", text.strip(), re.ASCII):
-        raise ValueError(f"must be a number, not {quoted(text)}")
-    return float(text)
-
-
 def read_count(value: Any) -> int:
     """Return an integer, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -199,13 +161,6 @@ def read_size(value: Any) -> int:
     if not 1 <= size <= MAX_SIZE:
         raise ValueError(f"must be from 1 to {MAX_SIZE} characters, not {size}")
     return size
-
-
-def count_from_text(text: str) -> int:
-    """Convert an integer, 0 or more."""
-    if not re.fullmatch(r"[0-9]{1,12}", text.strip(), re.ASCII):
-        raise ValueError(f"must be a whole number, 0 or more, not {quoted(text)}")
-    return int(text)
 
 
 def one_of(*names: str) -> Callable[[Any], str]:
@@ -274,13 +229,6 @@ def read_certificate_and_key(value: Any) -> tuple[str, str]:
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise ValueError("must be a pair: the paths of a PEM certificate and of its key")
     return read_file(value[0]), read_file(value[1])
-
-
-def pair_from_texts(certificate: str | None, key: str | None) -> tuple[str, str]:
-    """Combine the values of two variables; a single one is an error."""
-    if certificate is None or key is None:
-        raise ValueError("needs both variables, the certificate's and the key's")
-    return certificate, key
 
 
 def read_any_secret(value: Any) -> Any:
