@@ -23,8 +23,8 @@ Rules:
   so on;
 - :meth:`LastKnownGood.newer_than` loads the document on demand, for a key that the cached one lacks: at most
   one load per cool-down, and only a load that began after the need arose counts;
-- :mod:`.load_record` has the cached document and the attempts to load it. The driver makes sure that
-  concurrent callers share one load.
+- :mod:`.loader` loads the document, and :mod:`.load_record` has it and the attempts to load it. The driver
+  makes sure that concurrent callers share one load.
 
 Similar to the last known good configuration of Microsoft.IdentityModel and to the outage-tolerant key source
 of Nimbus JOSE+JWT.
@@ -37,19 +37,16 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from ...errors import MAX_RETRY_AFTER_SECONDS, MIN_RETRY_AFTER_SECONDS, HttpError, MonoCloudError
-from ...events import Event, RefreshFailed, ServingStale
-from ..effects import Emit, Failure, Flow, Instant, RunOnceInBackground, read_clock, run_once
-from .interruption import InterruptedLoadError, was_interrupted
+from ...events import Event
+from ..effects import Failure, Flow, Instant, RunOnceInBackground, read_clock, run_once
+from .interruption import was_interrupted
 from .load_record import Attempts, Loaded, LoadRecord
-from .refresh_policy import Age, RefreshPolicy, elapsed
+from .loader import Load, Loader
+from .refresh_policy import Age, RefreshPolicy
 
-__all__ = ["LastKnownGood", "Load"]
+__all__ = ["LastKnownGood"]
 
 T = TypeVar("T")
-
-Load = Callable[[Instant, T | None], Flow[T]]
-"""Loads a document. The second argument is the cached document if a newer one than that is needed, and
-``None`` otherwise."""
 
 JOIN_SECONDS: Final = 1.0  # how long to wait for a load on demand that another request started
 SOON_SECONDS: Final = 1.0  # the Retry-After for callers while an attempt is under way
@@ -75,10 +72,10 @@ class LastKnownGood(Generic[T]):
         describe: Callable[[T, float], Event | None] | None = None,
     ) -> None:
         self._key = (*name, object())  # unique, even for equal names
-        self._load = load
+        self._document = name[0]
         self._policy = policy
-        self._describe = describe
         self._record: LoadRecord[T] = LoadRecord(policy)
+        self._loader = Loader(self._document, load, policy, self._record, describe)
         # Returns the document if it is fresh, as for nearly every request, and None otherwise.
         self.fresh: Callable[[Instant], T | None] = self._record.fresh
 
@@ -150,12 +147,10 @@ class LastKnownGood(Generic[T]):
         """
         if not reload:
             return (yield from self.current(now))
-        answer = yield from self._run(self._reload, since=now.monotonic)
+        answer = yield from self._run(self._loader.load, since=now.monotonic)
         if isinstance(answer, Failure):
             raise answer.copy()
         return answer
-
-    # -- Who waits, and for how long ----------------------------------------------------------------------
 
     def _load_or_fail_fast(self, now: Instant) -> Flow[T]:
         """Load a document if there is none to use; after a failure only one request at a time tries."""
@@ -168,7 +163,7 @@ class LastKnownGood(Generic[T]):
             if remaining > 0.0:
                 raise _to_retry(attempts.failure, remaining)
             record.note_attempt(now)  # the other requests then fail at once
-        start, since = self._reload_unless_newer(attempts), now.monotonic - self._policy.load_timeout
+        start, since = self._loader.load_unless_newer(attempts), now.monotonic - self._policy.load_timeout
         answer = yield from self._run(start, since=since)
         if isinstance(answer, Failure):
             now = yield from read_clock()
@@ -180,7 +175,7 @@ class LastKnownGood(Generic[T]):
         """Start a refresh if one is due, wait for it if necessary, and return the newest document."""
         record, policy = self._record, self._policy
         attempts = record.attempts()
-        start = self._reload_unless_newer(attempts)
+        start = self._loader.load_unless_newer(attempts)
         wait, since = 0.0, now.monotonic
         if record.is_under_way(attempts, now):
             if attempts.slow or not must_wait:
@@ -207,7 +202,7 @@ class LastKnownGood(Generic[T]):
         self, attempts: Attempts, demanded: Instant, *, since: float | None, repeats: bool = False
     ) -> Flow[T]:
         """Load the document for an unknown key; wait at most one second for a load of another request."""
-        start = self._reload_unless_newer(attempts, demanded, repeats=repeats)
+        start = self._loader.load_unless_newer(attempts, demanded, repeats=repeats)
         answer = yield from self._run(start, since=since, wait_seconds=JOIN_SECONDS)
         if isinstance(answer, Failure):
             raise (yield from self._outdated_error(answer))
@@ -222,85 +217,13 @@ class LastKnownGood(Generic[T]):
             answer = yield from run_once(self._key, partial(start, is_retry=True), wait_seconds)
         return answer
 
-    # -- Loads --------------------------------------------------------------------------------------------
-
-    def _reload_unless_newer(
-        self, known: Attempts, demanded: Instant | None = None, *, repeats: bool = False
-    ) -> Callable[..., Flow[T]]:
-        """Return the function that starts a load, unless another load has ended since ``known`` was read."""
-
-        def start(now: Instant, *, is_retry: bool = False) -> Flow[T]:
-            newer, attempts = self._record.loaded_after(known.since), self._record.attempts()
-            if newer is not None and self._policy.is_current(newer.began, now):
-                return newer.value
-            if attempts.failure is not None and attempts.failure is not known.failure:
-                self._record.note_end(attempts)
-                raise attempts.failure.copy()  # another load failed while this one waited to start
-            return (yield from self._reload(now, demanded, repeats=repeats, is_retry=is_retry))
-
-        return start
-
-    def _reload(
-        self,
-        now: Instant,
-        demanded: Instant | None = None,
-        *,
-        repeats: bool = False,
-        is_retry: bool = False,
-    ) -> Flow[T]:
-        record = self._record
-        number, seen = record.next_number(), record.loaded
-        if not record.is_under_way(record.attempts(), now):
-            record.note_attempt(now, demanded=demanded is not None)
-        has_ended = False
-        outcome: T | Failure
-        try:
-            try:
-                outcome = yield from self._load(now, seen.value if seen is not None and demanded else None)
-            except MonoCloudError as error:
-                outcome = Failure(error)
-            ended = yield from read_clock()
-            has_ended = True
-        finally:
-            if not has_ended:  # the thread was interrupted, the task was cancelled, or the event loop closed
-                record.note_interruption(number, now)
-        if isinstance(outcome, Failure):
-            failure = record.note_failure(outcome.error, number, now, ended)
-            if self._describe is not None:
-                yield from self._emit_failure(failure, ended)
-            raise failure
-        newer = record.loaded_after(number)
-        if newer is not None:
-            return newer.value
-        if demanded is None and seen is not None:
-            demanded, repeats = seen.demanded, seen.repeated
-        until = self._policy.fresh_until(now)
-        record.loaded = Loaded(outcome, number, now, ended, until, demanded, repeats)
-        if self._describe is not None:
-            event = self._describe(outcome, ended.monotonic - now.monotonic)
-            if event is not None:
-                yield Emit(event)
-        if not is_retry and not self._policy.is_current(now, ended):
-            raise InterruptedLoadError(f"the tenant's {self._key[0]} was out of date by the time it was read")
-        return outcome
-
-    def _emit_failure(self, error: MonoCloudError, ended: Instant) -> Flow[None]:
-        """Emit that a load has failed, and whether the cached document is used meanwhile."""
-        if isinstance(error, InterruptedLoadError) or (isinstance(error, HttpError) and error.local):
-            return
-        document, loaded = self._key[0], self._record.loaded
-        status = error.status if isinstance(error, HttpError) else None
-        yield Emit(RefreshFailed(document=document, problem=str(error), status=status))
-        if loaded is not None and self._policy.age(loaded.began, ended) is not Age.GONE:
-            yield Emit(ServingStale(document=document, age_seconds=elapsed(loaded.began, ended)))
-
     def _outdated_error(self, failure: Failure | None = None) -> Flow[HttpError]:
         """Return the error for when it is unknown whether the tenant has a newer document."""
         now, record = (yield from read_clock()), self._record
         remaining = record.next_attempt(record.attempts(), servable=True) - now.monotonic
         reason = "it is being refreshed" if failure is None else f"refreshing it failed: {failure.error}"
         return HttpError(
-            f"the cached {self._key[0]} may be out of date, and {reason}",
+            f"the cached {self._document} may be out of date, and {reason}",
             retry_after=max(remaining, SOON_SECONDS),
         )
 
