@@ -29,8 +29,9 @@ from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
     check_application,
-    check_boolean,
+    check_booleans,
     check_callable,
+    check_resolvers,
     collect_problems,
     require_application,
     select_client,
@@ -118,12 +119,8 @@ class ProtectApiMiddleware:
                 ),
                 lambda: select_client(client, AsyncBackendClient),
                 lambda: check_application(app, "an ASGI application", 3),
-                lambda: check_boolean("optional", optional),
-                lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
-                lambda: check_callable("token_resolver", token_resolver, "scope", may_be_async=True),
-                lambda: check_callable(
-                    "certificate_resolver", certificate_resolver, "scope", may_be_async=True
-                ),
+                lambda: check_booleans(optional=optional, allow_cors_preflight=allow_cors_preflight),
+                lambda: check_resolvers(token_resolver, certificate_resolver, "scope", may_be_async=True),
                 lambda: check_callable("on_error", on_error, "error", "response", "scope", may_be_async=True),
             )
         except ConfigurationError as error:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, Problem
+from monocloud_mw.protect.adapter_checks import check_boolean, collect_problems
 
-__all__ = ["caller_name", "naming"]
+__all__ = ["caller_name", "naming", "read_declared"]
 
 _SKIPPED: Final = ("monocloud_mw.", "django.utils.", "contextlib")
 
@@ -39,6 +41,27 @@ def naming(name: str | None = None) -> Iterator[None]:
         raise ConfigurationError(
             [Problem(f"{wrong}: {each.option}", each.variable, each.message) for each in error.problems]
         ) from error
+
+
+def read_declared(
+    scopes: str | Iterable[str],
+    any_scopes: str | Iterable[str],
+    groups: str | Iterable[str],
+    optional: bool,
+    name: str | None = None,
+) -> Requirements:
+    """Return the requirements in the arguments of a declaration, and check that ``optional`` is a boolean.
+
+    Raises:
+        ConfigurationError: an argument has a wrong type; the error names the view, as :func:`naming` does.
+    """
+    requirements: Requirements
+    with naming(name):
+        requirements, _ = collect_problems(
+            lambda: Requirements.of(scopes, groups, any_scopes),
+            lambda: check_boolean("optional", optional),
+        )
+    return requirements
 
 
 def caller_name() -> str:

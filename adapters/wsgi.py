@@ -22,8 +22,9 @@ from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     Authenticator,
     check_application,
-    check_boolean,
+    check_booleans,
     check_callable,
+    check_resolvers,
     collect_problems,
     require_application,
     select_client,
@@ -104,12 +105,8 @@ class ProtectApiMiddleware:
             ),
             lambda: select_client(client, BackendClient),
             lambda: check_application(app, "a WSGI application", 2),
-            lambda: check_boolean("optional", optional),
-            lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
-            lambda: check_callable("token_resolver", token_resolver, "environ", may_be_async=False),
-            lambda: check_callable(
-                "certificate_resolver", certificate_resolver, "environ", may_be_async=False
-            ),
+            lambda: check_booleans(optional=optional, allow_cors_preflight=allow_cors_preflight),
+            lambda: check_resolvers(token_resolver, certificate_resolver, "environ", may_be_async=False),
             lambda: check_callable("on_error", on_error, "error", "response", "environ", may_be_async=False),
         )
         self._guard = Guard(

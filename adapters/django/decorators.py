@@ -39,12 +39,10 @@ except ImportError as error:
         "monocloud_mw.adapters.django needs Django: pip install 'monocloud-mw[django]'"
     ) from error
 
-from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError
-from monocloud_mw.protect.adapter_checks import check_boolean, collect_problems
 from monocloud_mw.protect.guard import Refused
 
-from ..declared_by import naming
+from ..declared_by import read_declared
 from ..other_interfaces import middleware_for
 from .checking import check_request, check_request_async, is_on_event_loop
 from .config import get_protection
@@ -94,11 +92,8 @@ def protect(
     def decorate(view: Any) -> Any:
         _check_view(view)
         is_dummy = getattr(view, "__module__", "") == method_decorator.__module__  # not yet the view
-        with naming(None if is_dummy else name_of(view)):
-            requirements, _ = collect_problems(
-                lambda: Requirements.of(scopes, groups, any_scopes),
-                lambda: check_boolean("optional", optional),
-            )
+        name = None if is_dummy else name_of(view)
+        requirements = read_declared(scopes, any_scopes, groups, optional, name)
         declaration = Declaration(requirements=requirements, optional=optional)
         return _on_class_or_function(view, partial(_protect, declaration))
 

@@ -41,12 +41,10 @@ except ImportError as error:
         "pip install django-ninja"
     ) from error
 
-from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import CredentialsError, MonoCloudError
-from monocloud_mw.protect.adapter_checks import check_boolean, collect_problems
 from monocloud_mw.protect.guard import Refused
 
-from ..declared_by import naming
+from ..declared_by import read_declared
 from .checking import check_request, check_request_async, is_on_event_loop
 from .declarations import Declaration
 from .refusals import response_of
@@ -113,11 +111,7 @@ class AccessTokenAuth(AuthBase):
     ) -> None:
         super().__init__()
         self.is_async = True  # makes Ninja await awaitable results; a sync call returns none
-        with naming():
-            requirements, _ = collect_problems(
-                lambda: Requirements.of(scopes, groups, any_scopes),
-                lambda: check_boolean("optional", optional),
-            )
+        requirements = read_declared(scopes, any_scopes, groups, optional)
         self._needed = Declaration(requirements=requirements, optional=optional)
 
     def __call__(self, request: HttpRequest) -> Any:

@@ -44,8 +44,8 @@ from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
-    check_boolean,
-    check_callable,
+    check_booleans,
+    check_resolvers,
     collect_problems,
     select_client,
 )
@@ -53,7 +53,7 @@ from monocloud_mw.protect.guard import Guard, Refused, refuse, run_check_async
 from monocloud_mw.protect.resolvers import Resolver
 
 from ..asgi import is_preflight, list_authorization
-from ..declared_by import naming
+from ..declared_by import read_declared
 from .document import install
 from .not_a_decorator import only_a_dependency
 from .not_a_dependency import NotADependency
@@ -137,12 +137,8 @@ class ProtectApi(Protection):
                 token_url=token_url,
                 scope_descriptions=scope_descriptions,
             ),
-            lambda: check_boolean("optional", optional),
-            lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
-            lambda: check_callable("token_resolver", token_resolver, "connection", may_be_async=True),
-            lambda: check_callable(
-                "certificate_resolver", certificate_resolver, "connection", may_be_async=True
-            ),
+            lambda: check_booleans(optional=optional, allow_cors_preflight=allow_cors_preflight),
+            lambda: check_resolvers(token_resolver, certificate_resolver, "connection", may_be_async=True),
         )
         scheme.tenant_domain = tenant_domain_of(client_)
         self._shared = Shared(
@@ -200,12 +196,7 @@ class ProtectApi(Protection):
         """
         if optional is None:
             optional = self.optional
-        with naming():
-            more, _ = collect_problems(
-                lambda: Requirements.of(scopes, groups, any_scopes),
-                lambda: check_boolean("optional", optional),
-            )
-        requirements = self._requirements.merge(more)
+        requirements = self._requirements.merge(read_declared(scopes, any_scopes, groups, optional))
         derived = self._derived.get((requirements, optional))
         if derived is None:
             derived = ProtectApi.__new__(type(self))

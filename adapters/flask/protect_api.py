@@ -47,15 +47,16 @@ from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.adapter_checks import (
     Authenticator,
-    check_boolean,
+    check_booleans,
     check_callable,
+    check_resolvers,
     collect_problems,
     select_client,
 )
 from monocloud_mw.protect.guard import Guard, Refused, run_check
 from monocloud_mw.protect.resolvers import Resolver
 
-from ..declared_by import naming
+from ..declared_by import read_declared
 from ..wsgi import is_preflight, list_authorization
 from .above_routes import leave_to_app
 from .claims import attach_claims, current_request, drop_foreign_claims, was_met
@@ -117,13 +118,10 @@ class ProtectApi:
             lambda: Requirements.of(scopes, groups, any_scopes),
             lambda: check_endpoints(public_endpoints),
             lambda: None if client is None else select_client(client, BackendClient),
-            lambda: check_boolean("deny_by_default", deny_by_default),
-            lambda: check_boolean("optional", optional),
-            lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
-            lambda: check_callable("token_resolver", token_resolver, "request", may_be_async=True),
-            lambda: check_callable(
-                "certificate_resolver", certificate_resolver, "request", may_be_async=True
+            lambda: check_booleans(
+                deny_by_default=deny_by_default, optional=optional, allow_cors_preflight=allow_cors_preflight
             ),
+            lambda: check_resolvers(token_resolver, certificate_resolver, "request", may_be_async=True),
             lambda: check_callable("on_error", on_error, "error", "response", may_be_async=True),
         )
         self._client = client
@@ -205,11 +203,7 @@ class ProtectApi:
         """
         if optional is None:
             optional = self._base.optional
-        with naming():
-            more, _ = collect_problems(
-                lambda: Requirements.of(scopes, groups, any_scopes),
-                lambda: check_boolean("optional", optional),
-            )
+        more = read_declared(scopes, any_scopes, groups, optional)
         declaration = Declaration(self, self._base.requirements.merge(more), optional)
         protect = partial(self._protect, declaration)
         return protect if target is None else protect(target)

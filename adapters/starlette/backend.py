@@ -20,8 +20,8 @@ from monocloud_mw.core.token.requirements import NO_REQUIREMENTS
 from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
-    check_boolean,
-    check_callable,
+    check_booleans,
+    check_resolvers,
     collect_problems,
     select_client,
 )
@@ -70,12 +70,8 @@ class MonoCloudBackend(AuthenticationBackend):
         self.client: AsyncAuthenticator
         self.client, *_ = collect_problems(
             lambda: select_client(client, AsyncBackendClient),
-            lambda: check_boolean("optional", optional),
-            lambda: check_boolean("allow_cors_preflight", allow_cors_preflight),
-            lambda: check_callable("token_resolver", token_resolver, "connection", may_be_async=True),
-            lambda: check_callable(
-                "certificate_resolver", certificate_resolver, "connection", may_be_async=True
-            ),
+            lambda: check_booleans(optional=optional, allow_cors_preflight=allow_cors_preflight),
+            lambda: check_resolvers(token_resolver, certificate_resolver, "connection", may_be_async=True),
         )
         shared = self.client if client is None else None
         self._shared = shared if isinstance(shared, AsyncBackendClient) else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from ..callables import is_async
@@ -22,7 +23,9 @@ __all__ = [
     "Authenticator",
     "check_application",
     "check_boolean",
+    "check_booleans",
     "check_callable",
+    "check_resolvers",
     "collect_problems",
     "require_application",
     "require_claims",
@@ -98,6 +101,11 @@ def check_boolean(name: str, value: Any) -> bool:
     return value
 
 
+def check_booleans(**values: object) -> None:
+    """Raise ``ConfigurationError`` unless every value, named by its option, is a boolean."""
+    collect_problems(*(partial(check_boolean, name, value) for name, value in values.items()))
+
+
 def check_callable(name: str, function: Any, *arguments: str, may_be_async: bool) -> None:
     """Raise ``ConfigurationError`` unless the value is ``None`` or a callable that this adapter can call.
 
@@ -118,6 +126,14 @@ def check_callable(name: str, function: Any, *arguments: str, may_be_async: bool
     else:
         return
     raise ConfigurationError([Problem(name, None, message)])
+
+
+def check_resolvers(token: Any, certificate: Any, argument: str, *, may_be_async: bool) -> None:
+    """Check ``token_resolver`` and ``certificate_resolver`` of an adapter with :func:`check_callable`."""
+    collect_problems(
+        lambda: check_callable("token_resolver", token, argument, may_be_async=may_be_async),
+        lambda: check_callable("certificate_resolver", certificate, argument, may_be_async=may_be_async),
+    )
 
 
 def check_application(app: Any, kind: str, arguments: int) -> None:

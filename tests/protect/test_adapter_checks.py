@@ -13,7 +13,9 @@ from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.protect.adapter_checks import (
     check_application,
     check_boolean,
+    check_booleans,
     check_callable,
+    check_resolvers,
     collect_problems,
     require_application,
     require_claims,
@@ -231,3 +233,14 @@ def test_a_truthy_or_falsy_value_is_not_a_boolean(value: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_boolean("optional", value)
     assert str(caught.value) == f"optional: must be True or False, not {type(value).__name__}"
+
+
+def test_wrong_options_of_a_kind_are_reported_together() -> None:
+    """One error names each boolean, or each resolver, that is wrong."""
+    with pytest.raises(ConfigurationError) as caught:
+        check_booleans(optional="false", deny_by_default=True, allow_cors_preflight=1)
+    assert [problem.option for problem in caught.value.problems] == ["optional", "allow_cors_preflight"]
+    with pytest.raises(ConfigurationError) as caught:
+        check_resolvers("header", _async_function, "request", may_be_async=False)
+    assert [problem.option for problem in caught.value.problems] == ["token_resolver", "certificate_resolver"]
+    check_resolvers(None, len, "request", may_be_async=False)
