@@ -18,13 +18,13 @@ The scope is modified in place, as Starlette's authentication does, so that oute
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from monocloud_mw.client import AsyncBackendClient
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, MonoCloudError
+from monocloud_mw.lifecycle.event_loops import running_loop
 from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
@@ -124,8 +124,8 @@ class ProtectApiMiddleware:
                 lambda: check_callable("on_error", on_error, "error", "response", "scope", may_be_async=True),
             )
         except ConfigurationError as error:
-            if not _is_server_running():
-                raise
+            if running_loop() is None:
+                raise  # on an event loop, servers take an error raised here for missing lifespan support
             self._wrong = error
             return
         self._guard = Guard(
@@ -214,12 +214,3 @@ def is_preflight(scope: Scope) -> bool:
     return is_cors_preflight(
         scope["method"], headers.get(b"origin"), headers.get(b"access-control-request-method")
     )
-
-
-def _is_server_running() -> bool:
-    """Return whether an event loop runs; servers take errors raised there for missing lifespan support."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

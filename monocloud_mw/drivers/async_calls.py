@@ -9,6 +9,7 @@ from typing import Any
 
 from ..callables import is_async
 from ..errors import ConfigurationError
+from ..lifecycle.event_loops import running_loop
 from .worker_threads import WorkerThreads
 
 __all__ = ["CancelledFromWithinError", "call_or_await", "check_event_loop"]
@@ -69,14 +70,12 @@ def check_event_loop() -> None:
     Raises:
         ConfigurationError: no asyncio event loop is running.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if running_loop() is None:
         raise ConfigurationError(
             "AsyncBackendClient needs asyncio, and no asyncio event loop is running. With trio (hypercorn -k "
             "trio, anyio with the trio backend), serve the application with asyncio (hypercorn -k asyncio, "
             "uvicorn), or call a BackendClient in a worker thread (trio.to_thread.run_sync)"
-        ) from None
+        )
 
 
 def _running_task() -> asyncio.Task[Any] | None:

@@ -1,4 +1,4 @@
-"""One resource per event loop, closed when its event loop shuts down.
+"""The running event loop, and one resource per event loop, closed when its event loop shuts down.
 
 Asynchronous connections belong to the event loop that opened them, but one cache may be used on several event
 loops: one per thread, or one after another. An event loop that shuts down closes the asynchronous generators
@@ -12,9 +12,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["PerLoop"]
+__all__ = ["PerLoop", "running_loop"]
 
 T = TypeVar("T")
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs the caller, or ``None``."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class _Lifespan(NamedTuple, Generic[T]):

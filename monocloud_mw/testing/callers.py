@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any, Final, TypeVar, cast
 from ..callables import is_async
 from ..claims import AccessTokenClaims
 from ..core.token.requirements import Requirements, check_requirements
+from ..lifecycle.event_loops import running_loop
 from ..protect.guard import Caller, replace_callers
 
 __all__ = ["as_caller"]
@@ -26,7 +26,7 @@ class _Block:
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
-        self.loop = _running_loop()
+        self.loop = running_loop()
 
 
 _open: Final[list[_Block]] = []
@@ -144,16 +144,9 @@ def _listed(name: str, given: Any, kinds: tuple[type, ...]) -> list[Any]:
 
 def _find() -> Caller | None:
     """Return the caller for the running task or thread, or ``None``."""
-    own, loop = _own.get(), _running_loop()
+    own, loop = _own.get(), running_loop()
     blocks = list(_open)  # other threads change it
     blocks = [block for block in blocks if block in own] or [
         block for block in blocks if block.loop is None or block.loop is not loop
     ]
     return blocks[-1].caller if blocks else None
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
