@@ -31,9 +31,9 @@ from fastapi.openapi import utils
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError
 
+from .declarations import Declared, declared_on
 from .public import is_public
 from .refusals import RESPONSES
-from .routes import Declared, declared_on
 
 __all__ = ["install"]
 

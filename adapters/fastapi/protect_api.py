@@ -40,7 +40,7 @@ from fastapi.security import SecurityScopes
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.client import AsyncBackendClient
 from monocloud_mw.core.token.requirements import Requirements
-from monocloud_mw.errors import ConfigurationError, Problem
+from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
@@ -54,12 +54,13 @@ from monocloud_mw.protect.resolvers import Resolver
 
 from ..asgi import is_preflight, list_authorization
 from ..declared_by import read_declared
+from .declarations import Protection
 from .document import install
 from .not_a_decorator import only_a_dependency
 from .not_a_dependency import NotADependency
 from .public import is_public
 from .refusals import AccessRefused, WebSocketRefused
-from .routes import Protection
+from .routes import check_mounts
 from .scheme import Scheme, tenant_domain_of
 from .shared import Shared
 
@@ -129,7 +130,7 @@ class ProtectApi(Protection):
         requirements, client_, mounts, scheme, *_ = collect_problems(
             lambda: Requirements.of(scopes, groups, any_scopes),
             lambda: select_client(client, AsyncBackendClient),
-            lambda: _check_mounts(public_mounts),
+            lambda: check_mounts(public_mounts),
             lambda: Scheme(
                 scheme_name,
                 authorization_code=authorization_code,
@@ -296,15 +297,6 @@ class ProtectApi(Protection):
         """
         async with self._shared.running(app):
             yield
-
-
-def _check_mounts(names: Iterable[str]) -> frozenset[str]:
-    if isinstance(names, (list, tuple, set, frozenset)) and all(
-        isinstance(name, str) and name for name in names
-    ):
-        return frozenset(name.rstrip("/") or "/" for name in names)
-    message = 'must be a list of paths and hosts, such as ["/static"]'
-    raise ConfigurationError([Problem("public_mounts", None, message)])
 
 
 install()  # from now on, the OpenAPI document says what is enforced

@@ -10,39 +10,36 @@ FastAPI accepts some declarations but interprets them differently than intended.
 - mounts, hosts and plain routes of a protected application or router. FastAPI does not run dependencies for
   them, so such a mount must protect itself or be named in ``public_mounts``;
 - views of a protected application or router that do not have its dependencies (:mod:`.served_routes`).
-
-Dependencies are read as FastAPI reads them: from signatures (``Annotated`` or default), with the scopes of
-each level added to those of the levels above.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Annotated, Any, Final, ForwardRef, NamedTuple, get_args, get_origin
+from collections.abc import Collection, Iterable, Iterator
+from typing import Annotated, Any, Final, ForwardRef, get_args, get_origin
 
 from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
-from fastapi.dependencies.utils import get_typed_signature
-from fastapi.params import Depends, Security
-from fastapi.security.base import SecurityBase
-from starlette.middleware.authentication import AuthenticationMiddleware
+from fastapi.params import Depends
 from starlette.routing import Host, Mount
 
 from monocloud_mw.claims import AccessTokenClaims
-from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, Problem
-from monocloud_mw.protect.wrappers import MAX_LAYERS, decorated
 from monocloud_mw.quoting import quoted
 
-from ..asgi import ProtectApiMiddleware
-from ..starlette import MonoCloudBackend
-from ..wsgi import ProtectApiMiddleware as WsgiMiddleware
+from .coverage import covers_itself, has_middleware, is_covered, is_own_page, require_token
+from .declarations import (
+    declared_among,
+    declared_in,
+    declared_on,
+    dependencies_of,
+    parameters_of,
+    protection_called_by,
+)
 from .public import is_public
 from .served_routes import Frontend, routers_of, served_routes
 
-__all__ = ["Declared", "Protection", "declared_on", "find_problems"]
+__all__ = ["check_mounts", "find_problems"]
 
 
 NOT_COVERED: Final = (
@@ -59,25 +56,7 @@ NOT_INHERITED: Final = (
 _DEPENDS: Final = re.compile(r"\b(Security|Depends|AccessTokenClaims)\b")
 
 
-class Protection(SecurityBase):
-    """Base class of ``ProtectApi``, by which it is recognised among the dependencies."""
-
-    optional: bool
-
-    def requirements_with(self, scopes: Iterable[str]) -> Requirements:
-        """Return the requirements with the scopes of ``Security`` added.
-
-        Raises:
-            ConfigurationError: the scopes have a wrong type.
-        """
-        raise NotImplementedError
-
-    def describe(self, scopes: Iterable[str]) -> None:
-        """List scopes in the security scheme of the OpenAPI document."""
-        raise NotImplementedError
-
-
-def find_problems(app: FastAPI, public_mounts: Collection[str] = ()) -> list[Problem]:
+def find_problems(app: FastAPI, public_mounts: Collection[str]) -> list[Problem]:
     """Return the invalid declarations of an application, its routers and mounted FastAPI applications.
 
     Mounts and plain routes that are not protected are among them.
@@ -86,187 +65,76 @@ def find_problems(app: FastAPI, public_mounts: Collection[str] = ()) -> list[Pro
         app: the application.
         public_mounts: paths of mounts and plain routes, and names of hosts, that are public.
     """
-    problems: list[Problem] = []
-    _read_app(app, "", problems, public_mounts)
-    return problems
+    return list(_read_app(app, "", public_mounts))
 
 
-def _read_app(app: FastAPI, prefix: str, found: list[Problem], public_mounts: Collection[str]) -> None:
-    has_middleware = _has_middleware(app)
+def check_mounts(names: Iterable[str]) -> frozenset[str]:
+    """Return ``public_mounts`` as a set, without slashes at the end.
+
+    Raises:
+        ConfigurationError: it is not a list of names.
+    """
+    if isinstance(names, (list, tuple, set, frozenset)) and all(
+        isinstance(name, str) and name for name in names
+    ):
+        return frozenset(name.rstrip("/") or "/" for name in names)
+    message = 'must be a list of paths and hosts, such as ["/static"]'
+    raise ConfigurationError([Problem("public_mounts", None, message)])
+
+
+def _read_app(app: FastAPI, prefix: str, public_mounts: Collection[str]) -> Iterator[Problem]:
+    is_checked = has_middleware(app)
     inherited = {id(depends) for router in routers_of(app.router) for depends in router.dependencies}
     for original, route, around in served_routes(app.router):
         path = prefix + getattr(route, "path", "")
-        must_cover = not has_middleware and _require_token(around) and path not in public_mounts
+        must_cover = not is_checked and require_token(around) and path not in public_mounts
         if isinstance(route, (Mount, Host)):
             mounted = route.app
             if isinstance(mounted, FastAPI):
-                _read_app(mounted, path, found, public_mounts)
+                yield from _read_app(mounted, path, public_mounts)
             name = path or getattr(route, "host", "") or "/"
-            if must_cover and name not in public_mounts and not _covers_itself(mounted):
-                _add_uncovered(route, name, found)
+            if must_cover and name not in public_mounts and not covers_itself(mounted):
+                yield _uncovered(route, name)
         elif hasattr(route, "dependencies") and not isinstance(route, Frontend):
             own = [depends for depends in original.dependencies if id(depends) not in inherited]
-            _read_view(route, _name(path, route), own, found)
-            if must_cover and not _is_covered(route):
-                found.append(Problem(_name(path, route), None, NOT_INHERITED))
-        elif must_cover and not _is_own_page(app, route) and not _is_covered(route):
-            _add_uncovered(route, path, found)
+            for message in _read_view(route, own):
+                yield Problem(_name(path, route), None, message)
+            if must_cover and not is_covered(route):
+                yield Problem(_name(path, route), None, NOT_INHERITED)
+        elif must_cover and not is_own_page(app, route) and not is_covered(route):
+            yield _uncovered(route, path)
 
 
-def _add_uncovered(route: Any, name: str, found: list[Problem]) -> None:
+def _uncovered(route: Any, name: str) -> Problem:
     message = NOT_COVERED.format(path=json.dumps(name))
-    found.append(Problem(f"{type(route).__name__} {name}", None, message))
+    return Problem(f"{type(route).__name__} {name}", None, message)
 
 
-def _require_token(dependencies: Iterable[Depends]) -> bool:
-    return any(not each.protection.optional for each in _protections_of(dependencies))
-
-
-def _has_middleware(app: Any) -> bool:
-    return any(
-        _is_required_by(each.kwargs.get("backend"))
-        if each.cls is AuthenticationMiddleware
-        else isinstance(each.cls, type)
-        and issubclass(each.cls, ProtectApiMiddleware)
-        and each.kwargs.get("optional") is not True
-        for each in getattr(app, "user_middleware", ())
-    )
-
-
-def _is_required_by(backend: Any) -> bool:
-    """Return whether a backend of ``AuthenticationMiddleware`` refuses requests without a token."""
-    return type(backend) is MonoCloudBackend and not backend.optional  # a subclass may let them pass
-
-
-def _is_own_page(app: FastAPI, route: Any) -> bool:
-    pages = (app.openapi_url, app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url)
-    owner = getattr(getattr(route, "endpoint", None), "__module__", None)
-    return getattr(route, "path", None) in pages and owner == FastAPI.__module__
-
-
-def _covers_itself(mounted: Any) -> bool:
-    """Return whether a mounted application requires a token for all its non-public routes."""
-    for _ in range(MAX_LAYERS):
-        is_middleware = isinstance(mounted, (ProtectApiMiddleware, WsgiMiddleware))
-        if (is_middleware and not mounted._optional) or _has_middleware(mounted):  # noqa: SLF001
-            return True
-        if type(mounted) is AuthenticationMiddleware and _is_required_by(mounted.backend):
-            return True
-        if isinstance(mounted, FastAPI):
-            return _require_token(mounted.router.dependencies) or all(
-                map(_is_covered, _mounted_routes(mounted))
-            )
-        mounted = getattr(mounted, "app", None)  # inside another middleware
-    return False
-
-
-def _mounted_routes(app: FastAPI) -> Iterator[Any]:
-    return (route for _, route, _ in served_routes(app.router) if not _is_own_page(app, route))
-
-
-def _is_covered(route: Any) -> bool:
-    if isinstance(route, (Mount, Host)):
-        return _covers_itself(route.app)
-    if not hasattr(route, "dependencies"):
-        return False
-    return is_public(getattr(route, "endpoint", None)) or any(
-        not each.protection.optional for each in declared_on(route)
-    )
-
-
-def declared_on(route: Any) -> Iterator[Declared]:
-    """Yield the protections among the dependencies of a route of FastAPI and of its view."""
-    yield from _protections_of(route.dependencies)
-    view = getattr(route, "endpoint", None)
-    if callable(view):
-        yield from _declared_by(view, (), None)
-
-
-def _read_view(route: Any, name: str, own: Iterable[Depends], found: list[Problem]) -> None:
+def _read_view(route: Any, own: Iterable[Depends]) -> Iterator[str]:
+    """Yield what is wrong with the declarations of a view; ``own`` are the dependencies of its route."""
     view = getattr(route, "endpoint", None)
     for declared in declared_on(route):
         if declared.text is not None:
             words = ", ".join(map(quoted, declared.text.split()))
-            message = (
-                f"Security(scopes={quoted(declared.text)}) is a string, which FastAPI splits into letters"
-            )
-            found.append(Problem(name, None, f"{message}; write scopes=[{words}]"))
+            given = f"Security(scopes={quoted(declared.text)})"
+            yield f"{given} is a string, which FastAPI splits into letters; write scopes=[{words}]"
             continue
         try:
             declared.protection.requirements_with(declared.scopes)
         except ConfigurationError as error:
-            found.extend(Problem(name, None, f"{problem} (in Security)") for problem in error.problems)
-    if callable(view):
-        calls = [view, *(depends.dependency for depends in own)]
-        found.extend(Problem(name, None, message) for call in calls for message in _misread(call))
-    in_view = _declared_by(view, (), None) if callable(view) else ()
-    required = (each for each in (*_protections_of(own), *in_view) if not each.protection.optional)
+            yield from (f"{problem} (in Security)" for problem in error.problems)
+    for call in (view, *(depends.dependency for depends in own)):
+        yield from _misread(call)
+    required = (each for each in (*declared_among(own), *declared_in(view)) if not each.protection.optional)
     if is_public(view) and next(required, None) is not None:
-        message = "is @public and also requires a token; remove one of the two, or use optional=True"
-        found.append(Problem(name, None, message))
-
-
-class Declared(NamedTuple):
-    """A protection among the dependencies, its scopes, and ``scopes`` if it was passed as one string."""
-
-    protection: Protection
-    scopes: tuple[Any, ...]
-    text: str | None
-
-
-def _protections_of(
-    dependencies: Iterable[Depends], scopes: tuple[Any, ...] = (), text: str | None = None
-) -> Iterator[Declared]:
-    for depends in dependencies:
-        own: Any = (isinstance(depends, Security) and depends.scopes) or ()
-        call = depends.dependency
-        if callable(call):
-            yield from _declared_by(call, (*scopes, *own), own if isinstance(own, str) else text)
-
-
-def _declared_by(call: Callable[..., Any], scopes: tuple[Any, ...], text: str | None) -> Iterator[Declared]:
-    protection = _protection_called_by(call)
-    if protection is not None:
-        yield Declared(protection, scopes, text)
-        return
-    yield from _protections_of(_dependencies_of(call), scopes, text)
-
-
-def _protection_called_by(call: Callable[..., Any]) -> Protection | None:
-    """Return the protection that a dependency is, decorates, or is a method of; a copied name is neither."""
-    for layer in (*decorated(call), getattr(call, "__self__", None)):
-        if isinstance(layer, Protection):
-            return layer
-    return None
-
-
-def _dependencies_of(call: Callable[..., Any]) -> Iterator[Depends]:
-    for parameter in _parameters_of(call):
-        annotation, *notes = (
-            get_args(parameter.annotation)
-            if get_origin(parameter.annotation) is Annotated
-            else [parameter.annotation]
-        )
-        named = [note for note in (*notes, parameter.default) if isinstance(note, Depends)]
-        if named and named[-1].dependency is None:  # the type itself is the dependency
-            scopes = named[-1].scopes if isinstance(named[-1], Security) else None
-            yield Security(annotation, scopes=scopes)
-        elif named:
-            yield named[-1]
-
-
-def _parameters_of(call: Callable[..., Any]) -> Iterator[inspect.Parameter]:
-    """Yield the parameters of a function with resolved annotations; ``type X = ...`` stands for its value."""
-    for parameter in get_typed_signature(call).parameters.values():
-        annotation = parameter.annotation
-        yield parameter.replace(annotation=getattr(annotation, "__value__", annotation))
+        yield "is @public and also requires a token; remove one of the two, or use optional=True"
 
 
 def _misread(call: Any) -> Iterator[str]:
     """Yield a problem for each parameter that FastAPI reads from the request instead of from a dependency."""
-    if not callable(call) or _protection_called_by(call) is not None:
+    if not callable(call) or protection_called_by(call) is not None:
         return
-    for parameter in _parameters_of(call):
+    for parameter in parameters_of(call):
         name, annotation = parameter.name, parameter.annotation
         text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
         if isinstance(parameter.default, Depends):
@@ -281,7 +149,7 @@ def _misread(call: Any) -> Iterator[str]:
                 f"the parameter {quoted(name)} is read from the request's body, not from the access token; "
                 f"write {name}: Annotated[AccessTokenClaims, Security(protect)]"
             )
-    for depends in _dependencies_of(call):
+    for depends in dependencies_of(call):
         yield from _misread(depends.dependency)
 
 

@@ -94,14 +94,15 @@ def _view(view: Any, path: str, methods: tuple[str, ...]) -> Route:
 
 
 def _fastapi(app: Any, mounted: Mounted) -> Iterator[Route]:
+    from ...adapters.fastapi.coverage import is_own_page
+    from ...adapters.fastapi.declarations import declared_on
     from ...adapters.fastapi.public import is_public
-    from ...adapters.fastapi.routes import _is_own_page, declared_on
     from ...adapters.fastapi.served_routes import served_routes
 
     for _, route, _ in served_routes(app.router):
         if not hasattr(route, "dependencies"):
             for each in _starlette([route], mounted):
-                yield attrs.evolve(each, public=each.public or _is_own_page(app, route))
+                yield attrs.evolve(each, public=each.public or is_own_page(app, route))
             continue
         view = route.endpoint
         plain = _view(view, route.path, methods_of(route))
