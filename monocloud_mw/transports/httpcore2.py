@@ -1,7 +1,7 @@
 """The asynchronous transport, based on ``httpcore2``, the HTTP engine of ``httpx2``.
 
-It follows the rules of :mod:`monocloud_mw.transports.protocol`, and uses the same proxies and CA certificates
-as the synchronous transport. Only name look-ups and reading certificate files run in threads.
+It follows the rules of :mod:`monocloud_mw.transports`, and uses the same proxies and CA certificates as the
+synchronous transport. Only name look-ups and reading certificate files run in threads.
 """
 
 from __future__ import annotations
