@@ -37,7 +37,7 @@ class AsyncBackendClient(Client):
     """
 
     def __init__(self, options: Options | None = None, /, **settings: Unpack[Settings]) -> None:
-        super().__init__(options, settings)
+        super().__init__(options, **settings)
         self._driver = AsyncDriver(**self._driver_settings, workers=WorkerThreads())
 
     async def __aenter__(self) -> Self:

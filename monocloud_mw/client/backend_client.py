@@ -35,7 +35,7 @@ class BackendClient(Client):
     """
 
     def __init__(self, options: Options | None = None, /, **settings: Unpack[Settings]) -> None:
-        super().__init__(options, settings)
+        super().__init__(options, **settings)
         self._driver = SyncDriver(**self._driver_settings)
 
     def _check_options(self) -> None:

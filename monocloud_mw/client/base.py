@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NoReturn, Self, SupportsIndex, TypeAlias, cast
+from typing import Any, Final, NoReturn, Self, SupportsIndex, TypeAlias, Unpack, cast
 
 from ..core.token.validator import Validator
 from ..drivers.clock import system_clock
@@ -34,7 +34,7 @@ Certificate: TypeAlias = str | bytes | None
 class Client:
     """The common part of both clients: options, validator and transport."""
 
-    def __init__(self, options: Options | None, settings: Settings) -> None:
+    def __init__(self, options: Options | None = None, /, **settings: Unpack[Settings]) -> None:
         self.options: Options = _read_options(options, settings)
         self.notify = notifier(explaining_observer(os.environ), self.options.observer)
         self._validator = Validator(self.options)
