@@ -143,6 +143,7 @@ class ProtectApi(Protection):
         )
         scheme.tenant_domain = tenant_domain_of(client_)
         self._shared = Shared(
+            client_,
             Guard(client_, token_resolver=token_resolver, certificate_resolver=certificate_resolver),
             scheme,
             owns_client=client is None,
@@ -161,8 +162,7 @@ class ProtectApi(Protection):
     @property
     def client(self) -> AsyncAuthenticator:
         """The client that validates tokens."""
-        client: AsyncAuthenticator = self._shared.guard.client  # type: ignore[assignment]
-        return client
+        return self._shared.client
 
     @property
     def scheme_name(self) -> str:  # type: ignore[override]

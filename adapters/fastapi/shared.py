@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
 
 from monocloud_mw.errors import ConfigurationError, MonoCloudError
+from monocloud_mw.protect.adapter_checks import AsyncAuthenticator
 from monocloud_mw.protect.guard import Guard, find_caller
 from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
 
@@ -29,7 +30,8 @@ class Shared:
     """The shared state.
 
     Args:
-        guard: checks requests.
+        client: validates tokens.
+        guard: checks requests with it.
         scheme: the security scheme in the OpenAPI document.
         owns_client: close the client when the application stops.
         allow_cors_preflight: let CORS preflights pass.
@@ -38,6 +40,7 @@ class Shared:
 
     def __init__(
         self,
+        client: AsyncAuthenticator,
         guard: Guard,
         scheme: Scheme,
         *,
@@ -45,6 +48,7 @@ class Shared:
         allow_cors_preflight: bool,
         public_mounts: frozenset[str],
     ) -> None:
+        self.client = client
         self.guard = guard
         self.scheme = scheme
         self.allow_cors_preflight = allow_cors_preflight
@@ -79,11 +83,10 @@ class Shared:
     async def running(self, app: FastAPI) -> AsyncIterator[None]:
         """Run with an application; see :meth:`.ProtectApi.lifespan`."""
         self.check_routes(app)
-        client: Any = self.guard.client
-        async with running_client(client, owned=self._owns_client):
+        async with running_client(self.client, owned=self._owns_client):
             retry: asyncio.Task[None] | None = None
             is_needed = self.scheme.needs_metadata and find_caller() is None
-            if is_needed and hasattr(client, "get_metadata"):
+            if is_needed and hasattr(self.client, "get_metadata"):
                 try:
                     await self._load_scheme(app)
                 except MonoCloudError as error:
@@ -99,7 +102,7 @@ class Shared:
                         await retry
 
     async def _load_scheme(self, app: FastAPI) -> None:
-        client: Any = self.guard.client
+        client: Any = self.client
         self.scheme.read_metadata(await client.get_metadata())
         app.openapi_schema = None  # regenerate it with the URLs
 

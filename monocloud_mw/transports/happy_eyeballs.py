@@ -58,18 +58,19 @@ def connect(
                     raise TimeoutError("no address answered in time")
                 if waiting and now >= next_attempt:
                     try:
-                        selector.register(_begin(waiting.pop(0), port, options), selectors.EVENT_WRITE)
+                        begun = _begin(waiting.pop(0), port, options)
+                        selector.register(begun, selectors.EVENT_WRITE, begun)
                         next_attempt = now + ATTEMPT_DELAY_SECONDS
                     except OSError as error:  # no route, or an address family that is not available
                         failure = error
                     continue
                 until = min(deadline, next_attempt) if waiting else deadline
                 for key, _ in selector.select(until - now):
-                    attempt: Any = key.fileobj
+                    attempt: socket.socket = key.data
                     selector.unregister(attempt)
                     code = attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                     if code == 0:
-                        return attempt  # type: ignore[no-any-return]
+                        return attempt
                     attempt.close()
                     failure = OSError(code, os.strerror(code))
                     next_attempt = now
@@ -77,7 +78,7 @@ def connect(
         finally:
             for key in list(selector.get_map().values()):
                 selector.unregister(key.fileobj)
-                key.fileobj.close()  # type: ignore[union-attr]
+                key.data.close()
 
 
 def _begin(address: str, port: int, options: Iterable[tuple[Any, ...]]) -> socket.socket:
