@@ -33,7 +33,7 @@ def ensure_response(response: object) -> HttpResponse | Failure:
     return Failure(HttpError(f"the fetcher returned {type(response).__name__}, not HttpResponse"))
 
 
-def ensure_entry(entry: Any) -> Any:
+def ensure_entry(entry: object) -> Any:
     """Return the result of a claims cache; check that a mapping is a JSON object.
 
     Raises:
@@ -47,7 +47,7 @@ def ensure_entry(entry: Any) -> Any:
     return entry
 
 
-def _check_json(value: Any) -> None:
+def _check_json(value: object) -> None:
     if isinstance(value, Mapping):
         for name, member in value.items():
             if not isinstance(name, str):

@@ -89,7 +89,7 @@ class Jwk:
         return self.key_type == "OKP" and self.algorithm in ("EdDSA", self.curve)
 
 
-def parse_jwk(members: Any) -> Jwk:
+def parse_jwk(members: object) -> Jwk:
     """Parse a public JWK.
 
     Raises:
@@ -121,7 +121,7 @@ def parse_jwk(members: Any) -> Jwk:
     return key
 
 
-def present_members(members: Any) -> dict[str, Any]:
+def present_members(members: object) -> dict[str, Any]:
     """Return the members of a JWK that are not absent.
 
     Raises:
@@ -238,7 +238,7 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = MappingProxy
 )
 
 
-def render_public_key(public_key: Any) -> dict[str, str]:
+def render_public_key(public_key: object) -> dict[str, str]:
     """Return a public key as a JWK with only its required members (RFC 7638 section 3.2).
 
     Raises:
@@ -272,7 +272,7 @@ def _render_unsigned(number: int) -> str:
     return base64url.encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 
-def _thumbprint(public_key: Any) -> str:
+def _thumbprint(public_key: object) -> str:
     """Return the SHA-256 thumbprint of the key (RFC 7638 section 3)."""
     members = json.dumps(render_public_key(public_key), separators=(",", ":"), sort_keys=True)
     return base64url.encode(hashlib.sha256(members.encode("ascii")).digest())

@@ -96,7 +96,7 @@ class KeySet:
         return self._searches.get((algorithm, key_id))
 
 
-def _name(position: int, entry: Any) -> str:
+def _name(position: int, entry: object) -> str:
     """Return the name of a key in the document, for the log."""
     key_id = entry.get("kid") if isinstance(entry, Mapping) else None
     return f"key {position}" if key_id is None else f"key {position} (kid {quoted(key_id)})"

@@ -122,13 +122,13 @@ def _check_unique(document: dict[str, Any], unique: Collection[str]) -> None:
             raise DocumentError(f"it repeats {name}, or a name in it")
 
 
-def _has_repeated(value: Any) -> bool:
+def _has_repeated(value: object) -> bool:
     if isinstance(value, dict):
         return isinstance(value, _Repeating) or any(map(_has_repeated, value.values()))
     return isinstance(value, list) and any(map(_has_repeated, value))
 
 
-def _without_surrogates(value: Any) -> Any:
+def _without_surrogates(value: object) -> Any:
     if isinstance(value, dict):
         return {
             name: _without_surrogates(member) for name, member in value.items() if not _SURROGATE.search(name)

@@ -61,7 +61,7 @@ class ClientAuthentication:
     """
 
     credentials: Callable[[ClientContext], ClientCredentials]
-    read_secret: Callable[[Any], ClientSecret] | None
+    read_secret: Callable[[ClientSecret], ClientSecret] | None
 
     @property
     def mutual_tls(self) -> bool:

@@ -7,22 +7,22 @@ identities). No message contains any part of a secret.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ..errors import TokenError
 from ..jose import SigningKey, parse_json_object
+from .settings import ClientSecret
 
 __all__ = ["read_private_secret", "read_svid_secret", "read_symmetric_secret", "read_text_secret"]
 
 
-def read_text_secret(secret: Any) -> str:
+def read_text_secret(secret: ClientSecret) -> str:
     """Return a secret that is used without conversion."""
     if not isinstance(secret, str):
         raise ValueError("it must be plain text")
     return secret
 
 
-def read_symmetric_secret(secret: Any) -> SigningKey:
+def read_symmetric_secret(secret: ClientSecret) -> SigningKey:
     """Return the key for a string, or for an ``oct`` JWK."""
     if isinstance(secret, str) and not secret.lstrip().startswith("{"):
         if secret.lstrip().startswith("-----BEGIN"):
@@ -34,7 +34,7 @@ def read_symmetric_secret(secret: Any) -> SigningKey:
     return key
 
 
-def read_private_secret(secret: Any) -> SigningKey:
+def read_private_secret(secret: ClientSecret) -> SigningKey:
     """Return the private key in a JWK or PEM."""
     if isinstance(secret, str) and not secret.lstrip().startswith(("{", "-----BEGIN")):
         raise ValueError("it must be a private JWK or a PEM private key, not plain text")
@@ -44,7 +44,7 @@ def read_private_secret(secret: Any) -> SigningKey:
     return key
 
 
-def _signing_key(secret: Any) -> SigningKey:
+def _signing_key(secret: ClientSecret) -> SigningKey:
     if isinstance(secret, SigningKey):
         return secret
     if callable(secret):
@@ -62,6 +62,6 @@ def _signing_key(secret: Any) -> SigningKey:
     )  # some environment files allow only one line per variable
 
 
-def read_svid_secret(secret: Any) -> Any:
+def read_svid_secret(secret: ClientSecret) -> ClientSecret:
     """Return a JWT-SVID, or a callable that returns the current one, since it expires within minutes."""
     return secret if callable(secret) else read_text_secret(secret)

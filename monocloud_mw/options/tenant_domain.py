@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 from urllib.parse import unquote
 
 from ..urls import normalise_url
@@ -18,7 +17,7 @@ from .values import read_unquoted
 __all__ = ["read_tenant_domain"]
 
 
-def read_tenant_domain(value: Any) -> str:
+def read_tenant_domain(value: object) -> str:
     """Return the normalised URL of a tenant."""
     text = read_unquoted(value)
     if not text.isascii():

@@ -45,7 +45,7 @@ _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NEVER_A_PATH: Final = frozenset(":/")  # a name with one of these is not a path
 
 
-def read_text(value: Any) -> str:
+def read_text(value: object) -> str:
     """Return a string that is not blank."""
     if not isinstance(value, str):
         raise ValueError(f"must be a string, not {type(value).__name__}")
@@ -60,7 +60,7 @@ def read_text(value: Any) -> str:
     raise ValueError("must be valid Unicode")  # outside the handler: the codec's error contains the value
 
 
-def read_name(value: Any) -> str:
+def read_name(value: object) -> str:
     """Return an identifier without leading and trailing white space."""
     text = read_unquoted(value)
     if not text.isprintable():
@@ -68,7 +68,7 @@ def read_name(value: Any) -> str:
     return text
 
 
-def read_unquoted(value: Any) -> str:
+def read_unquoted(value: object) -> str:
     """Return text without leading and trailing white space; the caller makes further checks."""
     text = read_text(value).strip()
     if text[0] in QUOTES or text[-1] in QUOTES:
@@ -80,7 +80,7 @@ def read_unquoted(value: Any) -> str:
     return text
 
 
-def read_names(value: Any) -> tuple[str, ...]:
+def read_names(value: object) -> tuple[str, ...]:
     """Return one or several identifiers as a tuple."""
     if isinstance(value, str):
         if "," in value:
@@ -98,7 +98,7 @@ def read_names(value: Any) -> tuple[str, ...]:
     return names
 
 
-def read_algorithms(value: Any) -> tuple[str, ...]:
+def read_algorithms(value: object) -> tuple[str, ...]:
     """Return the names of supported signature algorithms."""
     names = read_names(value)
     unknown = [quoted(name) for name in names if name not in SIGNATURE_ALGORITHMS]
@@ -109,17 +109,17 @@ def read_algorithms(value: Any) -> tuple[str, ...]:
     return names
 
 
-def read_boolean(value: Any) -> bool:
+def read_boolean(value: object) -> bool:
     """Return ``True`` or ``False``."""
     if not isinstance(value, bool):
         raise ValueError(f"must be True or False, not {quoted(value)}")
     return value
 
 
-def seconds_up_to(maximum: int) -> Callable[[Any], float]:
+def seconds_up_to(maximum: int) -> Callable[[object], float]:
     """Return a function that validates a duration in seconds."""
 
-    def read(value: Any) -> float:
+    def read(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError(f"must be a number of seconds, not {quoted(value)}")
         if not 0 <= value <= maximum:
@@ -129,7 +129,7 @@ def seconds_up_to(maximum: int) -> Callable[[Any], float]:
     return read
 
 
-def read_timeout(value: Any) -> float:
+def read_timeout(value: object) -> float:
     """Return a timeout in seconds. The limit catches values in milliseconds, like 10000."""
     try:
         seconds = seconds_up_to(MAX_TIMEOUT_SECONDS)(value)
@@ -140,7 +140,7 @@ def read_timeout(value: Any) -> float:
     return seconds
 
 
-def read_claim_name(value: Any) -> str:
+def read_claim_name(value: object) -> str:
     """Return the name of a claim, or a dotted path into objects."""
     name = read_name(value)
     if "" in name.split(".") and not _NEVER_A_PATH.intersection(name):
@@ -148,14 +148,14 @@ def read_claim_name(value: Any) -> str:
     return name
 
 
-def read_count(value: Any) -> int:
+def read_count(value: object) -> int:
     """Return an integer, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"must be a whole number, 0 or more, not {quoted(value)}")
     return value
 
 
-def read_size(value: Any) -> int:
+def read_size(value: object) -> int:
     """Return the maximum number of characters of a token."""
     size = read_count(value)
     if not 1 <= size <= MAX_SIZE:
@@ -163,10 +163,10 @@ def read_size(value: Any) -> int:
     return size
 
 
-def one_of(*names: str) -> Callable[[Any], str]:
+def one_of(*names: str) -> Callable[[object], str]:
     """Return a function that accepts only the given names."""
 
-    def read(value: Any) -> str:
+    def read(value: object) -> str:
         if value not in names:
             raise ValueError(f"must be one of {', '.join(names)}, not {quoted(value)}")
         return str(value)
@@ -174,28 +174,28 @@ def one_of(*names: str) -> Callable[[Any], str]:
     return read
 
 
-def read_callable(value: Any) -> Any:
+def read_callable(value: object) -> Any:
     """Return a callable."""
     if not callable(value):
         raise ValueError(f"must be callable, not {type(value).__name__}")
     return value
 
 
-def read_clock(value: Any) -> Any:
+def read_clock(value: object) -> Any:
     """Return a synchronous callable, because a clock is not awaited."""
     if is_async(read_callable(value)):
         raise ValueError("must not be asynchronous: it must return Unix seconds, and is not awaited")
     return value
 
 
-def read_cache(value: Any) -> Any:
+def read_cache(value: object) -> Any:
     """Return a claims cache (:mod:`monocloud_mw.claims_cache`)."""
     if not all(callable(getattr(value, name, None)) for name in ("get", "set", "delete")):
         raise ValueError("must have the methods get, set and delete of a claims cache")
     return value
 
 
-def read_observer(value: Any) -> Any:
+def read_observer(value: object) -> Any:
     """Return an observer: a function of one event, or an object with a method for at least one kind of event.
 
     Async functions are rejected, because observers are not awaited.
@@ -210,7 +210,7 @@ def read_observer(value: Any) -> Any:
     return value
 
 
-def read_file(value: Any) -> str:
+def read_file(value: object) -> str:
     """Return the path of an existing file."""
     path = read_text(str(value) if isinstance(value, Path) else value)
     if "-----BEGIN" in path:
@@ -224,14 +224,14 @@ def read_file(value: Any) -> str:
     return path
 
 
-def read_certificate_and_key(value: Any) -> tuple[str, str]:
+def read_certificate_and_key(value: object) -> tuple[str, str]:
     """Return the paths of a certificate and of its key."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise ValueError("must be a pair: the paths of a PEM certificate and of its key")
     return read_file(value[0]), read_file(value[1])
 
 
-def read_any_secret(value: Any) -> Any:
+def read_any_secret(value: object) -> Any:
     """Return a client secret of any kind; it is checked later against ``client_auth_method``."""
     if isinstance(value, str):
         return read_text(value)

@@ -71,7 +71,7 @@ def collect_problems(*steps: Callable[[], Any]) -> tuple[Any, ...]:
     return tuple(results)
 
 
-def select_client(client: Any, kind: type[Any]) -> Any:
+def select_client(client: object, kind: type[Any]) -> Any:
     """Return the given client, or the shared one of ``kind``.
 
     Raises:
@@ -90,7 +90,7 @@ def select_client(client: Any, kind: type[Any]) -> Any:
     return client
 
 
-def check_boolean(name: str, value: Any) -> bool:
+def check_boolean(name: str, value: object) -> bool:
     """Return a boolean; other values are rejected because a string such as ``"false"`` is truthy.
 
     Raises:
@@ -106,7 +106,7 @@ def check_booleans(**values: object) -> None:
     collect_problems(*(partial(check_boolean, name, value) for name, value in values.items()))
 
 
-def check_callable(name: str, function: Any, *arguments: str, may_be_async: bool) -> None:
+def check_callable(name: str, function: object, *arguments: str, may_be_async: bool) -> None:
     """Raise ``ConfigurationError`` unless the value is ``None`` or a callable that this adapter can call.
 
     Args:
@@ -128,7 +128,7 @@ def check_callable(name: str, function: Any, *arguments: str, may_be_async: bool
     raise ConfigurationError([Problem(name, None, message)])
 
 
-def check_resolvers(token: Any, certificate: Any, argument: str, *, may_be_async: bool) -> None:
+def check_resolvers(token: object, certificate: object, argument: str, *, may_be_async: bool) -> None:
     """Check ``token_resolver`` and ``certificate_resolver`` of an adapter with :func:`check_callable`."""
     collect_problems(
         lambda: check_callable("token_resolver", token, argument, may_be_async=may_be_async),
@@ -136,7 +136,7 @@ def check_resolvers(token: Any, certificate: Any, argument: str, *, may_be_async
     )
 
 
-def check_application(app: Any, kind: str, arguments: int) -> None:
+def check_application(app: object, kind: str, arguments: int) -> None:
     """Raise ``ConfigurationError`` unless a value can be called as an application.
 
     Args:
@@ -149,7 +149,7 @@ def check_application(app: Any, kind: str, arguments: int) -> None:
         raise ConfigurationError([Problem("app", None, message)])
 
 
-def require_claims(answer: Any) -> AccessTokenClaims:
+def require_claims(answer: object) -> AccessTokenClaims:
     """Return the result of a client; raise ``ConfigurationError`` if it is not claims."""
     if not isinstance(answer, AccessTokenClaims):
         raise ConfigurationError(
@@ -158,7 +158,7 @@ def require_claims(answer: Any) -> AccessTokenClaims:
     return answer
 
 
-def require_application(answer: Any, kind: str, arguments: int) -> Any:
+def require_application(answer: object, kind: str, arguments: int) -> Any:
     """Return the result of ``on_error`` of a middleware, if it is an application or ``None``.
 
     Args:

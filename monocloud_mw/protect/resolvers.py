@@ -51,7 +51,7 @@ def resolving(name: str) -> Iterator[None]:
         raise ConfigurationError(f"{name} raised {type(error).__name__}") from error
 
 
-def parse_token(answer: Any) -> str:
+def parse_token(answer: object) -> str:
     """Read the result of a ``token_resolver``.
 
     Raises:
@@ -66,7 +66,7 @@ def parse_token(answer: Any) -> str:
     return token
 
 
-def parse_certificate(answer: Any) -> str | bytes | None:
+def parse_certificate(answer: object) -> str | bytes | None:
     """Read the result of a ``certificate_resolver``.
 
     Raises:

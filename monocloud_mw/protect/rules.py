@@ -101,7 +101,11 @@ class CheckedRule:
 
 
 def read_requirements(
-    scopes: Any, groups: Any, any_scopes: Any, problems: list[Problem], rule: str = ""
+    scopes: str | Iterable[str],
+    groups: str | Iterable[str],
+    any_scopes: str | Iterable[str],
+    problems: list[Problem],
+    rule: str = "",
 ) -> Requirements:
     """Return the requirements of a rule, or of a middleware; add what is wrong to ``problems``."""
     try:
@@ -114,7 +118,7 @@ def read_requirements(
         return NO_REQUIREMENTS
 
 
-def read_rules(rules: Any, problems: list[Problem]) -> Iterator[CheckedRule]:
+def read_rules(rules: object, problems: list[Problem]) -> Iterator[CheckedRule]:
     """Yield the valid rules; add what is wrong with the others to ``problems``."""
     if not isinstance(rules, (list, tuple)):
         problems.append(Problem("rules", None, f"must be a list of Rule, not {quoted(type(rules).__name__)}"))
@@ -138,7 +142,7 @@ def read_rules(rules: Any, problems: list[Problem]) -> Iterator[CheckedRule]:
             yield CheckedRule(name, Pattern.parse(rule.path), methods, requirements, public)
 
 
-def _read_methods(name: str, methods: Any, problems: list[Problem]) -> frozenset[str] | None:
+def _read_methods(name: str, methods: object, problems: list[Problem]) -> frozenset[str] | None:
     if methods is None:
         return None
     methods = (methods,) if isinstance(methods, str) else methods
@@ -155,7 +159,7 @@ def _read_methods(name: str, methods: Any, problems: list[Problem]) -> frozenset
     return named | {"HEAD"} if "GET" in named else named
 
 
-def _list_path_mistakes(path: Any) -> Iterator[str]:
+def _list_path_mistakes(path: object) -> Iterator[str]:
     """Yield what makes a path invalid or unable to match; a rule that never matches would protect nothing."""
     if not isinstance(path, str):
         yield "path must be a string that starts with a slash"
@@ -190,7 +194,7 @@ def _list_path_mistakes(path: Any) -> Iterator[str]:
             yield f"path is not in Werkzeug's routing syntax: {quoted(error)}"
 
 
-def read_prefixes(prefixes: Any, problems: list[Problem]) -> Sequence[str]:
+def read_prefixes(prefixes: object, problems: list[Problem]) -> Sequence[str]:
     """Return the prefixes that an application strips from paths; add what is wrong to ``problems``."""
     prefixes = (prefixes,) if isinstance(prefixes, str) else prefixes
     if not isinstance(prefixes, (list, tuple, set, frozenset)):

@@ -83,6 +83,6 @@ def checked_url(make: Callable[[], T]) -> T:
     raise ConfigurationError([Problem("url", None, message)])
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
     """Return whether a setting is a number; the value of an environment variable is not one."""
     return isinstance(value, int | float) and not isinstance(value, bool)

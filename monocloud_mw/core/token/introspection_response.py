@@ -87,7 +87,7 @@ def _refusal(url: str, response: HttpResponse, options: Options) -> OAuthRespons
     )
 
 
-def _error_text(value: Any) -> str | None:
+def _error_text(value: object) -> str | None:
     """Return an error member unchanged if it follows the grammar of RFC 6749, and escaped otherwise."""
     if not isinstance(value, str):
         return None

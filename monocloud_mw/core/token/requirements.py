@@ -79,7 +79,7 @@ def _merged(
     return these + tuple(alternatives for alternatives in those if alternatives not in these)
 
 
-def _read(scopes: Any, groups: Any, any_scopes: Any) -> Requirements:
+def _read(scopes: object, groups: object, any_scopes: object) -> Requirements:
     problems: list[Problem] = []
     wanted_scopes = _scopes("scopes", scopes, problems)
     wanted_groups = _values("groups", (groups,) if isinstance(groups, str) else groups, problems)
@@ -97,7 +97,7 @@ def _read(scopes: Any, groups: Any, any_scopes: Any) -> Requirements:
 _cached: Final[Callable[[Any, Any, Any], Requirements]] = lru_cache(maxsize=1024)(_read)
 
 
-def _scopes(option: str, scopes: Any, problems: list[Problem]) -> frozenset[str]:
+def _scopes(option: str, scopes: object, problems: list[Problem]) -> frozenset[str]:
     """Parse scopes; in a string only U+0020 separates them (RFC 6749 section 3.3)."""
     # Reject blank strings, like blank entries: treated as no scopes, they would accept every token.
     listed = (list(filter(None, scopes.split(" "))) or [scopes]) if isinstance(scopes, str) else scopes
@@ -108,7 +108,7 @@ def _scopes(option: str, scopes: Any, problems: list[Problem]) -> frozenset[str]
     return wanted
 
 
-def _values(option: str, values: Any, problems: list[Problem]) -> frozenset[str]:
+def _values(option: str, values: object, problems: list[Problem]) -> frozenset[str]:
     if not isinstance(values, (list, tuple, set, frozenset)):
         problems.append(
             Problem(option, None, f"must be a string or a list of strings, not {type(values).__name__}")
