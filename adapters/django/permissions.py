@@ -2,6 +2,7 @@
 
 - They read ``request.auth``. A caller without a token has no scopes and no groups.
 - ``~HasGroups("suspended")`` also requires a token, so that an anonymous caller does not pass.
+- What the browsable API, ``OPTIONS`` and schemas ask about other methods is neither logged nor reported.
 - A 403 has a challenge that names the scopes (RFC 6750 section 3.1). Combined permissions have it too, if one
   of their operands is a permission of this module.
 """
@@ -152,7 +153,7 @@ class _TokenPermission(BasePermission, metaclass=_Metaclass):
         try:
             check_requirements(claims, self.requirements, match_all=get_protection().options.groups_match_all)
         except TokenError:
-            self._request = request
+            self._request = None if _is_trial(request) else request
             return False
         return True
 
@@ -178,6 +179,14 @@ class _TokenPermission(BasePermission, metaclass=_Metaclass):
             run_check(check)
         except Refused as refused:
             raise AccessTokenException(refused, self._request) from refused.error
+
+
+def _is_trial(request: Any) -> bool:
+    """Return whether the answer is only shown, in a form of the browsable API, ``OPTIONS`` or a schema.
+
+    REST framework then asks about each method with a copy of the request, which has a ``method`` of its own.
+    """
+    return "method" in getattr(request, "__dict__", ())
 
 
 def _claims_of(request: Any) -> AccessTokenClaims | None:

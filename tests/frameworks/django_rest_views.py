@@ -12,6 +12,7 @@ from rest_framework.authentication import BasicAuthentication, SessionAuthentica
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.urlpatterns import format_suffix_patterns
 from rest_framework.views import APIView
 
@@ -115,6 +116,18 @@ class OwnPermissions(Who):
         return [HasScopes("read")(), (HasGroups("admin") & ~HasGroups("suspended"))()]
 
 
+class ForEachMethod(Who):
+    """Needs another scope to write than to read."""
+
+    def get_serializer(self, **_: Any) -> Serializer[Any]:
+        """Return what forms and ``OPTIONS`` describe."""
+        return Serializer()
+
+    def get_permissions(self) -> list[Any]:
+        """Return the permission of the method."""
+        return [HasScopes("write" if self.request.method == "POST" else "read")()]
+
+
 class WithClasses(Who):
     """Returns classes where instances belong."""
 
@@ -173,6 +186,7 @@ urlpatterns = [
     path("open", needing(AllowAny)),
     path("public", public(needing(AllowAny))),
     path("own-permissions", OwnPermissions.as_view()),
+    path("for-each-method", ForEachMethod.as_view()),
     path("mapped", Mapped.as_view()),
     path("either", Either.as_view()),
     path(

@@ -314,25 +314,57 @@ def test_the_observer_hears_of_a_missing_scope(send: Send, project: UseProject) 
     assert (events[-1].reason, events[-1].status, events[-1].path) == ("insufficient_scope", 403, "'/read'")
 
 
+PAGES: Final = {
+    "TEMPLATES": [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+        }
+    ],
+    "STATIC_URL": "/static/",
+}
+
+
 def test_the_browsable_api(send: Send, project: UseProject) -> None:
     """A browser gets a page with the caller's name, and a page for a refusal."""
-    project(
-        URLS,
-        WITHOUT_OURS,
-        TEMPLATES=[
-            {
-                "BACKEND": "django.template.backends.django.DjangoTemplates",
-                "APP_DIRS": True,
-                "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
-            }
-        ],
-        STATIC_URL="/static/",
-    )
+    project(URLS, WITHOUT_OURS, **PAGES)
     page = send("GET", "/who", ANY, Accept="text/html")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "alice" in page.content.decode()
     refused = send("GET", "/read", ANY, Accept="text/html")
     assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (403, NEEDS_READ)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "token", "status", "refusals"),
+    [
+        ("GET", "/for-each-method", READ, 200, []),  # the page has no form for POST
+        ("OPTIONS", "/for-each-method", READ, 200, []),
+        ("GET", "/for-each-method", ANY, 403, [403]),
+        ("POST", "/for-each-method", READ, 403, [403]),
+        ("GET", "/read", ANY, 403, [403]),
+        ("GET", "/and", ANY, 403, [403]),
+        ("GET", "/who", {"lifetime_seconds": -300}, 401, [401]),
+    ],
+)
+def test_what_a_page_asks_about_is_no_refusal(
+    method: str,
+    path: str,
+    token: Token,
+    status: int,
+    refusals: list[int],
+    send: Send,
+    project: UseProject,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A page asks which methods the caller may use; only the response itself is logged and reported."""
+    events: list[Any] = []
+    project(URLS, WITHOUT_OURS, observer=events.append, **PAGES)
+    with caplog.at_level("INFO", "monocloud_mw"):
+        assert send(method, path, token, Accept="text/html").status_code == status
+    assert [event.status for event in events if type(event).__name__ == "RequestRefused"] == refusals
+    assert sum("answered with" in line for line in caplog.messages) == len(refusals)
 
 
 def test_the_schema(send: Send, project: UseProject) -> None:
