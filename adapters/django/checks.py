@@ -6,11 +6,13 @@
 ``monocloud_mw.E003``    the middleware comes after ``CsrfViewMiddleware``, which refuses requests first
 ``monocloud_mw.E004``    a setting needs the middleware, which is not installed
 ``monocloud_mw.W001``    an entry of ``public_views`` or ``public_apps`` matches no view
+``monocloud_mw.W002``    nothing in the URLconf requires an access token, and the middleware is not installed
 =======================  ===================================================================================
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -26,11 +28,12 @@ from monocloud_mw.errors import ConfigurationError
 
 from .config import SETTING, Protection
 from .contradictions import find_contradictions
-from .declarations import name_of
+from .declarations import class_of, declaration_of, name_of
 from .middleware import ProtectApiMiddleware
 
 __all__ = ["check_protection"]
 
+_Listed = tuple[Any, tuple[str, ...]]  # a view, and the application namespaces of its URLconfs
 _OF_MIDDLEWARE: Final = ("deny_by_default", "public_views", "public_apps")
 
 
@@ -45,7 +48,7 @@ def check_protection(**_: Any) -> list[CheckMessage]:
         return [
             Error(
                 problem,
-                hint=f"Set it in {SETTING} or in the environment.",
+                hint=f"Correct {SETTING}; options can also be set in the environment.",
                 obj=SETTING,
                 id="monocloud_mw.E001",
             )
@@ -103,19 +106,51 @@ def _check_views(protection: Protection, *, has_middleware: bool) -> Iterator[Ch
     }
     for message in sorted(found):
         yield Error(message, obj="ROOT_URLCONF", id="monocloud_mw.E002")
-    views = [(name_of(view), apps) for view, apps in listed]
-    apps = {app for _, apps in views for app in apps}
-    unknown = [f"public_apps: no URLconf has the app_name {app!r}" for app in protection.public_apps - apps]
-    unknown += [
-        f"public_views: {name!r} matches no view and no module with a view"
-        for name in protection.public_views
-        if not any(f"{view}.".startswith(f"{name}.") for view, _ in views)
-    ]
-    for message in sorted(unknown):
-        yield CheckWarning(message, hint="Correct or remove it.", obj=SETTING, id="monocloud_mw.W001")
+    yield from _check_names(protection, listed)
+    if listed and not has_middleware and not any(_reads_tokens(view, apps) for view, apps in listed):
+        yield CheckWarning(
+            "no view requires an access token: the middleware is not installed, and no view has @protect",
+            hint='Add "monocloud_mw.adapters.django.ProtectApiMiddleware" to MIDDLEWARE, or use @protect.',
+            obj="MIDDLEWARE",
+            id="monocloud_mw.W002",
+        )
 
 
-def _list_views(patterns: Iterable[Any], apps: tuple[str, ...]) -> Iterator[tuple[Any, tuple[str, ...]]]:
+def _check_names(protection: Protection, listed: list[_Listed]) -> Iterator[CheckMessage]:
+    apps = sorted({app for _, apps in listed for app in apps})
+    for app in sorted(protection.public_apps.difference(apps)):
+        yield CheckWarning(
+            f"public_apps: no URLconf has the app_name {app!r}",
+            hint=f"Correct or remove it; the URLconfs have {', '.join(map(repr, apps)) or 'no app_name'}.",
+            obj=SETTING,
+            id="monocloud_mw.W001",
+        )
+    names = [f"{name_of(view)}." for view, _ in listed]
+    for name in sorted(protection.public_views):
+        if not any(view.startswith(f"{name}.") for view in names):
+            yield CheckWarning(
+                f"public_views: {name!r} matches no view and no module with a view",
+                hint="Correct or remove it; write a dotted name, such as 'shop.views.ping' or 'shop.views'.",
+                obj=SETTING,
+                id="monocloud_mw.W001",
+            )
+
+
+def _reads_tokens(view: Any, apps: tuple[str, ...]) -> bool:
+    """Return whether a view or a method has @protect, or REST framework or Ninja reads its tokens."""
+    if "ninja" in apps and f"{__package__}.ninja" in sys.modules:
+        return True
+    kind = class_of(view)
+    methods = (getattr(kind, name, None) for name in ("dispatch", *getattr(kind, "http_method_names", ())))
+    declared = filter(None, map(declaration_of, (view, *methods)))
+    return any(not declaration.public for declaration in declared) or any(
+        parent.__module__ == f"{__package__}.rest_framework"
+        for scheme in getattr(kind, "authentication_classes", ())
+        for parent in getattr(scheme, "__mro__", ())
+    )
+
+
+def _list_views(patterns: Iterable[Any], apps: tuple[str, ...]) -> Iterator[_Listed]:
     """Yield every view and the application namespaces of its URLconfs."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):

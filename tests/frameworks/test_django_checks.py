@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any, Final
 
 import pytest
@@ -21,9 +23,14 @@ from django.urls import path  # noqa: E402
 from django.utils.decorators import method_decorator  # noqa: E402
 from django.views import View  # noqa: E402
 from django.views.decorators.csrf import csrf_exempt  # noqa: E402
+from ninja import NinjaAPI  # noqa: E402
+from rest_framework.authentication import SessionAuthentication  # noqa: E402
+from rest_framework.views import APIView  # noqa: E402
 
 from monocloud_mw.adapters.django import DjangoSettings, protect, public  # noqa: E402
 from monocloud_mw.adapters.django.config import Protection  # noqa: E402
+from monocloud_mw.adapters.django.ninja import AccessTokenAuth  # noqa: E402
+from monocloud_mw.adapters.django.rest_framework import AccessTokenAuthentication  # noqa: E402
 
 __all__ = ["project", "send", "tenant"]
 
@@ -132,8 +139,13 @@ def test_settings_that_need_the_middleware(project: UseProject) -> None:
 
 
 def test_names_that_match_nothing(project: UseProject) -> None:
-    """A misspelt name would leave a view protected that should be public."""
+    """A misspelt name would leave a view protected that should be public; the hint says what is expected."""
     project(URLS, public_views=["tests.frameworks.django_view"], public_apps=["admin", "health"])
+    hints = [message.hint for message in run_checks() if message.id == "monocloud_mw.W001"]
+    assert hints == [
+        "Correct or remove it; the URLconfs have 'health'.",
+        "Correct or remove it; write a dotted name, such as 'shop.views.ping' or 'shop.views'.",
+    ]
     assert _found() == [
         ("monocloud_mw.W001", "public_apps: no URLconf has the app_name 'admin'"),
         (
@@ -141,6 +153,94 @@ def test_names_that_match_nothing(project: UseProject) -> None:
             "public_views: 'tests.frameworks.django_view' matches no view and no module with a view",
         ),
     ]
+
+
+def _open(_request: Any) -> HttpResponse:
+    return HttpResponse()
+
+
+class _Open(View):
+    def get(self, _request: Any) -> HttpResponse:
+        return HttpResponse()
+
+
+class _WithMethod(_Open):
+    @protect(scopes=["read"])
+    def post(self, _request: Any) -> HttpResponse:
+        return HttpResponse()
+
+
+@method_decorator(protect, name="dispatch")
+class _WithDispatch(_Open): ...
+
+
+class _RestDefault(APIView): ...
+
+
+class _Subclass(AccessTokenAuthentication): ...
+
+
+class _RestSubclass(APIView):
+    authentication_classes = (SessionAuthentication, _Subclass)
+
+
+class _RestSession(APIView):
+    authentication_classes = (SessionAuthentication,)
+
+
+def _ninja_urls() -> Any:
+    api = NinjaAPI(auth=AccessTokenAuth(), urls_namespace="checked")
+    api.get("/a")(lambda request: _open(request))
+    return path("ninja/", api.urls)
+
+
+UNPROTECTED: Final = (
+    "monocloud_mw.W002",
+    "no view requires an access token: the middleware is not installed",
+)
+
+
+@pytest.mark.parametrize(
+    ("view", "is_protected"),
+    [
+        (_open, False),
+        (_Open.as_view(), False),
+        (public(lambda _: _open(_)), False),
+        (_RestSession.as_view(), False),
+        (_RestDefault.as_view(), False),
+        (protect(lambda _: _open(_)), True),
+        (protect(optional=True)(lambda _: _open(_)), True),
+        (csrf_exempt(protect(lambda _: _open(_))), True),
+        (protect(_Open.as_view()), True),
+        (_WithMethod.as_view(), True),
+        (_WithDispatch.as_view(), True),
+        (_RestSubclass.as_view(), True),
+    ],
+)
+def test_a_project_that_requires_no_token(
+    view: Any, is_protected: bool, project: UseProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the middleware, one view at least requires a token; else the middleware may be forgotten."""
+    module: Any = ModuleType("urls_of_check")
+    module.urlpatterns = [path("open", _open), path("view", view)]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    project(module.__name__, WITHOUT_OURS)
+    assert [(name, text.partition(", and")[0]) for name, text in _found()] == (
+        [] if is_protected else [UNPROTECTED]
+    )
+    project(module.__name__)
+    assert _found() == []
+
+
+def test_a_project_of_ninja_or_without_views(project: UseProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ninja checks tokens itself, and a project without views has nothing to protect."""
+    module: Any = ModuleType("urls_of_check")
+    module.urlpatterns = [_ninja_urls()]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    project(module.__name__, WITHOUT_OURS)
+    assert _found() == []
+    project("tests.frameworks.empty_urls", WITHOUT_OURS)
+    assert _found() == []
 
 
 def test_only_an_event_loop(project: UseProject) -> None:
