@@ -77,7 +77,9 @@ _NO_DEPENDENCY: Final = NotADependency(
     "this method of ProtectApi checks nothing and is not a dependency: write Security(protect, scopes=[...])"
 )
 
-_CHECKED: Final = "monocloud.checked"  # scope key: the guard that checked the request, and the claims
+# Attribute of a connection: the guard that checked it, and the claims. Not in the scope, which an application may
+# copy to call itself with other headers.
+_CHECKED: Final = "_monocloud_checked"
 
 
 class ProtectApi(Protection):
@@ -229,7 +231,7 @@ class ProtectApi(Protection):
         """
         scope, shared = connection.scope, self._shared
         claims: AccessTokenClaims | None
-        guard, claims = scope.get(_CHECKED, (None, None))
+        guard, claims = connection.__dict__.get(_CHECKED, (None, None))
         if scope.get(CLAIMS_KEY) is not claims:
             scope.pop(CLAIMS_KEY, None)  # set by someone else
         method, url = scope.get("method", "GET"), scope["path"]  # a WebSocket handshake is a GET
@@ -257,7 +259,7 @@ class ProtectApi(Protection):
             raise kind(refused.error, refused.response) from refused.error
         if claims is not None:
             scope[CLAIMS_KEY] = claims
-            scope[_CHECKED] = shared.guard, claims
+            connection.__dict__[_CHECKED] = shared.guard, claims
         return claims
 
     def _learn(self, scopes: tuple[str, ...], scope: Any, method: str, url: str) -> Requirements:

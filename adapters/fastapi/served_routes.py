@@ -1,4 +1,4 @@
-"""Lists what a FastAPI router serves: its routes, those of included routers, and frontends.
+"""Lists what a FastAPI router serves: its routes, those of included routers, frontends, and its ``default``.
 
 FastAPI adds the dependencies of a router to the views that are declared with the router, and those of
 ``include_router`` to the views of the included router. It does not add them to mounts and plain Starlette
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from fastapi.params import Depends
+from starlette.routing import Mount
 
 __all__ = ["Frontend", "ServedRoute", "routers_of", "served_routes"]
 
@@ -56,6 +57,9 @@ def served_routes(router: Any) -> Iterator[ServedRoute]:
             dependencies = getattr(group, "dependencies", ())  # none up to FastAPI 0.138
             frontend = Frontend(f"{prefix}{files.path}", dependencies)
             yield ServedRoute(frontend, frontend, router.dependencies)
+    if router.default != router.not_found:  # an application for all paths that no route has
+        default = Mount("", router.default)
+        yield ServedRoute(default, default, router.dependencies)
 
 
 def _served_by(included: Any, above: Sequence[Depends]) -> Iterator[ServedRoute]:

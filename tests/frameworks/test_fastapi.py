@@ -258,6 +258,37 @@ def test_each_client_validates_the_token(async_client: AsyncBackendClient, beare
     assert TestClient(app).get("/", headers=bearer()).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("inner", "status", "body"),
+    [("bob", 200, '"bob"'), ("", 401, "An access token is required"), ("x.y.z", 401, "invalid_token")],
+)
+def test_a_request_that_a_view_makes_of_its_own_is_checked(
+    inner: str, status: int, body: str, bearer: Bearer
+) -> None:
+    """A view may call the application with a copy of its scope; a token there is not that of the caller."""
+    app = FastAPI(dependencies=[Security(protect)])
+
+    @app.get("/who")
+    async def who(claims: Annotated[AccessTokenClaims, Security(protect)]) -> str | None:
+        return claims.subject
+
+    @app.get("/batch")
+    async def batch(request: Request) -> Response:
+        text = bearer(subject=inner)["Authorization"] if inner == "bob" else f"Bearer {inner}"
+        headers = [(b"authorization", text.encode())] if inner else []
+        scope = {**request.scope, "path": "/who", "raw_path": b"/who", "headers": headers}
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await app(scope, request.receive, send)
+        return Response(sent[1]["body"], sent[0]["status"])
+
+    answer = TestClient(app).get("/batch", headers=bearer(subject="alice"))
+    assert (answer.status_code, body in answer.text) == (status, True)
+
+
 # Exceptions, middleware and responses
 
 

@@ -197,6 +197,25 @@ def test_plain_routes_are_uncovered_too(protect: ProtectApi) -> None:
     assert named == ["Route /plain", "WebSocketRoute /feed", "Mount /", "Route /router"]
 
 
+@pytest.mark.parametrize("is_mounted", [False, True])
+def test_the_default_of_a_router_is_uncovered_too(
+    is_mounted: bool, protect: ProtectApi, async_client: AsyncBackendClient
+) -> None:
+    """Starlette calls it for paths without a route; it may protect itself, or be public as a mount at ``/``."""
+    app = FastAPI(openapi_url=None, dependencies=[] if is_mounted else [Security(protect)])
+    app.router.default = FILES
+    outer = app
+    if is_mounted:
+        outer = FastAPI(dependencies=[Security(protect)])
+        outer.mount("/sub", app)
+    name = "Mount /sub" if is_mounted else "Mount /"
+    with pytest.raises(ConfigurationError, match=f"^{name}: is not protected"):
+        protect.check_routes(outer)
+    ProtectApi(async_client, public_mounts=["/sub", "/"]).check_routes(outer)
+    app.router.default = ProtectApiMiddleware(FILES, async_client)
+    protect.check_routes(outer)
+
+
 @pytest.mark.parametrize("is_included", [False, True])
 @pytest.mark.parametrize("is_inner", [False, True])
 def test_plain_routes_of_a_protected_router_are_uncovered_too(
