@@ -77,8 +77,8 @@ _NO_DEPENDENCY: Final = NotADependency(
     "this method of ProtectApi checks nothing and is not a dependency: write Security(protect, scopes=[...])"
 )
 
-# Attribute of a connection: the guard that checked it, and the claims. Not in the scope, which an application may
-# copy to call itself with other headers.
+# Attribute of a connection: the guard that checked it, and the claims. It is not in the scope, because an
+# application may copy that to call itself with other headers.
 _CHECKED: Final = "_monocloud_checked"
 
 

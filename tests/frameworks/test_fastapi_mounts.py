@@ -201,7 +201,7 @@ def test_plain_routes_are_uncovered_too(protect: ProtectApi) -> None:
 def test_the_default_of_a_router_is_uncovered_too(
     is_mounted: bool, protect: ProtectApi, async_client: AsyncBackendClient
 ) -> None:
-    """Starlette calls it for paths without a route; it may protect itself, or be public as a mount at ``/``."""
+    """Starlette calls it for paths without a route; it may protect itself, or be public as a mount."""
     app = FastAPI(openapi_url=None, dependencies=[] if is_mounted else [Security(protect)])
     app.router.default = FILES
     outer = app
