@@ -2,6 +2,7 @@
 
 - ``MONOCLOUD_BACKEND_`` variables of the developer's shell are hidden from the tests.
 - A connection that leaves the loopback interface is refused, so that no test depends on the internet.
+- Tests that change nothing at the tenant share one, and a client of each kind.
 - A test that needs a program beside Python (redis-server, node) asks :func:`require_program` for it: where
   it is missing the test is skipped on a developer's machine and fails in CI (``CI`` set), where
   ``.ci/run`` has installed everything. A skip can therefore not hide a gap in CI.
@@ -9,6 +10,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ipaddress
 import os
@@ -22,6 +24,8 @@ import hypothesis
 import pytest
 import trustme
 
+from monocloud_mw import AsyncBackendClient, BackendClient
+from monocloud_mw.testing import LocalTenant
 from monocloud_mw.transports import certificate_files
 
 for _variable in [name for name in os.environ if name.startswith("MONOCLOUD_BACKEND_")]:
@@ -96,3 +100,25 @@ def _no_public_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator
             patch.delenv(variable, raising=False)
         patch.setattr(certificate_files, "DEFAULT_CA_BUNDLE_PATH", str(bundle))
         yield
+
+
+@pytest.fixture(scope="session")
+def tenant() -> Iterator[LocalTenant]:
+    """Return a tenant without faults."""
+    with LocalTenant(algorithms=["ES256"]) as tenant:
+        yield tenant
+
+
+@pytest.fixture(scope="session")
+def client(tenant: LocalTenant) -> Iterator[BackendClient]:
+    """Return a synchronous client of the tenant."""
+    with BackendClient(**tenant.settings(tenant.client)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def async_client(tenant: LocalTenant) -> Iterator[AsyncBackendClient]:
+    """Return an asynchronous client of the tenant."""
+    client = AsyncBackendClient(**tenant.settings(tenant.client))
+    yield client
+    asyncio.run(client.aclose())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -25,28 +24,6 @@ from .servers import gunicorn_server, uvicorn_server, werkzeug_server
 API = "tests.adapters.sample_api:create_wsgi_app()"
 RULE_SERVERS = ("gunicorn", "uvicorn_h11", "uvicorn_httptools")
 SERVERS = ("werkzeug", *RULE_SERVERS)
-
-
-@pytest.fixture(scope="session")
-def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant without faults."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
-
-
-@pytest.fixture(scope="session")
-def client(tenant: LocalTenant) -> Iterator[BackendClient]:
-    """Return a synchronous client."""
-    with BackendClient(**tenant.settings(tenant.client)) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def async_client(tenant: LocalTenant) -> Iterator[AsyncBackendClient]:
-    """Return an asynchronous client."""
-    client = AsyncBackendClient(**tenant.settings(tenant.client))
-    yield client
-    asyncio.run(client.aclose())
 
 
 @pytest.fixture(scope="session")

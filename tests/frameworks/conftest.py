@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
 
-from monocloud_mw import AsyncBackendClient
 from monocloud_mw.testing import LocalTenant
 
 from .django_configuration import configure_django
@@ -16,21 +14,6 @@ from .django_configuration import configure_django
 Bearer: TypeAlias = Callable[..., dict[str, str]]
 
 configure_django()  # before the modules are imported: REST framework and Ninja read the settings then
-
-
-@pytest.fixture(scope="session")
-def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant without faults."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
-
-
-@pytest.fixture(scope="session")
-def async_client(tenant: LocalTenant) -> Iterator[AsyncBackendClient]:
-    """Return an asynchronous client."""
-    client = AsyncBackendClient(**tenant.settings(tenant.client))
-    yield client
-    asyncio.run(client.aclose())
 
 
 @pytest.fixture(scope="session")

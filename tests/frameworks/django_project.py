@@ -17,7 +17,7 @@ configure_django()
 
 from django.test import AsyncClient, Client, override_settings  # noqa: E402
 
-__all__ = ["WITHOUT_OURS", "Send", "Token", "UseProject", "project", "send", "tenant"]
+__all__ = ["WITHOUT_OURS", "Send", "Token", "UseProject", "project", "send"]
 
 Token: TypeAlias = dict[str, Any] | None
 """What to mint; ``None`` is a request without a token."""
@@ -26,13 +26,6 @@ Send: TypeAlias = Callable[..., Any]
 UseProject: TypeAlias = Callable[..., None]
 
 WITHOUT_OURS: Final = MIDDLEWARE[1:]
-
-
-@pytest.fixture(scope="module")
-def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant without faults."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
 
 
 @pytest.fixture(params=["threads", "event loop"])

@@ -5,7 +5,6 @@ The applications are the first examples of the guides for these frameworks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -57,13 +56,6 @@ COMMANDS: Final = {
     "pserve": ("pyramid", "pserve pyramid.ini http_port=PORT"),
     "pyramid": ("pyramid", "gunicorn --bind 127.0.0.1:PORT main:main()"),
 }
-
-
-@pytest.fixture(scope="module")
-def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant without faults."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
 
 
 @pytest.mark.parametrize(("framework", "command"), COMMANDS.values(), ids=COMMANDS)

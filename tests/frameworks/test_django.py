@@ -15,9 +15,9 @@ from monocloud_mw.adapters.django import AccessTokenRefused, protect, public
 from monocloud_mw.testing import LocalTenant, as_caller
 
 from .django_configuration import MIDDLEWARE
-from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send, tenant
+from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send
 
-__all__ = ["project", "send", "tenant"]
+__all__ = ["project", "send"]
 
 URLS: Final = "tests.frameworks.django_views"
 ANY: Final[Token] = {}

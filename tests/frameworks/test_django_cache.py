@@ -19,9 +19,9 @@ from monocloud_mw.adapters.django.rest_framework import AccessTokenAuthenticatio
 from monocloud_mw.testing import LocalTenant
 
 from .django_configuration import MIDDLEWARE
-from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send, tenant
+from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send
 
-__all__ = ["project", "send", "tenant", "urlpatterns"]
+__all__ = ["project", "send", "urlpatterns"]
 
 WITH_CACHE: Final = (
     "django.middleware.cache.UpdateCacheMiddleware",

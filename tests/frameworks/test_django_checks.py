@@ -11,7 +11,7 @@ import pytest
 from monocloud_mw import ConfigurationError
 
 from .django_configuration import MIDDLEWARE, configure_django
-from .django_project import WITHOUT_OURS, Send, UseProject, project, send, tenant
+from .django_project import WITHOUT_OURS, Send, UseProject, project, send
 
 configure_django()
 
@@ -32,7 +32,7 @@ from monocloud_mw.adapters.django.config import Protection  # noqa: E402
 from monocloud_mw.adapters.django.ninja import AccessTokenAuth  # noqa: E402
 from monocloud_mw.adapters.django.rest_framework import AccessTokenAuthentication  # noqa: E402
 
-__all__ = ["project", "send", "tenant"]
+__all__ = ["project", "send"]
 
 URLS: Final = "tests.frameworks.django_views"
 TENANT: Final = {"tenant_domain": "https://acme.us.monocloud.com", "audience": "https://api.acme.com"}

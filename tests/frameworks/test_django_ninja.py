@@ -16,9 +16,9 @@ from monocloud_mw import ConfigurationError
 from monocloud_mw.adapters.django.ninja import ANONYMOUS, AccessTokenAuth, AccessTokenError
 from monocloud_mw.testing import LocalTenant, as_caller
 
-from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send, tenant
+from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send
 
-__all__ = ["project", "send", "tenant"]
+__all__ = ["project", "send"]
 
 ANY: Final[Token] = {}
 READ: Final[Token] = {"scopes": "read"}

@@ -21,9 +21,9 @@ from monocloud_mw.adapters.django.rest_framework import (
 )
 from monocloud_mw.testing import LocalTenant, as_caller, faults
 
-from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send, tenant
+from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send
 
-__all__ = ["project", "send", "tenant"]
+__all__ = ["project", "send"]
 
 URLS: Final = "tests.frameworks.django_rest_views"
 ANY: Final[Token] = {}

@@ -76,13 +76,6 @@ ANSWERS: Final[dict[str, list[tuple[str, Token, int]]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def tenant() -> Iterator[LocalTenant]:
-    """Return the tenant that the tutorials use."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
-
-
 @pytest.fixture(scope="module", params=ANSWERS)
 def tutorial(
     request: pytest.FixtureRequest, tenant: LocalTenant, tmp_path_factory: pytest.TempPathFactory

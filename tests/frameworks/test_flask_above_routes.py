@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial, wraps
 from typing import Any
 
@@ -19,13 +18,6 @@ from monocloud_mw.testing import LocalTenant, as_caller
 def app() -> Flask:
     """Return an application."""
     return Flask(__name__)
-
-
-@pytest.fixture(scope="module")
-def client(tenant: LocalTenant) -> Iterator[BackendClient]:
-    """Return a client that trusts the tenant."""
-    with BackendClient(**tenant.settings()) as client:
-        yield client
 
 
 def statuses(app: Flask, *paths: str, **headers: str) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -44,13 +43,6 @@ SCHEME = {
 CHALLENGE = "Bearer"
 ORIGIN = {"Origin": "https://app.example.com"}
 PREFLIGHT = {**ORIGIN, "Access-Control-Request-Method": "GET"}
-
-
-@pytest.fixture(scope="module")
-def client(tenant: LocalTenant) -> Iterator[BackendClient]:
-    """Return a client of the tenant."""
-    with BackendClient(**tenant.settings(tenant.client)) as client:
-        yield client
 
 
 def ask(app: Flask, path: str = "/", method: str = "GET", **headers: str) -> Any:

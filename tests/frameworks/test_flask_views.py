@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
@@ -22,20 +22,6 @@ from monocloud_mw.errors import ConfigurationError, TokenError
 from monocloud_mw.testing import LocalTenant, as_caller
 
 Decorator = Callable[[Any], Any]
-
-
-@pytest.fixture(scope="module")
-def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant without faults."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
-
-
-@pytest.fixture(scope="module")
-def client(tenant: LocalTenant) -> Iterator[BackendClient]:
-    """Return a client of the tenant."""
-    with BackendClient(**tenant.settings(tenant.client)) as client:
-        yield client
 
 
 @pytest.fixture

@@ -25,13 +25,6 @@ from .in_process import call_framework
 ROUTES: Final = 20
 
 
-@pytest.fixture(scope="module")
-def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant without faults."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
-
-
 @pytest.fixture
 def from_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalTenant]:
     """Configure the environment for a new tenant."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
-from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -45,21 +43,6 @@ FRONTS: Final = [
     ),
     *("/api/mount", "/api%2F", "/API", "/apiapi", "/api;x", "/api%3Fx"),
 ]
-
-
-@pytest.fixture(scope="module")
-def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant without faults."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
-
-
-@pytest.fixture(scope="module")
-def client(tenant: LocalTenant) -> Iterator[AsyncBackendClient]:
-    """Return an asynchronous client."""
-    client = AsyncBackendClient(**tenant.settings(tenant.client))
-    yield client
-    asyncio.run(client.aclose())
 
 
 def _create_fastapi(**more: Any) -> FastAPI:
@@ -115,11 +98,11 @@ APPS = [_create_known, _create_wrapped, _create_django, _create_mounted, _create
 @pytest.mark.parametrize("root_path", ["", "/mount", "/api"])
 @pytest.mark.parametrize("create", APPS, ids=[create.__name__ for create in APPS])
 def test_no_prefix_avoids_a_rule(
-    create: Any, root_path: str, tenant: LocalTenant, client: AsyncBackendClient
+    create: Any, root_path: str, tenant: LocalTenant, async_client: AsyncBackendClient
 ) -> None:
     """Whatever the application serves for a protected path, with its prefix or mount, needs the group."""
     app, prefixes = create()
-    protected = asgi.ProtectApiMiddleware(app, client, rules=RULES, prefixes=prefixes)
+    protected = asgi.ProtectApiMiddleware(app, async_client, rules=RULES, prefixes=prefixes)
     plain = call_framework(app, root_path=root_path)
     call = call_framework(protected, root_path=root_path)
     without = [("Authorization", f"Bearer {tenant.mint()}")]
@@ -134,11 +117,11 @@ def test_no_prefix_avoids_a_rule(
 
 
 def test_the_prefix_of_fastapi_is_known_with_add_middleware(
-    tenant: LocalTenant, client: AsyncBackendClient
+    tenant: LocalTenant, async_client: AsyncBackendClient
 ) -> None:
     """With add_middleware the application sets root_path before the middleware runs."""
     app = _create_fastapi(root_path="/api")
-    app.add_middleware(asgi.ProtectApiMiddleware, client=client, rules=RULES)
+    app.add_middleware(asgi.ProtectApiMiddleware, client=async_client, rules=RULES)
     without = [("Authorization", f"Bearer {tenant.mint()}")]
     for front in FRONTS:
         for path in BELOW:
@@ -147,14 +130,16 @@ def test_the_prefix_of_fastapi_is_known_with_add_middleware(
         assert call_framework(app)("GET", path, ()).status == 200
 
 
-def test_a_public_path_below_the_prefix_needs_a_rule_with_the_prefix(client: AsyncBackendClient) -> None:
+def test_a_public_path_below_the_prefix_needs_a_rule_with_the_prefix(
+    async_client: AsyncBackendClient,
+) -> None:
     """A path is public only with both forms in rules, since the prefix may not be stripped."""
     app, _prefixes = _create_known()
     rules = [Rule("/healthz", public=True)]
-    call = call_framework(asgi.ProtectApiMiddleware(app, client, rules=rules))
+    call = call_framework(asgi.ProtectApiMiddleware(app, async_client, rules=rules))
     assert [call("GET", path, ()).status for path in ("/healthz", "/api/healthz")] == [200, 401]
     rules.append(Rule("/api/healthz", public=True))
-    call = call_framework(asgi.ProtectApiMiddleware(app, client, rules=rules))
+    call = call_framework(asgi.ProtectApiMiddleware(app, async_client, rules=rules))
     assert [call("GET", path, ()).status for path in ("/healthz", "/api/healthz")] == [200, 200]
 
 

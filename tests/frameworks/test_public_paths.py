@@ -26,13 +26,6 @@ RULES: Final = [
 ]
 
 
-@pytest.fixture(scope="module")
-def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant without faults."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
-
-
 @pytest.fixture(scope="module", params=["flask", "starlette"])
 def call(request: pytest.FixtureRequest, tenant: LocalTenant) -> Iterator[Call]:
     """Call an application with public views for tags and integers, and further views."""

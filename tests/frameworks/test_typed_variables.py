@@ -133,13 +133,6 @@ VIEWS: Final = [
 
 
 @pytest.fixture(scope="module")
-def tenant() -> Iterator[LocalTenant]:
-    """Return a tenant without faults."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
-
-
-@pytest.fixture(scope="module")
 def clients(tenant: LocalTenant) -> Iterator[tuple[BackendClient, AsyncBackendClient]]:
     """Return a synchronous and an asynchronous client."""
     options = tenant.settings(tenant.client)

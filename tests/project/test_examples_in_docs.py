@@ -34,13 +34,6 @@ RunPage: TypeAlias = Callable[[str], RunningPage]
 
 
 @pytest.fixture(scope="module")
-def tenant() -> Iterator[LocalTenant]:
-    """Return the tenant that the examples find in their environment."""
-    with LocalTenant(algorithms=["ES256"]) as tenant:
-        yield tenant
-
-
-@pytest.fixture(scope="module")
 def redis_url(
     require_program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
