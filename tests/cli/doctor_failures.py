@@ -22,8 +22,9 @@ from werkzeug import Response
 from monocloud_mw.testing import LocalTenant, faults
 from monocloud_mw.testing.faults import Fault
 
+from ..free_port import free_port
 from .conftest import Command
-from .servers import blocked_port, closed_port, proxy, relay_to, tls_server
+from .servers import blocked_port, proxy, relay_to, tls_server
 
 __all__ = ["FAILURES", "Environment", "Failure"]
 
@@ -115,7 +116,7 @@ def _unknown_host(environment: Environment) -> Iterator[None]:
 
 @_failure("tcp", "cannot connect to port", "check host and port, that a server runs there")
 def _refused_port(environment: Environment) -> Iterator[None]:
-    environment.set(TENANT_DOMAIN=f"https://127.0.0.1:{closed_port()}")
+    environment.set(TENANT_DOMAIN=f"https://127.0.0.1:{free_port()}")
     yield
 
 

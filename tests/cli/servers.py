@@ -16,14 +16,7 @@ from werkzeug import Request, Response
 
 from monocloud_mw.testing._tenant.server import LoopbackServer
 
-__all__ = ["blocked_port", "closed_port", "proxy", "relay_to", "tls_server"]
-
-
-def closed_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+__all__ = ["blocked_port", "proxy", "relay_to", "tls_server"]
 
 
 @contextlib.contextmanager

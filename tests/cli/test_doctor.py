@@ -15,10 +15,11 @@ from monocloud_mw.cli.doctor.run import CHECKS
 from monocloud_mw.documentation import docs_address
 from monocloud_mw.testing import LocalTenant
 
+from ..free_port import free_port
 from ..stores.redis_server import PASSWORD, RedisServer
 from .conftest import Command
 from .doctor_failures import FAILURES, Environment
-from .servers import closed_port, proxy, relay_to, tls_server
+from .servers import proxy, relay_to, tls_server
 
 NAMES = [row.name for row in CHECKS]
 
@@ -172,7 +173,7 @@ def test_a_cache_that_works(command: Command, tenant: LocalTenant, redis_process
 
 CACHES: dict[str, tuple[Callable[[RedisServer], str], str, str]] = {
     "away": (
-        lambda _: f"redis://:{PASSWORD}@127.0.0.1:{closed_port()}/0",
+        lambda _: f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0",
         "ConnectionError",
         "Redis runs there",
     ),

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from ..free_port import free_port
 from ..project.pages import PAGES, list_fences
 from ..project.sources import ROOT
 
@@ -31,7 +32,7 @@ def find_example(page: str, mark: str) -> str:
 @contextlib.contextmanager
 def serve(command: Sequence[str], directory: Path, environ: Mapping[str, str]) -> Iterator[int]:
     """Run a command, with a free port in place of ``PORT``, until the block ends; give the port."""
-    port = _find_free_port()
+    port = free_port()
     with _start(command, directory, environ, port) as process:
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -47,7 +48,7 @@ def serve(command: Sequence[str], directory: Path, environ: Mapping[str, str]) -
 
 def finish(command: Sequence[str], directory: Path, environ: Mapping[str, str]) -> tuple[int, str]:
     """Run a command that ends by itself; return its exit status and its output."""
-    with _start(command, directory, environ, _find_free_port()) as process:
+    with _start(command, directory, environ, free_port()) as process:
         status = process.wait(START_SECONDS)
     return status, _output(directory)
 
@@ -82,9 +83,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _output(directory: Path) -> str:
     return (directory / "output.log").read_text(encoding="utf-8", errors="replace")
-
-
-def _find_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port

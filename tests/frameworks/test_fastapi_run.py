@@ -15,6 +15,7 @@ import requests
 
 from monocloud_mw.testing import LocalTenant
 
+from ..free_port import free_port
 from ..project.pages import PAGES, list_fences
 from .conftest import Bearer
 
@@ -26,12 +27,6 @@ START_SECONDS = 60
 def _programs() -> list[str]:
     fences = list_fences(PAGES["docs/tutorials/fastapi.md"])
     return [fence.body for fence in fences if fence.body.startswith("# main.py\n")]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 def _start(program: str, directory: Path, tenant: LocalTenant, port: int) -> subprocess.Popen[str]:
@@ -49,7 +44,7 @@ def _start(program: str, directory: Path, tenant: LocalTenant, port: int) -> sub
 @pytest.fixture(scope="module")
 def origin(tenant: LocalTenant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the origin of the running application."""
-    port = _free_port()
+    port = free_port()
     process = _start(_programs()[1], tmp_path_factory.mktemp("api"), tenant, port)
     try:
         deadline = time.monotonic() + START_SECONDS
@@ -84,7 +79,7 @@ def test_the_application_of_the_tutorial_runs(origin: str, bearer: Bearer) -> No
 def test_a_wrong_declaration_stops_the_start(tenant: LocalTenant, tmp_path: Path) -> None:
     """The command ends and names the wrong view and the fix."""
     program = _programs()[1].replace('scopes=["orders:read"]', 'scopes="orders:read"')
-    output, _ = _start(program, tmp_path, tenant, _free_port()).communicate(timeout=START_SECONDS)
+    output, _ = _start(program, tmp_path, tenant, free_port()).communicate(timeout=START_SECONDS)
     text = " ".join(output.split())
     assert "GET /orders (main.orders)" in text
     assert "write scopes=['orders:read']" in text

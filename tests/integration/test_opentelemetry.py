@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import requests
 from monocloud_mw.testing import LocalTenant
 
 from ..attacks.exposure import pieces_of, seen_in
+from ..free_port import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -61,19 +61,12 @@ APIS: Final = {
 }
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
 def _serving(name: str, tenant: LocalTenant, place: Path) -> Iterator[str]:
     """Run an API under ``opentelemetry-instrument``; its exports are in ``place`` afterwards."""
     source, command = APIS[name]
     (place / "api.py").write_text(source)
-    port = _free_port()
+    port = free_port()
     environment = {
         **os.environ,
         **tenant.environment(),
@@ -178,6 +171,7 @@ created_before = Flask("before")
 FlaskInstrumentor().instrument()
 from flask import Flask
 from monocloud_mw.adapters.flask import ProtectApi
+
 for app in created_before, Flask("after"):
     app.add_url_rule("/", view_func=lambda: "hello")
     ProtectApi(app, deny_by_default=True)

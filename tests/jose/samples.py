@@ -77,3 +77,8 @@ def vectors(kind: str) -> list[Any]:
         source = document["source"].partition(",")[0]
         found += [{**vector, "name": f"{source} {vector['section']}"} for vector in document.get(kind, ())]
     return found
+
+
+def encoded_number(value: int) -> str:
+    """Return a Base64urlUInt (RFC 7518 section 2)."""
+    return base64url.encode(value.to_bytes((value.bit_length() + 7) // 8 or 1, "big"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from monocloud_mw.jose import SIGNATURE_ALGORITHMS, base64url
 from monocloud_mw.jose.jwk import UnusableKeyError, parse_jwk, render_public_key
 
-from .samples import ALGORITHMS, JSON_VALUES, key
+from .samples import ALGORITHMS, JSON_VALUES, encoded_number, key
 
 POST_QUANTUM = [name for name in ALGORITHMS if SIGNATURE_ALGORITHMS[name].key_type == "AKP"]
 
@@ -22,10 +22,6 @@ def _jwk(algorithm: str, changes: Mapping[str, Any] | None = None) -> dict[str, 
     """Return the public JWK of an algorithm; a change to ``None`` takes a member out."""
     members = {**key(algorithm).public_jwk(), **(changes or {})}
     return {name: value for name, value in members.items() if value is not None}
-
-
-def _number(value: int) -> str:
-    return base64url.encode(value.to_bytes((value.bit_length() + 7) // 8 or 1, "big"))
 
 
 def _why_not(members: Any) -> str | None:
@@ -168,14 +164,14 @@ def test_members_of_a_wrong_type_are_not_absent(members: dict[str, Any], expecte
         ("RS256", {"n": 65537}, "its n is not a string"),
         ("RS256", {"n": [65, 65, 65, 65]}, "its n is not a string"),
         ("RS256", {"n": {}}, "its n is not a string"),
-        ("RS256", {"n": _number(2**2047 - 1)}, "its modulus has 2047 bits; 2048 to 8192 are allowed"),
-        ("RS256", {"n": _number(2**8192 + 1)}, "its modulus has 8193 bits; 2048 to 8192 are allowed"),
+        ("RS256", {"n": encoded_number(2**2047 - 1)}, "its modulus has 2047 bits; 2048 to 8192 are allowed"),
+        ("RS256", {"n": encoded_number(2**8192 + 1)}, "its modulus has 8193 bits; 2048 to 8192 are allowed"),
         ("RS256", {"e": None}, "its e is missing or not base64url"),
         *(
-            ("RS256", {"e": _number(e)}, "its parameters are not those of a valid RSA key")
+            ("RS256", {"e": encoded_number(e)}, "its parameters are not those of a valid RSA key")
             for e in (0, 1, 2, 65536)
         ),
-        ("RS256", {"e": _number(2**64 + 1)}, "its public exponent has more than 64 bits"),
+        ("RS256", {"e": encoded_number(2**64 + 1)}, "its public exponent has more than 64 bits"),
         ("ES256", {"crv": None}, "its crv is 'None', not one of P-256, P-384, P-521"),
         ("ES256", {"crv": "secp256k1"}, "its crv is 'secp256k1', not one of P-256, P-384, P-521"),
         ("ES256", {"crv": "Ed25519"}, "its crv is 'Ed25519', not one of P-256, P-384, P-521"),
@@ -223,8 +219,8 @@ def test_what_is_no_object_is_skipped(entry: Any) -> None:
 
 def test_rsa_sizes_that_pass() -> None:
     """The bounds on sizes are inclusive: 2048 bits, and exponents from 3 on."""
-    assert _why_not(_jwk("RS256", {"n": _number(2**2047 + 1), "e": _number(3)})) is None
-    assert _why_not(_jwk("RS256", {"n": _number(2**8191 + 1), "e": _number(2**64 - 1)})) is None
+    assert _why_not(_jwk("RS256", {"n": encoded_number(2**2047 + 1), "e": encoded_number(3)})) is None
+    assert _why_not(_jwk("RS256", {"n": encoded_number(2**8191 + 1), "e": encoded_number(2**64 - 1)})) is None
 
 
 def test_the_thumbprint_belongs_to_the_key() -> None:

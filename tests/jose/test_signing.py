@@ -26,16 +26,12 @@ from monocloud_mw.jose import (
 )
 from monocloud_mw.jose.signing import SYMMETRIC_ALGORITHMS
 
-from .samples import ALGORITHMS, JSON_VALUES, PAYLOAD, key, key_set
+from .samples import ALGORITHMS, JSON_VALUES, PAYLOAD, encoded_number, key, key_set
 
 OCT = {"kty": "oct", "k": base64url.encode(b"a shared secret")}
 SECRET_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "priv", "k")
 
 FORMATS = serialization.PrivateFormat
-
-
-def _number(value: int) -> str:
-    return base64url.encode(value.to_bytes((value.bit_length() + 7) // 8 or 1, "big"))
 
 
 def _private_jwk(algorithm: str, **changes: Any) -> dict[str, Any]:
@@ -46,7 +42,7 @@ def _private_jwk(algorithm: str, **changes: Any) -> dict[str, Any]:
         del members["alg"]
     if members["kty"] == "RSA":
         numbers = secret.private_numbers()
-        members |= {name: _number(getattr(numbers, name)) for name in ("d", "p", "q")}
+        members |= {name: encoded_number(getattr(numbers, name)) for name in ("d", "p", "q")}
     elif members["kty"] == "EC":
         size = (secret.curve.key_size + 7) // 8
         members["d"] = base64url.encode(secret.private_numbers().private_value.to_bytes(size, "big"))
@@ -201,17 +197,21 @@ def test_purposes_that_pass(changes: dict[str, Any]) -> None:
         ),
         (_private_jwk("RS256", q=None), None, "its q is missing or not base64url"),
         *(
-            (_private_jwk("RS256", p=_number(p)), None, "its parameters are not those of a valid RSA key")
+            (
+                _private_jwk("RS256", p=encoded_number(p)),
+                None,
+                "its parameters are not those of a valid RSA key",
+            )
             for p in (0, 1, 2, 65537)
         ),
-        (_private_jwk("RS256", d=_number(3)), None, "its parameters are not those of a valid RSA key"),
+        (_private_jwk("RS256", d=encoded_number(3)), None, "its parameters are not those of a valid RSA key"),
         (
-            _private_jwk("RS256", d=_number(3), p=None, q=None),
+            _private_jwk("RS256", d=encoded_number(3), p=None, q=None),
             None,
             "its parameters are not those of a valid RSA key",
         ),
         (
-            _private_jwk("RS256", n=_number(2**1024 + 1)),
+            _private_jwk("RS256", n=encoded_number(2**1024 + 1)),
             None,
             "its modulus has 1025 bits; 2048 to 8192 are allowed",
         ),

@@ -145,7 +145,7 @@ def test_a_new_key_among_unknown_ones_works_one_cooldown_later(
 def test_unknown_keys_in_an_outage_are_refused_at_once(
     warm: Harness, clock: Clock, tenant: LocalTenant, gate: Gate
 ) -> None:
-    """Whether the key is new is unknown: 503. No request waits; there is one attempt per cool-down."""
+    """Whether the key is new is unknown: 503 at once, with one attempt per cool-down."""
     with tenant.failing(faults.status(500), endpoint="jwks"):
         assert warm.outcomes(forgeries(tenant)) == {"503"}
         assert warm.outcomes(forgeries(tenant)) == {"503"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -12,15 +11,11 @@ from typing import Final
 import redis
 import trustme
 
+from ..free_port import free_port
+
 __all__ = ["PASSWORD", "RedisServer"]
 
 PASSWORD: Final = "correct-horse-battery-staple"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 class RedisServer:
@@ -38,8 +33,8 @@ class RedisServer:
         certificate.cert_chain_pems[0].write_to_path(directory / "certificate.pem")
         authority.cert_pem.write_to_path(directory / "ca.pem")
         self.ca_bundle: Final = str(directory / "ca.pem")
-        self._port: Final = _free_port()
-        self._tls_port: Final = _free_port()
+        self._port: Final = free_port()
+        self._tls_port: Final = free_port()
         self.url: Final = f"redis://:{PASSWORD}@localhost:{self._port}/0"
         self.tls_url: Final = f"rediss://:{PASSWORD}@localhost:{self._tls_port}/0"
         self.socket_path: Final = str(directory / "redis.sock")

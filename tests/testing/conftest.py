@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import jwt
 import pytest
 
 from monocloud_mw.testing import LocalTenant
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return the claims of a JWT, unverified."""
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ import requests
 
 from monocloud_mw.testing import LocalTenant
 
+from .conftest import claims_of
+
 AUTH = ("local-client", "local-secret")
 
 
@@ -24,11 +26,6 @@ def _grant(tenant: LocalTenant, **fields: str) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
     return answer
-
-
-def _claims(token: str) -> dict[str, Any]:
-    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return claims
 
 
 def test_discovery(tenant: LocalTenant) -> None:
@@ -96,7 +93,7 @@ def test_a_token_is_granted(tenant: LocalTenant) -> None:
     """A client gets a token for itself; the response is that of RFC 6749 section 5.1."""
     response = _post(tenant, "token", {"grant_type": "client_credentials", "scope": "orders:read"})
     answer = response.json()
-    claims = _claims(answer.pop("access_token"))
+    claims = claims_of(answer.pop("access_token"))
     assert response.headers["Cache-Control"] == "no-store"
     assert answer == {"token_type": "Bearer", "expires_in": 3600, "scope": "orders:read"}
     assert (claims["sub"], claims["client_id"], claims["aud"]) == (
@@ -121,7 +118,7 @@ def test_parameters_become_claims(
     tenant: LocalTenant, fields: dict[str, str], expected: dict[str, Any]
 ) -> None:
     """The parameters of ``mint`` can be sent as form fields."""
-    assert expected.items() <= _claims(_grant(tenant, **fields)["access_token"]).items()
+    assert expected.items() <= claims_of(_grant(tenant, **fields)["access_token"]).items()
 
 
 def test_several_resources(tenant: LocalTenant) -> None:
@@ -132,14 +129,14 @@ def test_several_resources(tenant: LocalTenant) -> None:
         ("resource", "https://b.test"),
     ]
     token = _post(tenant, "token", fields).json()["access_token"]
-    assert _claims(token)["aud"] == ["https://a.test", "https://b.test"]
+    assert claims_of(token)["aud"] == ["https://a.test", "https://b.test"]
 
 
 def test_times_of_a_token(tenant: LocalTenant) -> None:
     """A token can be expired or not yet valid when it is issued."""
     expired = _grant(tenant, lifetime_seconds="-60")
-    future = _claims(_grant(tenant, starts_in_seconds="1.5", lifetime_seconds="10")["access_token"])
-    claims = _claims(expired["access_token"])
+    future = claims_of(_grant(tenant, starts_in_seconds="1.5", lifetime_seconds="10")["access_token"])
+    claims = claims_of(expired["access_token"])
     assert expired["expires_in"] == -60
     assert claims["exp"] == claims["iat"]
     assert (future["nbf"] - future["iat"], future["exp"] - future["iat"]) == (1.5, 11.5)
@@ -182,7 +179,7 @@ def test_tokens_are_bound_to_the_certificate_in_tls(tls_tenant: LocalTenant, pre
         fields["certificate"] = certificate.pem
         url, cert = tls_tenant.token_endpoint, None  # type: ignore[assignment]
     response = requests.post(url, fields, auth=AUTH, cert=cert, verify=tls_tenant.ca_bundle, timeout=10)
-    assert _claims(response.json()["access_token"])["cnf"] == {"x5t#S256": certificate.thumbprint}
+    assert claims_of(response.json()["access_token"])["cnf"] == {"x5t#S256": certificate.thumbprint}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from monocloud_mw.testing._tenant.certificates import CertificateAuthority
 from monocloud_mw.testing._tenant.keys import KeyRing, Signer
 from monocloud_mw.testing._tenant.tokens import AccessTokenParameters, Issuer
 
+from .conftest import claims_of
+
 NOW = 1_800_000_000
 SIGNATURE_ONLY: jwt.types.Options = {"verify_aud": False, "verify_iat": False, "verify_nbf": False}
 ISSUER = "http://127.0.0.1:8080"
@@ -58,11 +60,6 @@ def _issuer(clock: Callable[[], float], **changes: Any) -> Issuer:
     return Issuer(**(settings | changes))
 
 
-def _claims(token: str) -> dict[str, Any]:
-    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return claims
-
-
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 # joserfc verifies every algorithm that it supports; ML-DSA is too new for it.
 @pytest.mark.parametrize(
@@ -94,7 +91,7 @@ def test_pyjwt_accepts_what_is_minted(algorithm: str) -> None:
 
 def test_a_token_has_the_claims_of_rfc_9068(issuer: Issuer) -> None:
     """A token minted without parameters has subject, audience and lifetime, and no empty claim."""
-    claims = _claims(issuer.mint({}))
+    claims = claims_of(issuer.mint({}))
     assert len(claims.pop("jti")) == 43
     assert claims == {
         "iss": ISSUER,
@@ -128,18 +125,18 @@ def test_parameters_become_claims(
     issuer: Issuer, parameters: AccessTokenParameters, expected: Mapping[str, Any]
 ) -> None:
     """Each parameter sets its claim in JWTs and in introspection."""
-    assert expected.items() <= _claims(issuer.mint(parameters)).items()
+    assert expected.items() <= claims_of(issuer.mint(parameters)).items()
 
 
 @pytest.mark.parametrize("name", ["iss", "sub", "aud", "client_id", "iat", "nbf", "exp", "jti"])
 def test_a_claim_can_be_left_out(issuer: Issuer, name: str) -> None:
     """``None`` removes any claim."""
-    assert name not in _claims(issuer.mint({"claims": {name: None}}))
+    assert name not in claims_of(issuer.mint({"claims": {name: None}}))
 
 
 def test_every_token_has_an_id_of_its_own(issuer: Issuer) -> None:
     """No two tokens have the same ID."""
-    assert _claims(issuer.mint({}))["jti"] != _claims(issuer.mint({}))["jti"]
+    assert claims_of(issuer.mint({}))["jti"] != claims_of(issuer.mint({}))["jti"]
 
 
 def test_a_token_is_bound_to_a_certificate(issuer: Issuer, tmp_path: Path) -> None:
@@ -147,7 +144,7 @@ def test_a_token_is_bound_to_a_certificate(issuer: Issuer, tmp_path: Path) -> No
     certificate = CertificateAuthority(tmp_path).issue_client("alice")
     expected = {"x5t#S256": certificate.thumbprint}
     for form in (certificate.pem, certificate.pem.encode(), certificate.der):
-        assert _claims(issuer.mint({"certificate": form}))["cnf"] == expected
+        assert claims_of(issuer.mint({"certificate": form}))["cnf"] == expected
 
 
 def test_the_header_can_be_changed(issuer: Issuer) -> None:
@@ -221,7 +218,7 @@ def test_introspection_knows_a_jwt(issuer: Issuer) -> None:
     """A JWT of this tenant can be introspected, also after its key was withdrawn."""
     token = issuer.mint({})
     issuer.keys.rotate()
-    assert issuer.introspect(token) == {"active": True, "token_type": "Bearer", **_claims(token)}
+    assert issuer.introspect(token) == {"active": True, "token_type": "Bearer", **claims_of(token)}
 
 
 @pytest.mark.parametrize("opaque", [True, False])

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pytest
 import trustme
 
+from monocloud_mw.errors import HttpError
 from monocloud_mw.http import HttpRequest, HttpResponse
 from monocloud_mw.transports.httpcore2 import Httpcore2Transport
 from monocloud_mw.transports.requests import RequestsTransport
@@ -36,6 +37,18 @@ class Connect(Protocol):
     def __call__(
         self, *, ca_bundle: str | None = None, client_certificate: tuple[str, str] | None = None
     ) -> Exchange: ...
+
+
+def get(url: str) -> HttpRequest:
+    """Return a request."""
+    return HttpRequest(url=url, timeout_seconds=30, max_body_bytes=1000)
+
+
+def failure_of(call: Callable[[], HttpResponse]) -> HttpError:
+    """Return the error of an exchange that has to fail."""
+    with pytest.raises(HttpError) as caught:
+        call()
+    return caught.value
 
 
 @pytest.fixture(autouse=True)

@@ -24,11 +24,11 @@ import pytest
 import trustme
 
 from monocloud_mw.errors import ConfigurationError, HttpError, Problem
-from monocloud_mw.http import HttpRequest, HttpResponse
+from monocloud_mw.http import HttpRequest
 from monocloud_mw.transports.requests import RequestsTransport
 from monocloud_mw.transports.urllib3_of_requests import URLLIB3_1
 
-from .conftest import ELSEWHERE, Connect, Exchange, Serve
+from .conftest import ELSEWHERE, Connect, Exchange, Serve, failure_of
 from .scripted_server import Connection, Script, ScriptedServer, answer, response, trickle
 
 MAX_BODY_BYTES = 100_000
@@ -40,13 +40,6 @@ def get(url: str, **changes: Any) -> HttpRequest:
     """Return a request."""
     defaults: dict[str, Any] = {"timeout_seconds": LONG_SECONDS, "max_body_bytes": MAX_BODY_BYTES}
     return HttpRequest(url=url, **defaults | changes)
-
-
-def failure_of(call: Callable[[], HttpResponse]) -> HttpError:
-    """Return the error of an exchange that has to fail."""
-    with pytest.raises(HttpError) as caught:
-        call()
-    return caught.value
 
 
 # Requests
@@ -923,7 +916,7 @@ def replaceable(client_certificate: tuple[str, str], ca_bundle: str, tmp_path: P
 def test_a_renewed_client_certificate_is_used(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, ca: trustme.CA, replaceable: tuple[Path, ...]
 ) -> None:
-    """Some certificates are valid for an hour (SPIFFE). Connections with the old one are not used again."""
+    """Connections with the old certificate, which may be valid for an hour (SPIFFE), are not used again."""
     authorities, certificate, key = replaceable
     presented: list[bytes | None] = []
 

@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 
-from monocloud_mw.errors import HttpError
-from monocloud_mw.http import HttpRequest, HttpResponse
+from monocloud_mw.http import HttpRequest
 
-from .conftest import ELSEWHERE, Connect, Exchange, Serve
+from .conftest import ELSEWHERE, Connect, Exchange, Serve, failure_of
 from .scripted_server import Connection, Script, ScriptedServer, answer, response
 
 LONG_SECONDS = 30.0
@@ -29,13 +28,6 @@ def request(url: str, method: str = "GET", **changes: Any) -> HttpRequest:
     body = {"body": b"token=x"} if method == "POST" else {}
     defaults: dict[str, Any] = {"timeout_seconds": LONG_SECONDS, "max_body_bytes": 100_000}
     return HttpRequest(url=url, method=method, **defaults | body | changes)
-
-
-def failure_of(call: Callable[[], HttpResponse]) -> HttpError:
-    """Return the error of an exchange that has to fail."""
-    with pytest.raises(HttpError) as caught:
-        call()
-    return caught.value
 
 
 # Kept connections that end

@@ -13,18 +13,12 @@ import pytest
 import trustme
 
 from monocloud_mw.errors import HttpError
-from monocloud_mw.http import HttpRequest
 from monocloud_mw.transports.urllib3_of_requests import URLLIB3_1
 
-from .conftest import Connect, Exchange, Serve
+from .conftest import Connect, Exchange, Serve, get
 from .scripted_server import Connection, answer, response
 
 SECRET = "top-secret-value"
-
-
-def get(url: str) -> HttpRequest:
-    """Return a request."""
-    return HttpRequest(url=url, timeout_seconds=30, max_body_bytes=1000)
 
 
 def message_of(exchange: Exchange, url: str) -> str:

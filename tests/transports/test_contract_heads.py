@@ -7,15 +7,9 @@ from functools import partial
 import pytest
 
 from monocloud_mw.errors import HttpError
-from monocloud_mw.http import HttpRequest
 
-from .conftest import Exchange, Serve
+from .conftest import Exchange, Serve, get
 from .scripted_server import Connection, answer, response
-
-
-def get(url: str) -> HttpRequest:
-    """Return a request."""
-    return HttpRequest(url=url, timeout_seconds=30, max_body_bytes=1000)
 
 
 @pytest.mark.parametrize(

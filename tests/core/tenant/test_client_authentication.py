@@ -49,7 +49,7 @@ def test_every_method_of_the_options_has_a_row() -> None:
 
 
 def test_client_secret_post() -> None:
-    """Both are in the body (RFC 6749 section 2.3.1). This is the default method."""
+    """The default method sends both in the body (RFC 6749 section 2.3.1)."""
     credentials = credentials_of(client_secret="s3cr3t & more")
     assert credentials.fields == {"client_id": "client-1", "client_secret": "s3cr3t & more"}
     assert credentials.headers == {}

@@ -156,9 +156,7 @@ def harness() -> Harness:
 def test_what_an_age_gives_while_the_source_answers(
     harness: Harness, age: float, expected: Any, clocks: str
 ) -> None:
-    """Fresh: served. Due: served and refreshed in the background. Expired: the request waits. By either
-    clock.
-    """
+    """By either clock, a fresh document is served, a due one also refreshed, and a stale one waited for."""
     unix, monotonic = harness.now
     harness.now = Instant(
         unix + (0.0 if clocks == "monotonic" else age), monotonic + (0.0 if clocks == "wall" else age)
@@ -182,7 +180,7 @@ def test_what_an_age_gives_while_the_source_answers(
     ],
 )
 def test_what_an_age_gives_while_the_source_is_down(harness: Harness, age: float, expected: Any) -> None:
-    """Stale: still served when a refresh fails. Gone: an error."""
+    """When a refresh fails, a stale document is still served, and one that is gone is an error."""
     harness.source.down = True
     harness.pass_time(age)
     assert harness.current() == expected

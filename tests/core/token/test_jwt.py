@@ -452,7 +452,7 @@ def test_a_bad_signature_is_checked_once_where_there_are_no_newer_keys(
 
 
 def test_an_unknown_key_while_the_tenant_is_down() -> None:
-    """It cannot be known whether the key is new, so this is an outage. Known keys stay in use."""
+    """Whether the key is new cannot be known, so this is an outage, while known keys stay in use."""
     harness = Harness(FIRST)
     harness.read(GOOD)
     harness.responses.clear()
