@@ -1,7 +1,8 @@
 """REST framework permissions for scopes and groups; combine them with ``&``, ``|`` and ``~``.
 
 - They read ``request.auth``. A caller without a token has no scopes and no groups.
-- ``~HasGroups("suspended")`` also requires a token, so that an anonymous caller does not pass.
+- ``~HasGroups("suspended")`` also requires a token, so that an anonymous caller does not pass. So does every
+  other ``~``, however nested, of an expression with a permission of this module.
 - What the browsable API, ``OPTIONS`` and schemas ask about other methods is neither logged nor reported.
 - A 403 has a challenge that names the scopes (RFC 6750 section 3.1). Combined permissions have it too, if one
   of their operands is a permission of this module.
@@ -9,6 +10,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any, Final, NoReturn
 
 from rest_framework.permissions import (
@@ -91,7 +94,7 @@ class _Combining:
         return _Pair(_Or, other, self)
 
     def __invert__(self) -> Any:
-        return _Single(_Not, self)
+        return _Single(NOT, self)
 
     def has_permission(self, _request: Any, _view: Any) -> NoReturn:
         raise ConfigurationError(_NO_INSTANCE)
@@ -129,12 +132,31 @@ class _Or(_Explaining, OR):
     pass
 
 
-class _Not(NOT):
-    def has_permission(self, request: Any, view: Any) -> bool:
-        return _claims_of(request) is not None and super().has_permission(request, view)
+def _requiring_a_token(negate: Callable[..., bool]) -> Callable[..., bool]:
+    """Wrap a method of REST framework's ``NOT`` to refuse anonymous callers if a token permission is negated.
 
-    def has_object_permission(self, request: Any, view: Any, obj: Any) -> bool:
-        return _claims_of(request) is not None and super().has_object_permission(request, view, obj)
+    Operators are called from the left: in ``~(IsAdminUser & IsOwner & HasGroups("suspended"))``, all are REST
+    framework's own.
+    """
+
+    @wraps(negate)
+    def negated(self: Any, request: Any, *more: Any) -> bool:
+        names_token = any(isinstance(operand, _TokenPermission) for operand in _operands(self))
+        return not (names_token and _claims_of(request) is None) and negate(self, request, *more)
+
+    return negated
+
+
+def _operands(permission: Any) -> Iterator[Any]:
+    """Yield a permission and all permissions that it combines."""
+    yield permission
+    for operand in (getattr(permission, "op1", None), getattr(permission, "op2", None)):
+        if operand is not None:
+            yield from _operands(operand)
+
+
+NOT.has_permission = _requiring_a_token(NOT.has_permission)
+NOT.has_object_permission = _requiring_a_token(NOT.has_object_permission)
 
 
 class _TokenPermission(BasePermission, metaclass=_Metaclass):

@@ -10,7 +10,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
-from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.permissions import AllowAny, BasePermission, IsAdminUser, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.urlpatterns import format_suffix_patterns
@@ -182,6 +182,10 @@ urlpatterns = [
     path("not", needing(~HasGroups("suspended"))),
     path("not-and", needing(~(HasScopes("read") & HasGroups("admin")))),
     path("and-not", needing(IsAuthenticated & ~HasGroups("suspended"))),
+    path("not-and-left", needing(~(AllowAny & AllowAny & HasGroups("suspended")))),
+    path("not-or-left", needing(~(IsAdminUser | IsAdminUser | HasGroups("suspended")))),
+    path("not-and-not", needing(~(AllowAny & ~HasGroups("admin")))),
+    path("not-open", needing(~(IsAdminUser | IsAdminUser))),
     path("never-and", needing(Never & HasScopes("read"))),
     path("open", needing(AllowAny)),
     path("public", public(needing(AllowAny))),

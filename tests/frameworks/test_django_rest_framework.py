@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from rest_framework.permissions import IsAdminUser
 from rest_framework.response import Response
 from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 from rest_framework.views import APIView
 
-from monocloud_mw import ConfigurationError
+from monocloud_mw import AccessTokenClaims, ConfigurationError
 from monocloud_mw.adapters.django.rest_framework import (
     AccessTokenAuthentication,
     HasAnyScope,
@@ -80,6 +81,12 @@ ANSWERS: Final = [
     ("GET /and-not", None, 401, "Bearer"),
     ("GET /and-not", SUSPENDED, 403, None),
     ("GET /and-not", ANY, 200, None),
+    *((f"GET /{path}", None, 401, "Bearer") for path in ("not-and-left", "not-or-left", "not-and-not")),
+    *((f"GET /{path}", SUSPENDED, 403, None) for path in ("not-and-left", "not-or-left", "not-and-not")),
+    *((f"GET /{path}", ANY, 200, None) for path in ("not-and-left", "not-or-left")),
+    ("GET /not-and-not", ANY, 403, None),
+    ("GET /not-and-not", ADMIN, 200, None),
+    ("GET /not-open", None, 200, None),
     ("GET /never-and", READ, 403, None),
     ("GET /open", None, 200, None),
     ("GET /open", ANY, 200, None),
@@ -303,6 +310,15 @@ def test_permissions_for_each_action(send: Send, project: UseProject) -> None:
         for classes in (HasScopes("read"), HasScopes("read") & HasGroups("admin"), ~HasGroups("suspended")):
             with pytest.raises(ConfigurationError, match=r"add \(\), as in HasScopes\('orders:read'\)\(\)"):
                 WithClasses.as_view(permission=classes)(APIRequestFactory().get("/"))
+
+
+@pytest.mark.parametrize("auth", [None, AccessTokenClaims({"sub": "alice"})], ids=["anonymous", "alice"])
+def test_a_negated_permission_needs_a_token_for_objects_too(auth: Any, project: UseProject) -> None:
+    """A view may call only ``check_object_permissions``."""
+    project(URLS, WITHOUT_OURS)
+    permission: Any = (~(IsAdminUser | IsAdminUser | HasGroups("suspended")))()
+    request = SimpleNamespace(auth=auth, user=AnonymousUser())
+    assert permission.has_object_permission(request, None, None) is (auth is not None)
 
 
 def test_the_observer_hears_of_a_missing_scope(send: Send, project: UseProject) -> None:
