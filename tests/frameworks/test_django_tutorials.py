@@ -56,6 +56,7 @@ ANSWERS: Final[dict[str, list[tuple[str, Token, int]]]] = {
         ("GET /offers", None, 200),
         ("GET /offers", {}, 200),
         ("GET /offers", {"lifetime_seconds": -300}, 401),
+        ("GET /profile", None, 401),
         ("GET /admin/login/", None, 200),
         ("GET /nowhere", None, 404),
     ],
