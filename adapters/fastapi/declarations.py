@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, NoReturn, get_args, get_origin
 
 from fastapi.dependencies.utils import get_typed_signature
 from fastapi.params import Depends, Security
 from fastapi.security.base import SecurityBase
 
 from monocloud_mw.core.token.requirements import Requirements
+from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.wrappers import decorated
 
 __all__ = [
@@ -33,6 +34,17 @@ class Protection(SecurityBase):
     """Base class of ``ProtectApi``, by which it is recognised among the dependencies."""
 
     optional: bool
+
+    @property
+    def dependency(self) -> NoReturn:
+        """Refuse ``dependencies=[protect]``: FastAPI reads this attribute of each entry.
+
+        Raises:
+            ConfigurationError: always; FastAPI passes it on to the declaration of the route.
+        """
+        raise ConfigurationError(
+            "dependencies=[protect] lacks Security: write dependencies=[Security(protect)]"
+        )
 
     def requirements_with(self, scopes: Iterable[str]) -> Requirements:
         """Return the requirements with the scopes of ``Security`` added.

@@ -85,6 +85,10 @@ def _read_options(config: Mapping[str, Any]) -> Options:
     for name, value in config.items():
         if value is None:
             continue
+        if name == VARIABLE_PREFIX.rstrip("_"):  # the form of Django's settings
+            message = f"is not read; write one key for each option, such as {VARIABLE_PREFIX}AUDIENCE"
+            problems.append(Problem(name, None, message))
+            continue
         if not name.startswith(VARIABLE_PREFIX):
             variables.setdefault(name, "set")  # the name is enough to report a misspelt prefix
             continue

@@ -561,6 +561,17 @@ def test_a_blank_key_counts_as_unset(
     assert app.extensions["monocloud_mw"].options.audience == ("from-the-environment",)
 
 
+def test_a_dictionary_of_options_is_refused(app: Flask, tenant: LocalTenant) -> None:
+    """``MONOCLOUD_BACKEND``, the setting of Django, would be ignored in Flask."""
+    _configure(app, tenant)
+    app.config["MONOCLOUD_BACKEND"] = {"VALIDATE_CERTIFICATE_BINDING": "required"}
+    with pytest.raises(ConfigurationError) as caught:
+        protect_api().init_app(app)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "MONOCLOUD_BACKEND: is not read; write one key for each option, such as MONOCLOUD_BACKEND_AUDIENCE"
+    ]
+
+
 def test_config_values_of_wrong_types_are_refused(app: Flask) -> None:
     """An object's repr is not used as a secret, and one audience does not become two."""
     app.config.update(

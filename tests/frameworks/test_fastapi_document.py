@@ -161,7 +161,7 @@ def test_callbacks_are_described_with_each_of_their_routes() -> None:
 
 def as_dependency(declared: Any) -> Any:
     """Return an object as an entry of ``dependencies``."""
-    return declared if hasattr(declared, "dependency") else Security(declared)
+    return Security(declared) if callable(declared) else declared
 
 
 @pytest.mark.parametrize(

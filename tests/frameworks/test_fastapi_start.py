@@ -254,6 +254,22 @@ def test_what_checks_nothing_is_not_a_dependency(
         FastAPI().get("/orders")(orders)
 
 
+def test_a_protection_without_security_is_not_a_dependency(protect: ProtectApi) -> None:
+    """``dependencies=[protect]`` says what to write, where the route is declared or at start."""
+    wrong: Any = [protect]
+    message = r"write dependencies=\[Security\(protect\)\]"
+    with pytest.raises(ConfigurationError, match=message):
+        FastAPI().get("/orders", dependencies=wrong)(view)
+    with pytest.raises(ConfigurationError, match=message):
+        FastAPI(dependencies=wrong).get("/orders")(view)
+    with pytest.raises(ConfigurationError, match=message):
+        APIRouter(dependencies=wrong).get("/orders")(view)
+    app = FastAPI(lifespan=protect.lifespan, dependencies=wrong)
+    app.mount("/files", FastAPI())
+    with pytest.raises(ConfigurationError, match=message), TestClient(app):
+        pass
+
+
 def test_a_router_with_what_checks_nothing_does_not_open_its_views(protect: ProtectApi) -> None:
     """``include_router(dependencies=[Security(protect.needing)])`` fails, at the latest at start."""
     app, router = FastAPI(lifespan=protect.lifespan), APIRouter()
