@@ -39,6 +39,7 @@ __all__ = [
     "LIFETIME",
     "MAX_STALE",
     "SETTINGS",
+    "TIMEOUT_SECONDS",
     "TOO_OLD",
     "Clock",
     "CountingTransport",
