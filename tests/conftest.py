@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import ipaddress
 import os
 import shutil
@@ -31,9 +32,15 @@ from monocloud_mw.transports import certificate_files
 for _variable in [name for name in os.environ if name.startswith("MONOCLOUD_BACKEND_")]:
     del os.environ[_variable]
 
-# A shell lets what it runs in the background ignore Ctrl-C. Programs started by tests would inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+# Not `signal.default_int_handler`, because each `asyncio.run` replaces that one, which takes longer than a
+# request in process. And a shell lets what it runs in the background ignore Ctrl-C, which programs started by
+# tests would inherit.
+signal.signal(signal.SIGINT, _interrupt)
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
@@ -73,6 +80,12 @@ for _method in "connect", "connect_ex":
     setattr(socket.socket, _method, _loopback_only(getattr(socket.socket, _method)))
 
 
+def pytest_collection_finish() -> None:
+    """Exempt the tests themselves from garbage collection: tests that call it would search them each time."""
+    gc.collect()
+    gc.freeze()
+
+
 def unavailable(what: str, *, in_ci: bool = IN_CI) -> NoReturn:
     """End a test whose requirement this machine lacks: skip it, or fail it in CI."""
     if in_ci:
@@ -91,15 +104,15 @@ def require_program() -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_public_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let clients trust a single CA by default: reading all public ones takes too long."""
-    bundle = tmp_path_factory.mktemp("authorities") / "ca.pem"
-    trustme.CA().cert_pem.write_to_path(str(bundle))
+def default_ca_bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Let clients trust a single CA by default: reading all public ones takes too long. Return its file."""
+    bundle = str(tmp_path_factory.mktemp("authorities") / "ca.pem")
+    trustme.CA().cert_pem.write_to_path(bundle)
     with pytest.MonkeyPatch.context() as patch:
         for variable in (*certificate_files.VARIABLES, *certificate_files.OPENSSL_VARIABLES):
             patch.delenv(variable, raising=False)
-        patch.setattr(certificate_files, "DEFAULT_CA_BUNDLE_PATH", str(bundle))
-        yield
+        patch.setattr(certificate_files, "DEFAULT_CA_BUNDLE_PATH", bundle)
+        yield bundle
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,12 @@ class Connect(Protocol):
     def __call__(self, url: str, **settings: Any) -> ClaimsCache: ...
 
 
+@pytest.fixture(autouse=True)
+def _no_public_authorities(default_ca_bundle: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the library for Redis read a single CA besides the given one, not all public ones."""
+    monkeypatch.setenv("SSL_CERT_FILE", default_ca_bundle)
+
+
 @pytest.fixture
 def clock() -> FixedClock:
     """Return a fixed clock."""
