@@ -24,6 +24,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 PARALLEL := --dist worksteal -n $(CORES)
 PARALLEL_WAITING := --dist worksteal -n $(shell echo $$(($(CORES) * 2)))
 PURE_TESTS := tests/core tests/jose tests/options tests/protect $(wildcard tests/test_*.py)
+SLOW_TESTS = $(shell grep -rl --include='*.py' 'pytest\.mark\.slow' tests)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := # empty: without bytecode files, each of many processes compiles all modules
@@ -58,7 +59,7 @@ endif
 
 .PHONY: test-slow
 test-slow: $(VENV)/.slow $(VENV)/.docs ## run the slow tests: real servers, command lines and outages, and a short soak test
-	$(BIN)/python -m pytest $(PARALLEL_WAITING) -m slow tests $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL_WAITING) -m slow $(SLOW_TESTS) $(ARGS)
 
 .PHONY: test-lowest
 test-lowest: $(VENV)-lowest/.lowest ## run the tests with the oldest dependencies that setup.py allows
