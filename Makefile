@@ -43,7 +43,7 @@ serve: $(VENV)/.demo ## serve the example API for the tenant in the MONOCLOUD_BA
 ##@ Check it
 
 .PHONY: setup
-setup: $(VENV)/.docs $(VENV)/.bench $(VENV)/.slow ## install what the checks, the documentation and the benchmarks need
+setup: $(VENV)/.docs $(VENV)/.bench ## install what the checks, the documentation and the benchmarks need
 
 .PHONY: setup-lowest
 setup-lowest: $(VENV)-lowest/.lowest ## install what `make test-lowest` needs
@@ -58,7 +58,7 @@ else
 endif
 
 .PHONY: test-slow
-test-slow: $(VENV)/.slow $(VENV)/.docs ## run the slow tests: real servers, command lines and outages, and a short soak test
+test-slow: $(VENV)/.docs $(VENV)/.test ## run the slow tests: real servers, command lines and outages, and a short soak test
 	$(BIN)/python -m pytest $(PARALLEL_WAITING) -m slow $(SLOW_TESTS) $(ARGS)
 
 .PHONY: test-lowest
@@ -157,12 +157,6 @@ $(VENV)/.demo: $(VENV)/.python $(PACKAGE_FILES)
 
 $(VENV)/.test: $(VENV)/.python $(PACKAGE_FILES) tests/requirements.txt tests/frameworks/requirements.txt
 	$(call install,$(LOCKED) $(EVERYTHING) -r tests/frameworks/requirements.txt)
-
-$(VENV)/.slow: $(VENV)/.test tests/processes/requirements.txt
-	@echo "==> installing what 'make test-slow' needs into $(@D) (once)"
-	@.ci/install $(@D) $(LOCKED) -r tests/processes/requirements.txt || \
-		echo "==> uWSGI cannot be built: it needs a C compiler. Its tests are skipped." >&2
-	@touch $@
 
 $(VENV)/.docs: $(VENV)/.python $(PACKAGE_FILES) docs/requirements.txt
 	$(call install,$(LOCKED) $(PACKAGE) -r docs/requirements.txt)
