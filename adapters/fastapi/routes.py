@@ -6,6 +6,7 @@ FastAPI accepts some declarations but interprets them differently than intended.
 - scopes of a wrong type, or containing spaces;
 - an annotation that cannot be resolved: FastAPI treats the parameter as a query parameter;
 - a parameter of type ``AccessTokenClaims`` without ``Security``: FastAPI reads it from the request's body;
+- ``Annotated[..., protect]`` without ``Security``: FastAPI ignores it;
 - a view that is ``@public`` and requires a token itself;
 - mounts, hosts and plain routes of a protected application or router. FastAPI does not run dependencies for
   them, so such a mount must protect itself or be named in ``public_mounts``;
@@ -29,6 +30,7 @@ from monocloud_mw.quoting import quoted
 
 from .coverage import covers_itself, has_middleware, is_covered, is_own_page, require_token
 from .declarations import (
+    Protection,
     declared_among,
     declared_in,
     declared_on,
@@ -137,14 +139,19 @@ def _misread(call: Any) -> Iterator[str]:
     for parameter in parameters_of(call):
         name, annotation = parameter.name, parameter.annotation
         text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
-        if isinstance(parameter.default, Depends):
+        if isinstance(parameter.default, Depends) or _names_dependency(annotation):
             continue
         if isinstance(text, str) and _DEPENDS.search(text):
             yield (
                 f"the annotation {quoted(text)} cannot be resolved; define its names at the top level of the "
                 "module, or remove `from __future__ import annotations`"
             )
-        elif _holds_claims(annotation) and not _names_dependency(annotation):
+        elif any(isinstance(each, Protection) for each in (parameter.default, *get_args(annotation))):
+            yield (
+                f"the parameter {quoted(name)} has a ProtectApi without Security, which checks nothing; "
+                f"write {name}: Annotated[AccessTokenClaims, Security(protect)]"
+            )
+        elif _holds_claims(annotation):
             yield (
                 f"the parameter {quoted(name)} is read from the request's body, not from the access token; "
                 f"write {name}: Annotated[AccessTokenClaims, Security(protect)]"

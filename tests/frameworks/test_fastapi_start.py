@@ -167,6 +167,27 @@ def _claims_with_another_note(app: FastAPI, protect: ProtectApi) -> None:
     app.get("/orders")(orders)
 
 
+def _claims_with_the_protection(app: FastAPI, protect: ProtectApi) -> None:
+    async def orders(claims: Annotated[AccessTokenClaims, protect]) -> None:
+        pass
+
+    app.get("/orders")(orders)
+
+
+def _anything_with_the_protection(app: FastAPI, protect: ProtectApi) -> None:
+    async def orders(caller: Annotated[Any, protect.needing(scopes="a")] = None) -> None:
+        pass
+
+    app.get("/orders")(orders)
+
+
+def _the_protection_in_a_dependency(app: FastAPI, protect: ProtectApi) -> None:
+    async def user(caller: Annotated[str | None, protect] = None) -> None:
+        pass
+
+    app.get("/orders", dependencies=[Depends(user)])(view)
+
+
 def _claims_of_a_dependency(app: FastAPI, protect: ProtectApi) -> None:
     async def user(claims: AccessTokenClaims) -> None:
         pass
@@ -186,6 +207,9 @@ def _claims_of_a_dependency_of_the_route(app: FastAPI, protect: ProtectApi) -> N
 
 LETTERS = "splits into letters"
 BODY = r"'claims' is read from the request's body.* write claims: Annotated\[AccessTokenClaims, Security\("
+BARE = (
+    r"has a ProtectApi without Security, .* write (claims|caller): Annotated\[AccessTokenClaims, Security\("
+)
 BOTH = "is @public and also requires a token"
 
 WRONG: dict[str, tuple[Declare, str]] = {
@@ -197,6 +221,9 @@ WRONG: dict[str, tuple[Declare, str]] = {
     "string in include_router": (_string_in_include, LETTERS),
     "string in a WebSocket": (_string_in_websocket, LETTERS),
     "string in a mounted application": (_string_in_mounted_app, LETTERS),
+    "the protection with claims": (_claims_with_the_protection, BARE),
+    "the protection with any type": (_anything_with_the_protection, BARE),
+    "the protection in a dependency": (_the_protection_in_a_dependency, BARE),
     "wrong type": (_wrong_type, "non-empty string"),
     "a space": (_with_a_space, "white space"),
     "an empty scope": (_empty, "non-empty string"),
