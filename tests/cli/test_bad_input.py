@@ -92,7 +92,7 @@ def test_usage_errors_say_what_is_expected(command: Command) -> None:
         ("explain", "--at", "soon"): "argument --at: must be a time",
         ("explain", "--timeout", "0"): "argument --timeout: must be a number of seconds from 0.1 to 120",
         ("explain", "--offline"): "argument --offline: must be given together with --jwks",
-        ("explain", "--scope"): "argument --scope: expected one argument",
+        ("explain", "--scope"): "argument --scope/--scopes: expected one argument",
         ("explane",): "argument COMMAND: invalid value",
         ("explane (choose from x)",): "argument COMMAND: invalid value (choose from",
         ("explain", "--scope", "a", "--timeout", " (choose from x)"): "argument --timeout: must be a number",
@@ -114,7 +114,7 @@ def test_a_file_that_cannot_be_read(
 
 def test_an_unusable_requirement(tenant: LocalTenant, command: Command) -> None:
     """An error of the package is one line."""
-    result = command("explain", "--scope", "two words", stdin=b"x")
+    result = command("explain", "--scopes", "two words", stdin=b"x")
     assert result.status == 1
     assert result.err.startswith("error: scopes: a scope must not contain white space")
     assert result.err.endswith(f"; see {docs_address('configuration')}\n")

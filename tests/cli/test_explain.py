@@ -98,7 +98,7 @@ def test_a_refused_jwt(
 ) -> None:
     """The first check that fails has the reason of the error, what was expected and what was found."""
     token = tenant.mint(**parameters)
-    document, checks = _explain(command, token, "--scope", "a", "--group", "g")
+    document, checks = _explain(command, token, "--scopes", "a", "--groups", "g")
     failed = [name for name, check in checks.items() if check["state"] == "failed"]
     assert (document["reason"], failed[0], checks[step]["reason"]) == (reason, step, reason)
     assert expected in checks[step]["expected"]

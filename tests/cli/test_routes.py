@@ -398,6 +398,86 @@ def test_django(tenant: LocalTenant, tmp_path: Path) -> None:
     assert finished.stdout.splitlines() == DJANGO_ROUTES
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_modules_that_django_imports_with_the_first_request(
+    broken: bool, tenant: LocalTenant, tmp_path: Path
+) -> None:
+    """A project has its URLconf and its applications in the current directory; a failure there is named."""
+    shop, orders = tmp_path / "shop", tmp_path / "orders"
+    for folder in (shop, orders):
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+    (shop / "settings.py").write_text("ROOT_URLCONF = 'shop.urls'\nSECRET_KEY = 'for tests'\n")
+    (shop / "wsgi.py").write_text(
+        "import os\nfrom django.core.wsgi import get_wsgi_application\n"
+        "os.environ['DJANGO_SETTINGS_MODULE'] = 'shop.settings'\napplication = get_wsgi_application()\n"
+    )
+    (shop / "urls.py").write_text(
+        "from django.urls import path\nfrom orders import views\n"
+        "urlpatterns = [path('orders', views.orders)]\n"
+    )
+    (orders / "views.py").write_text(
+        "1 / 0\n"
+        if broken
+        else "from monocloud_mw.adapters.django import protect\n"
+        "@protect(scopes=['orders:read'])\ndef orders(request): ...\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-m", "monocloud_mw", "routes", "shop.wsgi"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", **tenant.environment()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stdout, finished.stderr) == (
+        (1, "", "error: the application cannot be imported: ZeroDivisionError in 'views.py', line 1\n")
+        if broken
+        else (0, "ANY      /orders  token; scopes orders:read\n", "")
+    )
+
+
+FACTORY = """
+from flask import Flask
+from monocloud_mw.adapters.flask import ProtectApi
+
+def create_app():
+    app = Flask(__name__, static_folder=None)
+    ProtectApi(app, deny_by_default=True)
+    app.add_url_rule("/orders", view_func=lambda: "", endpoint="orders")
+    return app
+
+def fails():
+    raise ValueError("a secret")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "err"),
+    [
+        ("create_app", "GET      /orders  token\n", ""),
+        ("fails", "", "error: the application cannot be imported: ValueError in 'factory.py', line 12\n"),
+    ],
+)
+def test_a_factory(
+    name: str,
+    out: str,
+    err: str,
+    tenant: LocalTenant,
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With ``--factory``, as in uvicorn, the application is what the named function returns."""
+    for variable, value in tenant.environment().items():
+        monkeypatch.setenv(variable, value)
+    (tmp_path / "factory.py").write_text(FACTORY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "factory", raising=False)
+    result = command("routes", f"factory:{name}", "--factory")
+    assert (result.status, result.out, result.err) == (1 if err else 0, out, err)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -405,7 +485,7 @@ def test_django(tenant: LocalTenant, tmp_path: Path) -> None:
         (":app", "cannot be imported: ValueError; name it as module:name"),
         (".main:app", "cannot be imported: TypeError; name it as module:name"),
         ("json:app", "is not in that module"),
-        ("json:dumps", "Django application; instead of a factory, name a variable with its result"),
+        ("json:dumps", "Django application; if it returns the application, add --factory"),
         ("json:decoder", "is a module, not a Flask, FastAPI, Starlette or Django application\n"),
     ],
 )

@@ -38,11 +38,19 @@ def add_to(subcommands: Any) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("token", nargs="?", metavar="TOKEN", help="the token; '-' reads standard input")
     source.add_argument("--file", metavar="FILE", help="a file with the token")
-    parser.add_argument("--scope", action="append", default=[], help="a required scope; repeatable")
     parser.add_argument(
-        "--any-scope", action="append", default=[], help="one of these is required; repeatable"
+        "--scope", "--scopes", action="append", default=[], help="a required scope; repeatable"
     )
-    parser.add_argument("--group", action="append", default=[], help="a required group; repeatable")
+    parser.add_argument(
+        "--any-scope",
+        "--any-scopes",
+        action="append",
+        default=[],
+        help="one of these is required; repeatable",
+    )
+    parser.add_argument(
+        "--group", "--groups", action="append", default=[], help="a required group; repeatable"
+    )
     parser.add_argument("--certificate", metavar="FILE", help="the caller's certificate, PEM or DER")
     parser.add_argument("--at", type=parse_time, metavar="TIME", help="check at this time: ISO 8601 or Unix")
     parser.add_argument("--issuer", metavar="URL", help="the tenant domain; overrides the variable")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ...errors import ConfigurationError
 from ...quoting import quoted
 from ..console import print_error, print_json, print_line
 from .frameworks import list_routes
+from .middleware import unwrap
 
 __all__ = ["add_to"]
+
+DEFAULT_NAMES: Final = ("app", "application")
 
 DESCRIPTION = (
     "List the requirements of each route of an application, and the rules of its middlewares that match no"
@@ -30,6 +35,7 @@ def add_to(subcommands: Any) -> None:
         "routes", help="list the requirements of each route", description=DESCRIPTION, allow_abbrev=False
     )
     parser.add_argument("app", metavar="MODULE:NAME", help="the application, such as main:app")
+    parser.add_argument("--factory", action="store_true", help="call it; what it returns is the application")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
 
@@ -37,7 +43,8 @@ def add_to(subcommands: Any) -> None:
 def run(arguments: argparse.Namespace, _log: list[str]) -> int:
     """List the routes and return the exit status."""
     try:
-        routes, unused = list_routes(_load(arguments.app))
+        with _importing_from_here():
+            routes, unused = list_routes(_load(arguments.app, is_factory=arguments.factory))
     except ValueError as error:
         print_error(f"error: the application {error}")
         return 1
@@ -52,25 +59,49 @@ def run(arguments: argparse.Namespace, _log: list[str]) -> int:
     return 1 if unused else 0
 
 
-def _load(name: str) -> Any:
+def _load(name: str, *, is_factory: bool) -> Any:
     """Import an application, as ``uvicorn main:app`` does.
 
     Raises:
         ValueError: it cannot be imported or does not exist.
     """
     module, _, attribute = name.partition(":")
-    sys.path.insert(0, os.getcwd())
-    try:
-        found = importlib.import_module(module)
-    except Exception as error:
-        raise ValueError(f"cannot be imported: {_reason(error, module)}") from error
-    finally:
-        sys.path.pop(0)
-    for part in (attribute or "app").split("."):
+    with _naming_failures(module):
+        found: Any = importlib.import_module(module)
+    default = next((each for each in DEFAULT_NAMES if hasattr(found, each)), "app")
+    for part in (attribute or default).split("."):
         if not hasattr(found, part):
             raise ValueError("is not in that module; name it as module:name")
         found = getattr(found, part)
+    if is_factory:
+        with _naming_failures(module):
+            found = found()
+    if type(unwrap(found)[0]).__module__.startswith("django."):
+        from django.conf import settings
+
+        with _naming_failures(module):
+            importlib.import_module(settings.ROOT_URLCONF)  # Django imports it with the first request
     return found
+
+
+@contextlib.contextmanager
+def _naming_failures(module: str) -> Iterator[None]:
+    """Raise ``ValueError`` with the reason if an import, or a call of what was imported, fails."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"cannot be imported: {_reason(error, module)}") from error
+
+
+@contextlib.contextmanager
+def _importing_from_here() -> Iterator[None]:
+    """Import modules of the current directory, also those that are imported while routes are listed."""
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
 
 
 def _reason(error: Exception, module: str) -> str:

@@ -25,7 +25,7 @@ def list_routes(app: Any) -> Listed:
     routes = _list(app, "", unused)
     if routes is None:
         inner = unwrap(app)[0]
-        advice = "; instead of a factory, name a variable with its result" if isroutine(inner) else ""
+        advice = "; if it returns the application, add --factory" if isroutine(inner) else ""
         wanted = "a Flask, FastAPI, Starlette or Django application"
         raise ValueError(f"is a {type(inner).__name__}, not {wanted}{advice}")
     return routes, unused
