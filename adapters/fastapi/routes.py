@@ -87,7 +87,9 @@ def check_mounts(names: Iterable[str]) -> frozenset[str]:
 def _read_app(app: FastAPI, prefix: str, public_mounts: Collection[str]) -> Iterator[Problem]:
     is_checked = has_middleware(app)
     inherited = {id(depends) for router in routers_of(app.router) for depends in router.dependencies}
+    shared: dict[int, Depends] = {}
     for original, route, around in served_routes(app.router):
+        shared.update((id(depends), depends) for depends in around)
         path = prefix + getattr(route, "path", "")
         must_cover = not is_checked and require_token(around) and path not in public_mounts
         if isinstance(route, (Mount, Host)):
@@ -105,6 +107,9 @@ def _read_app(app: FastAPI, prefix: str, public_mounts: Collection[str]) -> Iter
                 yield Problem(_name(path, route), None, NOT_INHERITED)
         elif must_cover and not is_own_page(app, route) and not is_covered(route):
             yield _uncovered(route, path)
+    for depends in shared.values():  # of the application, its routers and include_router()
+        for message in _misread(depends.dependency):
+            yield Problem(f"the dependency {_name_of(depends.dependency)}", None, message)
 
 
 def _uncovered(route: Any, name: str) -> Problem:
@@ -172,6 +177,9 @@ def _names_dependency(annotation: Any) -> bool:
 
 def _name(path: str, route: Any) -> str:
     methods = "/".join(sorted(getattr(route, "methods", None) or ["WebSocket"]))
-    view = getattr(route, "endpoint", None)
-    name = getattr(view, "__qualname__", type(view).__name__)
-    return f"{methods} {path} ({getattr(view, '__module__', '')}.{name})"
+    return f"{methods} {path} ({_name_of(getattr(route, 'endpoint', None))})"
+
+
+def _name_of(function: Any) -> str:
+    name = getattr(function, "__qualname__", type(function).__name__)
+    return f"{getattr(function, '__module__', '')}.{name}"

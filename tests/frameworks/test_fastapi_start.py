@@ -253,6 +253,41 @@ def test_a_wrong_declaration_is_an_error_at_start(
     assert re.fullmatch(r"(GET|WebSocket) (/api)?/orders \(.*(orders|view)\)", problem.option)
 
 
+def _in_application(app: FastAPI, depends: Any) -> None:
+    app.router.dependencies.append(depends)
+    app.get("/orders")(view)
+    app.get("/other")(view)
+
+
+def _in_included_router(app: FastAPI, depends: Any) -> None:
+    router = APIRouter(dependencies=[depends])
+    router.get("/orders")(view)
+    app.include_router(router)
+
+
+def _in_include_router(app: FastAPI, depends: Any) -> None:
+    router = APIRouter()
+    router.get("/orders")(view)
+    app.include_router(router, dependencies=[depends])
+
+
+@pytest.mark.parametrize("add", [_in_application, _in_included_router, _in_include_router])
+def test_a_misread_dependency_above_views_is_an_error_once(
+    add: Callable[[FastAPI, Any], None], protect: ProtectApi
+) -> None:
+    """The error names the dependency, however many views have it."""
+
+    async def user(caller: Annotated[Any, protect] = None) -> None:
+        pass
+
+    app = FastAPI()
+    add(app, Depends(user))
+    with pytest.raises(ConfigurationError, match=BARE) as raised:
+        protect.check_routes(app)
+    (problem,) = raised.value.problems
+    assert re.fullmatch(r"the dependency .*\.user", problem.option)
+
+
 NOT_DEPENDENCIES: dict[str, tuple[Callable[[ProtectApi], Any], str]] = {
     "the class": (lambda _: ProtectApi, "create protect = ProtectApi"),
     "needing": (lambda protect: protect.needing, "call it with the requirements"),
