@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import pytest
@@ -10,6 +11,7 @@ from django.http import JsonResponse
 from django.urls import path
 from ninja import NinjaAPI, Router
 from ninja.security import APIKeyHeader
+from ninja.testing import TestAsyncClient, TestClient
 from ninja.throttling import AuthRateThrottle
 
 from monocloud_mw import ConfigurationError
@@ -240,6 +242,15 @@ def test_as_caller(send: Send, project: UseProject) -> None:
     with as_caller("bob", scopes=["read"]):
         assert send("GET", "/nested/read").json() == {"caller": "bob"}
         assert send("GET", "/nested/group").status_code == 403
+
+
+def test_as_caller_in_a_test_client_of_ninja(project: UseProject) -> None:
+    """Ninja's own test clients call operations without URLs; as_caller sets the caller there, too."""
+    project(__name__, WITHOUT_OURS)
+    assert TestClient(api).get("/who").status_code == 401
+    with as_caller("bob"):
+        assert TestClient(api).get("/who").json() == {"caller": "bob"}
+        assert asyncio.run(TestAsyncClient(api).get("/who-async")).json() == {"caller": "bob"}
 
 
 def test_the_schema(send: Send, project: UseProject) -> None:
