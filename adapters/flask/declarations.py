@@ -63,12 +63,14 @@ class Declaration:
         protection: what ``@protect`` belongs to; it has the client.
         requirements: scopes and groups that the token must have.
         optional: let requests without a token pass; a token that is sent is still checked.
+        states_optional: whether ``optional`` was an argument; if not, it is that of ``ProtectApi``.
         borrowed: whether the view may only have copied its name from the one that was declared.
     """
 
     protection: Protection
     requirements: Requirements
     optional: bool
+    states_optional: bool = True
     borrowed: bool = False
 
     def asks_as(self, other: Declaration) -> bool:

@@ -195,16 +195,18 @@ class ProtectApi:
             scopes: required in addition to those of :class:`ProtectApi`.
             any_scopes: the token must have at least one, in addition.
             groups: the caller must be in at least one, in addition.
-            optional: whether a request without a token passes; default: as in :class:`ProtectApi`.
+            optional: whether a request without a token passes; default: as in :class:`ProtectApi` and in
+                ``protect(blueprint)``.
 
         Raises:
             ConfigurationError: an argument has a wrong type (the error names the view), the target cannot be
                 protected, or it is marked with ``@public``.
         """
+        states_optional = optional is not None
         if optional is None:
             optional = self._base.optional
         more = read_declared(scopes, any_scopes, groups, optional)
-        declaration = Declaration(self, self._base.requirements.merge(more), optional)
+        declaration = Declaration(self, self._base.requirements.merge(more), optional, states_optional)
         protect = partial(self._protect, declaration)
         return protect if target is None else protect(target)
 

@@ -117,7 +117,7 @@ class ProtectedViews:
         if own:
             declared_by = merge(own)
             default = merge([default, declared_by])
-            if not all(declaration.borrowed for declaration in own):
+            if any(declaration.states_optional and not declaration.borrowed for declaration in own):
                 default = attrs.evolve(default, optional=declared_by.optional)
         elif self._others_may_replace and not all(declaration.borrowed for declaration in declared):
             return _Needed(view, _by_protection(declared), declared)

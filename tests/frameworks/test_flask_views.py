@@ -698,6 +698,27 @@ def test_a_whole_application_may_be_optional(app: Flask, client: BackendClient, 
     assert [ask(app, path, "garbage").status_code for path in paths] == [401] * 4
 
 
+@pytest.mark.parametrize("is_above", [True, False])
+def test_a_view_does_not_loosen_its_blueprint_unasked(
+    app: Flask, client: BackendClient, is_above: bool
+) -> None:
+    """Only ``optional=True`` on a view makes the token optional where its blueprint requires one."""
+    protect = ProtectApi(app, client=client, deny_by_default=True, optional=True)
+    blueprint = Blueprint("blueprint", __name__)
+    declarations = [None, protect, protect(scopes="a"), protect(groups="b"), protect(optional=True)]
+    for number, declared in enumerate(declarations):
+
+        def view() -> str:
+            return "in"
+
+        route = blueprint.route(f"/{number}", endpoint=f"{number}")
+        declare = declared or (lambda function: function)
+        declare(route(view)) if is_above else route(declare(view))
+    protect(optional=False)(blueprint)
+    app.register_blueprint(blueprint)
+    assert [ask(app, f"/{number}").status_code for number in range(5)] == [401, 401, 401, 401, 200]
+
+
 def test_required_and_optional_is_required(app: Flask, client: BackendClient) -> None:
     """If several decorators apply, each must be met."""
     protect = ProtectApi(app, client=client, deny_by_default=True)
