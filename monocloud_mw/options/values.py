@@ -178,6 +178,13 @@ def read_callable(value: object) -> Any:
     """Return a callable."""
     if not callable(value):
         raise ValueError(f"must be callable, not {type(value).__name__}")
+    return _read_instance(value)
+
+
+def _read_instance(value: object) -> Any:
+    """Return a value that is not a class, which would be called like a function or lack ``self``."""
+    if isinstance(value, type):
+        raise ValueError(f"must not be the class {value.__name__}: write {value.__name__}()")
     return value
 
 
@@ -192,7 +199,7 @@ def read_cache(value: object) -> Any:
     """Return a claims cache (:mod:`monocloud_mw.claims_cache`)."""
     if not all(callable(getattr(value, name, None)) for name in ("get", "set", "delete")):
         raise ValueError("must have the methods get, set and delete of a claims cache")
-    return value
+    return _read_instance(value)
 
 
 def read_observer(value: object) -> Any:
@@ -207,7 +214,7 @@ def read_observer(value: object) -> Any:
         raise ValueError("must be a function of one event, or an Observer (monocloud_mw.events)")
     if any(map(is_async, functions)):
         raise ValueError("must not be asynchronous: events are not awaited; put them in a queue")
-    return value
+    return _read_instance(value)
 
 
 def read_file(value: object) -> str:

@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final, get_args
 
 import attrs
@@ -26,6 +27,7 @@ from monocloud_mw.options import VARIABLE_PREFIX, Options, Settings
 from monocloud_mw.options import names as option_names
 from monocloud_mw.options.client_authentication import CLIENT_AUTH_METHODS
 from monocloud_mw.options.settings import CertificateBinding, ClientAuthMethod
+from monocloud_mw.stores import MemoryCache
 
 TENANT: Final = "https://acme.us.monocloud.com"
 API: Final = "https://api.example.com"
@@ -572,6 +574,11 @@ class _AsyncClock:
         ("jwt_cache_size", "10", "must be a whole number, 0 or more, not '10'"),
         ("cache", {}, "must have the methods get, set and delete of a claims cache"),
         ("cache", "redis://localhost", "must have the methods get, set and delete of a claims cache"),
+        ("cache", MemoryCache, "must not be the class MemoryCache: write MemoryCache()"),
+        *(
+            (option, SimpleNamespace, "must not be the class SimpleNamespace: write SimpleNamespace()")
+            for option in ("fetcher", "metadata_resolver", "jwks_resolver", "clock", "observer")
+        ),
         *(
             (option, "text", "must be callable, not str")
             for option in ("fetcher", "metadata_resolver", "jwks_resolver", "clock")
