@@ -41,7 +41,7 @@ except ImportError as error:
         "pip install django-ninja"
     ) from error
 
-from monocloud_mw.errors import CredentialsError, MonoCloudError
+from monocloud_mw.errors import ConfigurationError, CredentialsError, MonoCloudError
 from monocloud_mw.protect.guard import Refused
 
 from ..declared_by import read_declared
@@ -103,12 +103,19 @@ class AccessTokenAuth(AuthBase):
 
     def __init__(
         self,
+        request: None = None,
+        /,
         *,
         scopes: str | Iterable[str] = (),
         any_scopes: str | Iterable[str] = (),
         groups: str | Iterable[str] = (),
         optional: bool = False,
     ) -> None:
+        if request is not None:  # Ninja calls auth=AccessTokenAuth, the class, with each request
+            raise ConfigurationError(
+                "AccessTokenAuth takes no positional argument: write auth=AccessTokenAuth(), or name the "
+                "requirements, such as AccessTokenAuth(scopes=[...])"
+            )
         super().__init__()
         self.is_async = True  # makes Ninja await awaitable results; a sync call returns none
         requirements = read_declared(scopes, any_scopes, groups, optional)

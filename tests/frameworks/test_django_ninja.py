@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 from django.core.cache import cache
-from django.http import JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from ninja import NinjaAPI, Router
 from ninja.security import APIKeyHeader
@@ -262,6 +262,13 @@ def test_the_schema(send: Send, project: UseProject) -> None:
     assert document["paths"]["/who"]["get"]["security"] == [{"AccessTokenAuth": []}]
     assert "security" not in document["paths"]["/open"]["get"]
     assert document["paths"]["/optional"]["get"]["security"] == [{"AccessTokenAuth": []}, {}]
+
+
+@pytest.mark.parametrize("argument", [HttpRequest(), ["read"]], ids=["request", "scopes"])
+def test_the_class_itself_authenticates_nobody(argument: Any) -> None:
+    """``auth=AccessTokenAuth`` is called with each request; the error says what to write."""
+    with pytest.raises(ConfigurationError, match=r"write auth=AccessTokenAuth\(\)"):
+        AccessTokenAuth(argument)
 
 
 def test_a_wrong_requirement_is_refused_where_it_is_written() -> None:
