@@ -1,6 +1,6 @@
 """The asynchronous transport, based on ``httpcore2``, the HTTP engine of ``httpx2``.
 
-It follows the rules of :mod:`monocloud_mw.transports`, and uses the same proxies and CA certificates as the
+It follows the rules of ``monocloud_mw.transports``, and uses the same proxies and CA certificates as the
 synchronous transport. Only name look-ups and reading certificate files run in threads.
 """
 

@@ -1,6 +1,6 @@
 """The synchronous transport, based on ``requests``.
 
-It follows the rules of :mod:`monocloud_mw.transports`. No ``.netrc`` entry replaces a header, and a
+It follows the rules of ``monocloud_mw.transports``. No ``.netrc`` entry replaces a header, and a
 connection with an incomplete response is never reused. The environment variables for proxies and certificates
 apply (:mod:`~monocloud_mw.transports.environment_proxies`,
 :mod:`~monocloud_mw.transports.certificate_files`).
