@@ -53,7 +53,11 @@ class Requirements:
         """
         try:
             return _cached(scopes, groups, any_scopes)
-        except TypeError:  # lists are unhashable, so they bypass lru_cache
+        except TypeError:  # a list or a set, which is unhashable
+            values = [_hashable(value) for value in (scopes, groups, any_scopes)]
+        try:
+            return _cached(*values)
+        except TypeError:  # a value of a wrong type
             return _read(scopes, groups, any_scopes)
 
     def merge(self, other: Requirements) -> Requirements:
@@ -95,6 +99,12 @@ def _read(scopes: object, groups: object, any_scopes: object) -> Requirements:
 
 # Code that calls a client directly passes the same few requirements with every token.
 _cached: Final[Callable[[Any, Any, Any], Requirements]] = lru_cache(maxsize=1024)(_read)
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return frozenset(value) if isinstance(value, set) else value
 
 
 def _scopes(option: str, scopes: object, problems: list[Problem]) -> frozenset[str]:

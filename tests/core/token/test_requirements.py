@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -112,6 +113,26 @@ def test_only_spaces_separate_scopes(option: str, scopes: Any) -> None:
         Requirements.of(**{option: scopes})
     message = "a scope must not contain white space or control characters; separate scopes with spaces"
     assert caught.value.problems == (Problem(option, None, message),)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [("a", "x", "c d"), (["a"], ["x"], ["c", "d"]), ({"a"}, {"x"}, {"c", "d"})],
+    ids=["strings", "lists", "sets"],
+)
+def test_equal_requirements_are_read_once(values: tuple[Any, Any, Any]) -> None:
+    """Code that calls a client directly writes the same requirements for every token, often as lists."""
+    again = copy.deepcopy(values)
+    assert Requirements.of(*values) is Requirements.of(*again)
+
+
+def test_a_list_that_changes_is_read_again() -> None:
+    """The values count, not the list."""
+    scopes = ["a"]
+    first = Requirements.of(scopes)
+    scopes.append("b")
+    assert first.scopes == {"a"}
+    assert Requirements.of(scopes).scopes == {"a", "b"}
 
 
 def test_all_problems_are_reported_together() -> None:
