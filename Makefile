@@ -67,7 +67,7 @@ test-lowest: $(VENV)-lowest/.lowest ## run the tests with the oldest dependencie
 
 .PHONY: test-wheel
 test-wheel: package ## check types and run the tests with the built wheel, outside the source tree
-	.ci/test-wheel $(BIN)/python --newest-django $(ARGS)
+	.ci/test-wheel $(BIN)/python $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.test ## check style and formatting
