@@ -1,7 +1,8 @@
 """State on a Django request: the claims of its token, and whether it needs a CSRF check.
 
 - Applications read ``request.access_token`` or ``request.META["monocloud.claims"]`` (on ASGI also the scope).
-  The checks read a private attribute instead, which no client input can set.
+  The checks read a private attribute instead, which no client input can set. It also holds the ``META`` that
+  was checked: a copy of the request with other headers is checked as a request of its own.
 - A request with its token in the ``Authorization`` header is exempt from CSRF checks, because browsers do not
   attach that header by themselves. A request with its token in a cookie is not exempt.
 """
@@ -29,17 +30,16 @@ __all__ = [
     "reject_forgery",
 ]
 
-_CLAIMS: Final = "_monocloud_claims"
+_CHECKED: Final = "_monocloud_checked"
 _FROM_ELSEWHERE: Final = "_monocloud_token_from_elsewhere"
-_UNPREPARED: Final = object()
 
 
 def prepare(request: HttpRequest) -> AccessTokenClaims | None:
     """Remove claims that the request arrived with, and return those of an earlier check, or ``None``."""
-    known = getattr(request, _CLAIMS, _UNPREPARED)
-    if known is not _UNPREPARED:
-        return cast("AccessTokenClaims | None", known)
-    setattr(request, _CLAIMS, None)
+    checked = getattr(request, _CHECKED, None)
+    if checked is not None and checked[0] is request.META:
+        return cast("AccessTokenClaims | None", checked[1])
+    setattr(request, _CHECKED, (request.META, None))
     request.access_token = None
     request.META.pop(CLAIMS_KEY, None)
     scope = getattr(request, "scope", None)
@@ -50,17 +50,17 @@ def prepare(request: HttpRequest) -> AccessTokenClaims | None:
 
 def checked_claims(request: HttpRequest) -> AccessTokenClaims | None:
     """Return the claims of a request that has been checked, or ``None``."""
-    return cast("AccessTokenClaims | None", getattr(request, _CLAIMS, None))
+    checked = getattr(request, _CHECKED, None)
+    if checked is None or checked[0] is not request.META:
+        return None
+    return cast("AccessTokenClaims | None", checked[1])
 
 
 def attach_claims(request: HttpRequest, claims: AccessTokenClaims | None) -> None:
-    """Attach the claims of the token; exempt the request from CSRF checks if the token came in the header.
-
-    The claims of an earlier check are attached already.
-    """
-    if claims is None or claims is checked_claims(request):
+    """Attach the claims of the token; exempt the request from CSRF checks if the token came in the header."""
+    if claims is None:
         return
-    setattr(request, _CLAIMS, claims)
+    setattr(request, _CHECKED, (request.META, claims))
     request.access_token = claims
     request.META[CLAIMS_KEY] = claims
     scope = getattr(request, "scope", None)

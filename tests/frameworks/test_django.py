@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import Any, Final
 
@@ -180,6 +181,34 @@ def test_a_view_called_without_urls(project: UseProject) -> None:
     assert view(RequestFactory().get("/")).status_code == 401
     with as_caller("bob", scopes="read"):
         assert view(RequestFactory().post("/")).content == b'{"caller": "bob"}'
+
+
+@pytest.mark.parametrize("token", [None, "bad", "bob"])
+def test_a_copied_request_with_another_token_is_checked_again(
+    project: UseProject, tenant: LocalTenant, token: str | None
+) -> None:
+    """A view that calls another one for somebody else, as batch endpoints do, passes on no identity."""
+    project(URLS)
+    seen: list[Any] = []
+
+    @protect
+    def inner(request: Any) -> HttpResponse:
+        seen.append(request.access_token["sub"])
+        return HttpResponse()
+
+    @protect
+    def outer(request: Any) -> HttpResponse:
+        assert inner(request).status_code == 200
+        other = copy.copy(request)
+        other.META = {name: value for name, value in request.META.items() if name != "HTTP_AUTHORIZATION"}
+        if token is not None:
+            sent = tenant.mint(subject="bob") if token == "bob" else token
+            other.META["HTTP_AUTHORIZATION"] = f"Bearer {sent}"
+        return inner(other)
+
+    request = RequestFactory().get("/", headers={"Authorization": f"Bearer {tenant.mint(subject='alice')}"})
+    assert outer(request).status_code == (200 if token == "bob" else 401)
+    assert seen == (["alice", "bob"] if token == "bob" else ["alice"])
 
 
 def test_streaming(send: Send, project: UseProject) -> None:
