@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 
+class _NoDependencyError(ConfigurationError, AttributeError):
+    """An ``AttributeError`` too, so that ``hasattr`` and ``Mock(spec=protect)`` meet no other error."""
+
+
 class Protection(SecurityBase):
     """Base class of ``ProtectApi``, by which it is recognised among the dependencies."""
 
@@ -42,7 +46,7 @@ class Protection(SecurityBase):
         Raises:
             ConfigurationError: always; FastAPI passes it on to the declaration of the route.
         """
-        raise ConfigurationError(
+        raise _NoDependencyError(
             "dependencies=[protect] lacks Security: write dependencies=[Security(protect)]"
         )
 

@@ -3,12 +3,14 @@
 # No `from __future__ import annotations`: views here are declared in functions, with local protections.
 
 import asyncio
+import inspect
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
+from unittest.mock import Mock
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
@@ -330,6 +332,13 @@ def test_a_protection_without_security_is_not_a_dependency(protect: ProtectApi) 
     app.mount("/files", FastAPI())
     with pytest.raises(ConfigurationError, match=message), TestClient(app):
         pass
+
+
+def test_a_protection_can_be_inspected(protect: ProtectApi) -> None:
+    """Tools that read all attributes of an object, such as mocks, meet no error."""
+    assert not hasattr(protect, "dependency")
+    assert "needing" in dict(inspect.getmembers(protect))
+    assert Mock(spec=protect).needing is not None
 
 
 def test_a_router_with_what_checks_nothing_does_not_open_its_views(protect: ProtectApi) -> None:
