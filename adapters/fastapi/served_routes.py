@@ -44,6 +44,10 @@ class Frontend(NamedTuple):
     endpoint: Any = None
 
 
+class RouterDefault(Mount):
+    """The application that a router calls for all paths that no route has."""
+
+
 def served_routes(router: Any) -> Iterator[ServedRoute]:
     """Yield everything that a router serves."""
     for route in router.routes:
@@ -57,8 +61,8 @@ def served_routes(router: Any) -> Iterator[ServedRoute]:
             dependencies = getattr(group, "dependencies", ())  # none up to FastAPI 0.138
             frontend = Frontend(f"{prefix}{files.path}", dependencies)
             yield ServedRoute(frontend, frontend, router.dependencies)
-    if router.default != router.not_found:  # an application for all paths that no route has
-        default = Mount("", router.default)
+    if router.default != router.not_found:
+        default = RouterDefault("", router.default)
         yield ServedRoute(default, default, router.dependencies)
 
 

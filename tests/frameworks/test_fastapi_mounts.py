@@ -208,7 +208,7 @@ def test_the_default_of_a_router_is_uncovered_too(
     if is_mounted:
         outer = FastAPI(dependencies=[Security(protect)])
         outer.mount("/sub", app)
-    name = "Mount /sub" if is_mounted else "Mount /"
+    name = "Mount /sub" if is_mounted else "RouterDefault /"
     with pytest.raises(ConfigurationError, match=f"^{name}: is not protected"):
         protect.check_routes(outer)
     ProtectApi(async_client, public_mounts=["/sub", "/"]).check_routes(outer)
