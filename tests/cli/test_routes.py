@@ -449,6 +449,11 @@ def create_app():
 
 def fails():
     raise ValueError("a secret")
+
+def leaves():
+    import sys
+    sys.path = sys.path[1:]
+    return create_app()
 """
 
 
@@ -456,6 +461,7 @@ def fails():
     ("name", "out", "err"),
     [
         ("create_app", "GET      /orders  token\n", ""),
+        ("leaves", "GET      /orders  token\n", ""),
         ("fails", "", "error: the application cannot be imported: ValueError in 'factory.py', line 12\n"),
     ],
 )
@@ -472,6 +478,7 @@ def test_a_factory(
     for variable, value in tenant.environment().items():
         monkeypatch.setenv(variable, value)
     (tmp_path / "factory.py").write_text(FACTORY)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "factory", raising=False)
     result = command("routes", f"factory:{name}", "--factory")

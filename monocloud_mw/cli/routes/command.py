@@ -101,7 +101,8 @@ def _importing_from_here() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.path.remove(here)
+        with contextlib.suppress(ValueError):  # the application removed it
+            sys.path.remove(here)
 
 
 def _reason(error: Exception, module: str) -> str:
