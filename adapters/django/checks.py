@@ -137,15 +137,18 @@ def _check_names(protection: Protection, listed: list[_Listed]) -> Iterator[Chec
 
 
 def _reads_tokens(view: Any, apps: tuple[str, ...]) -> bool:
-    """Return whether a view or a method has @protect, or REST framework or Ninja reads its tokens."""
+    """Return whether a view or a method has @protect, or REST framework or Ninja may read its tokens."""
     if "ninja" in apps and f"{__package__}.ninja" in sys.modules:
         return True
     kind = class_of(view)
     methods = (getattr(kind, name, None) for name in ("dispatch", *getattr(kind, "http_method_names", ())))
     declared = filter(None, map(declaration_of, (view, *methods)))
-    return any(not declaration.public for declaration in declared) or any(
+    if any(not declaration.public for declaration in declared):
+        return True
+    schemes = getattr(kind, "authentication_classes", ())
+    return not isinstance(schemes, (list, tuple)) or any(  # a property, say, is evaluated with each request
         parent.__module__ == f"{__package__}.rest_framework"
-        for scheme in getattr(kind, "authentication_classes", ())
+        for scheme in schemes
         for parent in getattr(scheme, "__mro__", ())
     )
 

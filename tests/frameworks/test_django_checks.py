@@ -184,6 +184,12 @@ class _RestSubclass(APIView):
     authentication_classes = (SessionAuthentication, _Subclass)
 
 
+class _RestProperty(APIView):
+    @property
+    def authentication_classes(self) -> Any:
+        return (AccessTokenAuthentication,)
+
+
 class _RestSession(APIView):
     authentication_classes = (SessionAuthentication,)
 
@@ -215,6 +221,7 @@ UNPROTECTED: Final = (
         (_WithMethod.as_view(), True),
         (_WithDispatch.as_view(), True),
         (_RestSubclass.as_view(), True),
+        (_RestProperty.as_view(), True),
     ],
 )
 def test_a_project_that_requires_no_token(
