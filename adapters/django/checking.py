@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from django.http import HttpRequest
 
 from monocloud_mw.protect.guard import Check, run_check, run_check_async
@@ -12,7 +10,7 @@ from .config import get_protection
 from .declarations import Declaration
 from .requests import attach_claims, is_preflight, list_authorization, prepare
 
-__all__ = ["check_request", "check_request_async", "is_on_event_loop"]
+__all__ = ["check_request", "check_request_async"]
 
 
 def check_request(request: HttpRequest, declaration: Declaration) -> None:
@@ -58,12 +56,3 @@ def _begin(request: HttpRequest, declaration: Declaration, *, is_async: bool) ->
         optional=declaration.optional,
         known=known,
     )
-
-
-def is_on_event_loop() -> bool:
-    """Return whether the caller runs on an event loop, so it must not block and may return an awaitable."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -40,11 +40,12 @@ except ImportError as error:
     ) from error
 
 from monocloud_mw.errors import ConfigurationError
+from monocloud_mw.lifecycle.event_loops import running_loop
 from monocloud_mw.protect.guard import Refused
 
 from ..declared_by import read_declared
 from ..other_interfaces import middleware_for
-from .checking import check_request, check_request_async, is_on_event_loop
+from .checking import check_request, check_request_async
 from .config import get_protection
 from .declarations import PUBLIC, Declaration, class_of, declaration_of, declare, name_of
 from .refusals import AccessTokenRefused, response_of
@@ -227,7 +228,7 @@ def _expects_awaitable(given: Any, declaration: Declaration) -> bool:
     request = _of_django(given)
     if checked_claims(request) is not None:
         return False
-    if is_on_event_loop():
+    if running_loop() is not None:
         return True
     match = getattr(request, "resolver_match", None)
     return match is not None and iscoroutinefunction(match.func) and declaration_of(match.func) == declaration

@@ -42,10 +42,11 @@ except ImportError as error:
     ) from error
 
 from monocloud_mw.errors import ConfigurationError, CredentialsError, MonoCloudError
+from monocloud_mw.lifecycle.event_loops import running_loop
 from monocloud_mw.protect.guard import Refused
 
 from ..declared_by import read_declared
-from .checking import check_request, check_request_async, is_on_event_loop
+from .checking import check_request, check_request_async
 from .declarations import Declaration
 from .refusals import response_of
 from .requests import checked_claims, reject_forgery
@@ -127,7 +128,7 @@ class AccessTokenAuth(AuthBase):
         Raises:
             AccessTokenError: the request is refused.
         """
-        if is_on_event_loop():
+        if running_loop() is not None:
             return self._authenticate(request)
         try:
             check_request(request, self._needed)
