@@ -145,8 +145,13 @@ def _reads_tokens(view: Any, apps: tuple[str, ...]) -> bool:
     declared = filter(None, map(declaration_of, (view, *methods)))
     if any(not declaration.public for declaration in declared):
         return True
-    schemes = getattr(kind, "authentication_classes", ())
-    return not isinstance(schemes, (list, tuple)) or any(  # a property, say, is evaluated with each request
+    authenticators = getattr(kind, "get_authenticators", None)
+    if authenticators is not None and not authenticators.__module__.startswith("rest_framework."):
+        return True  # the view's own method decides with each request
+    schemes = getattr(view, "initkwargs", {}).get(
+        "authentication_classes", getattr(kind, "authentication_classes", ())
+    )
+    return not isinstance(schemes, (list, tuple)) or any(  # a property decides with each request, too
         parent.__module__ == f"{__package__}.rest_framework"
         for scheme in schemes
         for parent in getattr(scheme, "__mro__", ())

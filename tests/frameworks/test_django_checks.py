@@ -190,6 +190,11 @@ class _RestProperty(APIView):
         return (AccessTokenAuthentication,)
 
 
+class _RestMethod(APIView):
+    def get_authenticators(self) -> Any:
+        return [AccessTokenAuthentication()]
+
+
 class _RestSession(APIView):
     authentication_classes = (SessionAuthentication,)
 
@@ -222,6 +227,9 @@ UNPROTECTED: Final = (
         (_WithDispatch.as_view(), True),
         (_RestSubclass.as_view(), True),
         (_RestProperty.as_view(), True),
+        (_RestMethod.as_view(), True),
+        (_RestSession.as_view(authentication_classes=(AccessTokenAuthentication,)), True),
+        (_RestSubclass.as_view(authentication_classes=()), False),
     ],
 )
 def test_a_project_that_requires_no_token(
