@@ -331,6 +331,7 @@ class Orders(ViewSet):
     def create(self, request): ...
 
 class Own(APIView):
+    authentication_classes = property(lambda self: [])
     def get_permissions(self): ...
     def put(self, request): ...
 
@@ -371,7 +372,7 @@ DJANGO_ROUTES = [
     "GET      /safe                 token; scopes api",
     "GET,POST /listed               public",
     "DELETE   /plain                token; scopes api",
-    "PUT      /own                  token; scopes api; authentication none;"
+    "PUT      /own                  token; scopes api; unknown: authentication_classes is not a list;"
     " unknown: get_permissions() decides",
     "PATCH    /function             token; scopes api; authentication none; permissions IsAdminUser",
     "GET,POST /viewset/             token; scopes api; authentication AccessTokenAuthentication;"

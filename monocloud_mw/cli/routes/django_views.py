@@ -82,6 +82,9 @@ def _rest_framework(view: Any, owner: Any) -> tuple[tuple[str, ...], tuple[str, 
             unknown.append(f"{getter}() decides")
             continue
         classes = getattr(view, "initkwargs", {}).get(attribute, getattr(owner, attribute))
+        if not isinstance(classes, (list, tuple)):  # a property, say
+            unknown.append(f"{attribute} is not a list")
+            continue
         names = list(map(_permission, classes))
         found.append(f"{kind} {', '.join(names) or 'none'}")
     return tuple(found), tuple(unknown)
