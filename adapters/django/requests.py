@@ -37,8 +37,10 @@ _FROM_ELSEWHERE: Final = "_monocloud_token_from_elsewhere"
 def prepare(request: HttpRequest) -> AccessTokenClaims | None:
     """Remove claims that the request arrived with, and return those of an earlier check, or ``None``."""
     checked = getattr(request, _CHECKED, None)
-    if checked is not None and checked[0] is request.META:
-        return cast("AccessTokenClaims | None", checked[1])
+    if checked is not None:
+        if checked[0] is request.META:
+            return cast("AccessTokenClaims | None", checked[1])
+        _separate(request)
     setattr(request, _CHECKED, (request.META, None))
     request.access_token = None
     request.META.pop(CLAIMS_KEY, None)
@@ -46,6 +48,14 @@ def prepare(request: HttpRequest) -> AccessTokenClaims | None:
     if scope is not None:
         scope.pop(CLAIMS_KEY, None)
     return None
+
+
+def _separate(request: Any) -> None:
+    """Take from a copied request what it shares with the original or has from its check."""
+    for name in ("_dont_enforce_csrf_checks", _FROM_ELSEWHERE):
+        request.__dict__.pop(name, None)
+    if hasattr(request, "scope"):
+        request.scope = dict(request.scope)
 
 
 def checked_claims(request: HttpRequest) -> AccessTokenClaims | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import logging
 from typing import Any, Final
 
 import pytest
 from django.http import HttpResponse, JsonResponse
-from django.test import RequestFactory
+from django.test import AsyncRequestFactory, RequestFactory
 from django.views import View
 
 from monocloud_mw import ConfigurationError
@@ -209,6 +210,28 @@ def test_a_copied_request_with_another_token_is_checked_again(
     request = RequestFactory().get("/", headers={"Authorization": f"Bearer {tenant.mint(subject='alice')}"})
     assert outer(request).status_code == (200 if token == "bob" else 401)
     assert seen == (["alice", "bob"] if token == "bob" else ["alice"])
+
+
+def test_a_copied_request_shares_no_state_with_the_original(project: UseProject, tenant: LocalTenant) -> None:
+    """On ASGI both have one scope at first; and a token in the header exempts only its own request."""
+    project(URLS)
+
+    @protect
+    async def view(request: Any) -> HttpResponse:
+        return HttpResponse(request.scope["monocloud.claims"].subject)
+
+    request: Any = AsyncRequestFactory().post("/", headers={"Authorization": f"Bearer {tenant.mint()}"})
+    asyncio.run(view(request))
+    claims = request.scope["monocloud.claims"]
+    other = copy.copy(request)
+    other.META = {**request.META, "HTTP_AUTHORIZATION": f"Bearer {tenant.mint(subject='bob')}"}
+    assert asyncio.run(view(other)).content == b"bob"
+    refused = copy.copy(request)
+    refused.META = {**request.META, "HTTP_AUTHORIZATION": "Bearer bad"}
+    assert asyncio.run(view(refused)).status_code == 401
+    assert request.scope["monocloud.claims"] is request.access_token is claims
+    exempt = [getattr(each, "_dont_enforce_csrf_checks", False) for each in (request, other, refused)]
+    assert exempt == [True, True, False]
 
 
 def test_streaming(send: Send, project: UseProject) -> None:
