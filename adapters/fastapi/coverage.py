@@ -6,11 +6,9 @@ token itself: with dependencies of its own, or with a middleware of this package
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
-from fastapi.params import Depends
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import Host, Mount
 
@@ -19,30 +17,23 @@ from monocloud_mw.protect.wrappers import MAX_LAYERS
 from ..asgi import ProtectApiMiddleware
 from ..starlette import MonoCloudBackend
 from ..wsgi import ProtectApiMiddleware as WsgiMiddleware
-from .declarations import declared_among, declared_on
+from .declarations import declared_among, declared_on, requires_token
 from .public import is_public
 from .served_routes import served_routes
 
-__all__ = ["covers_itself", "has_middleware", "is_covered", "is_own_page", "require_token"]
+__all__ = ["has_middleware", "is_covered", "is_own_page"]
 
 
-def require_token(dependencies: Iterable[Depends]) -> bool:
-    """Return whether a protection among dependencies requires a token."""
-    return any(not each.protection.optional for each in declared_among(dependencies))
-
-
-def is_covered(route: Any) -> bool:
-    """Return whether a route requires a token, or is declared public."""
+def is_covered(app: FastAPI, route: Any) -> bool:
+    """Return whether a route of an application requires a token, is public, or is a page of FastAPI."""
     if isinstance(route, (Mount, Host)):
-        return covers_itself(route.app)
+        return _covers_itself(route.app)
     if not hasattr(route, "dependencies"):
-        return False
-    return is_public(getattr(route, "endpoint", None)) or any(
-        not each.protection.optional for each in declared_on(route)
-    )
+        return is_own_page(app, route)
+    return is_public(route.endpoint) or requires_token(declared_on(route))
 
 
-def covers_itself(mounted: Any) -> bool:
+def _covers_itself(mounted: Any) -> bool:
     """Return whether a mounted application requires a token for all its non-public routes."""
     for _ in range(MAX_LAYERS):
         is_middleware = isinstance(mounted, (ProtectApiMiddleware, WsgiMiddleware))
@@ -51,10 +42,8 @@ def covers_itself(mounted: Any) -> bool:
         if type(mounted) is AuthenticationMiddleware and _is_required_by(mounted.backend):
             return True
         if isinstance(mounted, FastAPI):
-            return require_token(mounted.router.dependencies) or all(
-                is_covered(route)
-                for _, route, _ in served_routes(mounted.router)
-                if not is_own_page(mounted, route)
+            return requires_token(declared_among(mounted.router.dependencies)) or all(
+                is_covered(mounted, route) for _, route, _ in served_routes(mounted.router)
             )
         mounted = getattr(mounted, "app", None)  # inside another middleware
     return False

@@ -27,6 +27,7 @@ __all__ = [
     "dependencies_of",
     "parameters_of",
     "protection_called_by",
+    "requires_token",
 ]
 
 
@@ -69,6 +70,11 @@ class Declared(NamedTuple):
     protection: Protection
     scopes: tuple[Any, ...]
     text: str | None
+
+
+def requires_token(declared: Iterable[Declared]) -> bool:
+    """Return whether one of the protections requires a token."""
+    return any(not each.protection.optional for each in declared)
 
 
 def declared_on(route: Any) -> Iterator[Declared]:

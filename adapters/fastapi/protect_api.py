@@ -56,8 +56,7 @@ from ..asgi import is_preflight, list_authorization
 from ..declared_by import read_declared
 from .declarations import Protection
 from .document import install
-from .not_a_decorator import only_a_dependency
-from .not_a_dependency import NotADependency
+from .misuse import NotADependency, only_a_dependency
 from .public import is_public
 from .refusals import AccessRefused, WebSocketRefused
 from .routes import check_mounts

@@ -34,10 +34,8 @@ class AccessRefused(HTTPException):
     def __init__(self, error: MonoCloudError, response: ErrorResponse) -> None:
         self.error = error
         self.response = response
-        headers: dict[str, str] = {}
-        for name, value in response.headers:
-            if name != "Content-Type":  # set by the response class that renders the body
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        # The response class that renders the body sets its type.
+        headers = {name: value for name, value in response.headers if name != "Content-Type"}
         super().__init__(response.status, json.loads(response.body), headers)
 
 

@@ -28,7 +28,7 @@ from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.errors import ConfigurationError, Problem
 from monocloud_mw.quoting import quoted
 
-from .coverage import covers_itself, has_middleware, is_covered, is_own_page, require_token
+from .coverage import has_middleware, is_covered
 from .declarations import (
     Protection,
     declared_among,
@@ -37,6 +37,7 @@ from .declarations import (
     dependencies_of,
     parameters_of,
     protection_called_by,
+    requires_token,
 )
 from .public import is_public
 from .served_routes import Frontend, routers_of, served_routes
@@ -91,30 +92,23 @@ def _read_app(app: FastAPI, prefix: str, public_mounts: Collection[str]) -> Iter
     for original, route, around in served_routes(app.router):
         shared.update((id(depends), depends) for depends in around)
         path = prefix + getattr(route, "path", "")
-        must_cover = not is_checked and require_token(around) and path not in public_mounts
-        if isinstance(route, (Mount, Host)):
-            mounted = route.app
-            if isinstance(mounted, FastAPI):
-                yield from _read_app(mounted, path, public_mounts)
-            name = path or getattr(route, "host", "") or "/"
-            if must_cover and name not in public_mounts and not covers_itself(mounted):
-                yield _uncovered(route, name)
-        elif hasattr(route, "dependencies") and not isinstance(route, Frontend):
+        name = path or getattr(route, "host", "") or "/"
+        is_view = hasattr(route, "dependencies") and not isinstance(route, Frontend)
+        if isinstance(route, (Mount, Host)) and isinstance(route.app, FastAPI):
+            yield from _read_app(route.app, path, public_mounts)
+        if is_view:
             own = [depends for depends in original.dependencies if id(depends) not in inherited]
             for message in _read_view(route, own):
                 yield Problem(_name(path, route), None, message)
-            if must_cover and not is_covered(route):
-                yield Problem(_name(path, route), None, NOT_INHERITED)
-        elif must_cover and not is_own_page(app, route) and not is_covered(route):
-            yield _uncovered(route, path)
+        if is_checked or name in public_mounts or not requires_token(declared_among(around)):
+            continue
+        if not is_covered(app, route):
+            kind = _name(path, route) if is_view else f"{type(route).__name__} {name}"
+            message = NOT_INHERITED if is_view else NOT_COVERED.format(path=json.dumps(name))
+            yield Problem(kind, None, message)
     for depends in shared.values():  # of the application, its routers and include_router()
         for message in _misread(depends.dependency):
             yield Problem(f"the dependency {_name_of(depends.dependency)}", None, message)
-
-
-def _uncovered(route: Any, name: str) -> Problem:
-    message = NOT_COVERED.format(path=json.dumps(name))
-    return Problem(f"{type(route).__name__} {name}", None, message)
 
 
 def _read_view(route: Any, own: Iterable[Depends]) -> Iterator[str]:
@@ -132,8 +126,7 @@ def _read_view(route: Any, own: Iterable[Depends]) -> Iterator[str]:
             yield from (f"{problem} (in Security)" for problem in error.problems)
     for call in (view, *(depends.dependency for depends in own)):
         yield from _misread(call)
-    required = (each for each in (*declared_among(own), *declared_in(view)) if not each.protection.optional)
-    if is_public(view) and next(required, None) is not None:
+    if is_public(view) and requires_token((*declared_among(own), *declared_in(view))):
         yield "is @public and also requires a token; remove one of the two, or use optional=True"
 
 

@@ -1,8 +1,12 @@
-"""Makes it an error to use a dependency as a decorator, or to call it with requirements.
+"""Makes it an error to use a ``ProtectApi`` in ways that FastAPI accepts and that check nothing.
 
-``@protect``, ``@protect(scopes=[...])`` and ``Security(protect(scopes=[...]))`` are how other adapters and
-other frameworks are used. A call of a coroutine method that does not fit its parameters raises only a
-``TypeError`` about these parameters.
+- As a decorator, or called with requirements: ``@protect``, ``@protect(scopes=[...])``, and
+  ``Security(protect(scopes=[...]))``. A call of a coroutine method that does not fit its parameters raises
+  only a ``TypeError`` about these parameters.
+- A function as the dependency, instead of its result: ``Security(ProtectApi)`` or
+  ``Security(protect.needing)``. FastAPI would read the function's parameters from the query of the request.
+  It asks pydantic for a schema of each parameter when a route is declared; the annotation
+  :class:`NotADependency` answers with an error.
 """
 
 from __future__ import annotations
@@ -11,13 +15,13 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar, cast
 
 from monocloud_mw.errors import ConfigurationError
 
 from ..declared_by import caller_name
 
-__all__ = ["only_a_dependency"]
+__all__ = ["NotADependency", "only_a_dependency"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,3 +55,25 @@ def only_a_dependency(check: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P,
 
     mark = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12; for other readers than FastAPI
     return call if mark is None else cast("Callable[P, Coroutine[Any, Any, T]]", mark(call))
+
+
+class NotADependency:
+    """An annotation of a parameter that must not be read from a request.
+
+    Args:
+        message: what is wrong, and what to write instead.
+    """
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __repr__(self) -> str:
+        return type(self).__name__  # in signatures that documentation shows
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> NoReturn:
+        """Refuse to describe the parameter.
+
+        Raises:
+            ConfigurationError: always; FastAPI passes it on to the declaration of the route.
+        """
+        raise ConfigurationError(self._message)
