@@ -44,7 +44,7 @@ from monocloud_mw.lifecycle.event_loops import running_loop
 from monocloud_mw.protect.guard import Refused
 
 from ..declared_by import read_declared
-from ..other_interfaces import middleware_for
+from ..not_a_view import advice_for
 from .checking import check_request, check_request_async
 from .config import get_protection
 from .declarations import PUBLIC, Declaration, class_of, declaration_of, declare, name_of
@@ -251,16 +251,12 @@ def _of_django(request: Any) -> HttpRequest:
 
 def _check_view(view: Any) -> None:
     """Raise ``ConfigurationError`` for objects that Django would never call as a view."""
-    advice = "decorate the view itself"
+    advice = advice_for(view)
     if inspect.isclass(view):
         if callable(getattr(view, "dispatch", None)):
             return
         advice = "a class-based view has a dispatch method"
-    elif callable(view):
-        adapter = middleware_for(view)
-        if adapter is None:
-            return
-        advice = f"wrap a WSGI or ASGI application with {adapter}"
-    elif isinstance(view, (str, list, set, frozenset)):
-        advice = "pass requirements by name, as in @protect(scopes=[...])"
+    elif callable(view) and advice is None:
+        return
+    advice = advice or "decorate the view itself"
     raise ConfigurationError(f"cannot protect {name_of(view).lstrip('.')}: it is not a Django view; {advice}")

@@ -36,12 +36,12 @@ import inspect
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial, wraps
+from types import FunctionType, MethodType
 from typing import Any, TypeVar, overload
 
 from flask import Blueprint, Request, current_app
 from flask.app import Flask  # OpenTelemetry replaces flask.Flask with a subclass
 
-from monocloud_mw.callables import coroutine_function
 from monocloud_mw.client import BackendClient
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError
@@ -57,14 +57,15 @@ from monocloud_mw.protect.guard import Guard, Refused, run_check
 from monocloud_mw.protect.resolvers import Resolver
 
 from ..declared_by import read_declared
+from ..not_a_view import advice_for
 from ..wsgi import is_preflight, list_authorization
 from .above_routes import leave_to_app
+from .callbacks import FlaskOnError, flask_on_error, synchronous
 from .claims import attach_claims, current_request, drop_foreign_claims, was_met
 from .config import ApplicationClient, get_client
 from .declarations import Declaration, declare
 from .protected_views import ProtectedViews, check_endpoints
-from .refusals import FlaskOnError, flask_on_error, raise_refusal
-from .targets import check_target
+from .refusals import raise_refusal
 
 __all__ = ["ProtectApi", "protect_api"]
 
@@ -129,14 +130,13 @@ class ProtectApi:
         self._deny_by_default = deny_by_default
         self._public_endpoints: frozenset[str] = endpoints
         self._allow_cors_preflight = allow_cors_preflight
-        self._claims_name = (
-            f"_monocloud_claims_{id(self)}"  # attribute of a request: claims found by this object
-        )
+        # Attribute of a request: the claims found by this object.
+        self._claims_name = f"_monocloud_claims_{id(self)}"
         self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
         self._guard = Guard(
             ApplicationClient() if client is None else client,
-            token_resolver=_synchronous(token_resolver),
-            certificate_resolver=_synchronous(certificate_resolver),
+            token_resolver=synchronous(token_resolver),
+            certificate_resolver=synchronous(certificate_resolver),
             on_error=None if on_error is None else flask_on_error(on_error),
         )
         if app is not None:
@@ -245,7 +245,7 @@ class ProtectApi:
             if isinstance(target, Flask):
                 leave_to_app(target)
             return target
-        check_target(target)
+        _check_target(target)
         is_async = inspect.iscoroutinefunction(target)
 
         @wraps(target)
@@ -287,9 +287,18 @@ def protect_api(
     )
 
 
-def _synchronous(function: Callable[..., Any] | None) -> Callable[..., Any] | None:
-    """Return a function that can be called synchronously, as Flask does for async views."""
-    if function is None:
-        return None
-    call = coroutine_function(function)
-    return lambda *arguments: current_app.ensure_sync(call)(*arguments)
+def _check_target(target: Any) -> None:
+    """Raise ``ConfigurationError`` for objects that Flask would never call as a view."""
+    advice = advice_for(target)
+    if inspect.isclass(target):
+        advice = "add the decorator to decorators of a class-based view"
+    elif isinstance(getattr(target, "app", None), Flask):
+        advice = "protect its .app, which is the Flask application"
+    elif isinstance(getattr(target, "__self__", None), (Flask, Blueprint)):
+        advice = "wrap the application with monocloud_mw.adapters.wsgi.ProtectApiMiddleware"
+    elif advice is None and isinstance(target, (FunctionType, MethodType, partial)):
+        return
+    raise ConfigurationError(
+        f"cannot protect a {type(target).__name__}: only functions, methods, Flask applications and "
+        f"blueprints can be protected{f'; {advice}' if advice else ''}"
+    )

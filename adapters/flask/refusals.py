@@ -9,21 +9,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-from flask import Request, Response, after_this_request, current_app
+from flask import Request, Response, after_this_request
 from werkzeug.exceptions import HTTPException, default_exceptions
 
-from monocloud_mw.callables import coroutine_function
-from monocloud_mw.errors import ConfigurationError, MonoCloudError, Problem
-from monocloud_mw.protect.guard import OnError, Refused
+from monocloud_mw.protect.guard import Refused
 from monocloud_mw.protect.responses import ErrorResponse
-from monocloud_mw.quoting import quoted
 
-__all__ = ["FlaskOnError", "flask_on_error", "raise_refusal"]
-
-FlaskOnError = Callable[[MonoCloudError, Response], Any]
+__all__ = ["raise_refusal", "to_flask"]
 
 _PROTOCOL: Final = ("WWW-Authenticate", "Retry-After", "Cache-Control")
 
@@ -44,23 +38,7 @@ def raise_refusal(refused: Refused, incoming: Request) -> NoReturn:
     if isinstance(event, dict) and event.get("message") == "connect":
         kind = _as_refused_connection(kind)
     # Handlers of the application may render the description.
-    raise kind(default.description, refused.answer or _to_flask(default)) from refused.error
-
-
-def flask_on_error(on_error: FlaskOnError) -> OnError:
-    """Convert an ``on_error`` that takes and returns Flask responses to one for the guard."""
-    call = coroutine_function(on_error)
-
-    def answer(error: MonoCloudError, response: ErrorResponse, _request: Any) -> Any:
-        default = _to_flask(response)
-        changed = current_app.ensure_sync(call)(error, default)
-        try:
-            return default if changed is None else current_app.make_response(changed)
-        except TypeError as wrong:
-            message = f"must return a response of a view, or None, not {quoted(type(changed).__name__)}"
-            raise ConfigurationError([Problem("on_error", None, message)]) from wrong
-
-    return answer
+    raise kind(default.description, refused.answer or to_flask(default)) from refused.error
 
 
 def _as_refused_connection(kind: type[HTTPException]) -> type[HTTPException]:
@@ -69,5 +47,6 @@ def _as_refused_connection(kind: type[HTTPException]) -> type[HTTPException]:
     return kind if refused is None else type(kind.__name__, (kind, refused), {"error_args": kind.__name__})
 
 
-def _to_flask(response: ErrorResponse) -> Response:
+def to_flask(response: ErrorResponse) -> Response:
+    """Convert an error response to a Flask response."""
     return Response(response.body, response.status, list(response.headers))
