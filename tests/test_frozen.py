@@ -295,11 +295,11 @@ ENCODERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
 @given(_json(st.integers(-(2**63), 2**63 - 1)))
-def test_a_frozen_value_serialises_like_a_plain_one(encode: Callable[[Any], Any], value: Any) -> None:
+def test_a_frozen_value_serialises_like_a_plain_one(value: Any) -> None:
     """A frozen value serialises exactly like the plain value with any library (64-bit integers)."""
-    assert encode(freeze(value)) == encode(value)
+    for name, encode in ENCODERS.items():
+        assert encode(freeze(value)) == encode(value), name
 
 
 @given(JSON)

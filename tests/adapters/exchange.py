@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextvars
+import functools
 import json
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from http.client import HTTPResponse
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import attrs
@@ -17,6 +20,8 @@ from werkzeug.test import Client
 RequestHeaders: TypeAlias = Sequence[tuple[str, str]]
 Message: TypeAlias = MutableMapping[str, Any]
 AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+
+T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30
 
@@ -39,6 +44,18 @@ Call: TypeAlias = Callable[[str, str, RequestHeaders], Answer]
 """Method, request target and headers to the answer."""
 
 
+@functools.cache
+def _create_runner() -> asyncio.Runner:
+    runner = asyncio.Runner()
+    atexit.register(runner.close)
+    return runner
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on a shared event loop; creating one takes longer than most calls in process."""
+    return _create_runner().run(coroutine, context=contextvars.copy_context())
+
+
 def call_wsgi(app: Any) -> Call:
     """Call a WSGI application in process, with Werkzeug's test client."""
 
@@ -53,7 +70,7 @@ def call_asgi(app: AsgiApp) -> Call:
     """Call an ASGI application in process, as a server would."""
 
     def call(method: str, target: str, headers: RequestHeaders = ()) -> Answer:
-        messages = asyncio.run(exchange(app, http_scope(method, target, headers)))
+        messages = run(exchange(app, http_scope(method, target, headers)))
         start, *parts = messages
         assert start["type"] == "http.response.start"
         answer_headers = [(name.decode(), value.decode()) for name, value in start["headers"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient
 from monocloud_mw.testing import LocalTenant
 
-from .exchange import exchange, http_scope, websocket_scope
+from .exchange import exchange, http_scope, run, websocket_scope
 from .sample_api import create_asgi_app, create_flask_app, create_wsgi_app
 
 DOCUMENTED = {200, 400, 401, 403}
@@ -26,6 +26,8 @@ paths = latin_1 | st.text(alphabet="/.\\;%25aeF?#adminhealthz", max_size=40).map
 methods = st.sampled_from(["GET", "POST", "HEAD", "get", "OPTIONS", "BREW"]) | latin_1
 keys = st.sampled_from(["monocloud.claims", "HTTP_MONOCLOUD.CLAIMS", "HTTP_MONOCLOUD_CLAIMS"]) | latin_1
 values = st.just(FORGED) | st.just({"sub": "mallory"}) | latin_1
+
+_created = functools.cache(lambda create_app, client: create_app(client))
 
 fast = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -47,7 +49,7 @@ def test_any_wsgi_request_gets_a_documented_answer(
     environ = {**more, **environ, "PATH_INFO": path, "REQUEST_METHOD": method, "RAW_URI": raw_uri}
     if authorization is not None:
         environ["HTTP_AUTHORIZATION"] = authorization
-    body, status, _ = run_wsgi_app(create_app(client), environ)
+    body, status, _ = run_wsgi_app(_created(create_app, client), environ)
     assert int(status.split()[0]) in DOCUMENTED | BY_FLASK_ITSELF
     assert b"mallory" not in b"".join(body)
 
@@ -68,7 +70,7 @@ def test_any_asgi_request_gets_a_documented_answer(
     headers = [("Authorization", value) for value in authorization]
     scope = {**more, **http_scope("GET", "/", headers)}
     scope |= {"path": path, "method": method, "raw_path": raw_path.encode("latin-1")}
-    start, *parts = asyncio.run(exchange(create_asgi_app(async_client), scope))
+    start, *parts = run(exchange(_created(create_asgi_app, async_client), scope))
     assert start["status"] in DOCUMENTED
     assert all(b"mallory" not in part["body"] for part in parts)
 
@@ -81,7 +83,7 @@ def test_any_websocket_handshake_is_refused_or_public(
     """Without a valid token a WebSocket is closed before it is accepted, unless its path is public."""
     headers = [("Authorization", value) for value in authorization]
     scope = {**more, **websocket_scope("/", headers), "path": path}
-    sent = asyncio.run(exchange(create_asgi_app(async_client), scope))
+    sent = run(exchange(_created(create_asgi_app, async_client), scope))
     if sent[0]["type"] == "websocket.accept":
         assert path.rstrip("/") == "/healthz"
         assert "mallory" not in sent[1]["text"]
@@ -97,6 +99,6 @@ def test_forged_claims_do_not_change_a_valid_token(
     app = create_asgi_app(async_client)
     for path, status in (("/me", 200), ("/admin/users", 403)):
         scope = http_scope("GET", path, headers) | {"monocloud.claims": FORGED}
-        start, part = asyncio.run(exchange(app, scope))
+        start, part = run(exchange(app, scope))
         assert start["status"] == status
         assert b"mallory" not in part["body"]

@@ -14,7 +14,7 @@ from monocloud_mw.protect.responses import error_response
 
 from .api import Api
 from .attack import SUBJECT, Attack, options
-from .exposure import pieces_of, seen_in, shown_in_log
+from .exposure import pieces_of, seen_in, shown_by, shown_in_log
 from .signatures import SAME_AGAIN
 from .table import ATTACKS
 
@@ -30,9 +30,14 @@ def _reasons(outcomes: list[AccessTokenClaims | MonoCloudError]) -> list[Reason 
 
 @attacks
 def test_an_attack_is_refused_for_its_reason(attack: Attack, api: Api) -> None:
-    """Both clients refuse it, before and after they have accepted the control token."""
+    """Both clients refuse it, before and after they have accepted the control token, and their errors expose
+    nothing.
+    """
     refused = [attack.reason, attack.reason]
-    assert _reasons(api.outcomes(attack.token, attack.certificate)) == refused
+    errors = api.outcomes(attack.token, attack.certificate)
+    assert _reasons(errors) == refused
+    shown = "\n".join(shown_by(error) for error in errors if isinstance(error, MonoCloudError))
+    assert seen_in(shown, pieces_of(*attack.token.split("."), SUBJECT)) == []
     for passing in api.outcomes(attack.control, attack.certificate):
         assert isinstance(passing, AccessTokenClaims)
     assert _reasons(api.outcomes(attack.token, attack.certificate)) == refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ..adapters.exchange import Answer, AsgiApp, Call, Message, RequestHeaders, http_scope
+from ..adapters.exchange import Answer, AsgiApp, Call, Message, RequestHeaders, http_scope, run
 
 __all__ = ["call_framework"]
 
@@ -29,7 +29,7 @@ def call_framework(app: AsgiApp, **more: Any) -> Call:
         return sent
 
     def call(method: str, target: str, headers: RequestHeaders = ()) -> Answer:
-        start, *parts = asyncio.run(exchange(http_scope(method, target, headers, **more)))
+        start, *parts = run(exchange(http_scope(method, target, headers, **more)))
         lower = {name.decode().lower(): value.decode("latin-1") for name, value in start["headers"]}
         return Answer(start["status"], lower, b"".join(part.get("body", b"") for part in parts))
 

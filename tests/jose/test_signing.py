@@ -267,7 +267,7 @@ def test_pem_keys(algorithm: str, form: Any) -> None:
         *(
             (_pem(secret), algorithm, "cannot sign: no supported algorithm uses a key of this type")
             for secret in (
-                dsa.generate_private_key(2048),
+                dsa.generate_private_key(1024),
                 ec.generate_private_key(ec.SECP256K1()),
                 x25519.X25519PrivateKey.generate(),
             )

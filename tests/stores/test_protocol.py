@@ -34,19 +34,27 @@ JSON = st.recursive(
 )
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        *(f"{kind}-{way}" for kind in ("sync", "async") for way in ("tcp", "tls", "unix", "mac")),
-    ]
-)
+KINDS = ["memory", *(f"{kind}-{way}" for kind in ("sync", "async") for way in ("tcp", "tls", "unix", "mac"))]
+
+
+@pytest.fixture(params=KINDS)
 def cache(request: pytest.FixtureRequest, clock: FixedClock) -> ClaimsCache:
     """Return an empty cache of each kind."""
-    if request.param == "memory":
+    return _create(request.param, request, clock)
+
+
+@pytest.fixture
+def caches(request: pytest.FixtureRequest, clock: FixedClock) -> dict[str, ClaimsCache]:
+    """Return an empty cache of every kind."""
+    return {name: _create(name, request, clock) for name in KINDS}
+
+
+def _create(name: str, request: pytest.FixtureRequest, clock: FixedClock) -> ClaimsCache:
+    if name == "memory":
         return MemoryCache(clock=clock)
     server: RedisServer = request.getfixturevalue("redis_server")
     connectors: dict[str, Connect] = request.getfixturevalue("connectors")
-    kind, way = request.param.split("-")
+    kind, way = name.split("-")
     connect = connectors[kind]
     match way:
         case "tls":
@@ -153,11 +161,12 @@ def test_keys_may_have_any_characters(cache: ClaimsCache, clock: FixedClock, key
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(claims=st.dictionaries(TEXT, JSON))
 def test_any_json_object_is_returned_unchanged(
-    cache: ClaimsCache, clock: FixedClock, claims: dict[str, Any]
+    caches: dict[str, ClaimsCache], clock: FixedClock, claims: dict[str, Any]
 ) -> None:
     """Any JSON object is returned unchanged, whatever its types and depth."""
-    cache.set("key", claims, clock.now + 300)
-    assert json.loads(json.dumps(cache.get("key"))) == claims
+    for name, cache in caches.items():
+        cache.set("key", claims, clock.now + 300)
+        assert json.loads(json.dumps(cache.get("key"))) == claims, name
 
 
 def test_the_protocols_describe_the_caches(clock: FixedClock) -> None:
