@@ -25,7 +25,7 @@ from rest_framework.permissions import (
 )
 
 from monocloud_mw.claims import AccessTokenClaims
-from monocloud_mw.core.token.requirements import Requirements, check_requirements
+from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements, check_requirements
 from monocloud_mw.errors import ConfigurationError, Problem, TokenError
 from monocloud_mw.protect.guard import Refused, run_check
 
@@ -65,10 +65,10 @@ def HasGroups(*groups: str) -> Any:  # noqa: N802
 
 def _permission(kind: str, argument: str, given: tuple[str, ...]) -> Any:
     with naming():
-        if not given:
+        requirements = Requirements.of(**{argument: given[0] if len(given) == 1 else given})
+        if requirements == NO_REQUIREMENTS:
             message = "needs at least one name; without names, every token would pass"
             raise ConfigurationError([Problem(f"{kind}()", None, message)])
-        requirements = Requirements.of(**{argument: given})
     return _Metaclass(kind, (_TokenPermission,), {"requirements": requirements})
 
 

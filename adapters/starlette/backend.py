@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 
 from monocloud_mw.client import AsyncBackendClient
 from monocloud_mw.core.token.requirements import NO_REQUIREMENTS
+from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.adapter_checks import (
     CLAIMS_KEY,
     AsyncAuthenticator,
@@ -97,12 +98,19 @@ class MonoCloudBackend(AuthenticationBackend):
         async with running_client(self.client, owned=self._shared is not None):
             yield
 
-    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
+    async def authenticate(
+        self, conn: HTTPConnection | None = None
+    ) -> tuple[AuthCredentials, BaseUser] | None:
         """Return the scopes and the user of a request, or ``None`` for an anonymous one.
 
         Raises:
             TokenRefused: the token is refused or cannot be checked.
+            ConfigurationError: it is called on the class: ``backend=MonoCloudBackend`` lacks ``()``.
         """
+        if conn is None:  # the first argument is the connection
+            raise ConfigurationError(
+                "backend must be an instance, not a class: write backend=MonoCloudBackend()"
+            )
         scope = conn.scope
         scope.pop(CLAIMS_KEY, None)
         scope[PREFLIGHT_KEY] = self._allow_cors_preflight and is_preflight(scope)

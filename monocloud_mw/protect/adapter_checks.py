@@ -119,6 +119,9 @@ def check_callable(name: str, function: object, *arguments: str, may_be_async: b
         return
     if not callable(function):
         message = f"must be callable, not {type(function).__name__}"
+    elif isinstance(function, type) and name != "on_error":  # an instance may be the response of on_error
+        kind = function.__name__
+        message = f"must be a function, not the class {kind}: pass a function, or an instance, {kind}()"
     elif not may_be_async and is_async(function):
         message = "must not be async: this adapter has no event loop to run it on"
     elif not _takes(function, len(arguments)):

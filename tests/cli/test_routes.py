@@ -451,6 +451,9 @@ def create_app():
 def fails():
     raise ValueError("a secret")
 
+def with_arguments(name):
+    return create_app()
+
 def leaves():
     import sys
     sys.path = sys.path[1:]
@@ -463,7 +466,17 @@ def leaves():
     [
         ("create_app", "GET      /orders  token\n", ""),
         ("leaves", "GET      /orders  token\n", ""),
-        ("fails", "", "error: the application cannot be imported: ValueError in 'factory.py', line 12\n"),
+        (
+            "fails",
+            "",
+            "error: the application cannot be created by its factory: ValueError in 'factory.py', line 12\n",
+        ),
+        (
+            "with_arguments",
+            "",
+            "error: the application cannot be created by its factory: it needs arguments; name a function "
+            "without any, or leave out --factory\n",
+        ),
     ],
 )
 def test_a_factory(

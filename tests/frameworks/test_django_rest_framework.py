@@ -395,6 +395,15 @@ def test_the_schema(send: Send, project: UseProject) -> None:
 @pytest.mark.parametrize("kind", [HasScopes, HasAnyScope, HasGroups])
 def test_a_permission_without_a_valid_name_is_refused(kind: Any) -> None:
     """A permission without scopes, or with an invalid name, is refused when it is declared."""
-    for wrong in ((), ("",), (5,), (["read"],)):
+    for wrong in ((), ("",), (5,), ([],), (["read", 5],), (["read"], "write")):
         with pytest.raises(ConfigurationError):
             kind(*wrong)
+
+
+def test_a_permission_reads_one_argument_as_the_decorators_do() -> None:
+    """One string may list several scopes, and a list names several; a string is one group."""
+    several: Any = ["read", "write"]
+    for kind in (HasScopes, HasAnyScope):
+        expected = kind("read", "write").requirements
+        assert [kind(given).requirements for given in ("read write", several)] == [expected, expected]
+    assert HasGroups("Sales Europe").requirements.groups == (frozenset({"Sales Europe"}),)

@@ -487,6 +487,15 @@ def test_wrong_settings_are_refused_where_they_are_made(make: Callable[[], Any])
         make()
 
 
+def test_the_class_is_not_a_backend() -> None:
+    """Starlette does not look at the backend before a request; the error says what to write."""
+    backend: Any = MonoCloudBackend
+    middleware = Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)
+    app = Starlette(routes=[Route("/", whoami)], middleware=[middleware])
+    with pytest.raises(ConfigurationError, match=r"write backend=MonoCloudBackend\(\)"):
+        TestClient(app).get("/")
+
+
 def test_errors_of_other_backends_are_unchanged() -> None:
     """Starlette renders errors of other backends."""
     answer = on_error(HTTPConnection({"type": "http"}), AuthenticationError("no"))

@@ -135,12 +135,7 @@ def rest_framework_class(wrong: dict[str, Any]) -> Any:
     permission: Any = {"scopes": HasScopes, "any_scopes": HasAnyScope, "groups": HasGroups}[next(iter(wrong))]
 
     class Orders(APIView):
-        permission_classes = (permission(*_names(wrong)),)
-
-
-def _names(wrong: dict[str, Any]) -> tuple[Any, ...]:
-    (value,) = wrong.values()
-    return tuple(value) if isinstance(value, list) else (value,)
+        permission_classes = (permission(*wrong.values()),)
 
 
 WAYS: Final[tuple[Declare, ...]] = (

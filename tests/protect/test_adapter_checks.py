@@ -127,6 +127,18 @@ def test_an_object_that_is_not_callable_is_refused(function: Any) -> None:
     assert str(caught.value) == f"on_error: must be callable, not {type(function).__name__}"
 
 
+def test_a_class_is_not_a_resolver() -> None:
+    """Its result would be an instance, at each request; as ``on_error`` it may be a response."""
+    for name in ("token_resolver", "certificate_resolver"):
+        with pytest.raises(ConfigurationError) as caught:
+            check_callable(name, AsyncCallable, "request", may_be_async=True)
+        assert str(caught.value) == (
+            f"{name}: must be a function, not the class AsyncCallable: "
+            "pass a function, or an instance, AsyncCallable()"
+        )
+    check_callable("on_error", dict, "error", may_be_async=True)
+
+
 def _decorated(function: Any) -> Any:
     @wraps(function)
     def call(error: Any) -> Any:

@@ -74,7 +74,7 @@ def _load(name: str, *, is_factory: bool) -> Any:
             raise ValueError("is not in that module; name it as module:name")
         found = getattr(found, part)
     if is_factory:
-        with _naming_failures(module):
+        with _naming_failures(module, "created by its factory"):
             found = found()
     if type(unwrap(found)[0]).__module__.startswith("django."):
         from django.conf import settings
@@ -85,12 +85,17 @@ def _load(name: str, *, is_factory: bool) -> Any:
 
 
 @contextlib.contextmanager
-def _naming_failures(module: str) -> Iterator[None]:
-    """Raise ``ValueError`` with the reason if an import, or a call of what was imported, fails."""
+def _naming_failures(module: str, what: str = "imported") -> Iterator[None]:
+    """Raise ``ValueError`` with the reason if an import, or a call of what was imported, fails.
+
+    Args:
+        module: the name of the module.
+        what: what cannot be done with the application, for the message.
+    """
     try:
         yield
     except Exception as error:
-        raise ValueError(f"cannot be imported: {_reason(error, module)}") from error
+        raise ValueError(f"cannot be {what}: {_reason(error, module)}") from error
 
 
 @contextlib.contextmanager
@@ -116,4 +121,6 @@ def _reason(error: Exception, module: str) -> str:
     file = Path(where.filename or "")
     if missing or file == Path(importlib.__file__) or "<frozen importlib" in file.name:  # a wrong name
         return f"{type(error).__name__}; name it as module:name"
+    if file == Path(__file__):
+        return "it needs arguments; name a function without any, or leave out --factory"
     return f"{type(error).__name__} in {quoted(file.name)}, line {where.lineno}"
