@@ -116,8 +116,8 @@ ERRORS: Final[Mapping[str, MonoCloudError]] = {
     "a malformed `Authorization: Bearer` header": CredentialsError("malformed", malformed=True),
     "invalid or expired token": TokenError(Reason.EXPIRED),
     "a scope or group is missing": TokenError(Reason.INSUFFICIENT_SCOPE, scopes=["orders:read"]),
-    "MonoCloud is unreachable and has to be asked": HttpError("away"),
-    "a wrong setting, or MonoCloud rejected the API's client credentials": ConfigurationError("wrong"),
+    "MonoCloud must be contacted and is unreachable": HttpError("away"),
+    "an invalid setting, or MonoCloud rejected the API's client credentials": ConfigurationError("wrong"),
 }
 
 
