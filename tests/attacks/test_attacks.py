@@ -12,11 +12,12 @@ from monocloud_mw import AccessTokenClaims, MonoCloudError, TokenError
 from monocloud_mw.errors import Reason
 from monocloud_mw.protect.responses import error_response
 
+from ..noted import noted
 from .api import Api
 from .attack import SUBJECT, Attack, options
 from .exposure import pieces_of, seen_in, shown_by, shown_in_log
 from .signatures import SAME_AGAIN
-from .table import ATTACKS
+from .table import ATTACKS, each_family
 
 # The characters that an Authorization header may have after the scheme (RFC 6750 section 2.1).
 B64TOKEN: Final = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
@@ -43,12 +44,19 @@ def test_an_attack_is_refused_for_its_reason(attack: Attack, api: Api) -> None:
     assert _reasons(api.outcomes(attack.token, attack.certificate)) == refused
 
 
-@attacks
+@each_family
 def test_an_attack_over_http_is_refused_for_its_reason(
-    attack: Attack, api: Api, caplog: pytest.LogCaptureFixture
+    family: list[Attack], api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every adapter returns the generic message and logs the reason, without the token."""
     caplog.set_level(logging.DEBUG, "monocloud_mw")
+    for attack in family:
+        caplog.clear()
+        with noted(attack.name):
+            _check_over_http(attack, api, caplog)
+
+
+def _check_over_http(attack: Attack, api: Api, caplog: pytest.LogCaptureFixture) -> None:
     sent = attack.token.encode("utf-8", "surrogatepass")
     answers = api.answers(b"Bearer " + sent, attack.certificate)
     statuses = [answer.status for answer in answers]

@@ -58,6 +58,7 @@ from monocloud_mw.testing.faults import FAULTS
 from monocloud_mw.transports.requests import RequestsTransport
 
 from ..core.certificates import make_certificate, pem_of, thumbprint_of
+from ..noted import noted
 from .api import NEEDED, Api
 from .attack import (
     AUDIENCE,
@@ -73,7 +74,7 @@ from .attack import (
     token,
 )
 from .exposure import pieces_of, seen_in, shown_by, shown_in_log
-from .table import ATTACKS
+from .table import each_family
 
 SECRET: Final = "client-secret-3b6c1f0e5a7d4982"
 OPAQUE: Final = "opaque-token-c81e728d9d4c2f636f06"
@@ -323,14 +324,25 @@ def observed() -> Iterator[tuple[BackendClient, list[Event], InMemoryMetricReade
             yield client, events, reader
 
 
-@pytest.mark.parametrize("attack", ATTACKS.values(), ids=[ascii(name) for name in ATTACKS])
+@each_family
 def test_events_and_telemetry_expose_nothing(
-    attack: Attack,
+    family: list[Attack],
     observed: tuple[BackendClient, list[Event], InMemoryMetricReader],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """No event, explain output or telemetry contains the token."""
-    client, events, reader = observed
+    for attack in family:
+        with noted(attack.name):
+            _check_observed(attack, *observed, capsys)
+
+
+def _check_observed(
+    attack: Attack,
+    client: BackendClient,
+    events: list[Event],
+    reader: InMemoryMetricReader,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     events.clear()
     certificate = attack.certificate
     guard = Guard(client, token_resolver=lambda text: text, certificate_resolver=lambda _text: certificate)
