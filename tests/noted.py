@@ -1,6 +1,6 @@
 """Names the case in which a loop over a table fails.
 
-A test of its own costs each case more than a request in process; large tables are therefore checked in a loop.
+A test of its own costs more than a request in process; large tables are therefore checked in a loop.
 """
 
 from __future__ import annotations

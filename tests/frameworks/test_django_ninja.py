@@ -166,20 +166,14 @@ ANSWERS: Final = [
 ]
 
 
-@pytest.mark.parametrize(("request_line", "token", "status", "challenge"), ANSWERS)
-def test_answers(
-    request_line: str,
-    token: Token,
-    status: int,
-    challenge: str | None,
-    send: Send,
-    project: UseProject,
-) -> None:
+@pytest.mark.parametrize("debug", [False, True])
+def test_answers(debug: bool, send: Send, project: UseProject) -> None:
     """A request gets the status and the challenge of the table."""
-    for debug in (False, True):
-        project(__name__, WITHOUT_OURS, DEBUG=debug)
+    project(__name__, WITHOUT_OURS, DEBUG=debug)
+    for request_line, token, *expected in ANSWERS:
         response = send(*request_line.split(), token)
-        assert (response.status_code, response.headers.get("WWW-Authenticate")) == (status, challenge)
+        found = [response.status_code, response.headers.get("WWW-Authenticate")]
+        assert found == expected, (request_line, token)
 
 
 def test_a_refused_token(send: Send, project: UseProject) -> None:
