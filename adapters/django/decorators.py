@@ -43,8 +43,8 @@ from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.lifecycle.event_loops import running_loop
 from monocloud_mw.protect.guard import Refused
 
-from ..declared_by import read_declared
 from ..not_a_view import advice_for
+from ..view_names import read_declared
 from .checking import check_request, check_request_async
 from .config import get_protection
 from .declarations import PUBLIC, Declaration, class_of, declaration_of, declare, name_of

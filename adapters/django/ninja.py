@@ -45,7 +45,7 @@ from monocloud_mw.errors import ConfigurationError, CredentialsError, MonoCloudE
 from monocloud_mw.lifecycle.event_loops import running_loop
 from monocloud_mw.protect.guard import Refused
 
-from ..declared_by import read_declared
+from ..view_names import read_declared
 from .checking import check_request, check_request_async
 from .declarations import Declaration
 from .refusals import response_of

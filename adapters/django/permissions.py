@@ -29,7 +29,7 @@ from monocloud_mw.core.token.requirements import NO_REQUIREMENTS, Requirements, 
 from monocloud_mw.errors import ConfigurationError, Problem, TokenError
 from monocloud_mw.protect.guard import Refused, run_check
 
-from ..declared_by import naming
+from ..view_names import naming
 from .api_exceptions import AccessTokenException
 from .config import get_protection
 

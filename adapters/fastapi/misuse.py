@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn, ParamSpec, TypeVar, cast
 
 from monocloud_mw.errors import ConfigurationError
 
-from ..declared_by import caller_name
+from ..view_names import caller_name
 
 __all__ = ["NotADependency", "only_a_dependency"]
 

@@ -17,7 +17,7 @@
   ``public_mounts`` names it.
 - A refused request raises :class:`.AccessRefused` or :class:`.WebSocketRefused`.
 - The dependency returns the claims; they are also in ``request.scope["monocloud.claims"]``.
-- Invalid declarations raise an error at start (``lifespan``), or else at the first request (:mod:`.routes`).
+- Invalid declarations raise an error at start (``lifespan``), or else at the first request (:mod:`.checks`).
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ from monocloud_mw.protect.guard import Guard, Refused, refuse, run_check_async
 from monocloud_mw.protect.resolvers import Resolver
 
 from ..asgi import is_preflight, list_authorization
-from ..declared_by import read_declared
+from ..view_names import read_declared
+from .checks import check_mounts
 from .declarations import Protection
 from .document import install
 from .misuse import NotADependency, only_a_dependency
 from .public import is_public
 from .refusals import AccessRefused, WebSocketRefused
-from .routes import check_mounts
 from .scheme import Scheme, tenant_domain_of
 from .shared import Shared
 

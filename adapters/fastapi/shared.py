@@ -17,7 +17,7 @@ from monocloud_mw.protect.guard import Guard, find_caller
 from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
 
 from ..client_lifespan import level_of, running_client
-from .routes import find_problems
+from .checks import find_problems
 from .scheme import Scheme
 from .served_routes import routers_of
 

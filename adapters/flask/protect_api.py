@@ -56,8 +56,8 @@ from monocloud_mw.protect.adapter_checks import (
 from monocloud_mw.protect.guard import Guard, Refused, run_check
 from monocloud_mw.protect.resolvers import Resolver
 
-from ..declared_by import read_declared
 from ..not_a_view import advice_for
+from ..view_names import read_declared
 from ..wsgi import is_preflight, list_authorization
 from .above_routes import leave_to_app
 from .callbacks import FlaskOnError, flask_on_error, synchronous

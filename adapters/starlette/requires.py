@@ -14,7 +14,7 @@ from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, CredentialsError
 from monocloud_mw.protect.guard import Refused, refuse
 
-from ..declared_by import naming
+from ..view_names import naming
 from .refusals import AccessRefused, WebSocketRefused
 from .user import AccessTokenUser
 
