@@ -40,7 +40,7 @@ from .declarations import (
     requires_token,
 )
 from .public import is_public
-from .served_routes import Frontend, routers_of, served_routes
+from .served_routes import Frontend, served_routes
 
 __all__ = ["check_mounts", "find_problems"]
 
@@ -87,17 +87,17 @@ def check_mounts(names: Iterable[str]) -> frozenset[str]:
 
 def _read_app(app: FastAPI, prefix: str, public_mounts: Collection[str]) -> Iterator[Problem]:
     is_checked = has_middleware(app)
-    inherited = {id(depends) for router in routers_of(app.router) for depends in router.dependencies}
     shared: dict[int, Depends] = {}
-    for original, route, around in served_routes(app.router):
-        shared.update((id(depends), depends) for depends in around)
+    for route, around in served_routes(app.router):
+        inherited = {id(depends): depends for depends in around}
+        shared |= inherited
         path = prefix + getattr(route, "path", "")
         name = path or getattr(route, "host", "") or "/"
         is_view = hasattr(route, "dependencies") and not isinstance(route, Frontend)
         if isinstance(route, (Mount, Host)) and isinstance(route.app, FastAPI):
             yield from _read_app(route.app, path, public_mounts)
         if is_view:
-            own = [depends for depends in original.dependencies if id(depends) not in inherited]
+            own = [depends for depends in route.dependencies if id(depends) not in inherited]
             for message in _read_view(route, own):
                 yield Problem(_name(path, route), None, message)
         if is_checked or name in public_mounts or not requires_token(declared_among(around)):

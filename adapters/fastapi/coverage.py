@@ -43,7 +43,7 @@ def _covers_itself(mounted: Any) -> bool:
             return True
         if isinstance(mounted, FastAPI):
             return requires_token(declared_among(mounted.router.dependencies)) or all(
-                is_covered(mounted, route) for _, route, _ in served_routes(mounted.router)
+                is_covered(mounted, route) for route, _ in served_routes(mounted.router)
             )
         mounted = getattr(mounted, "app", None)  # inside another middleware
     return False

@@ -20,12 +20,10 @@ class ServedRoute(NamedTuple):
     """One route.
 
     Args:
-        declared: the route as declared.
         route: the route as served, with the prefixes and dependencies of its routers.
         around: the dependencies of its routers, whether or not they apply to it.
     """
 
-    declared: Any
     route: Any
     around: Sequence[Depends]
 
@@ -54,16 +52,14 @@ def served_routes(router: Any) -> Iterator[ServedRoute]:
         if _is_included(route):
             yield from _served_by(route, router.dependencies)
         else:
-            yield ServedRoute(route, route, router.dependencies)
+            yield ServedRoute(route, router.dependencies)
     for group in getattr(router, "_iter_low_priority_routes", tuple)():
         prefix = getattr(group, "frontend_prefix", "")
         for files in getattr(getattr(group, "original_route", group), "routes", ()):
             dependencies = getattr(group, "dependencies", ())  # none up to FastAPI 0.138
-            frontend = Frontend(f"{prefix}{files.path}", dependencies)
-            yield ServedRoute(frontend, frontend, router.dependencies)
+            yield ServedRoute(Frontend(f"{prefix}{files.path}", dependencies), router.dependencies)
     if router.default != router.not_found:
-        default = RouterDefault("", router.default)
-        yield ServedRoute(default, default, router.dependencies)
+        yield ServedRoute(RouterDefault("", router.default), router.dependencies)
 
 
 def _served_by(included: Any, above: Sequence[Depends]) -> Iterator[ServedRoute]:
@@ -72,7 +68,7 @@ def _served_by(included: Any, above: Sequence[Depends]) -> Iterator[ServedRoute]
         if _is_included(candidate):
             yield from _served_by(candidate, around)
         else:
-            yield ServedRoute(candidate.original_route, candidate.starlette_route or candidate, around)
+            yield ServedRoute(candidate.starlette_route or candidate, around)
 
 
 def _is_included(route: Any) -> bool:

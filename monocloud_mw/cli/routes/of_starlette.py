@@ -99,7 +99,7 @@ def _fastapi(app: Any, mounted: Mounted) -> Iterator[Route]:
     from ...adapters.fastapi.public import is_public
     from ...adapters.fastapi.served_routes import served_routes
 
-    for _, route, _ in served_routes(app.router):
+    for route, _ in served_routes(app.router):
         if not hasattr(route, "dependencies"):
             for each in _starlette([route], mounted):
                 yield attrs.evolve(each, public=each.public or is_own_page(app, route))
