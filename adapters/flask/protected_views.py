@@ -28,14 +28,14 @@ from monocloud_mw.errors import ConfigurationError, Problem
 from .claims import current_request, drop_foreign_claims, mark_as_met
 from .declarations import Declaration, find_declared, merge
 
-__all__ = ["ProtectedViews", "check_endpoints"]
+__all__ = ["Needed", "ProtectedViews", "check_endpoints"]
 
 
 # Werkzeug rules without methods accept any, which callers choose: only these are remembered.
 _REMEMBERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class _Needed(NamedTuple):
+class Needed(NamedTuple):
     """The requirements for one view and method."""
 
     view: Any
@@ -64,7 +64,7 @@ class ProtectedViews:
         self._default = default
         self._others_may_replace = others_may_replace
         self._public_endpoints = public_endpoints
-        self._known: dict[tuple[str, str], _Needed] = {}
+        self._known: dict[tuple[str, str], Needed] = {}
 
     def check(self) -> None:
         """Check the current request.
@@ -90,29 +90,34 @@ class ProtectedViews:
         """
         for endpoint, view in app.view_functions.items():
             for method in getattr(view, "methods", None) or ["GET"]:
-                self._read(view, endpoint, method)
+                self.needed_by(view, endpoint, method)
 
-    def _find(self, incoming: Request) -> _Needed:
+    def _find(self, incoming: Request) -> Needed:
         endpoint = incoming.endpoint
         if endpoint is None:
             target = _find_target(incoming)
-            return self._read(current_app.view_functions.get(target or ""), target, incoming.method)
+            return self.needed_by(current_app.view_functions.get(target or ""), target, incoming.method)
         view = current_app.view_functions.get(endpoint)
         key = endpoint, incoming.method
         needed = self._known.get(key)
         if needed is None or needed.view is not view:
-            needed = self._read(view, endpoint, incoming.method)
+            needed = self.needed_by(view, endpoint, incoming.method)
             if incoming.method in _REMEMBERED:
                 self._known[key] = needed
         return needed
 
-    def _read(self, view: Any, endpoint: str | None, method: str) -> _Needed:
+    def needed_by(self, view: Any, endpoint: str | None, method: str) -> Needed:
+        """Return the requirements for requests to a registered view, or to none.
+
+        Raises:
+            ConfigurationError: the view is both public and protected.
+        """
         is_public, declared = find_declared(view, method)
         default = self._default
         if default is None:
-            return _Needed(view, _by_protection(declared), declared)
-        if is_public or (not declared and self._is_public(endpoint)):
-            return _Needed(view, (), ())
+            return Needed(view, _by_protection(declared), declared)
+        if is_public or (not declared and self.is_public_endpoint(endpoint)):
+            return Needed(view, (), ())
         own = [declaration for declaration in declared if declaration.protection is default.protection]
         if own:
             declared_by = merge(own)
@@ -120,11 +125,12 @@ class ProtectedViews:
             if any(declaration.states_optional and not declaration.borrowed for declaration in own):
                 default = attrs.evolve(default, optional=declared_by.optional)
         elif self._others_may_replace and not all(declaration.borrowed for declaration in declared):
-            return _Needed(view, _by_protection(declared), declared)
+            return Needed(view, _by_protection(declared), declared)
         others = [declaration for declaration in declared if declaration not in own]
-        return _Needed(view, (default, *_by_protection(others)), declared)
+        return Needed(view, (default, *_by_protection(others)), declared)
 
-    def _is_public(self, endpoint: str | None) -> bool:
+    def is_public_endpoint(self, endpoint: str | None) -> bool:
+        """Return whether ``public_endpoints`` names an endpoint or its blueprint."""
         if endpoint is None:
             return False
         blueprint = endpoint.rpartition(".")[0]

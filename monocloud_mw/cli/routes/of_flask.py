@@ -25,7 +25,7 @@ def list_flask(app: Any) -> Iterator[Route]:
         ]
         for method in sorted((rule.methods or {"GET"}) - {"HEAD", "OPTIONS"}) or ["GET"]:
             is_public, protections = find_declared(view, method)
-            found = [each._read(view, endpoint, method) for each in views]  # noqa: SLF001
+            found = [each.needed_by(view, endpoint, method) for each in views]
             declared = [declaration for needed in found for declaration in needed.checks]
             yield Route(
                 methods=(method,),
@@ -33,7 +33,7 @@ def list_flask(app: Any) -> Iterator[Route]:
                 needs=tuple(
                     Need(each.requirements, each.optional) for each in (declared if views else protections)
                 ),
-                public=is_public or any(each._is_public(endpoint) for each in views),  # noqa: SLF001
+                public=is_public or any(each.is_public_endpoint(endpoint) for each in views),
             )
 
 
