@@ -12,8 +12,8 @@ import os
 import selectors
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain, zip_longest
 from typing import Any, Final, TypeVar
 
@@ -50,34 +50,40 @@ def connect(
     waiting = interleaved(addresses)
     failure = OSError("the host has no address")
     next_attempt = time.monotonic()
+    with _attempts() as selector:
+        while waiting or selector.get_map():
+            now = time.monotonic()
+            if now >= deadline:
+                raise TimeoutError("no address answered in time")
+            if waiting and now >= next_attempt:
+                try:
+                    begun = _begin(waiting.pop(0), port, options)
+                    selector.register(begun, selectors.EVENT_WRITE, begun)
+                    next_attempt = now + ATTEMPT_DELAY_SECONDS
+                except OSError as error:  # no route, or an address family that is not available
+                    failure = error
+                continue
+            until = min(deadline, next_attempt) if waiting else deadline
+            for key, _ in selector.select(until - now):
+                attempt: socket.socket = key.data
+                selector.unregister(attempt)
+                code = attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if code == 0:
+                    return attempt
+                attempt.close()
+                failure = OSError(code, os.strerror(code))
+                next_attempt = now
+        raise failure
+
+
+@contextmanager
+def _attempts() -> Iterator[selectors.BaseSelector]:
+    """Provide a selector for the sockets that connect, and close those that are still in it at the end."""
     with selectors.DefaultSelector() as selector:
         try:
-            while waiting or selector.get_map():
-                now = time.monotonic()
-                if now >= deadline:
-                    raise TimeoutError("no address answered in time")
-                if waiting and now >= next_attempt:
-                    try:
-                        begun = _begin(waiting.pop(0), port, options)
-                        selector.register(begun, selectors.EVENT_WRITE, begun)
-                        next_attempt = now + ATTEMPT_DELAY_SECONDS
-                    except OSError as error:  # no route, or an address family that is not available
-                        failure = error
-                    continue
-                until = min(deadline, next_attempt) if waiting else deadline
-                for key, _ in selector.select(until - now):
-                    attempt: socket.socket = key.data
-                    selector.unregister(attempt)
-                    code = attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                    if code == 0:
-                        return attempt
-                    attempt.close()
-                    failure = OSError(code, os.strerror(code))
-                    next_attempt = now
-            raise failure
+            yield selector
         finally:
-            for key in list(selector.get_map().values()):
-                selector.unregister(key.fileobj)
+            for key in selector.get_map().values():
                 key.data.close()
 
 

@@ -49,10 +49,11 @@ class ActiveFaults:
         """Return the fault for one request to an endpoint, and count it."""
         with self._lock:
             for active in reversed(self._active):
-                if active.endpoint in (None, endpoint):
-                    if active.left is not None:
-                        active.left -= 1
-                        if active.left <= 0:
-                            self._active.remove(active)
-                    return active.fault
+                if active.endpoint not in (None, endpoint):
+                    continue
+                if active.left is not None:
+                    active.left -= 1
+                    if active.left <= 0:
+                        self._active.remove(active)
+                return active.fault
         return None
