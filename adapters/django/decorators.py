@@ -226,12 +226,10 @@ def _may_be_forged(request: HttpRequest, declaration: Declaration) -> bool:
 def _expects_awaitable(given: Any, declaration: Declaration) -> bool:
     """Return whether a sync function has to return an awaitable, as ``dispatch`` of an async view does."""
     request = _of_django(given)
-    if checked_claims(request) is not None:
-        return False
-    if running_loop() is not None:
-        return True
     match = getattr(request, "resolver_match", None)
-    return match is not None and iscoroutinefunction(match.func) and declaration_of(match.func) == declaration
+    if match is not None and iscoroutinefunction(match.func) and declaration_of(match.func) == declaration:
+        return True
+    return running_loop() is not None and checked_claims(request) is None
 
 
 def _find_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
