@@ -94,7 +94,7 @@ def declared_among(
         text: the scopes of a level above that were passed as one string.
     """
     for depends in dependencies:
-        own: Any = (isinstance(depends, Security) and depends.scopes) or ()
+        own: Any = depends.scopes if isinstance(depends, Security) and depends.scopes is not None else ()
         yield from declared_in(depends.dependency, (*scopes, *own), own if isinstance(own, str) else text)
 
 

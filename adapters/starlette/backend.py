@@ -32,7 +32,7 @@ from monocloud_mw.protect.resolvers import Resolver
 from ..asgi import is_preflight, list_authorization
 from ..client_lifespan import running_client
 from .refusals import TokenRefused
-from .requires import PREFLIGHT_KEY
+from .requires import GUARD_KEY, PREFLIGHT_KEY
 from .user import AccessTokenUser
 
 __all__ = ["MonoCloudBackend"]
@@ -113,6 +113,7 @@ class MonoCloudBackend(AuthenticationBackend):
             )
         scope = conn.scope
         scope.pop(CLAIMS_KEY, None)
+        scope[GUARD_KEY] = self._guard
         scope[PREFLIGHT_KEY] = self._allow_cors_preflight and is_preflight(scope)
         if scope[PREFLIGHT_KEY]:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final, TypeVar, cast
 
 from starlette.requests import HTTPConnection
@@ -12,18 +12,23 @@ from starlette.requests import HTTPConnection
 from monocloud_mw.callables import is_async
 from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError, CredentialsError
-from monocloud_mw.protect.guard import Refused, refuse
+from monocloud_mw.protect.authorization import parse_authorization
+from monocloud_mw.protect.guard import Guard, Refused, refuse
 
+from ..asgi import list_authorization
 from ..view_names import naming
 from .refusals import AccessRefused, WebSocketRefused
 from .user import AccessTokenUser
 
-__all__ = ["PREFLIGHT_KEY", "requirements_of", "requires"]
+__all__ = ["GUARD_KEY", "PREFLIGHT_KEY", "requirements_of", "requires"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 PREFLIGHT_KEY: Final = "monocloud.preflight"
 """In the scope: whether :class:`.MonoCloudBackend` let a CORS preflight pass."""
+
+GUARD_KEY: Final = "monocloud.guard"
+"""In the scope: the guard of :class:`.MonoCloudBackend`, which logs and reports refusals."""
 
 _REQUIREMENTS: Final = "__monocloud_requirements__"
 
@@ -94,6 +99,16 @@ def requirements_of(view: Any) -> Requirements | None:
     return found if isinstance(found, Requirements) else None
 
 
+def _no_token(scope: MutableMapping[str, Any]) -> CredentialsError:
+    """Return the error of a request without a token, with a hint if its header has another scheme."""
+    try:
+        parse_authorization(list_authorization(scope))
+    except CredentialsError as error:
+        if not error.malformed:
+            return error
+    return CredentialsError("The request has no access token")  # a token_resolver looks elsewhere
+
+
 def _check(connection: HTTPConnection, requirements: Requirements) -> None:
     scope = connection.scope
     method, url, user = scope.get("method", "GET"), scope["path"], scope.get("user")
@@ -104,7 +119,9 @@ def _check(connection: HTTPConnection, requirements: Requirements) -> None:
             message = "@requires needs AuthenticationMiddleware with backend=MonoCloudBackend()"
             raise refuse(ConfigurationError(message), method=method, url=url)
         if not isinstance(user, AccessTokenUser):
-            raise refuse(CredentialsError("The request has no access token"), method=method, url=url)
+            guard = scope.get(GUARD_KEY)
+            refuse_ = guard.refuse if isinstance(guard, Guard) else refuse  # without it, another backend runs
+            raise refuse_(_no_token(scope), method=method, url=url)
         user.check(requirements, method=method, url=url)
     except Refused as refused:
         kind = WebSocketRefused if scope["type"] == "websocket" else AccessRefused

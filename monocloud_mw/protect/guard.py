@@ -191,7 +191,7 @@ class Guard:
             if notify is not None:
                 notify(describe_acceptance(claims, method, url))
             return claims
-        refused = self._refuse(refusal, method, url)
+        refused = self.refuse(refusal, method=method, url=url)
         if self._on_error is not None:
             answer = yield self._on_error(refusal, refused.response, request)
             raise Refused(refusal, refused.response, answer)
@@ -210,9 +210,10 @@ class Guard:
         try:
             check_requirements(claims, requirements, match_all=self._match_all_groups)
         except TokenError as error:
-            raise self._refuse(error, method, url) from error
+            raise self.refuse(error, method=method, url=url) from error
 
-    def _refuse(self, error: MonoCloudError, method: str, url: str) -> Refused:
+    def refuse(self, error: MonoCloudError, *, method: str = "", url: str = "") -> Refused:
+        """Log an error, notify the client's observer, and return the refusal; ``on_error`` is not called."""
         return refuse(error, method=method, url=url, log=self._log, notify=self._notify)
 
 

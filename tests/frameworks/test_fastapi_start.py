@@ -59,6 +59,10 @@ def _string_in_parameter(app: FastAPI, protect: ProtectApi) -> None:
     app.get("/orders")(orders)
 
 
+def _blank_string(app: FastAPI, protect: ProtectApi) -> None:
+    app.get("/orders", dependencies=[Security(protect, scopes="")])(view)
+
+
 def _string_in_default(app: FastAPI, protect: ProtectApi) -> None:
     async def orders(claims: AccessTokenClaims = Security(protect, scopes="orders:read")) -> None:  # noqa: B008
         pass
@@ -216,6 +220,7 @@ BOTH = "is @public and also requires a token"
 
 WRONG: dict[str, tuple[Declare, str]] = {
     "string in a parameter": (_string_in_parameter, LETTERS),
+    "blank string": (_blank_string, LETTERS),
     "string in a default": (_string_in_default, LETTERS),
     "string in dependencies": (_string_in_dependencies, LETTERS),
     "string above": (_string_above, LETTERS),

@@ -37,6 +37,7 @@ from monocloud_mw.adapters.starlette import (
     requires,
 )
 from monocloud_mw.errors import ConfigurationError, CredentialsError, TokenError
+from monocloud_mw.events import Event, RequestRefused
 from monocloud_mw.testing import LocalTenant, as_caller
 
 from .conftest import Bearer
@@ -409,6 +410,29 @@ def test_requires_without_the_middleware_is_a_500(caplog: pytest.LogCaptureFixtu
     app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS)
     assert TestClient(app).get("/orders").status_code == 500
     assert "MonoCloudBackend" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        (None, None),
+        ("eyJ", 'the Authorization header does not begin with "Bearer "'),
+        ("Bearer", None),  # the resolver looks elsewhere
+    ],
+)
+def test_an_anonymous_caller_of_requires_is_an_event(
+    header: str | None, hint: str | None, tenant: LocalTenant
+) -> None:
+    """The client's observer hears of the refusal, and what is wrong with the header."""
+    told: list[Event] = []
+    client = AsyncBackendClient(**tenant.settings(), observer=told.append)
+    resolver = (lambda connection: None) if header == "Bearer" else None
+    app = create_app(MonoCloudBackend(client, token_resolver=resolver))
+    headers = {} if header is None else {"Authorization": header}
+    assert TestClient(app).get("/orders", headers=headers).status_code == 401
+    (event,) = told
+    assert isinstance(event, RequestRefused)
+    assert (event.reason, event.status, event.path, event.hint) == ("no_token", 401, "'/orders'", hint)
 
 
 def test_a_view_without_a_request_is_named() -> None:

@@ -334,7 +334,7 @@ def test_claims_can_be_checked_again() -> None:
     """Claims of a request can be checked again for another view; a refusal names the token's issuer."""
     client = Client()
     guard = Guard(client)
-    claims = AccessTokenClaims({"sub": "alice", "scope": "a", "groups": ["g"]})
+    claims = AccessTokenClaims({"iss": "https://acme.test", "sub": "alice", "scope": "a", "groups": ["g"]})
     guard.check_again(claims, Requirements.of("a", "g"))
     for lacking, reason in ((Requirements.of("b"), "scope"), (Requirements.of("a", "h"), "groups")):
         with pytest.raises(Refused) as refused:
@@ -342,6 +342,7 @@ def test_claims_can_be_checked_again() -> None:
         error = refused.value.error
         assert isinstance(error, TokenError)
         assert (error.reason, error.subject) == (f"insufficient_{reason}", "alice")
+        assert error.issuer == "'https://acme.test'"
         assert "alice" not in f"{error} {error!r}"
         assert refused.value.response.status == 403
     assert client.seen == []

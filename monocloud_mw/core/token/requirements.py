@@ -113,7 +113,7 @@ def _scopes(option: str, scopes: object, problems: list[Problem]) -> frozenset[s
     listed = (list(filter(None, scopes.split(" "))) or [scopes]) if isinstance(scopes, str) else scopes
     wanted = _values(option, listed, problems)
     if not all(scope.isprintable() and " " not in scope for scope in wanted):
-        message = "a scope must not contain white space or control characters; separate scopes with spaces"
+        message = "a scope must not contain white space or control characters; write ['a', 'b'] or 'a b'"
         problems.append(Problem(option, None, message))
     return wanted
 
@@ -131,9 +131,16 @@ def _values(option: str, values: object, problems: list[Problem]) -> frozenset[s
 
 
 def check_requirements(claims: AccessTokenClaims, requirements: Requirements, *, match_all: bool) -> None:
-    """Reject a token without the required scopes and groups [insufficient_scope, insufficient_groups]."""
-    check_scopes(claims, requirements)
-    check_groups(claims, requirements, match_all=match_all)
+    """Reject a token without the required scopes and groups [insufficient_scope, insufficient_groups].
+
+    The error has the issuer of the token, for the log.
+    """
+    try:
+        check_scopes(claims, requirements)
+        check_groups(claims, requirements, match_all=match_all)
+    except TokenError as error:
+        error.issuer = quoted(claims["iss"]) if "iss" in claims else None
+        raise
 
 
 def check_scopes(claims: AccessTokenClaims, requirements: Requirements) -> None:

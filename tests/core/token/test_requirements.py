@@ -111,7 +111,7 @@ def test_only_spaces_separate_scopes(option: str, scopes: Any) -> None:
     """Only spaces separate scopes, and no scope contains other separators (RFC 6749 section 3.3)."""
     with pytest.raises(ConfigurationError) as caught:
         Requirements.of(**{option: scopes})
-    message = "a scope must not contain white space or control characters; separate scopes with spaces"
+    message = "a scope must not contain white space or control characters; write ['a', 'b'] or 'a b'"
     assert caught.value.problems == (Problem(option, None, message),)
 
 
