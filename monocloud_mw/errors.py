@@ -5,7 +5,7 @@
     MonoCloudError
     ├── ConfigurationError            an option is missing or invalid
     ├── CredentialsError              the request has no bearer token, or an invalid header
-    ├── TokenError                    the token is rejected (.code, .reason)
+    ├── TokenError                    the token is refused (.code, .reason)
     └── AuthorizationServerError      a request to the tenant failed
         ├── OAuthResponseError        the tenant rejected the client (.error, .error_description, .status)
         └── HttpError                 the tenant is unreachable, or its response is invalid (.status)
@@ -13,7 +13,7 @@
 Rules:
 
 - no other exception leaves the package, whatever the input;
-- a rejected token has a stable, machine-readable :class:`Reason`. The caller gets the fixed sentence of that
+- a refused token has a stable, machine-readable :class:`Reason`. The caller gets the fixed sentence of that
   reason, never text from the token;
 - no message or repr contains a token, a secret, or foreign text that is not escaped
   (:mod:`monocloud_mw.quoting`);
@@ -124,7 +124,7 @@ class _HiddenValue:
 
 
 class TokenError(MonoCloudError):
-    """The access token is rejected.
+    """The access token is refused.
 
     Attributes:
         reason: the check that failed.

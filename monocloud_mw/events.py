@@ -76,13 +76,13 @@ class TokenAccepted:
 
 @attrs.frozen(kw_only=True)
 class RequestRefused:
-    """A request was refused, or a directly called client rejected an access token.
+    """A request was refused, or a directly called client refused an access token.
 
     Args:
         method: the HTTP method, escaped; empty if a client was called directly.
         path: the path, escaped; empty if a client was called directly.
         status: the HTTP status of the response.
-        reason: the :class:`~.errors.Reason` of a rejected token, or the topic of another error:
+        reason: the :class:`~.errors.Reason` of a refused token, or the topic of another error:
             ``no_token``, ``malformed_header``, ``tenant_unavailable``, ``tenant_mistake``,
             ``client_refused``, ``configuration`` or ``internal``.
         message: what is wrong, as one sentence.

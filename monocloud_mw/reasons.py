@@ -1,4 +1,4 @@
-"""The reasons for which a token is rejected, with the code and the sentence that callers get for each."""
+"""The reasons for which a token is refused, with the code and the sentence that callers get for each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["REFUSALS", "Reason", "Refusal"]
 
 
 class Reason(enum.StrEnum):
-    """The reason why a token is rejected: stable, machine-readable, one per check."""
+    """The reason why a token is refused: stable, machine-readable, one per check."""
 
     MALFORMED = "malformed"
     UNSUPPORTED_ALGORITHM = "unsupported_algorithm"

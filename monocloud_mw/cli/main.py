@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
-        prog="monocloud-mw", description="Find out why an API rejects a token.", allow_abbrev=False
+        prog="monocloud-mw", description="Find out why an API refuses a token.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"monocloud-mw {__version__}")
     subcommands = parser.add_subparsers(

@@ -67,11 +67,11 @@ class BackendClient(Client):
     def authenticate(self, presented: Presented, requirements: Requirements) -> AccessTokenClaims:
         """Validate the access token of a request; the adapters call this.
 
-        Unlike :meth:`validate_access_token`, it rejects an opaque token as malformed if introspection is not
+        Unlike :meth:`validate_access_token`, it refuses an opaque token as malformed if introspection is not
         configured, because that is an error of the caller.
 
         Raises:
-            TokenError: the token is rejected; ``reason`` says why.
+            TokenError: the token is refused; ``reason`` says why.
             AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
         driver = self._driver
@@ -96,7 +96,7 @@ class BackendClient(Client):
 
         Raises:
             CredentialsError: there is no bearer token, or the header is malformed (RFC 6750 section 2.1).
-            TokenError: the token is rejected; also an opaque token if introspection is not configured.
+            TokenError: the token is refused; also an opaque token if introspection is not configured.
             ConfigurationError: a requirement has a wrong type.
             AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
@@ -125,7 +125,7 @@ class BackendClient(Client):
             client_certificate: the caller's TLS certificate, PEM or DER (RFC 8705 section 3).
 
         Raises:
-            TokenError: the token is rejected; ``reason`` says why.
+            TokenError: the token is refused; ``reason`` says why.
             ConfigurationError: the token is not a JWT and ``client_id`` is not set, or a requirement has a
                 wrong type.
             AuthorizationServerError: the tenant had to be contacted and the request failed.
@@ -153,7 +153,7 @@ class BackendClient(Client):
             client_certificate: the caller's TLS certificate, PEM or DER (RFC 8705 section 3).
 
         Raises:
-            TokenError: the token is rejected; ``reason`` says why. A token that is not a JWT is malformed.
+            TokenError: the token is refused; ``reason`` says why. A token that is not a JWT is malformed.
             ConfigurationError: a requirement has a wrong type.
             AuthorizationServerError: the tenant's keys had to be loaded and the request failed.
         """
@@ -180,7 +180,7 @@ class BackendClient(Client):
             client_certificate: the caller's TLS certificate, PEM or DER (RFC 8705 section 3).
 
         Raises:
-            TokenError: the token is rejected; ``reason`` says why.
+            TokenError: the token is refused; ``reason`` says why.
             ConfigurationError: ``client_id`` is not set, or a requirement has a wrong type.
             AuthorizationServerError: the introspection request failed.
         """
@@ -191,7 +191,7 @@ class BackendClient(Client):
     def forget(self, token: str) -> None:
         """Remove an access token from the verified JWTs and from the claims cache, after revoking it.
 
-        The next request with the token introspects it again, so that a revoked token is rejected at once. A
+        The next request with the token introspects it again, so that a revoked token is refused at once. A
         JWT that is not introspected (see ``introspect_jwt_tokens``) is verified with the keys again, and
         accepted until it expires. All processes that share the claims cache are affected; the verified JWTs
         of other processes are not, but these are not used for tokens that are introspected.

@@ -178,7 +178,7 @@ class Options:
         known one; otherwise a warning is logged. A blank variable counts as unset.
 
         Raises:
-            ConfigurationError: as the constructor, and for a misspelled variable.
+            ConfigurationError: as the constructor, and for a misspelt variable.
         """
         given: dict[str, Any] = {**arguments}
         for field in attrs.fields(cls):
@@ -253,7 +253,7 @@ def _read(field: attrs.Attribute[Any], value: Any) -> Any:
 
 
 def _check_variables(environ: Mapping[str, str]) -> list[Problem]:
-    """Return a problem for each misspelled variable; log other unknown ones, only the first few by name."""
+    """Return a problem for each misspelt variable; log other unknown ones, only the first few by name."""
     problems, unknown = [], []
     for name, value in environ.items():
         upper = name.upper()
@@ -287,5 +287,5 @@ _VARIABLES: Final = frozenset(
         *(field.metadata["variables"] for field in attrs.fields(Options))
     )
 )
-# Two edits cannot change all three, so every misspelled name contains at least one of them.
+# Two edits cannot change all three, so every misspelt name contains at least one of them.
 _PARTS: Final = ("MONO", "CLOUD", "BACKEND")

@@ -292,7 +292,7 @@ def test_where_a_token_comes_from(tenant: LocalTenant, command: Command, tmp_pat
     assert [result.status for result in results] == [1] * 4
     for result in results:
         assert "lifetime       FAILED [expired]\n" in result.out
-        assert "\nRejected [expired]: The access token has expired. The caller gets 401.\n" in result.out
+        assert "\nRefused [expired]: The access token has expired. The caller gets 401.\n" in result.out
         assert f"\nWhat to do: {ADVICE[Reason.EXPIRED]}.\n" in result.out
         assert f"\nSee: {docs_address('expired')}\n" in result.out
 
@@ -336,7 +336,7 @@ def test_the_verdict_has_what_the_log_of_the_api_has(tenant: LocalTenant, comman
     [
         (
             {"claims": {"exp": None}},
-            "Rejected [invalid_claim]: The access token has a missing or invalid claim: exp",
+            "Refused [invalid_claim]: The access token has a missing or invalid claim: exp",
         ),
         ({"signed_by": "stranger"}, "if not, request a new token, since the tenant has replaced its key"),
     ],

@@ -115,7 +115,7 @@ def check_clock(diagnosis: Diagnosis) -> Check:
         return failed(
             "clock",
             f"the clock of this machine is {detail}",
-            f"synchronise it with NTP; until then tokens are rejected {effect}: clock_tolerance is"
+            f"synchronise it with NTP; until then tokens are refused {effect}: clock_tolerance is"
             f" {tolerance:g} s",
         )
     advice = "synchronise the clock with NTP" if abs(ahead) > NOTICEABLE_SECONDS else None

@@ -33,7 +33,7 @@ def check_options(diagnosis: Diagnosis) -> Check:
     items = [
         f"tenant_domain {quoted(options.tenant_domain)}",
         f"audience {', '.join(map(quoted, options.audience))}",
-        "no client_id: only JWTs are accepted, opaque tokens are rejected"
+        "no client_id: only JWTs are accepted, opaque tokens are refused"
         if options.client_id is None
         else f"client_id {quoted(options.client_id)} with {options.client_auth_method}",
         *(f"warning: {message}" for message in diagnosis.log),
@@ -49,6 +49,6 @@ def _probable_mistake(options: Options) -> str | None:
             if audience.removesuffix("/") == name:
                 return (
                     f"audience ({VARIABLE_PREFIX}AUDIENCE) is the same as {what}; set it to the identifier of"
-                    " the API at the tenant, or tokens are rejected [wrong_audience]"
+                    " the API at the tenant, or tokens are refused [wrong_audience]"
                 )
     return None

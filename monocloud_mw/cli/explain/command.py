@@ -33,7 +33,7 @@ EXCHANGES = 6
 def add_to(subcommands: Any) -> None:
     """Add this command to the command line."""
     parser: ArgumentParser = subcommands.add_parser(
-        "explain", help="show why a token is rejected", description=DESCRIPTION, allow_abbrev=False
+        "explain", help="show why a token is refused", description=DESCRIPTION, allow_abbrev=False
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("token", nargs="?", metavar="TOKEN", help="the token; '-' reads standard input")

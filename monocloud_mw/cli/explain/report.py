@@ -45,7 +45,7 @@ def print_text(explanation: Explanation, token: str) -> None:
         print_line("Accepted.")
         return
     if isinstance(error, TokenError):
-        print_line(f"Rejected [{error.reason}]: {error}. The caller gets {_status(error)}.")
+        print_line(f"Refused [{error.reason}]: {error}. The caller gets {_status(error)}.")
         for name, value in _facts(error).items():
             if value is not None:
                 print_line(f"{name.capitalize()}: {value}.")

@@ -11,7 +11,7 @@ from typing import Final
 __all__ = ["read_bytes", "read_token"]
 
 MAX_TOKEN_BYTES: Final = 1024 * 1024
-"""Longer input is cut off; a token of this length is rejected as too long in any case."""
+"""Longer input is cut off; a token of this length is refused as too long in any case."""
 
 
 def read_token(arguments: argparse.Namespace) -> str:

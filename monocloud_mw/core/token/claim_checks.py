@@ -31,7 +31,7 @@ _LONG_AGO: Final = -_FOREVER
 
 
 def check_issuer(claims: Mapping[str, Any], issuer: str, *, required: bool = True) -> None:
-    """Reject a token of another issuer (RFC 7519 section 4.1.1) [wrong_issuer]; the comparison is exact."""
+    """Refuse a token of another issuer (RFC 7519 section 4.1.1) [wrong_issuer]; the comparison is exact."""
     found = claims.get("iss")
     if found == issuer or (found is None and not required and "iss" not in claims):
         return
@@ -46,7 +46,7 @@ def check_issuer(claims: Mapping[str, Any], issuer: str, *, required: bool = Tru
 
 
 def check_audience(claims: Mapping[str, Any], audience: tuple[str, ...]) -> None:
-    """Reject a token without one of this API's audiences (RFC 7519 section 4.1.3) [wrong_audience]."""
+    """Refuse a token without one of this API's audiences (RFC 7519 section 4.1.3) [wrong_audience]."""
     found = claims.get("aud")
     names = (found,) if isinstance(found, str) else found
     if isinstance(names, (list, tuple)):
@@ -99,7 +99,7 @@ def parse_lifetime(
 
 
 def check_lifetime(lifetime: Lifetime, now: Instant) -> None:
-    """Reject a token outside its lifetime [expired, not_yet_valid]."""
+    """Refuse a token outside its lifetime [expired, not_yet_valid]."""
     begins, ends = lifetime
     if not begins <= now.unix < ends:
         raise _refuse_at(now.unix, begins, ends)
@@ -138,7 +138,7 @@ def _distance(now: float, other: float) -> str:
 
 
 def check_subject(claims: Mapping[str, Any]) -> None:
-    """Reject a ``sub`` that is not a string (RFC 7519 section 4.1.2) [invalid_claim]; it may be absent."""
+    """Refuse a ``sub`` that is not a string (RFC 7519 section 4.1.2) [invalid_claim]; it may be absent."""
     if "sub" in claims and not isinstance(claims["sub"], str):
         raise TokenError(Reason.INVALID_CLAIM, "sub is not a string")
 

@@ -1,10 +1,10 @@
-"""The token type in an introspection response: anything but an access token is rejected.
+"""The token type in an introspection response: anything but an access token is refused.
 
 ``token_type`` is defined by RFC 7662 section 2.2, with the values of RFC 6749 section 7.1, RFC 9449 section 5
 (``DPoP``) and RFC 8693 section 2.2.1 (``N_A``, and the identifier of an access token). Other members for the
 type are ``token_use`` (AWS Cognito, Ory Hydra) and ``typ`` (Keycloak; RFC 9068 section 2.1). The comparison
 ignores case. A member that is absent or ``null`` is not checked; a value that is not in the table is
-rejected.
+refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ACCESS_TOKEN_TYPES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 
 
 def check_introspected_type(claims: Mapping[str, Any]) -> None:
-    """Reject a token that is not an access token.
+    """Refuse a token that is not an access token.
 
     Raises:
         TokenError: a member names another token type, or DPoP although ``cnf`` has no ``jkt`` [wrong_type].

@@ -46,7 +46,7 @@ ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 
 
 def check_type(header: Any) -> None:
-    """Reject a JWT with the ``typ`` of another kind of token (RFC 8725 section 3.11) [wrong_type]."""
+    """Refuse a JWT with the ``typ`` of another kind of token (RFC 8725 section 3.11) [wrong_type]."""
     found = header.get("typ")
     if "typ" in header and not (isinstance(found, str) and found.lower() in ACCESS_TOKEN_TYPES):
         raise TokenError(
@@ -58,7 +58,7 @@ def check_type(header: Any) -> None:
 
 
 def check_payload(payload: bytes) -> None:
-    """Reject a payload that cannot be a JSON object (RFC 7519 section 7.2) [malformed].
+    """Refuse a payload that cannot be a JSON object (RFC 7519 section 7.2) [malformed].
 
     Only the two outer brackets are checked before the signature: parsing an unverified payload could cost
     many times as much as validating a valid token.

@@ -131,7 +131,7 @@ def _values(option: str, values: object, problems: list[Problem]) -> frozenset[s
 
 
 def check_requirements(claims: AccessTokenClaims, requirements: Requirements, *, match_all: bool) -> None:
-    """Reject a token without the required scopes and groups [insufficient_scope, insufficient_groups].
+    """Refuse a token without the required scopes and groups [insufficient_scope, insufficient_groups].
 
     The error has the issuer of the token, for the log.
     """
@@ -144,7 +144,7 @@ def check_requirements(claims: AccessTokenClaims, requirements: Requirements, *,
 
 
 def check_scopes(claims: AccessTokenClaims, requirements: Requirements) -> None:
-    """Reject a token without a required scope (RFC 6750 section 3.1) [insufficient_scope]."""
+    """Refuse a token without a required scope (RFC 6750 section 3.1) [insufficient_scope]."""
     scopes = claims.scopes
     if not requirements.scopes <= scopes:
         raise TokenError(
@@ -171,7 +171,7 @@ def _found(what: str, values: frozenset[str]) -> str:
 
 
 def check_groups(claims: AccessTokenClaims, requirements: Requirements, *, match_all: bool) -> None:
-    """Reject a token without the required groups [insufficient_groups]."""
+    """Refuse a token without the required groups [insufficient_groups]."""
     for wanted in requirements.groups:
         groups = claims.group_set
         if not (wanted <= groups if match_all else wanted & groups):

@@ -2,8 +2,8 @@
 
 - ``x5t#S256``: the base64url SHA-256 of the DER certificate that the caller presents in TLS (RFC 8705
   section 3.1). Additional unknown members are ignored (RFC 7800 section 3.1).
-- ``jkt``: a DPoP key (RFC 9449 section 6.1). Such a token is not a bearer token and is always rejected.
-- Any other ``cnf``, also an empty one: a kind of binding that is not supported, so the token is rejected.
+- ``jkt``: a DPoP key (RFC 9449 section 6.1). Such a token is not a bearer token and is always refused.
+- Any other ``cnf``, also an empty one: a kind of binding that is not supported, so the token is refused.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _PEM_BODY: Final = re.compile(r"([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----", r
 
 
 def check_confirmation(claims: FrozenDict, certificate: str | bytes | None, mode: str) -> None:
-    """Reject a bound token if the caller did not present the certificate that it is bound to.
+    """Refuse a bound token if the caller did not present the certificate that it is bound to.
 
     Args:
         claims: the claims of a verified or introspected token.
         certificate: the caller's TLS certificate: PEM, PEM without its delimiters, or DER.
-        mode: ``when_present`` checks bound tokens, ``required`` also rejects unbound tokens, and
-            ``dangerously_ignore`` rejects only tokens that are bound to a DPoP key.
+        mode: ``when_present`` checks bound tokens, ``required`` also refuses unbound tokens, and
+            ``dangerously_ignore`` refuses only tokens that are bound to a DPoP key.
 
     Raises:
         TokenError: [not_bound], [dpop_required], [unsupported_confirmation], [certificate_missing],

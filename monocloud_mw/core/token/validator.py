@@ -45,11 +45,11 @@ class Validator:
     ) -> Flow[AccessTokenClaims]:
         """Return the flow that validates the access token of a request.
 
-        Unlike :meth:`validate`, it rejects an opaque token as [malformed] if introspection is not configured,
+        Unlike :meth:`validate`, it refuses an opaque token as [malformed] if introspection is not configured,
         because that is an error of the caller.
 
         Raises:
-            TokenError: the token is rejected.
+            TokenError: the token is refused.
             AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
         check_token_text(presented.token, self._max_size)
@@ -63,7 +63,7 @@ class Validator:
         """Return the flow that validates an access token of either kind.
 
         Raises:
-            TokenError: the token is rejected.
+            TokenError: the token is refused.
             ConfigurationError: it is not a JWT, and introspection needs ``client_id``, which is not set.
             AuthorizationServerError: the tenant had to be contacted and the request failed.
         """
@@ -78,7 +78,7 @@ class Validator:
         """Return the flow that validates a JWT access token with the tenant's keys (RFC 9068 section 4).
 
         Raises:
-            TokenError: the token is rejected.
+            TokenError: the token is refused.
             AuthorizationServerError: the tenant's keys had to be loaded and the request failed.
         """
         check_token_text(presented.token, self._max_size)
@@ -90,7 +90,7 @@ class Validator:
         """Return the flow that introspects an access token of either kind (RFC 7662).
 
         Raises:
-            TokenError: the token is rejected.
+            TokenError: the token is refused.
             ConfigurationError: introspection needs ``client_id``, which is not set.
             AuthorizationServerError: the introspection request failed.
         """
@@ -114,7 +114,7 @@ class Validator:
     def _validate_jwt(
         self, presented: Presented, requirements: Requirements, now: Instant, opaque_refusal: str | None
     ) -> Flow[AccessTokenClaims]:
-        """Validate a token with three parts as a JWT; introspect other tokens, or reject them."""
+        """Validate a token with three parts as a JWT; introspect other tokens, or refuse them."""
         cache_key = self._jwt.cache_key(presented.token)
         token = self._jwt.cached(cache_key)
         if token is None or token.keys is not self.tenant.keys.fresh(now):
@@ -174,7 +174,7 @@ def add_scheme_hint(error: TokenError, token: str) -> TokenError:
 
 
 def check_token_text(token: object, max_size: int) -> None:
-    """Reject a value that cannot be an access token, before any other check [malformed]."""
+    """Refuse a value that cannot be an access token, before any other check [malformed]."""
     if not isinstance(token, str):
         raise TokenError(Reason.MALFORMED, "it is not a string")
     if not 0 < len(token) <= max_size:
@@ -183,7 +183,7 @@ def check_token_text(token: object, max_size: int) -> None:
 
 
 def check_introspectable(token: str) -> None:
-    """Reject a token that introspection cannot accept, without a request to the tenant [malformed]."""
+    """Refuse a token that introspection cannot accept, without a request to the tenant [malformed]."""
     if token.strip() != token or _CONTROL.search(token):
         raise TokenError(Reason.MALFORMED, "it has leading or trailing white space, or control characters")
 

@@ -1,7 +1,7 @@
 """Verified tokens, and the checks on every request with one.
 
 Used for both kinds of tokens: JWTs with a verified signature, and tokens that the tenant reported as active
-(RFC 7662). The order of the checks is fixed, so that the reason for a rejection does not depend on the kind:
+(RFC 7662). The order of the checks is fixed, so that the reason for a refusal does not depend on the kind:
 
 1. issuer, audience and the format of the dates, once per token (:func:`verify_claims`);
 2. lifetime, subject, binding, scopes and groups, on every request (:func:`check_request`).
