@@ -140,7 +140,7 @@ def _protect(declaration: Declaration, view: Callable[..., Any]) -> Callable[...
 
     async def answer(args: Any, kwargs: Any) -> Any:
         """Check on the event loop, then call the view, which may be sync, async or return an awaitable."""
-        refusal = await _refuse_async(_find_request(args, kwargs), declaration, is_exempt)
+        refusal = await _refuse_async(_find_request(view, args, kwargs), declaration, is_exempt)
         if refusal is not None:
             return refusal
         answer = view(*args, **kwargs)
@@ -156,7 +156,7 @@ def _protect(declaration: Declaration, view: Callable[..., Any]) -> Callable[...
 
         @wraps(view)
         def protected(*args: Any, **kwargs: Any) -> Any:
-            request = _find_request(args, kwargs)
+            request = _find_request(view, args, kwargs)
             if _expects_awaitable(request, declaration):
                 return answer(args, kwargs)
             refusal = _refuse(request, declaration, is_exempt)
@@ -232,14 +232,17 @@ def _expects_awaitable(given: Any, declaration: Declaration) -> bool:
     return running_loop() is not None and checked_claims(request) is None
 
 
-def _find_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _find_request(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return the request among the arguments of a view or of its method."""
     for candidate in (*args[:2], kwargs.get("request")):
         if isinstance(candidate, HttpRequest) or isinstance(
             getattr(candidate, "_request", None), HttpRequest
         ):
             return candidate
-    raise ConfigurationError("a view with @protect must be called with a request as its first argument")
+    raise ConfigurationError(
+        f"{name_of(view)} has @protect of the Django adapter, but its first argument is not a request of "
+        "Django; for another framework, use its adapter in monocloud_mw.adapters"
+    )
 
 
 def _of_django(request: Any) -> HttpRequest:

@@ -63,7 +63,7 @@ from .above_routes import leave_to_app
 from .callbacks import FlaskOnError, flask_on_error, synchronous
 from .claims import attach_claims, current_request, drop_foreign_claims, was_met
 from .config import ApplicationClient, get_client
-from .declarations import Declaration, declare
+from .declarations import Declaration, declare, name_of
 from .protected_views import ProtectedViews, check_endpoints
 from .refusals import raise_refusal
 
@@ -250,7 +250,14 @@ class ProtectApi:
 
         @wraps(target)
         def protected(*args: Any, **kwargs: Any) -> Any:
-            self.check(declaration, current_request())
+            try:
+                incoming = current_request()
+            except RuntimeError:
+                raise ConfigurationError(
+                    f"{name_of(target)} has @protect of the Flask adapter, but no request of Flask runs; for "
+                    "another framework, use its adapter in monocloud_mw.adapters"
+                ) from None
+            self.check(declaration, incoming)
             return (current_app.ensure_sync(target) if is_async else target)(*args, **kwargs)
 
         declare(protected, target, declaration)

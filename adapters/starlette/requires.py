@@ -65,7 +65,13 @@ def requires(
         position = names.index(name)
 
         def check(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-            _check(kwargs[name] if name in kwargs else args[position], requirements)
+            connection = kwargs[name] if name in kwargs else args[position]
+            if not isinstance(connection, HTTPConnection):
+                raise ConfigurationError(
+                    f"@requires: {name} of {view!r} is {type(connection).__name__}, not a request "
+                    "of Starlette; for another framework, use its adapter in monocloud_mw.adapters"
+                )
+            _check(connection, requirements)
 
         @functools.wraps(view)
         async def protected(*args: Any, **kwargs: Any) -> Any:

@@ -19,6 +19,7 @@ from .django_configuration import configure_django
 
 configure_django()
 
+from django.test import RequestFactory  # noqa: E402
 from django.utils.decorators import method_decorator  # noqa: E402
 from django.views import View  # noqa: E402
 from ninja import NinjaAPI  # noqa: E402
@@ -233,6 +234,27 @@ def test_a_dependency_of_fastapi_is_called_on_an_event_loop_only() -> None:
     connection = HTTPConnection({"type": "http", "path": "/orders", "headers": []})
     with pytest.raises(ConfigurationError, match="needs an event loop"):
         protect(connection, SecurityScopes())
+
+
+@pytest.mark.parametrize(
+    ("decorate", "arguments"),
+    [
+        (flask.protect_api(BackendClient(**OPTIONS)), ()),
+        (django_protect, ()),
+        (django_protect, ("a request of another framework",)),
+        (starlette.requires(), (RequestFactory().get("/"),)),
+        (starlette.requires(), (None,)),
+    ],
+    ids=["flask", "django without a request", "django", "starlette", "starlette without a request"],
+)
+def test_a_view_of_another_framework_is_named(decorate: Any, arguments: tuple[Any, ...]) -> None:
+    """The decorator cannot see what will call the view; when it is called, nothing runs unchecked."""
+
+    def orders(request: Any) -> None:
+        raise AssertionError("reached")
+
+    with pytest.raises(ConfigurationError, match=r"orders .* for another framework, use its adapter"):
+        decorate(orders)(*arguments)
 
 
 def test_without_a_view_the_line_is_named() -> None:
