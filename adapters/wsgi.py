@@ -12,8 +12,9 @@ application, as above. A separate wrapper protects only servers that are started
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from werkzeug.http import HTTP_STATUS_CODES
 
 from monocloud_mw.client import BackendClient
 from monocloud_mw.core.token.requirements import Requirements
@@ -174,7 +175,7 @@ def _decode(text: str) -> str:
 def _render(response: ErrorResponse) -> WSGIApplication:
     def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         headers = [*response.headers, ("Content-Length", str(len(response.body)))]
-        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
+        start_response(f"{response.status} {HTTP_STATUS_CODES.get(response.status, 'Unknown')}", headers)
         return [] if environ["REQUEST_METHOD"].upper() == "HEAD" else [response.body]
 
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import attrs
 import pytest
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client as WsgiClient
@@ -286,3 +287,13 @@ def test_on_error_may_change_the_default_response(client: BackendClient) -> None
         ("WWW-Authenticate", "Bearer"),
         ("Content-Length", "5"),
     ]
+
+
+@pytest.mark.parametrize(("status", "line"), [(404, "404 Not Found"), (498, "498 Unknown")])
+def test_on_error_may_choose_any_status(client: BackendClient, status: int, line: str) -> None:
+    """A status that no registry lists is sent like any other, as on ASGI."""
+
+    def on_error(error: MonoCloudError, response: ErrorResponse, environ: Any) -> ErrorResponse:
+        return attrs.evolve(response, status=status)
+
+    assert WsgiClient(ProtectApiMiddleware(_Recorder(), client, on_error=on_error)).get("/").status == line
