@@ -37,11 +37,7 @@ class AccessTokenException(APIException):
         self.auth_header = headers.get("WWW-Authenticate")
         wait = headers.get("Retry-After")
         self.wait = None if wait is None else int(wait)
-        try:
-            body = json.loads(response.body)
-        except ValueError:  # on_error replaced the body
-            body = None
-        super().__init__(body if isinstance(body, dict) else "The request was refused")
+        super().__init__(json.loads(response.body))
 
 
 def forbid_caching(request: Request) -> None:
