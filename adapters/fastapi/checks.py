@@ -94,12 +94,12 @@ def _read_app(app: FastAPI, prefix: str, public_mounts: Collection[str]) -> Iter
         path = prefix + getattr(route, "path", "")
         name = path or getattr(route, "host", "") or "/"
         is_view = hasattr(route, "dependencies") and not isinstance(route, Frontend)
-        if isinstance(route, (Mount, Host)) and isinstance(route.app, FastAPI):
-            yield from _read_app(route.app, path, public_mounts)
         if is_view:
             own = [depends for depends in route.dependencies if id(depends) not in inherited]
             for message in _read_view(route, own):
                 yield Problem(_name(path, route), None, message)
+        elif isinstance(route, (Mount, Host)) and isinstance(route.app, FastAPI):
+            yield from _read_app(route.app, path, public_mounts)
         if is_checked or name in public_mounts or not requires_token(declared_among(around)):
             continue
         if not is_covered(app, route):
