@@ -56,11 +56,11 @@ from ..asgi import is_preflight, list_authorization
 from ..view_names import read_declared
 from .checks import check_mounts
 from .declarations import Protection
-from .document import install
 from .misuse import NotADependency, only_a_dependency
+from .openapi_operations import install
+from .openapi_scheme import Scheme, tenant_domain_of
 from .public import is_public
 from .refusals import AccessRefused, WebSocketRefused
-from .scheme import Scheme, tenant_domain_of
 from .shared import Shared
 
 __all__ = ["ProtectApi"]

@@ -18,7 +18,7 @@ from monocloud_mw.protect.responses import RETRY_AFTER_SECONDS
 
 from ..client_lifespan import level_of, running_client
 from .checks import find_problems
-from .scheme import Scheme
+from .openapi_scheme import Scheme
 from .served_routes import routers_of
 
 __all__ = ["Shared"]

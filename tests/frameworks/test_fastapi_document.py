@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient
 from monocloud_mw.adapters.fastapi import RESPONSES, ProtectApi, public
-from monocloud_mw.adapters.fastapi.document import install
+from monocloud_mw.adapters.fastapi.openapi_operations import install
 from monocloud_mw.errors import ConfigurationError
 
 from .conftest import Bearer

@@ -5,7 +5,7 @@
   come from arguments, or from the discovery document once it is loaded (``lifespan``). Until then the OpenAPI
   document has OpenID Connect; it is regenerated afterwards.
 - With a custom client, whose tenant is unknown: a bearer token.
-- What an operation requires is written by :mod:`.document`.
+- What an operation requires is written by :mod:`.openapi_operations`.
 """
 
 from __future__ import annotations
