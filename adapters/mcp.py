@@ -39,7 +39,7 @@ from pydantic import Field
 from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.client import AsyncBackendClient
 from monocloud_mw.core.token.requirements import NO_REQUIREMENTS
-from monocloud_mw.errors import CredentialsError, TokenError
+from monocloud_mw.errors import ConfigurationError, CredentialsError, TokenError
 from monocloud_mw.protect.adapter_checks import AsyncAuthenticator, select_client
 from monocloud_mw.protect.guard import Guard, Refused, run_check_async
 
@@ -60,13 +60,18 @@ class MonoCloudTokenVerifier(TokenVerifier):
         self.client: AsyncAuthenticator = select_client(client, AsyncBackendClient)
         self._guard = Guard(self.client)
 
-    async def verify_token(self, token: str) -> AccessToken | None:
+    async def verify_token(self, token: str | None = None) -> AccessToken | None:
         """Return the properties of a valid token, and ``None`` for a token that is refused.
 
         Raises:
             AuthorizationServerError: the tenant had to be contacted and the request failed.
-            ConfigurationError: the options are invalid.
+            ConfigurationError: the options are invalid, or it is called on the class:
+                ``token_verifier=MonoCloudTokenVerifier`` lacks ``()``.
         """
+        if token is None:  # the first argument is the token
+            raise ConfigurationError(
+                "token_verifier is a class, not an instance: write token_verifier=MonoCloudTokenVerifier()"
+            )
         try:
             claims = await run_check_async(self._guard.check(None, [f"Bearer {token}"], NO_REQUIREMENTS))
         except Refused as refused:

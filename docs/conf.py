@@ -24,7 +24,7 @@ DESCRIPTION = (
 )
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
-extensions += ["llms_txt", "public_api", "rfc_links", "search_words"]  # of docs/_extensions
+extensions += ["keep_units", "llms_txt", "public_api", "rfc_links", "search_words"]  # of docs/_extensions
 exclude_patterns = ["examples", "measured"]  # pages include what is in the latter
 
 # Where the documentation is served: as in setup.py, which writes it into the package.

@@ -108,9 +108,7 @@ class MonoCloudBackend(AuthenticationBackend):
             ConfigurationError: it is called on the class: ``backend=MonoCloudBackend`` lacks ``()``.
         """
         if conn is None:  # the first argument is the connection
-            raise ConfigurationError(
-                "backend must be an instance, not a class: write backend=MonoCloudBackend()"
-            )
+            raise ConfigurationError("backend is a class, not an instance: write backend=MonoCloudBackend()")
         scope = conn.scope
         scope.pop(CLAIMS_KEY, None)
         scope[GUARD_KEY] = self._guard

@@ -188,6 +188,13 @@ def test_as_caller_replaces_the_check(http: TestClient) -> None:
         assert call(http, headers).status_code == 403
 
 
+def test_the_class_is_not_a_verifier() -> None:
+    """The SDK does not look at the verifier before a request; the error says what to write."""
+    verifier: Any = MonoCloudTokenVerifier
+    with pytest.raises(ConfigurationError, match=r"write token_verifier=MonoCloudTokenVerifier\(\)"):
+        asyncio.run(verifier.verify_token("eyJ"))
+
+
 def test_a_synchronous_client_is_refused(tenant: LocalTenant) -> None:
     """The SDK runs on an event loop."""
     with pytest.raises(ConfigurationError, match="AsyncBackendClient"):

@@ -65,6 +65,12 @@ for (const element of document.querySelectorAll("article :is(code, a, p, li, td,
 }
 for (const image of document.querySelectorAll("article img"))
   if (!image.alt || image.alt.endsWith(".svg")) problems.push(`no text for ${image.src}`);
+const texts = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) {
+  const figure = texts.currentNode.data.match(/\d (hours|KiB|minutes|ms|s|seconds|times|us)\b/);
+  if (figure && !texts.currentNode.parentElement.closest("code, pre, script"))
+    problems.push(`may wrap before the unit: ${figure[0]}`);
+}
 for (const block of document.querySelectorAll("article div.highlight"))
   if (!block.querySelector("button.copybtn")) problems.push(`no copy button: ${block.textContent}`);
 return problems;
@@ -73,7 +79,10 @@ return problems;
 
 @pytest.mark.slow
 def test_every_page_is_readable(tmp_path: Path, require_program: Callable[[str], str]) -> None:
-    """Only pictures and code on a phone scroll; text has a contrast of 4.5, and code a copy button."""
+    """Only pictures and code on a phone scroll; text has a contrast of 4.5, and code a copy button.
+
+    Figures and their units are on one line.
+    """
     chromium, driver = require_program("chromium"), require_program("chromedriver")
     if find_spec("sphinx") is None:
         unavailable("sphinx (make .venv/.docs)")
