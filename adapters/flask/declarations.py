@@ -19,8 +19,10 @@ Marks are attributes of functions. ``functools.wraps`` copies attributes, so eac
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
+from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import attrs
@@ -31,10 +33,13 @@ from monocloud_mw.core.token.requirements import Requirements
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.protect.wrappers import decorated, layers, unbound
 
+from ..not_a_view import advice_for
+
 __all__ = [
     "Declaration",
     "Declared",
     "Protection",
+    "check_target",
     "declare",
     "find_declared",
     "find_unregistered",
@@ -116,6 +121,23 @@ def public(view: View) -> View:
         raise _conflict(view)
     _mark(unbound(view)).public = True
     return view
+
+
+def check_target(target: Any) -> None:
+    """Raise ``ConfigurationError`` for objects that ``@protect`` cannot protect: Flask never calls them."""
+    advice = advice_for(target)
+    if inspect.isclass(target):
+        advice = "add the decorator to decorators of a class-based view"
+    elif isinstance(getattr(target, "app", None), Flask):
+        advice = "protect its .app, which is the Flask application"
+    elif isinstance(getattr(target, "__self__", None), (Flask, Blueprint)):
+        advice = "wrap the application with monocloud_mw.adapters.wsgi.ProtectApiMiddleware"
+    elif advice is None and isinstance(target, (FunctionType, MethodType, partial)):
+        return
+    raise ConfigurationError(
+        f"cannot protect a {type(target).__name__}: only functions, methods, Flask applications and "
+        f"blueprints can be protected{f'; {advice}' if advice else ''}"
+    )
 
 
 def declare(wrapper: Any, target: Any, declaration: Declaration) -> None:

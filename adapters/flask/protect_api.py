@@ -36,7 +36,6 @@ import inspect
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial, wraps
-from types import FunctionType, MethodType
 from typing import Any, TypeVar, overload
 
 from flask import Blueprint, Request, current_app
@@ -56,14 +55,13 @@ from monocloud_mw.protect.adapter_checks import (
 from monocloud_mw.protect.guard import Guard, Refused, run_check
 from monocloud_mw.protect.resolvers import Resolver
 
-from ..not_a_view import advice_for
 from ..view_names import read_declared
 from ..wsgi import is_preflight, list_authorization
 from .above_routes import leave_to_app
 from .callbacks import FlaskOnError, flask_on_error, synchronous
 from .claims import attach_claims, current_request, drop_foreign_claims, was_met
 from .config import ApplicationClient, get_client
-from .declarations import Declaration, declare, name_of
+from .declarations import Declaration, check_target, declare, name_of
 from .protected_views import ProtectedViews, check_endpoints
 from .refusals import raise_refusal
 
@@ -245,7 +243,7 @@ class ProtectApi:
             if isinstance(target, Flask):
                 leave_to_app(target)
             return target
-        _check_target(target)
+        check_target(target)
         is_async = inspect.iscoroutinefunction(target)
 
         @wraps(target)
@@ -291,21 +289,4 @@ def protect_api(
         token_resolver=token_resolver,
         certificate_resolver=certificate_resolver,
         on_error=on_error,
-    )
-
-
-def _check_target(target: Any) -> None:
-    """Raise ``ConfigurationError`` for objects that Flask would never call as a view."""
-    advice = advice_for(target)
-    if inspect.isclass(target):
-        advice = "add the decorator to decorators of a class-based view"
-    elif isinstance(getattr(target, "app", None), Flask):
-        advice = "protect its .app, which is the Flask application"
-    elif isinstance(getattr(target, "__self__", None), (Flask, Blueprint)):
-        advice = "wrap the application with monocloud_mw.adapters.wsgi.ProtectApiMiddleware"
-    elif advice is None and isinstance(target, (FunctionType, MethodType, partial)):
-        return
-    raise ConfigurationError(
-        f"cannot protect a {type(target).__name__}: only functions, methods, Flask applications and "
-        f"blueprints can be protected{f'; {advice}' if advice else ''}"
     )
