@@ -268,7 +268,7 @@ class ProtectApi(Protection):
             Refused: the declarations of the application or these scopes are invalid.
         """
         try:
-            self._shared.check_once(scope.get("app"), scopes)
+            self._shared.check_once(scope.get("app"))
             requirements = self._known[scopes] = self.requirements_with(scopes)
         except ConfigurationError as error:
             raise refuse(error, method=method, url=url) from error

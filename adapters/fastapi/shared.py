@@ -56,16 +56,13 @@ class Shared:
         self._public_mounts = public_mounts
         self._checked: WeakKeyDictionary[FastAPI, int] = WeakKeyDictionary()  # the number of routes then
 
-    def check_once(self, app: Any, scopes: tuple[str, ...]) -> None:
-        """Check the routes of an application that were not checked at start.
-
-        If the scopes look like the letters of a string, check again: the route may have been replaced.
+    def check_once(self, app: Any) -> None:
+        """Check the routes of an application, unless they were checked and none was added since.
 
         Raises:
             ConfigurationError: lists every invalid declaration.
         """
-        may_be_letters = scopes and all(len(scope) == 1 for scope in scopes)
-        if isinstance(app, FastAPI) and (may_be_letters or self._checked.get(app) != _count_routes(app)):
+        if isinstance(app, FastAPI) and self._checked.get(app) != _count_routes(app):
             self.check_routes(app)
 
     def check_routes(self, app: FastAPI) -> None:
