@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator
-from typing import Annotated, Any, Final, ForwardRef, get_args, get_origin
+from typing import Any, Final, ForwardRef, get_args
 
 from fastapi.applications import FastAPI  # OpenTelemetry replaces fastapi.FastAPI with a subclass
 from fastapi.params import Depends
@@ -164,8 +164,7 @@ def _holds_claims(annotation: Any) -> bool:
 
 def _names_dependency(annotation: Any) -> bool:
     """Return whether a dependency is where FastAPI looks for it: in ``Annotated``, not inside ``| None``."""
-    is_annotated = get_origin(annotation) is Annotated
-    return is_annotated and any(isinstance(note, Depends) for note in get_args(annotation))
+    return any(isinstance(note, Depends) for note in get_args(annotation))
 
 
 def _name(path: str, route: Any) -> str:

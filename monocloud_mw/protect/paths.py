@@ -102,7 +102,7 @@ def strip_prefix(path: str, prefix: str) -> str:
     if not prefix:
         return path
     prefix = prefix.rstrip("/")
-    return path[len(prefix) :] if prefix and f"{path}/".startswith(f"{prefix}/") else path
+    return path[len(prefix) :] if f"{path}/".startswith(f"{prefix}/") else path
 
 
 def list_known_prefixes(app: Any) -> list[str]:

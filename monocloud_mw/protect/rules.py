@@ -183,8 +183,7 @@ def _list_path_mistakes(path: object) -> Iterator[str]:
     elif len(_PATH_VARIABLE.findall(path)) > MAX_PATH_VARIABLES:
         yield f"path must not have more than {MAX_PATH_VARIABLES} variables of type path"
     elif any(
-        "<path" in segment and len(VARIABLE.findall(segment)) > 1 and _PATH_VARIABLE.search(segment)
-        for segment in path.split("/")
+        len(VARIABLE.findall(segment)) > 1 and _PATH_VARIABLE.search(segment) for segment in path.split("/")
     ):
         yield "path must not have a variable of type path and another variable in the same segment"
     else:

@@ -33,7 +33,7 @@ _LONG_AGO: Final = -_FOREVER
 def check_issuer(claims: Mapping[str, Any], issuer: str, *, required: bool = True) -> None:
     """Refuse a token of another issuer (RFC 7519 section 4.1.1) [wrong_issuer]; the comparison is exact."""
     found = claims.get("iss")
-    if found == issuer or (found is None and not required and "iss" not in claims):
+    if found == issuer or (not required and "iss" not in claims):
         return
     raise TokenError(
         Reason.WRONG_ISSUER,
