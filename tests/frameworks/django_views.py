@@ -74,6 +74,16 @@ class Methods(View):
         return response
 
 
+@method_decorator(csrf_exempt, name="dispatch")
+class ExemptMethods(View):
+    """Exempt from CSRF checks as a class; declares a method."""
+
+    @protect(optional=True)
+    def post(self, request: Any) -> JsonResponse:
+        """Say who calls."""
+        return who(request)
+
+
 @method_decorator(protect(scopes=["read"]), name="get")
 class AsyncMethods(View):
     """Declares an asynchronous method only."""
@@ -106,6 +116,11 @@ def calls_another(request: Any) -> HttpResponse:
     """Call a protected view and return its result."""
     answer = _inner(request)
     return HttpResponse(f"result: {answer.status_code}")
+
+
+async def calls_another_async(request: Any) -> HttpResponse:
+    """Do the same on an event loop, where a sync view returns its response, too."""
+    return calls_another(request)
 
 
 @public
@@ -212,6 +227,9 @@ urlpatterns = [
     path("get-only", require_GET(protect(scopes=["read"])(who))),
     path("exempt-below", protect(optional=True)(csrf_exempt(who))),
     path("exempt-above", csrf_exempt(protect(optional=True)(who))),
+    path("exempt-methods", ExemptMethods.as_view()),
+    path("optional-above", protect(optional=True)(protect(who))),
+    path("optional-below", protect(protect(optional=True)(who))),
     path("class", ReadOnly.as_view()),
     path("class-as-view", protect(scopes=["more"])(ReadOnly.as_view())),
     path("methods", Methods.as_view()),
@@ -228,6 +246,7 @@ urlpatterns = [
     path("async-class", AsyncAdmin.as_view()),
     path("stream", stream),
     path("calls-another", calls_another),
+    path("calls-another-async", calls_another_async),
     path("calls-another-in-public", calls_another_in_public),
     path("fails", fails),
     path("health/", include((health, "health"))),

@@ -94,6 +94,9 @@ ANSWERS: Final = [
     ("GET /both", READ, 403, 403),
     ("GET /both", ADMIN, 403, 403),
     ("GET /both", {"scopes": "read", "groups": ["admin"]}, 200, 200),
+    ("GET /optional-above", None, 401, 401),
+    ("GET /optional-below", None, 401, 401),
+    ("POST /exempt-methods", None, 401, 200),
     ("GET /get-only", None, 401, 401),
     ("POST /get-only", READ, 405, 405),
     ("GET /class", None, 401, 401),
@@ -165,13 +168,15 @@ def test_a_refusal_is_never_a_result(send: Send, project: UseProject) -> None:
     for path, token, status in (
         ("/calls-another", None, 401),
         ("/calls-another", ANY, 403),
+        ("/calls-another-async", ANY, 403),
         ("/calls-another-in-public", None, 401),
         ("/calls-another-in-public", ANY, 403),
     ):
         response = send("GET", path, token)
         assert response.status_code == status
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
-    assert send("GET", "/calls-another", {"scopes": "inner"}).content == b"result: 200"
+    for path in ("/calls-another", "/calls-another-async"):
+        assert send("GET", path, {"scopes": "inner"}).content == b"result: 200"
     project(URLS, WITHOUT_OURS)
     refused = send("GET", "/calls-another")
     assert (refused.status_code, "WWW-Authenticate" in refused.headers) == (403, False)
@@ -285,6 +290,15 @@ def test_a_token_in_a_cookie_needs_a_csrf_token(
         assert send("POST", "/exempt-below", cookies=cookies).status_code == 200
         assert send("POST", "/both-exempt", cookies=cookies).status_code == 200
         assert send("POST", "/exempt-above", cookies=cookies).status_code == 403  # as everything else
+
+
+def test_without_csrf_middleware_no_request_needs_a_csrf_token(
+    send: Send, project: UseProject, tenant: LocalTenant
+) -> None:
+    """A project that does not use Django's CSRF check gets none from the decorator either."""
+    project(URLS, (), token_resolver=lambda request: request.COOKIES.get("token"))
+    assert send("POST", "/read", cookies={"token": tenant.mint(scopes="read")}).status_code == 200
+    assert send("POST", "/optional").status_code == 200
 
 
 def test_public_views_and_applications(send: Send, project: UseProject) -> None:

@@ -73,6 +73,12 @@ def optional(request: Any) -> dict[str, Any]:
     return _who(request)
 
 
+@api.post("/optional", auth=AccessTokenAuth(optional=True))
+def optional_post(request: Any) -> dict[str, Any]:
+    """Return the caller, or None."""
+    return _who(request)
+
+
 @api.get("/limited", throttle=[AuthRateThrottle("1/d")])
 def limited(request: Any) -> dict[str, Any]:
     """Return the caller, once a day."""
@@ -148,6 +154,7 @@ ANSWERS: Final = [
     ("POST /who-async", ANY, 200, None),
     ("GET /optional", None, 200, None),
     ("GET /optional", ANY, 200, None),
+    ("POST /optional", None, 200, None),  # no browser attached anything: nothing to forge
     ("GET /open", None, 200, None),
     ("GET /either", None, 401, "Bearer"),
     ("GET /either", ANY, 403, 'Bearer error="insufficient_scope", scope="read write"'),

@@ -119,6 +119,9 @@ UNCOVERED: Final[dict[str, Mounted]] = {
     "a frontend of a router": lambda protect, client: with_frontend(in_router=True),
     "routes": lambda protect, client: Router([Route("/", plain)]),
     "another middleware": lambda protect, client: GZipMiddleware(sub_application(view)),
+    "another middleware in it": lambda protect, client: sub_application(
+        view, middleware=[Middleware(GZipMiddleware)]
+    ),
     "an inner mount": lambda protect, client: with_mount(sub_application(view)),
 }
 COVERED: Final[dict[str, Mounted]] = {

@@ -162,6 +162,24 @@ def test_wsgi_takes_prefixes(tenant: LocalTenant, script_name: str) -> None:
             assert call_wsgi(mounted)("GET", path, without).status == 403
 
 
+def test_the_prefix_of_fastapi_is_known_in_an_adapter_to_wsgi(tenant: LocalTenant) -> None:
+    """Adapters from ASGI to WSGI, such as that of a2wsgi, keep the application as ``app``."""
+
+    class Adapter:
+        app = _create_fastapi(root_path="/api")
+
+        def __call__(self, environ: Any, start_response: Any) -> Any:
+            start_response("200 OK", [])
+            return [b"served"]
+
+    without = [("Authorization", f"Bearer {tenant.mint()}")]
+    with BackendClient(**tenant.settings(tenant.client)) as client:
+        call = call_wsgi(wsgi.ProtectApiMiddleware(Adapter(), client, rules=RULES))
+        for path in ("/int/7", "/api/int/7", "/api//int/7"):
+            assert call("GET", path, without).status == 403
+        assert call("GET", "/api/other", without).body == b"served"
+
+
 @pytest.mark.parametrize("kind", ["asgi", "wsgi"])
 def test_wrong_prefixes_are_refused_with_all_other_problems(kind: str) -> None:
     """The middleware reports wrong prefixes together with other problems, such as no application."""

@@ -208,6 +208,17 @@ def test_each_view_has_its_requirements(
         assert answer.json()["error"] in ("unauthorized", "insufficient_scope")
 
 
+def test_a_refusal_by_a_view_keeps_its_headers() -> None:
+    """The handlers replace the 403 of Starlette's ``requires``, not one that a view raises with headers."""
+
+    async def limited(request: Request) -> Response:
+        raise HTTPException(403, headers={"X-Why": "not your order"})
+
+    app = Starlette(routes=[Route("/", limited)], exception_handlers=EXCEPTION_HANDLERS)
+    answer = TestClient(app).get("/")
+    assert (answer.status_code, answer.headers["X-Why"]) == (403, "not your order")
+
+
 def test_user_and_scopes(client: TestClient, bearer: Bearer) -> None:
     """User and scopes are those of the token, or of an anonymous caller."""
     anonymous = {"authenticated": False, "name": "", "scopes": [], "in_scope": False}
