@@ -24,10 +24,9 @@ EXTENSION: Final = "monocloud_mw.above_routes"
 
 
 class _Known(NamedTuple):
-    """The declarations for the view of an endpoint; valid until the views of the application change."""
+    """The declarations for the view of an endpoint; valid until the endpoint has another view."""
 
     view: Any
-    views: int
     declarations: tuple[Declaration, ...]
 
 
@@ -50,11 +49,10 @@ def check_view(app: Flask, **_: Any) -> None:
     endpoint = incoming.endpoint
     if endpoint is None:
         return
-    view, count = app.view_functions.get(endpoint), len(app.view_functions)
-    known = endpoints.get(endpoint)
-    if known is None or known.view is not view or known.views != count:
+    view, known = app.view_functions.get(endpoint), endpoints.get(endpoint)
+    if known is None or known.view is not view:
         declarations = find_unregistered(view, app.view_functions.values())
-        known = endpoints[endpoint] = _Known(view, count, declarations)
+        known = endpoints[endpoint] = _Known(view, declarations)
     for declaration in known.declarations:
         declaration.protection.check(declaration, incoming)
         mark_as_met(incoming, (declaration,))
