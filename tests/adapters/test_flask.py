@@ -666,6 +666,17 @@ def test_each_application_has_its_own_client(tenant: LocalTenant) -> None:
         app.extensions["monocloud_mw"].close()
 
 
+def test_the_function_takes_the_options_of_the_class(app: Flask, client: BackendClient) -> None:
+    """protect_api() passes on what lets requests without a token pass."""
+    app.add_url_rule("/optional", "optional", protect_api(client, optional=True)(lambda: "in"))
+    preflight = protect_api(client, allow_cors_preflight=True)(lambda: "in")
+    app.add_url_rule("/preflight", "preflight", preflight, methods=["OPTIONS"])
+    browser = {"HTTP_ORIGIN": "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "GET"}
+    assert [_get(app, "/optional").status_code, _get(app, "/optional", "bad").status_code] == [200, 401]
+    answers = [_get(app, "/preflight", REQUEST_METHOD="OPTIONS", **more) for more in ({}, browser)]
+    assert [answer.status_code for answer in answers] == [401, 200]
+
+
 def test_init_app_with_a_client_creates_no_other(app: Flask, client: BackendClient) -> None:
     """With a client argument, the configuration is not read."""
     protect_api(client).init_app(app)

@@ -67,6 +67,12 @@ def who_mixed(request: Any) -> dict[str, Any]:
     return _who(request)
 
 
+@api.post("/who-coroutine")
+async def who_coroutine(request: Any) -> dict[str, Any]:
+    """Return the caller, in a coroutine."""
+    return _who(request)
+
+
 @api.get("/optional", auth=AccessTokenAuth(optional=True), openapi_extra={"security": [{}]})
 def optional(request: Any) -> dict[str, Any]:
     """Return the caller, or None."""
@@ -233,8 +239,9 @@ def test_a_token_in_a_cookie_needs_a_csrf_token(send: Send, project: UseProject,
     project(__name__, WITHOUT_OURS, token_resolver=lambda request: request.COOKIES.get("token"))
     cookies = {"token": tenant.mint(subject="alice"), "csrftoken": "a" * 32}
     assert send("GET", "/who-async", cookies=cookies).status_code == 200
-    assert send("POST", "/who-async", cookies=cookies).status_code == 403
-    assert send("POST", "/who-async", cookies=cookies, X_CSRFToken="a" * 32).status_code == 200
+    for where in ("/who-async", "/who-coroutine"):
+        assert send("POST", where, cookies=cookies).status_code == 403
+        assert send("POST", where, cookies=cookies, X_CSRFToken="a" * 32).status_code == 200
 
 
 def test_as_caller(send: Send, project: UseProject) -> None:

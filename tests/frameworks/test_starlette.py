@@ -36,7 +36,7 @@ from monocloud_mw.adapters.starlette import (
     on_error,
     requires,
 )
-from monocloud_mw.errors import ConfigurationError, CredentialsError, TokenError
+from monocloud_mw.errors import ConfigurationError, CredentialsError, Reason, TokenError
 from monocloud_mw.events import Event, RequestRefused
 from monocloud_mw.testing import LocalTenant, as_caller
 
@@ -529,6 +529,23 @@ def test_the_class_is_not_a_backend() -> None:
     app = Starlette(routes=[Route("/", whoami)], middleware=[middleware])
     with pytest.raises(ConfigurationError, match=r"write backend=MonoCloudBackend\(\)"):
         TestClient(app).get("/")
+
+
+def test_a_function_of_the_application_may_render_errors(
+    async_client: AsyncBackendClient, bearer: Bearer
+) -> None:
+    """It reads the reason and the default response from the error."""
+    seen: list[tuple[Reason, int]] = []
+
+    def render(connection: HTTPConnection, error: Any) -> Response:
+        seen.append((error.error.reason, error.response.status))
+        return Response(status_code=418)
+
+    backend = MonoCloudBackend(async_client)
+    middleware = Middleware(AuthenticationMiddleware, backend=backend, on_error=render)
+    app = Starlette(routes=[Route("/", whoami)], middleware=[middleware])
+    assert TestClient(app).get("/", headers=bearer(lifetime_seconds=-300)).status_code == 418
+    assert seen == [(Reason.EXPIRED, 401)]
 
 
 def test_errors_of_other_backends_are_unchanged() -> None:

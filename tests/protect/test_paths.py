@@ -100,6 +100,12 @@ def test_the_path_as_given_comes_first() -> None:
     assert list(readings or ()) == ["/a/../b", "/b"]
 
 
+@pytest.mark.parametrize(("path", "without"), [("/a/b/..", "/a/"), ("/a/.", "/a/"), ("/a/b/../.", "/a/")])
+def test_dot_segments_at_the_end_leave_a_slash(path: str, without: str) -> None:
+    """They name a directory (RFC 3986 section 5.2.4), in which some frameworks find an empty variable."""
+    assert list(trace_interpretations([path]) or ()) == [path, without]
+
+
 @given(st.text(alphabet="/.\\;%25aeF?#:\u00e9\x00", max_size=40), st.sampled_from(["", "/a", "/a/e/"]))
 def test_interpretations_are_closed(path: str, prefix: str) -> None:
     """Interpreting an interpretation gives no new paths, and their number is bounded."""
