@@ -102,6 +102,16 @@ class Open(View):
         return who(request)
 
 
+def numbered(request: Any, number: int) -> JsonResponse:
+    """Return the caller, if the argument from the URL is there."""
+    return who(request)
+
+
+async def numbered_async(request: Any, number: int) -> JsonResponse:
+    """Do the same in a coroutine."""
+    return who(request)
+
+
 async def stream(request: Any) -> StreamingHttpResponse:
     """Stream a response."""
 
@@ -224,6 +234,8 @@ urlpatterns = [
     path("both", protect(scopes=["read"])(protect(groups=["admin"])(who))),
     path("both-async", protect(scopes=["read"])(protect(groups=["admin"])(who_async))),
     path("both-exempt", protect(scopes=["read"])(protect(groups=["admin"])(csrf_exempt(who)))),
+    path("numbered/<int:number>", protect(scopes=["read"])(numbered)),
+    path("numbered-async/<int:number>", protect(scopes=["read"])(numbered_async)),
     path("get-only", require_GET(protect(scopes=["read"])(who))),
     path("exempt-below", protect(optional=True)(csrf_exempt(who))),
     path("exempt-above", csrf_exempt(protect(optional=True)(who))),

@@ -97,6 +97,8 @@ ANSWERS: Final = [
     ("GET /optional-above", None, 401, 401),
     ("GET /optional-below", None, 401, 401),
     ("POST /exempt-methods", None, 401, 200),
+    ("GET /numbered/7", READ, 200, 200),
+    ("GET /numbered-async/7", READ, 200, 200),
     ("GET /get-only", None, 401, 401),
     ("POST /get-only", READ, 405, 405),
     ("GET /class", None, 401, 401),

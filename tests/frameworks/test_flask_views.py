@@ -644,10 +644,12 @@ def test_two_tenants_share_an_application(app: Flask, client: BackendClient, ten
         protect(blueprint)
         blueprint.add_url_rule("/both", "both", theirs(lambda: "x"))
         app.register_blueprint(blueprint)
-        paths = ("/ours", "/below", "/above", "/both")
-        assert [ask(app, path).status_code for path in paths] == [401] * 4
-        assert [ask(app, path, tenant.mint()).status_code for path in paths] == [200, 401, 401, 401]
-        assert [ask(app, path, other.mint()).status_code for path in paths] == [401, 200, 200, 401]
+        app.add_url_rule("/each", "each", protect()(theirs(lambda: "x")))
+        app.add_url_rule("/each-reversed", "each-reversed", theirs(protect()(lambda: "x")))
+        paths = ("/ours", "/below", "/above", "/both", "/each", "/each-reversed")
+        assert [ask(app, path).status_code for path in paths] == [401] * 6
+        assert [ask(app, path, tenant.mint()).status_code for path in paths] == [200, *[401] * 5]
+        assert [ask(app, path, other.mint()).status_code for path in paths] == [401, 200, 200, *[401] * 3]
 
 
 # Optional tokens

@@ -179,6 +179,13 @@ def test_claims_of_any_type_are_described(claims: dict[str, Any]) -> None:
     assert (token.client_id, token.subject, token.resource, token.scopes) == ("", None, None, [])
 
 
+def test_the_sdk_gets_the_expiry_in_whole_seconds() -> None:
+    """The SDK refuses the token from then on, so it must not be later than ``exp``."""
+    token = asyncio.run(MonoCloudTokenVerifier(_Accepting({"exp": 4102444800.9})).verify_token("any"))
+    assert token is not None
+    assert token.expires_at == 4102444800
+
+
 def test_as_caller_replaces_the_check(http: TestClient) -> None:
     """Tests of an MCP server need no tenant; the SDK still checks the scopes."""
     headers = {"Authorization": "Bearer anything"}

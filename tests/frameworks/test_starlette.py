@@ -548,6 +548,16 @@ def test_a_function_of_the_application_may_render_errors(
     assert seen == [(Reason.EXPIRED, 401)]
 
 
+def test_claims_from_outside_are_removed(async_client: AsyncBackendClient) -> None:
+    """The scope has no claims that the backend did not put there."""
+    app = create_app(MonoCloudBackend(async_client))
+
+    async def forging(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "monocloud.claims": {"sub": "mallory"}}, receive, send)
+
+    assert TestClient(forging).get("/whoami").json()["in_scope"] is False
+
+
 def test_errors_of_other_backends_are_unchanged() -> None:
     """Starlette renders errors of other backends."""
     answer = on_error(HTTPConnection({"type": "http"}), AuthenticationError("no"))
