@@ -671,10 +671,12 @@ def test_the_function_takes_the_options_of_the_class(app: Flask, client: Backend
     app.add_url_rule("/optional", "optional", protect_api(client, optional=True)(lambda: "in"))
     preflight = protect_api(client, allow_cors_preflight=True)(lambda: "in")
     app.add_url_rule("/preflight", "preflight", preflight, methods=["OPTIONS"])
+    app.add_url_rule("/strict", "strict", protect_api(client)(lambda: "in"), methods=["OPTIONS"])
     browser = {"HTTP_ORIGIN": "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "GET"}
     assert [_get(app, "/optional").status_code, _get(app, "/optional", "bad").status_code] == [200, 401]
     answers = [_get(app, "/preflight", REQUEST_METHOD="OPTIONS", **more) for more in ({}, browser)]
     assert [answer.status_code for answer in answers] == [401, 200]
+    assert _get(app, "/strict", REQUEST_METHOD="OPTIONS", **browser).status_code == 401
 
 
 def test_init_app_with_a_client_creates_no_other(app: Flask, client: BackendClient) -> None:
