@@ -74,16 +74,6 @@ class Methods(View):
         return response
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-class ExemptMethods(View):
-    """Exempt from CSRF checks as a class; declares a method."""
-
-    @protect(optional=True)
-    def post(self, request: Any) -> JsonResponse:
-        """Say who calls."""
-        return who(request)
-
-
 @method_decorator(protect(scopes=["read"]), name="get")
 class AsyncMethods(View):
     """Declares an asynchronous method only."""
@@ -239,7 +229,6 @@ urlpatterns = [
     path("get-only", require_GET(protect(scopes=["read"])(who))),
     path("exempt-below", protect(optional=True)(csrf_exempt(who))),
     path("exempt-above", csrf_exempt(protect(optional=True)(who))),
-    path("exempt-methods", ExemptMethods.as_view()),
     path("optional-above", protect(optional=True)(protect(who))),
     path("optional-below", protect(protect(optional=True)(who))),
     path("class", ReadOnly.as_view()),

@@ -10,7 +10,10 @@ from typing import Any, Final
 import pytest
 from django.http import HttpResponse, JsonResponse
 from django.test import AsyncRequestFactory, RequestFactory
+from django.urls import path as django_path
+from django.utils.decorators import method_decorator
 from django.views import View
+from django.views.decorators.csrf import csrf_exempt
 
 from monocloud_mw import ConfigurationError
 from monocloud_mw.adapters.django import AccessTokenRefused, protect, public
@@ -19,7 +22,7 @@ from monocloud_mw.testing import LocalTenant, as_caller
 from .django_configuration import MIDDLEWARE
 from .django_project import WITHOUT_OURS, Send, Token, UseProject, project, send
 
-__all__ = ["project", "send"]
+__all__ = ["project", "send", "urlpatterns"]
 
 URLS: Final = "tests.frameworks.django_views"
 ANY: Final[Token] = {}
@@ -96,7 +99,6 @@ ANSWERS: Final = [
     ("GET /both", {"scopes": "read", "groups": ["admin"]}, 200, 200),
     ("GET /optional-above", None, 401, 401),
     ("GET /optional-below", None, 401, 401),
-    ("POST /exempt-methods", None, 401, 200),
     ("GET /numbered/7", READ, 200, 200),
     ("GET /numbered-async/7", READ, 200, 200),
     ("GET /get-only", None, 401, 401),
@@ -154,6 +156,25 @@ def test_answers_with_decorators_alone(send: Send, project: UseProject) -> None:
     project(URLS, WITHOUT_OURS)
     for request_line, token, _, expected in ANSWERS:
         assert send(*request_line.split(), token).status_code == expected, (request_line, token)
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class ExemptMethods(View):
+    """Exempt from CSRF checks as a class; declares a method."""
+
+    @protect(optional=True)
+    def post(self, request: Any) -> JsonResponse:
+        """Say who calls."""
+        return JsonResponse({"anonymous": request.access_token is None})
+
+
+urlpatterns = [django_path("exempt-methods", ExemptMethods.as_view())]
+
+
+def test_a_method_of_a_class_without_csrf_checks(send: Send, project: UseProject) -> None:
+    """A class that is exempt from CSRF checks exempts the methods that it declares."""
+    project(__name__, WITHOUT_OURS)
+    assert send("POST", "/exempt-methods", None).json() == {"anonymous": True}
 
 
 def test_as_caller(send: Send, project: UseProject) -> None:
