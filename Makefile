@@ -19,7 +19,8 @@ endif
 BIN := $(VENV)/bin
 
 # PURE_TESTS cover the pure layers completely; coverage is measured for these only. Many of the other tests
-# wait, so they get two processes per core. Tests with the marker `slow` have a separate target.
+# wait, so they get two processes per core, and PURE_TESTS run at the same time. Tests with the marker `slow`
+# have a separate target.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 PARALLEL := --dist worksteal -n $(CORES)
 PARALLEL_WAITING := --dist worksteal -n $(shell echo $$(($(CORES) * 2)))
@@ -53,8 +54,11 @@ test: $(VENV)/.test ## run the tests, with full branch coverage of the pure laye
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=100 $(PURE_TESTS)
-	$(BIN)/python -m pytest $(PARALLEL_WAITING) -m "not slow" tests $(addprefix --ignore=,$(PURE_TESTS))
+	@echo "==> the tests of the pure layers run beside the others; their output follows"
+	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=100 $(PURE_TESTS) \
+		>$(VENV)/pure-tests.log 2>&1 & pure=$$!; trap "kill $$pure 2>/dev/null || true" EXIT; status=0; \
+	$(BIN)/python -m pytest $(PARALLEL_WAITING) -m "not slow" tests $(addprefix --ignore=,$(PURE_TESTS)) || status=1; \
+	wait $$pure || status=1; trap - EXIT; cat $(VENV)/pure-tests.log; exit $$status
 endif
 
 .PHONY: test-slow
