@@ -157,7 +157,7 @@ def _protect(declaration: Declaration, view: Callable[..., Any]) -> Callable[...
         @wraps(view)
         def protected(*args: Any, **kwargs: Any) -> Any:
             request = _find_request(view, args, kwargs)
-            if _expects_awaitable(request, declaration):
+            if _expects_awaitable(view, request, declaration):
                 return answer(args, kwargs)
             refusal = _refuse(request, declaration, is_exempt)
             return view(*args, **kwargs) if refusal is None else refusal
@@ -223,13 +223,16 @@ def _may_be_forged(request: HttpRequest, declaration: Declaration) -> bool:
     )
 
 
-def _expects_awaitable(given: Any, declaration: Declaration) -> bool:
+def _expects_awaitable(view: Any, given: Any, declaration: Declaration) -> bool:
     """Return whether a sync function has to return an awaitable, as ``dispatch`` of an async view does."""
     request = _of_django(given)
+    is_checked = checked_claims(request) is not None
+    if is_checked and getattr(view, "__name__", "") != "dispatch":  # a view calls another one
+        return False
     match = getattr(request, "resolver_match", None)
     if match is not None and iscoroutinefunction(match.func) and declaration_of(match.func) == declaration:
         return True
-    return running_loop() is not None and checked_claims(request) is None
+    return running_loop() is not None and not is_checked
 
 
 def _find_request(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

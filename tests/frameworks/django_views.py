@@ -123,6 +123,12 @@ async def calls_another_async(request: Any) -> HttpResponse:
     return calls_another(request)
 
 
+@protect(scopes=["inner"])
+async def calls_its_like(request: Any) -> HttpResponse:
+    """Do the same in a coroutine that has the declaration of the other view."""
+    return calls_another(request)
+
+
 @public
 def calls_another_in_public(request: Any) -> HttpResponse:
     """Do the same in a public view."""
@@ -248,6 +254,7 @@ urlpatterns = [
     path("stream", stream),
     path("calls-another", calls_another),
     path("calls-another-async", calls_another_async),
+    path("calls-its-like", calls_its_like),
     path("calls-another-in-public", calls_another_in_public),
     path("fails", fails),
     path("health/", include((health, "health"))),
