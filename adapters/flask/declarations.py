@@ -128,12 +128,13 @@ def check_target(target: Any) -> None:
     advice = advice_for(target)
     if inspect.isclass(target):
         advice = "add the decorator to decorators of a class-based view"
-    elif isinstance(getattr(target, "app", None), Flask):
-        advice = "protect its .app, which is the Flask application"
     elif isinstance(getattr(target, "__self__", None), (Flask, Blueprint)):
         advice = "wrap the application with monocloud_mw.adapters.wsgi.ProtectApiMiddleware"
-    elif advice is None and isinstance(target, (FunctionType, MethodType, partial)):
-        return
+    elif isinstance(target, (FunctionType, MethodType, partial)):
+        if advice is None:
+            return
+    elif isinstance(getattr(target, "app", None), Flask):
+        advice = "protect its .app, which is the Flask application"
     raise ConfigurationError(
         f"cannot protect a {type(target).__name__}: only functions, methods, Flask applications and "
         f"blueprints can be protected{f'; {advice}' if advice else ''}"

@@ -252,8 +252,9 @@ class ProtectApi:
                 incoming = current_request()
             except RuntimeError:
                 raise ConfigurationError(
-                    f"{name_of(target)} has @protect of the Flask adapter, but no request of Flask runs; for "
-                    "another framework, use its adapter in monocloud_mw.adapters"
+                    f"{name_of(target)} has @protect of the Flask adapter, but was called outside a request "
+                    "of Flask; in a test, send requests with app.test_client(); for another framework, use "
+                    "its adapter in monocloud_mw.adapters"
                 ) from None
             self.check(declaration, incoming)
             return (current_app.ensure_sync(target) if is_async else target)(*args, **kwargs)

@@ -9,7 +9,7 @@ SPACE = re.compile(r"(?<=\d) (?=(?:bits|bytes|hours|KiB|MiB|minutes|ms|px|reques
 
 
 def keep_units(_app: Sphinx, document: nodes.document) -> None:
-    """Replace the space between them by a no-break space, except in code."""
+    """Replace the space between them with a no-break space, except in code."""
     for text in list(document.findall(nodes.Text)):
         kept = SPACE.sub("\N{NO-BREAK SPACE}", text)
         if kept != text and not isinstance(text.parent, (nodes.literal, nodes.literal_block)):

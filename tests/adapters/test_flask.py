@@ -216,11 +216,13 @@ def test_an_object_that_is_not_a_view_is_refused(client: BackendClient, target: 
 def test_a_bound_method_and_a_partial_are_protected(
     app: Flask, client: BackendClient, tenant: LocalTenant
 ) -> None:
-    """Bound methods and partials can be protected like functions."""
+    """Bound methods and partials can be protected like functions, whatever their attributes."""
 
     class Views:
         def who(self) -> str:
             return _who()
+
+        who.app = app  # type: ignore[attr-defined]
 
     protect = protect_api(client)
     app.add_url_rule("/method", "method", protect(Views().who))

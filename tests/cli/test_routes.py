@@ -474,8 +474,14 @@ def leaves():
         (
             "with_arguments",
             "",
-            "error: the application cannot be created by its factory: it needs arguments; name a function "
-            "without any, or leave out --factory\n",
+            "error: the application cannot be created by its factory: it cannot be called without "
+            "arguments; name a function, or leave out --factory\n",
+        ),
+        (
+            "__doc__",
+            "",
+            "error: the application cannot be created by its factory: it cannot be called without "
+            "arguments; name a function, or leave out --factory\n",
         ),
     ],
 )

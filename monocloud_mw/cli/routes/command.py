@@ -122,5 +122,5 @@ def _reason(error: Exception, module: str) -> str:
     if missing or file == Path(importlib.__file__) or "<frozen importlib" in file.name:  # a wrong name
         return f"{type(error).__name__}; name it as module:name"
     if file == Path(__file__):
-        return "it needs arguments; name a function without any, or leave out --factory"
+        return "it cannot be called without arguments; name a function, or leave out --factory"
     return f"{type(error).__name__} in {quoted(file.name)}, line {where.lineno}"
