@@ -45,10 +45,10 @@ from monocloud_mw.protect.guard import Refused
 
 from ..not_a_view import advice_for
 from ..view_names import read_declared
-from .checking import check_request, check_request_async
 from .config import get_protection
 from .declarations import PUBLIC, Declaration, class_of, declaration_of, declare, name_of
 from .refusals import AccessTokenRefused, response_of
+from .request_check import check_request, check_request_async
 from .requests import checked_claims, reject_forgery
 
 __all__ = ["protect", "public"]

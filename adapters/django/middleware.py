@@ -19,10 +19,10 @@ from django.http.response import HttpResponseBase
 
 from monocloud_mw.protect.guard import Refused
 
-from .checking import check_request, check_request_async
 from .config import get_protection
 from .declarations import Declaration, enforced_on
 from .refusals import AccessTokenRefused, response_of
+from .request_check import check_request, check_request_async
 from .requests import prepare
 
 __all__ = ["ProtectApiMiddleware"]

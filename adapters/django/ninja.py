@@ -46,9 +46,9 @@ from monocloud_mw.lifecycle.event_loops import running_loop
 from monocloud_mw.protect.guard import Refused
 
 from ..view_names import read_declared
-from .checking import check_request, check_request_async
 from .declarations import Declaration
 from .refusals import response_of
+from .request_check import check_request, check_request_async
 from .requests import checked_claims, reject_forgery
 
 __all__ = ["ANONYMOUS", "AccessTokenAuth", "AccessTokenError", "render_refusal"]

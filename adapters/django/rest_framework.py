@@ -36,9 +36,9 @@ from monocloud_mw.claims import AccessTokenClaims
 from monocloud_mw.protect.guard import Refused
 
 from .api_exceptions import AccessTokenException, forbid_caching
-from .checking import check_request
 from .declarations import Declaration
 from .permissions import HasAnyScope, HasGroups, HasScopes
+from .request_check import check_request
 from .requests import checked_claims, reject_forgery
 
 __all__ = [
