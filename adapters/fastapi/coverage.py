@@ -30,7 +30,7 @@ def is_covered(app: FastAPI, route: Any) -> bool:
         return _covers_itself(route.app)
     if not hasattr(route, "dependencies"):
         return is_own_page(app, route)
-    return is_public(route.endpoint) or requires_token(declared_on(route))
+    return is_public(getattr(route, "endpoint", None)) or requires_token(declared_on(route))
 
 
 def _covers_itself(mounted: Any) -> bool:

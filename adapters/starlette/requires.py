@@ -126,8 +126,8 @@ def _check(connection: HTTPConnection, requirements: Requirements) -> None:
             raise refuse(ConfigurationError(message), method=method, url=url)
         if not isinstance(user, AccessTokenUser):
             guard = scope.get(GUARD_KEY)
-            refuse_ = guard.refuse if isinstance(guard, Guard) else refuse  # without it, another backend runs
-            raise refuse_(_no_token(scope), method=method, url=url)
+            create_refusal = guard.refuse if isinstance(guard, Guard) else refuse  # with another backend
+            raise create_refusal(_no_token(scope), method=method, url=url)
         user.check(requirements, method=method, url=url)
     except Refused as refused:
         kind = WebSocketRefused if scope["type"] == "websocket" else AccessRefused
