@@ -42,6 +42,7 @@ class Source:
         self.down = False
         self.documents: dict[str, str] = {}
         self.unlike: list[str | None] = []
+        self.began: dict[str, float] = {}
         self.error: MonoCloudError | None = None
 
     def read(self) -> str:
@@ -52,12 +53,13 @@ class Source:
         name = f"document {self.loads}"
         return self.documents.setdefault(name, name)
 
-    def load(self, _now: Instant, unlike: str | None) -> Flow[str]:
+    def load(self, now: Instant, unlike: str | None) -> Flow[str]:
         """Load a document, as the flows of the core do."""
         self.unlike.append(unlike)
         answer = yield from call(self.read, "source")
         if isinstance(answer, Failure):
             raise self.error or answer.copy()
+        self.began[str(answer)] = now.monotonic
         return str(answer)
 
 
@@ -1025,7 +1027,7 @@ class AnyOrder(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.harness = Harness()
-        self.loaded_at: dict[str, float] = {}
+        self.began = self.harness.source.began
         self.failed_since_loaded = False
         self.attempts: list[float] = []
         self.demands: list[float] = []
@@ -1039,15 +1041,17 @@ class AnyOrder(RuleBasedStateMachine):
         return document
 
     def note(self, loads_before: int) -> None:
-        """Record the loads since the last call."""
+        """Record the loads since the last call.
+
+        A document's age counts from when its load began. In the background that may be long ago.
+        """
         for number in range(loads_before + 1, self.harness.source.loads + 1):
-            newest = self.loaded_at.get(self.newest, float("-inf"))
+            newest = self.began.get(self.newest, float("-inf"))
             if self.harness.now.monotonic - newest < LIFETIME + MAX_STALE:
                 self.attempts.append(self.harness.now.monotonic)
             self.failed_since_loaded = self.harness.source.down
             if not self.harness.source.down:
                 self.newest = f"document {number}"
-                self.loaded_at[self.newest] = self.harness.now.monotonic
 
     @rule(seconds=st.sampled_from([0.001, 1.0, 10.0, 29.0, 30.0, 31.0, 79.0, 80.0, 100.0, 250.0, 301.0]))
     def pass_time(self, seconds: float) -> None:
@@ -1078,10 +1082,10 @@ class AnyOrder(RuleBasedStateMachine):
         document = self.observe(self.harness.current)
         if document is None:
             assert self.failed_since_loaded
-            newest = self.loaded_at.get(self.newest, float("-inf"))
+            newest = self.began.get(self.newest, float("-inf"))
             assert self.harness.now.monotonic - newest >= LIFETIME + MAX_STALE
             return
-        age = self.harness.now.monotonic - self.loaded_at[document]
+        age = self.harness.now.monotonic - self.began[document]
         assert age < LIFETIME + MAX_STALE
         assert failed_before or self.failed_since_loaded or age < LIFETIME
         assert document == self.newest
