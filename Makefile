@@ -18,12 +18,13 @@ VENV ?= .venv
 endif
 BIN := $(VENV)/bin
 
-# PURE_TESTS cover the pure layers completely; coverage is measured for these only. Many of the other tests
-# wait, so they get two processes per core, and PURE_TESTS run at the same time. Tests with the marker `slow`
-# have a separate target.
+# PURE_TESTS cover the pure layers completely; coverage is measured for these only, in one process, because more
+# processes make it much slower. The others run beside it with lower priority. Many of them wait, so they get more
+# processes than there are cores. Tests with the marker `slow` have a separate target.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 PARALLEL := --dist worksteal -n $(CORES)
 PARALLEL_WAITING := --dist worksteal -n $(shell echo $$(($(CORES) * 2)))
+PARALLEL_BESIDE := --dist worksteal -n $(shell echo $$(($(CORES) * 2 - 1)))
 PURE_TESTS := tests/core tests/jose tests/options tests/protect $(wildcard tests/test_*.py)
 SLOW_TESTS = $(shell grep -rl --include='*.py' 'pytest\.mark\.slow' tests)
 
@@ -55,9 +56,9 @@ ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	@echo "==> the tests of the pure layers run beside the others; their output follows"
-	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=100 $(PURE_TESTS) \
+	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=100 $(PURE_TESTS) \
 		>$(VENV)/pure-tests.log 2>&1 & pure=$$!; trap "kill $$pure 2>/dev/null || true" EXIT; status=0; \
-	$(BIN)/python -m pytest $(PARALLEL_WAITING) -m "not slow" tests $(addprefix --ignore=,$(PURE_TESTS)) || status=1; \
+	nice $(BIN)/python -m pytest $(PARALLEL_BESIDE) -m "not slow" tests $(addprefix --ignore=,$(PURE_TESTS)) || status=1; \
 	wait $$pure || status=1; trap - EXIT; cat $(VENV)/pure-tests.log; exit $$status
 endif
 
