@@ -129,6 +129,21 @@ async def calls_its_like(request: Any) -> HttpResponse:
     return calls_another(request)
 
 
+@protect(scopes=["inner"])
+class _InnerClass(View):
+    """Has the declaration of the view that calls it."""
+
+    def get(self, request: Any) -> JsonResponse:
+        """Return the caller."""
+        return who(request)
+
+
+@protect(scopes=["inner"])
+async def calls_a_class_like_it(request: Any) -> HttpResponse:
+    """Call a class-based view in a coroutine, and return its result."""
+    return HttpResponse(f"result: {_InnerClass.as_view()(request).status_code}")
+
+
 @public
 def calls_another_in_public(request: Any) -> HttpResponse:
     """Do the same in a public view."""
@@ -255,6 +270,7 @@ urlpatterns = [
     path("calls-another", calls_another),
     path("calls-another-async", calls_another_async),
     path("calls-its-like", calls_its_like),
+    path("calls-a-class-like-it", calls_a_class_like_it),
     path("calls-another-in-public", calls_another_in_public),
     path("fails", fails),
     path("health/", include((health, "health"))),

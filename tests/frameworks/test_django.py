@@ -198,10 +198,11 @@ def test_a_refusal_is_never_a_result(send: Send, project: UseProject) -> None:
         response = send("GET", path, token)
         assert response.status_code == status
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
-    for path in ("/calls-another", "/calls-another-async", "/calls-its-like"):
+    for path in ("/calls-another", "/calls-another-async", "/calls-its-like", "/calls-a-class-like-it"):
         assert send("GET", path, {"scopes": "inner"}).content == b"result: 200"
     project(URLS, WITHOUT_OURS)
-    assert send("GET", "/calls-its-like", {"scopes": "inner"}).content == b"result: 200"
+    for path in ("/calls-its-like", "/calls-a-class-like-it"):
+        assert send("GET", path, {"scopes": "inner"}).content == b"result: 200"
     refused = send("GET", "/calls-another")
     assert (refused.status_code, "WWW-Authenticate" in refused.headers) == (403, False)
     assert b"result" not in refused.content
