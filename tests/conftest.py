@@ -29,6 +29,8 @@ from monocloud_mw import AsyncBackendClient, BackendClient
 from monocloud_mw.testing import LocalTenant
 from monocloud_mw.transports import certificate_files
 
+from .event_loop import close_event_loop
+
 for _variable in [name for name in os.environ if name.startswith("MONOCLOUD_BACKEND_")]:
     del os.environ[_variable]
 
@@ -84,6 +86,11 @@ def pytest_collection_finish() -> None:
     """Exempt the tests themselves from garbage collection: tests that call it would search them each time."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Close the event loop that the tests shared."""
+    close_event_loop()
 
 
 def unavailable(what: str, *, in_ci: bool = IN_CI) -> NoReturn:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import contextvars
-import functools
 import json
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from http.client import HTTPResponse
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 import attrs
 from werkzeug.datastructures import Headers
 from werkzeug.test import Client
 
+from ..event_loop import run
+
 RequestHeaders: TypeAlias = Sequence[tuple[str, str]]
 Message: TypeAlias = MutableMapping[str, Any]
 AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
-
-T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30
 
@@ -42,18 +38,6 @@ class Answer:
 
 Call: TypeAlias = Callable[[str, str, RequestHeaders], Answer]
 """Method, request target and headers to the answer."""
-
-
-@functools.cache
-def _create_runner() -> asyncio.Runner:
-    runner = asyncio.Runner()
-    atexit.register(runner.close)
-    return runner
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on a shared event loop; creating one takes longer than most calls in process."""
-    return _create_runner().run(coroutine, context=contextvars.copy_context())
 
 
 def call_wsgi(app: Any) -> Call:

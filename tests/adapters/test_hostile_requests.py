@@ -13,7 +13,8 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from monocloud_mw import AccessTokenClaims, AsyncBackendClient, BackendClient
 from monocloud_mw.testing import LocalTenant
 
-from .exchange import exchange, http_scope, run, websocket_scope
+from ..event_loop import run
+from .exchange import exchange, http_scope, websocket_scope
 from .sample_api import create_asgi_app, create_flask_app, create_wsgi_app
 
 DOCUMENTED = {200, 400, 401, 403}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ..adapters.exchange import Answer, AsgiApp, Call, Message, RequestHeaders, http_scope, run
+from ..adapters.exchange import Answer, AsgiApp, Call, Message, RequestHeaders, http_scope
+from ..event_loop import run
 
 __all__ = ["call_framework"]
 
