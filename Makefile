@@ -58,7 +58,7 @@ else
 	@echo "==> the tests of the pure layers run beside the others; their output follows"
 	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=100 $(PURE_TESTS) \
 		>$(VENV)/pure-tests.log 2>&1 & pure=$$!; trap "kill $$pure 2>/dev/null || true" EXIT; status=0; \
-	nice $(BIN)/python -m pytest $(PARALLEL_BESIDE) -m "not slow" tests $(addprefix --ignore=,$(PURE_TESTS)) || status=1; \
+	nice -n 5 $(BIN)/python -m pytest $(PARALLEL_BESIDE) -m "not slow" tests $(addprefix --ignore=,$(PURE_TESTS)) || status=1; \
 	wait $$pure || status=1; trap - EXIT; cat $(VENV)/pure-tests.log; exit $$status
 endif
 

@@ -157,7 +157,7 @@ def _protect(declaration: Declaration, view: Callable[..., Any]) -> Callable[...
         @wraps(view)
         def protected(*args: Any, **kwargs: Any) -> Any:
             request = _find_request(view, args, kwargs)
-            if _is_method_of_async(view, args) or _expects_awaitable(request, declaration):
+            if _expects_awaitable(view, args, request, declaration):
                 return answer(args, kwargs)
             refusal = _refuse(request, declaration, is_exempt)
             return view(*args, **kwargs) if refusal is None else refusal
@@ -223,22 +223,19 @@ def _may_be_forged(request: HttpRequest, declaration: Declaration) -> bool:
     )
 
 
-def _is_method_of_async(view: Any, args: tuple[Any, ...]) -> bool:
-    """Return whether a sync function is a method, such as ``dispatch``, of a view with async methods."""
+def _expects_awaitable(view: Any, args: tuple[Any, ...], given: Any, declaration: Declaration) -> bool:
+    """Return whether a sync function has to return an awaitable, as ``dispatch`` of an async view does."""
     method = getattr(view, "func", None)  # method_decorator passes a partial of the bound method
     owner = getattr(method, "__self__", args[0] if args else None)
-    return bool(getattr(owner, "view_is_async", False))
-
-
-def _expects_awaitable(given: Any, declaration: Declaration) -> bool:
-    """Return whether a sync function has to return an awaitable: it wraps an async view, or may not block."""
+    is_of_sync = getattr(owner, "view_is_async", None) is False
     request = _of_django(given)
-    if checked_claims(request) is not None:  # nothing to wait for, as when a view calls another one
-        return False
+    is_checked = checked_claims(request) is not None
+    if is_checked and (is_of_sync or getattr(view, "__name__", "") != "dispatch"):
+        return False  # a view calls another one
     match = getattr(request, "resolver_match", None)
     if match is not None and iscoroutinefunction(match.func) and declaration_of(match.func) == declaration:
         return True
-    return running_loop() is not None
+    return running_loop() is not None and not is_checked
 
 
 def _find_request(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -59,6 +59,29 @@ class AsyncAdmin(View):
         return who(request)
 
 
+def _passing_on(view: Any) -> Any:
+    """Return a decorated view, as projects write it."""
+
+    @wraps(view)
+    def decorated(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs)
+
+    return decorated
+
+
+@method_decorator([protect(groups=["admin"]), _passing_on], name="dispatch")
+class AsyncDecorated(View):
+    """Has another decorator between the protection and an asynchronous method."""
+
+    async def get(self, request: Any) -> JsonResponse:
+        """Return the caller."""
+        return who(request)
+
+    async def post(self, request: Any) -> JsonResponse:
+        """Return the caller."""
+        return who(request)
+
+
 class Methods(View):
     """Declares its methods only."""
 
@@ -138,10 +161,20 @@ class _InnerClass(View):
         return who(request)
 
 
+@method_decorator(protect(scopes=["inner"]), name="dispatch")
+class _InnerDispatch(View):
+    """Has the same declaration, by Django's method_decorator."""
+
+    def get(self, request: Any) -> JsonResponse:
+        """Return the caller."""
+        return who(request)
+
+
 @protect(scopes=["inner"])
-async def calls_a_class_like_it(request: Any) -> HttpResponse:
-    """Call a class-based view in a coroutine, and return its result."""
-    return HttpResponse(f"result: {_InnerClass.as_view()(request).status_code}")
+async def calls_classes_like_it(request: Any) -> HttpResponse:
+    """Call class-based views in a coroutine, and return their result."""
+    statuses = {str(view.as_view()(request).status_code) for view in (_InnerClass, _InnerDispatch)}
+    return HttpResponse(f"result: {' or '.join(statuses)}")
 
 
 @public
@@ -266,11 +299,12 @@ urlpatterns = [
     path("partial-scope", partial(protect(scopes=["read"])(who))),
     path("partial-scope-decorated", require_GET(partial(protect(scopes=["read"])(who)))),
     path("async-class", AsyncAdmin.as_view()),
+    path("async-decorated", AsyncDecorated.as_view()),
     path("stream", stream),
     path("calls-another", calls_another),
     path("calls-another-async", calls_another_async),
     path("calls-its-like", calls_its_like),
-    path("calls-a-class-like-it", calls_a_class_like_it),
+    path("calls-classes-like-it", calls_classes_like_it),
     path("calls-another-in-public", calls_another_in_public),
     path("fails", fails),
     path("health/", include((health, "health"))),

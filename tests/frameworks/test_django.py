@@ -198,10 +198,10 @@ def test_a_refusal_is_never_a_result(send: Send, project: UseProject) -> None:
         response = send("GET", path, token)
         assert response.status_code == status
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
-    for path in ("/calls-another", "/calls-another-async", "/calls-its-like", "/calls-a-class-like-it"):
+    for path in ("/calls-another", "/calls-another-async", "/calls-its-like", "/calls-classes-like-it"):
         assert send("GET", path, {"scopes": "inner"}).content == b"result: 200"
     project(URLS, WITHOUT_OURS)
-    for path in ("/calls-its-like", "/calls-a-class-like-it"):
+    for path in ("/calls-its-like", "/calls-classes-like-it"):
         assert send("GET", path, {"scopes": "inner"}).content == b"result: 200"
     refused = send("GET", "/calls-another")
     assert (refused.status_code, "WWW-Authenticate" in refused.headers) == (403, False)
@@ -303,7 +303,7 @@ def test_a_token_in_a_cookie_needs_a_csrf_token(
     token = tenant.mint(subject="alice", scopes="read more", groups=["admin"])
     cookies = {"token": token, "csrftoken": "a" * 32}
     functions = ("/read", "/read-async", "/optional", "/both", "/both-async")
-    views = (*functions, "/class", "/class-as-view", "/async-class")
+    views = (*functions, "/class", "/class-as-view", "/async-class", "/async-decorated")
     for resolve in (resolver, async_resolver, AsyncResolver()):
         project(URLS, middleware, token_resolver=resolve)
         for path in views:
