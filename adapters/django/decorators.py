@@ -42,6 +42,7 @@ except ImportError as error:
 from monocloud_mw.errors import ConfigurationError
 from monocloud_mw.lifecycle.event_loops import running_loop
 from monocloud_mw.protect.guard import Refused
+from monocloud_mw.protect.wrappers import layers
 
 from ..not_a_view import advice_for
 from ..view_names import read_declared
@@ -157,7 +158,7 @@ def _protect(declaration: Declaration, view: Callable[..., Any]) -> Callable[...
         @wraps(view)
         def protected(*args: Any, **kwargs: Any) -> Any:
             request = _find_request(view, args, kwargs)
-            if _expects_awaitable(view, args, request, declaration):
+            if _expects_awaitable(view, args, request):
                 return answer(args, kwargs)
             refusal = _refuse(request, declaration, is_exempt)
             return view(*args, **kwargs) if refusal is None else refusal
@@ -223,19 +224,15 @@ def _may_be_forged(request: HttpRequest, declaration: Declaration) -> bool:
     )
 
 
-def _expects_awaitable(view: Any, args: tuple[Any, ...], given: Any, declaration: Declaration) -> bool:
+def _expects_awaitable(view: Any, args: tuple[Any, ...], given: Any) -> bool:
     """Return whether a sync function has to return an awaitable, as ``dispatch`` of an async view does."""
-    method = getattr(view, "func", None)  # method_decorator passes a partial of the bound method
-    owner = getattr(method, "__self__", args[0] if args else None)
-    is_of_sync = getattr(owner, "view_is_async", None) is False
-    request = _of_django(given)
-    is_checked = checked_claims(request) is not None
-    if is_checked and (is_of_sync or getattr(view, "__name__", "") != "dispatch"):
-        return False  # a view calls another one
-    match = getattr(request, "resolver_match", None)
-    if match is not None and iscoroutinefunction(match.func) and declaration_of(match.func) == declaration:
+    owner = args[0] if args else None
+    for layer in layers(view):
+        method = getattr(layer, "func", None)  # method_decorator passes a partial of the bound method
+        owner = getattr(method, "__self__", owner)
+    if getattr(owner, "view_is_async", False):
         return True
-    return running_loop() is not None and not is_checked
+    return running_loop() is not None and checked_claims(_of_django(given)) is None
 
 
 def _find_request(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

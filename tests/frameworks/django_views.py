@@ -46,9 +46,8 @@ class ReadOnly(View):
         return who(request)
 
 
-@method_decorator(protect(groups=["admin"]), name="dispatch")
-class AsyncAdmin(View):
-    """Protected with Django's method_decorator, with asynchronous methods."""
+class _Async(View):
+    """Has asynchronous methods."""
 
     async def get(self, request: Any) -> JsonResponse:
         """Return the caller."""
@@ -57,6 +56,11 @@ class AsyncAdmin(View):
     async def post(self, request: Any) -> JsonResponse:
         """Return the caller."""
         return who(request)
+
+
+@method_decorator(protect(groups=["admin"]), name="dispatch")
+class AsyncAdmin(_Async):
+    """Protected with Django's method_decorator."""
 
 
 def _passing_on(view: Any) -> Any:
@@ -70,16 +74,8 @@ def _passing_on(view: Any) -> Any:
 
 
 @method_decorator([protect(groups=["admin"]), _passing_on], name="dispatch")
-class AsyncDecorated(View):
-    """Has another decorator between the protection and an asynchronous method."""
-
-    async def get(self, request: Any) -> JsonResponse:
-        """Return the caller."""
-        return who(request)
-
-    async def post(self, request: Any) -> JsonResponse:
-        """Return the caller."""
-        return who(request)
+class AsyncDecorated(_Async):
+    """Has another decorator between the protection and the methods."""
 
 
 class Methods(View):
@@ -152,22 +148,22 @@ async def calls_its_like(request: Any) -> HttpResponse:
     return calls_another(request)
 
 
-@protect(scopes=["inner"])
-class _InnerClass(View):
-    """Has the declaration of the view that calls it."""
+class _Who(View):
+    """Returns the caller; no decorator."""
 
     def get(self, request: Any) -> JsonResponse:
         """Return the caller."""
         return who(request)
+
+
+@protect(scopes=["inner"])
+class _InnerClass(_Who):
+    """Has the declaration of the view that calls it."""
 
 
 @method_decorator(protect(scopes=["inner"]), name="dispatch")
-class _InnerDispatch(View):
+class _InnerDispatch(_Who):
     """Has the same declaration, by Django's method_decorator."""
-
-    def get(self, request: Any) -> JsonResponse:
-        """Return the caller."""
-        return who(request)
 
 
 @protect(scopes=["inner"])
