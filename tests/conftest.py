@@ -122,6 +122,12 @@ def default_ca_bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         yield bundle
 
 
+@pytest.fixture
+def all_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the log limiter leave out no record."""
+    monkeypatch.setattr("monocloud_mw.log_limits.REFILL_SECONDS", 1e-9)
+
+
 @pytest.fixture(scope="session")
 def tenant() -> Iterator[LocalTenant]:
     """Return a tenant without faults."""
